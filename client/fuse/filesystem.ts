@@ -1,0 +1,217 @@
+/**
+ * What a binding (the kernel's protocol, or fuse-native) calls and a file system implements: one method per operation
+ * of fuse(4), inode by inode. A rejected promise whose error has a `code` that is an errno name becomes that errno; anything
+ * else becomes EIO. Nothing here knows the Coffer server.
+ */
+export interface FileSystem {
+  /** After the handshake; `kernel` can invalidate what the kernel caches. */
+  init?(kernel: Kernel): void
+  lookup(parent: Node, name: string, context: Context): Promise<FuseEntry>
+  /** The kernel gives back `count` references that lookup, create, mkdir, … and readdirplus made. No answer. */
+  forget(node: Node, count: number): void
+  getattr(node: Node, handle: Handle | undefined, context: Context): Promise<FuseAttributes>
+  setattr(
+    node: Node,
+    changes: SetAttributes,
+    handle: Handle | undefined,
+    context: Context,
+  ): Promise<FuseAttributes>
+  readlink(node: Node, context: Context): Promise<string>
+  symlink(parent: Node, name: string, target: string, context: Context): Promise<FuseEntry>
+  mknod(
+    parent: Node,
+    name: string,
+    mode: number,
+    rdev: number,
+    context: Context,
+  ): Promise<FuseEntry>
+  mkdir(parent: Node, name: string, mode: number, context: Context): Promise<FuseEntry>
+  unlink(parent: Node, name: string, context: Context): Promise<void>
+  rmdir(parent: Node, name: string, context: Context): Promise<void>
+  /** `flags` as renameat2(2): RENAME_NOREPLACE 1, RENAME_EXCHANGE 2. */
+  rename(
+    parent: Node,
+    name: string,
+    newParent: Node,
+    newName: string,
+    flags: number,
+    context: Context,
+  ): Promise<void>
+  link(node: Node, newParent: Node, newName: string, context: Context): Promise<FuseEntry>
+  open(node: Node, flags: number, context: Context): Promise<FuseOpen>
+  create(
+    parent: Node,
+    name: string,
+    mode: number,
+    flags: number,
+    context: Context,
+  ): Promise<FuseEntry & FuseOpen>
+  read(node: Node, handle: Handle, offset: number, size: number, context: Context): Promise<Buffer>
+  /** `data` is only valid until the returned promise settles: copy what is kept. */
+  write(node: Node, handle: Handle, offset: number, data: Buffer, context: Context): Promise<number>
+  statfs(node: Node, context: Context): Promise<FuseStatfs>
+  flush(node: Node, handle: Handle, context: Context): Promise<void>
+  release(node: Node, handle: Handle, context: Context): Promise<void>
+  fsync(node: Node, handle: Handle, dataOnly: boolean, context: Context): Promise<void>
+  opendir(node: Node, context: Context): Promise<FuseOpen>
+  /** Entries from `offset` on (0 is the start); the binding takes as many as fit and asks again after the last one's offset. */
+  readdir(
+    node: Node,
+    handle: Handle,
+    offset: number,
+    size: number,
+    context: Context,
+  ): Promise<readonly FuseDirectoryEntry[]>
+  /** As readdir, each with the attributes and a reference that `forget` gives back (only for the entries the binding took). */
+  readdirplus?(
+    node: Node,
+    handle: Handle,
+    offset: number,
+    size: number,
+    context: Context,
+  ): Promise<readonly FuseDirectoryEntryPlus[]>
+  releasedir(node: Node, handle: Handle, context: Context): Promise<void>
+  fsyncdir(node: Node, handle: Handle, context: Context): Promise<void>
+  access(node: Node, mask: number, context: Context): Promise<void>
+  /** `flags` as setxattr(2): XATTR_CREATE 1, XATTR_REPLACE 2. */
+  setxattr(node: Node, name: string, value: Buffer, flags: number, context: Context): Promise<void>
+  getxattr(node: Node, name: string, context: Context): Promise<Buffer>
+  listxattr(node: Node, context: Context): Promise<readonly string[]>
+  removexattr(node: Node, name: string, context: Context): Promise<void>
+  fallocate?(
+    node: Node,
+    handle: Handle,
+    offset: number,
+    length: number,
+    mode: number,
+    context: Context,
+  ): Promise<void>
+  lseek?(
+    node: Node,
+    handle: Handle,
+    offset: number,
+    whence: number,
+    context: Context,
+  ): Promise<number>
+  copyFileRange?(
+    from: { node: Node; handle: Handle; offset: number },
+    to: { node: Node; handle: Handle; offset: number },
+    length: number,
+    context: Context,
+  ): Promise<number>
+  /** The mount is gone: unmounted by us or by somebody else. */
+  destroy?(): Promise<void>
+}
+
+/** The kernel's node number; 1 is the root (FUSE_ROOT_ID). */
+export type Node = number
+/** What open, create and opendir chose to know the open file by. */
+export type Handle = number
+
+/** Who asks. `signal` is aborted when the kernel interrupts the operation (the program got a signal). */
+export interface Context {
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  readonly signal: AbortSignal
+}
+
+/** Nanoseconds since the epoch. */
+export type Nanoseconds = bigint
+
+/** struct fuse_attr, with the timeout the kernel may keep it for, in milliseconds. */
+export interface FuseAttributes {
+  readonly ino: number
+  readonly size: number
+  /** 512-byte blocks. */
+  readonly blocks: number
+  readonly atime: Nanoseconds
+  readonly mtime: Nanoseconds
+  readonly ctime: Nanoseconds
+  /** Type and permission bits as st_mode has them. */
+  readonly mode: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+  readonly rdev: number
+  readonly blksize: number
+  readonly validMilliseconds: number
+}
+
+export interface FuseEntry {
+  /** 0: the name does not exist, and the kernel may remember that for `validMilliseconds`. */
+  readonly node: Node
+  /** Tells apart two lives of one node number. */
+  readonly generation: number
+  readonly validMilliseconds: number
+  readonly attributes: FuseAttributes
+}
+
+export interface FuseOpen {
+  readonly handle: Handle
+  /** Keep the pages the kernel already has of this file (FOPEN_KEEP_CACHE); for a directory, cache its listing too. */
+  readonly keepCache: boolean
+  /** Pass every read and write through, no page cache (FOPEN_DIRECT_IO). */
+  readonly directIo: boolean
+}
+
+export interface SetAttributes {
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly size?: number
+  readonly atime?: Nanoseconds | 'now'
+  readonly mtime?: Nanoseconds | 'now'
+}
+
+export interface FuseDirectoryEntry {
+  readonly name: string
+  readonly ino: number
+  /** Type bits as st_mode has them (S_IFMT). */
+  readonly type: number
+  /** Where reading goes on after this entry. */
+  readonly offset: number
+}
+export interface FuseDirectoryEntryPlus extends FuseDirectoryEntry {
+  readonly entry: FuseEntry
+}
+
+export interface FuseStatfs {
+  readonly blocks: number
+  readonly bfree: number
+  readonly bavail: number
+  readonly files: number
+  readonly ffree: number
+  readonly bsize: number
+  readonly namelen: number
+}
+
+/** Invalidation of what the kernel caches. Queued: never sent while an operation on the same node is being answered. */
+export interface Kernel {
+  invalidateEntry(parent: Node, name: string): void
+  /** Attributes, and pages from offset on for length bytes (0: to the end); a negative offset: attributes only. */
+  invalidateInode(node: Node, offset: number, length: number): void
+}
+
+/** A mounted file system. */
+export interface Mounted {
+  /** Settles when the mount is gone, whoever unmounted it. */
+  readonly ended: Promise<void>
+  unmount(options: { lazy: boolean }): Promise<void>
+}
+
+export interface MountOptions {
+  readonly fsname: string
+  readonly subtype: string
+  readonly readOnly: boolean
+  readonly allowOther: boolean
+  /** Kernel permission checks by mode, uid and gid. */
+  readonly defaultPermissions: boolean
+}
+
+/** How a binding is started. */
+export type Binding = (
+  directory: string,
+  fileSystem: FileSystem,
+  options: MountOptions,
+) => Promise<Mounted>

@@ -1,0 +1,125 @@
+import type {
+  FileErrorCode,
+  WireAttributeChanges,
+  WireAttributes,
+  WireEntry,
+  WireTotals,
+} from '../server/wire.js'
+
+/**
+ * The remote tree as the mount sees it: inode by inode. `client/api.ts` speaks it over HTTP, caches wrap it and return
+ * the same interface. Every method may throw RemoteError.
+ */
+export interface RemoteFiles {
+  root(signal?: AbortSignal): Promise<WireAttributes>
+  stat(ino: number, signal?: AbortSignal): Promise<WireAttributes>
+  lookup(directory: number, name: string, signal?: AbortSignal): Promise<WireAttributes>
+  /** The whole directory in pages, in the server's order. */
+  list(directory: number, signal?: AbortSignal): AsyncIterable<readonly WireEntry[]>
+
+  /**
+   * Bytes of a file; fewer than asked only at its end.
+   * @returns the attributes the answer came with, so that a reader notices a new version
+   */
+  read(ino: number, offset: number, length: number, signal?: AbortSignal): Promise<RemoteContent>
+  /** Writes parts in place in one request; `append` goes to the end wherever that is now. */
+  write(ino: number, parts: readonly RemotePart[], options?: WriteOptions): Promise<WireAttributes>
+  /** A new file, or a whole new content, in one request. */
+  put(
+    directory: number,
+    name: string,
+    content: UploadContent,
+    options: PutOptions,
+  ): Promise<WireAttributes>
+
+  make(
+    directory: number,
+    name: string,
+    what: RemoteNew,
+    attributes: RemoteNewAttributes,
+  ): Promise<WireAttributes>
+  link(ino: number, directory: number, name: string): Promise<WireAttributes>
+  /** `keep`: an inode that loses its last name stays usable by number until `release`. */
+  remove(
+    directory: number,
+    name: string,
+    kind: 'unlink' | 'rmdir',
+    options: { keep: boolean },
+  ): Promise<void>
+  release(ino: number): Promise<void>
+  rename(
+    from: { directory: number; name: string },
+    to: { directory: number; name: string },
+    options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean },
+  ): Promise<void>
+  setAttributes(ino: number, changes: WireAttributeChanges): Promise<WireAttributes>
+
+  getXattr(ino: number, name: string): Promise<Buffer>
+  listXattrs(ino: number): Promise<string[]>
+  setXattr(
+    ino: number,
+    name: string,
+    value: Buffer,
+    mode: 'create' | 'replace' | 'either',
+  ): Promise<void>
+  removeXattr(ino: number, name: string): Promise<void>
+
+  /** Resolves once the server has the file on its disk (fsync(2)). */
+  sync(ino: number): Promise<void>
+  totals(): Promise<WireTotals>
+}
+
+export interface RemoteContent {
+  readonly data: Buffer
+  readonly attributes: WireAttributes
+}
+
+export interface RemotePart {
+  readonly offset: number | 'append'
+  readonly data: Buffer
+}
+
+export interface WriteOptions {
+  /** `power`: on the server's disk before the answer; `process`: survives the server's kill -9. */
+  readonly durability: 'power' | 'process'
+}
+
+/** Content of known size that can be read again when a request must be retried. */
+export interface UploadContent {
+  readonly size: number
+  open(): AsyncIterable<Buffer>
+}
+
+export interface PutOptions extends WriteOptions {
+  /** `create`: EEXIST if the name exists. */
+  readonly mode: 'create' | 'replace'
+  readonly attributes: RemoteNewAttributes
+}
+
+export type RemoteNew =
+  | { readonly type: 'file' | 'directory' | 'fifo' | 'socket' }
+  | { readonly type: 'symlink'; readonly target: string }
+  | { readonly type: 'chardev' | 'blockdev'; readonly rdev: number }
+
+export interface RemoteNewAttributes {
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  /** Nanoseconds since the epoch as decimal strings. */
+  readonly atime?: string
+  readonly mtime?: string
+}
+
+/**
+ * The server refused, or could not be reached. `code` is an errno name: the server's own, or
+ * EACCES (the login is dead), EIO (no answer within the limit; the answer made no sense).
+ */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError'
+  readonly code: FileErrorCode | 'EINTR'
+
+  constructor(code: FileErrorCode | 'EINTR', message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

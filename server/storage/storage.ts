@@ -1,0 +1,232 @@
+import type { Readable } from 'node:stream'
+import type { FileType } from '../wire.js'
+import type { FileName, StoragePath } from './path.js'
+
+/**
+ * The engine's contract. It is asynchronous so that another database or object storage can stand behind it; it knows
+ * nothing of HTTP. Each method is one atomic step: it happens whole or not at all, also across `kill -9`. Failures are
+ * FileError with an errno name. Test: test/server/storage/contract.ts, which takes a constructor.
+ */
+export interface Storage {
+  /** The tree of one user; the user's root is made at first use. */
+  tree(owner: UserId): Promise<Tree>
+  /** Resolves once everything acknowledged so far survives loss of power (group commit). */
+  durable(): Promise<void>
+  close(): Promise<void>
+}
+
+export type UserId = string
+export type Ino = number
+
+/** Nanoseconds since the epoch (may be negative). */
+export type Nanoseconds = bigint
+
+export interface Inode {
+  readonly ino: Ino
+  readonly type: FileType
+  /** Permission bits only (07777). */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  /** 0 for an unlinked inode that a client still holds open. */
+  readonly nlink: number
+  readonly size: number
+  readonly rdev: number
+  readonly atime: Nanoseconds
+  readonly mtime: Nanoseconds
+  readonly ctime: Nanoseconds
+  readonly crtime: Nanoseconds
+  readonly version: number
+  readonly generation: number
+  /** The text of a symlink. */
+  readonly target?: string
+}
+
+export interface Entry {
+  readonly name: FileName
+  readonly inode: Inode
+}
+
+/**
+ * Decides within the same transaction whether a change may go on: gets what is there now and throws
+ * PreconditionFailed (or a FileError) if not.
+ */
+export type Precondition = (current: Inode | undefined) => void
+
+/** Change whatever is there. Greppable on purpose: no precondition is never the default. */
+export const overwrite: Precondition = () => {}
+
+/** Attributes of something new. */
+export interface NewAttributes {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly atime?: Nanoseconds
+  readonly mtime?: Nanoseconds
+}
+
+export type NewInode =
+  | { readonly type: 'directory' | 'file' | 'fifo' | 'socket' }
+  | { readonly type: 'symlink'; readonly target: string }
+  | { readonly type: 'chardev' | 'blockdev'; readonly rdev: number }
+
+/** Attribute changes; what is absent stays. `size` truncates or extends with a hole. */
+export interface AttributeChanges {
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly size?: number
+  readonly atime?: Nanoseconds | 'now'
+  readonly mtime?: Nanoseconds | 'now'
+}
+
+/** Where a name stands: the directory's inode and the name in it. */
+export interface Place {
+  readonly directory: Ino
+  readonly name: FileName
+}
+
+/** Who changes something, so that the client's own echo can be told from others' changes. */
+export interface Origin {
+  /** The client's connection, if it named one. */
+  readonly connection?: string
+}
+
+/** A piece of content for a partial write. `append` writes at the end, wherever that is now. */
+export interface WritePart {
+  readonly offset: number | typeof append
+  readonly data: Buffer
+}
+export const append: unique symbol = Symbol('append')
+
+/** What to do with a name that exists (renameat2(2)). */
+export type RenameMode = 'replace' | 'noreplace' | 'exchange'
+
+/** What `remove` accepts under the name: unlink(2) takes no directory, rmdir(2) only one; DELETE takes both. */
+export type RemoveKind = 'unlink' | 'rmdir' | 'either'
+
+/**
+ * One user's files. Every inode number is checked to belong to this tree: a foreign or unknown one is ENOENT, and one
+ * whose last link is gone is ESTALE. Symlinks are never followed here.
+ */
+export interface Tree {
+  readonly owner: UserId
+  readonly root: Ino
+
+  /** Walks names from a directory. @throws ENOENT, ENOTDIR */
+  walk(from: Ino, path: StoragePath): Promise<Inode>
+  lookup(directory: Ino, name: FileName): Promise<Inode>
+  stat(ino: Ino): Promise<Inode>
+
+  /**
+   * A page of a directory in the order of names (by bytes), after the name given. Memory and time depend on
+   * the page, not on the directory.
+   * @param limit at most this many entries (1 to 10,000)
+   */
+  list(directory: Ino, page: { after?: FileName; limit: number }): Promise<Entry[]>
+  /** Where an inode is named, for messages and changes: some (parent, name) of it. */
+  parent(directory: Ino): Promise<Ino>
+
+  /** Makes an empty file, directory, symlink or special file. @throws EEXIST, ENOENT, ENOTDIR, ENOSPC, EDQUOT */
+  make(place: Place, what: NewInode, attributes: NewAttributes, origin: Origin): Promise<Inode>
+  link(ino: Ino, place: Place, origin: Origin): Promise<Inode>
+  /**
+   * Removes a name. With `keep`, an inode that loses its last name stays usable by number (nlink 0) until `release`, or
+   * until nobody has touched it for a day; without, it is gone at once. Answers the inode as it was left.
+   * @throws ENOENT, ENOTEMPTY, EISDIR (unlink of a directory), ENOTDIR (rmdir of something else), EBUSY (the root)
+   */
+  remove(
+    place: Place,
+    how: { kind: RemoveKind; keep: boolean; precondition: Precondition },
+    origin: Origin,
+  ): Promise<Inode>
+  /** Gives up an inode kept without a name. */
+  release(ino: Ino): Promise<void>
+  /**
+   * renameat2(2), atomic across directories. The precondition sees what stands at `to`. With `keep` a replaced inode stays
+   * usable by number as in `remove`. Answers whether something was replaced.
+   * @throws ENOENT, EEXIST (noreplace), EINVAL (a directory into itself), EISDIR, ENOTDIR, ENOTEMPTY
+   */
+  rename(
+    from: Place,
+    to: Place,
+    how: { mode: RenameMode; keep: boolean; precondition: Precondition },
+    origin: Origin,
+  ): Promise<{ inode: Inode; replaced: boolean }>
+  /** Copies a file, symlink or (with `deep`) a directory tree on the server. */
+  copy(
+    from: Ino,
+    to: Place,
+    how: { deep: boolean; precondition: Precondition },
+    origin: Origin,
+  ): Promise<{ inode: Inode; replaced: boolean }>
+
+  setAttributes(
+    ino: Ino,
+    changes: AttributeChanges,
+    precondition: Precondition,
+    origin: Origin,
+  ): Promise<Inode>
+
+  getXattr(ino: Ino, name: string): Promise<Buffer>
+  listXattrs(ino: Ino): Promise<string[]>
+  /** setxattr(2). @throws EEXIST (create), ENODATA (replace), ERANGE, ENOSPC */
+  setXattr(
+    ino: Ino,
+    name: string,
+    value: Buffer,
+    mode: 'create' | 'replace' | 'either',
+    origin: Origin,
+  ): Promise<Inode>
+  removeXattr(ino: Ino, name: string, origin: Origin): Promise<Inode>
+
+  /** Opens a file's content as it is now; what is read belongs to one generation. Close it. @throws EISDIR, EINVAL */
+  open(ino: Ino): Promise<Content>
+  /** Writes parts in place, in order, extending with holes; one new version for all of them. Answers the new attributes. */
+  write(
+    ino: Ino,
+    parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+    precondition: Precondition,
+    origin: Origin,
+  ): Promise<Inode>
+  /** Begins a whole new content, streamed to a temporary file. Nothing is visible before `commit`. */
+  upload(): Promise<Upload>
+
+  totals(): Promise<Totals>
+}
+
+export interface Content {
+  readonly inode: Inode
+  /** Up to `length` bytes at `position`; fewer only at the end. */
+  read(position: number, length: number): Promise<Buffer>
+  /** Bytes first to last, both inclusive; the stream closes the content. */
+  stream(first: number, last: number): Readable
+  close(): Promise<void>
+}
+
+/** A new content on its way. Either `commit` or `abort` ends it. */
+export interface Upload {
+  /** Bytes received so far. */
+  readonly size: number
+  /** Appends what the source yields. @throws ENOSPC, EDQUOT, EFBIG */
+  write(source: AsyncIterable<Buffer>): Promise<void>
+  /**
+   * Puts the content at a place in one step: makes the file, or replaces the content of the file there (same inode, new
+   * generation). @throws EISDIR, ENOENT and ENOTDIR (parent), and what the precondition throws
+   */
+  commit(
+    place: Place,
+    attributes: Partial<NewAttributes>,
+    precondition: Precondition,
+    origin: Origin,
+  ): Promise<{ inode: Inode; created: boolean }>
+  abort(): Promise<void>
+}
+
+/** statfs(2) numbers of one user. */
+export interface Totals {
+  readonly totalBytes: number
+  readonly freeBytes: number
+  readonly totalInodes: number
+  readonly freeInodes: number
+}

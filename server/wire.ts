@@ -1,0 +1,134 @@
+/** What server/ and client/ agree on. A leaf module: it imports nothing. */
+
+/** The errno names the API answers with, and the HTTP status each is sent with. */
+export const STATUS = {
+  EINVAL: 400,
+  EISDIR: 400,
+  ENOTEMPTY: 400,
+  ENAMETOOLONG: 400,
+  EILSEQ: 400,
+  ELOOP: 400,
+  ERANGE: 400,
+  EPERM: 403,
+  EACCES: 403,
+  EROFS: 403,
+  ENOENT: 404,
+  ENODATA: 404,
+  EEXIST: 409,
+  ENOTDIR: 409,
+  EMLINK: 409,
+  EBUSY: 409,
+  ESTALE: 410,
+  EFBIG: 413,
+  E2BIG: 413,
+  ENOTSUP: 501,
+  EIO: 500,
+  ENOSPC: 507,
+  EDQUOT: 507,
+} as const
+export type FileErrorCode = keyof typeof STATUS
+
+/** Types of inode(7), spelled as `X-File-Type` and the JSON attributes spell them. */
+export const FILE_TYPES = [
+  'file',
+  'directory',
+  'symlink',
+  'fifo',
+  'socket',
+  'chardev',
+  'blockdev',
+] as const
+export type FileType = (typeof FILE_TYPES)[number]
+
+/** Nanoseconds since the epoch as a decimal string: exact, where a JSON number is not beyond 2^53. */
+export type WireTime = string
+
+/** Every attribute of an inode, as JSON carries it. */
+export interface WireAttributes {
+  ino: number
+  type: FileType
+  /** Permission bits only (07777). */
+  mode: number
+  uid: number
+  gid: number
+  nlink: number
+  /** Bytes; exact up to 2^53 - 1. */
+  size: number
+  /** Device number as makedev(3) packs it; 0 unless a chardev or blockdev. */
+  rdev: number
+  atime: WireTime
+  mtime: WireTime
+  ctime: WireTime
+  crtime: WireTime
+  /** Counts every change of content. */
+  version: number
+  /** Names the content; changes when the whole content is replaced. */
+  generation: number
+  /** Strong entity tag (RFC 9110 section 8.8.3), quotes included; made of ino and version. */
+  etag: string
+  /** mtime for people and HTTP tools (RFC 3339). */
+  modified_time: string
+  /** The text of a symlink. */
+  target?: string
+}
+
+/** One name in a directory. */
+export interface WireEntry extends WireAttributes {
+  name: string
+}
+
+/** Changes of attributes; what is absent stays. Times may be "now" (the server's clock). */
+export interface WireAttributeChanges {
+  mode?: number
+  uid?: number
+  gid?: number
+  size?: number
+  atime?: WireTime | 'now'
+  mtime?: WireTime | 'now'
+}
+
+/** statfs(2) numbers of one user's tree. */
+export interface WireTotals {
+  block_size: number
+  total_bytes: number
+  free_bytes: number
+  total_inodes: number
+  free_inodes: number
+  name_max: number
+}
+
+/** An error answer (RFC 9457): `code` is stable and for programs, `detail` for people. */
+export interface WireProblem {
+  type: string
+  title: string
+  status: number
+  code: string
+  detail: string
+  request_id?: string
+}
+
+/** Limits of names and paths, in bytes of UTF-8. */
+export const NAME_MAX = 255
+export const PATH_MAX = 4096
+
+/**
+ * Headers of our own. Requests may carry attributes for what they create; a client that holds caches names its
+ * connection so that it can tell its own changes from others' in the stream of changes.
+ */
+export const HEADERS = {
+  fileType: 'X-File-Type',
+  /** All attributes of the answered inode, as compact JSON of WireAttributes. */
+  attributes: 'Coffer-Attributes',
+  /** Octal permission bits of what the request creates, such as 0644. */
+  mode: 'Coffer-Mode',
+  uid: 'Coffer-Uid',
+  gid: 'Coffer-Gid',
+  mtime: 'Coffer-Mtime',
+  atime: 'Coffer-Atime',
+  /** Names a client's connection; changes carry it as `origin`. At most 64 of [A-Za-z0-9_-]. */
+  connection: 'Coffer-Connection',
+  /** `power` (the default: survives loss of power) or `process` (survives kill -9 of the server). */
+  durability: 'Coffer-Durability',
+  /** `T`: MOVE swaps source and destination (renameat2(2) RENAME_EXCHANGE). */
+  exchange: 'Coffer-Exchange',
+} as const
