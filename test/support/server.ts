@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { removeDirectory, temporaryDirectory } from './directory.js'
+import { type Running, root, start } from './process.js'
+
+export interface TestServer {
+  readonly issuer: string
+  readonly data: string
+  /** The certificate authority that the server made, as a file and as text. */
+  readonly caFile: string
+  readonly ca: string
+  readonly username: 'admin'
+  readonly password: string
+  readonly pid: number
+  /** Everything it has printed since it was (re)started. */
+  log(): string
+  /** Ends it by a signal, keeping its data directory. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  /** Starts it again on the same data and the same port. */
+  restart(env?: NodeJS.ProcessEnv): Promise<void>
+  /** Ends it and removes its data. */
+  remove(): Promise<void>
+}
+
+const PASSWORD = 'correct horse battery staple 9'
+
+/**
+ * The real server as a child process: sources through tsx, a free port, a data directory of its own.
+ * With `data`, the directory is the caller's and stays.
+ */
+export async function startServer(
+  options: { readonly data?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<TestServer> {
+  const data = options.data ?? join(await temporaryDirectory('server'), 'data')
+  let running: Running
+  let env: NodeJS.ProcessEnv = { COFFER_PORT: '0', ...options.env }
+
+  async function launch(): Promise<string> {
+    running = start(process.execPath, ['--import', 'tsx', 'server/main.ts', 'serve'], {
+      cwd: root,
+      env: {
+        COFFER_DATA: data,
+        COFFER_HOST: '127.0.0.1',
+        COFFER_ADMIN_PASSWORD: PASSWORD,
+        NODE_ENV: 'production',
+        ...env,
+      },
+    })
+    const [, issuer] = await running.printed(/Coffer is serving (https:\/\/[^\s"]+)/)
+    if (issuer === undefined) throw new Error('the issuer line names no issuer')
+    return issuer
+  }
+
+  const issuer = await launch()
+  const caFile = join(data, 'tls', 'ca.pem')
+  return {
+    issuer,
+    data,
+    caFile,
+    ca: await readFile(caFile, 'utf8'),
+    username: 'admin',
+    password: PASSWORD,
+    get pid() {
+      return running.pid
+    },
+    log: () => running.log(),
+    stop: (signal) => running.stop(signal),
+    restart: async (more) => {
+      await running.stop()
+      env = { ...env, ...more, COFFER_PORT: new URL(issuer).port, COFFER_ISSUER: issuer }
+      await launch()
+    },
+    remove: async () => {
+      await running.stop()
+      if (options.data === undefined) await removeDirectory(join(data, '..'))
+    },
+  }
+}
