@@ -1,0 +1,148 @@
+import type {
+  AuthorizationCode,
+  Client,
+  DeviceAuthorization,
+  Digest,
+  Grant,
+  Milliseconds,
+  PushedRequest,
+  RefreshToken,
+  StoredKey,
+} from './types.js'
+
+/**
+ * Where the authorization server keeps its state.
+ *
+ * Contract, tested by test/oauth/store-contract.ts against every implementation:
+ * - Every method is atomic and linearizable, between processes too: of any number of calls racing for a single-use
+ *   thing exactly one wins. What a method resolved with survives `kill -9`.
+ * - What is single use is spent, and what replaces it written, in ONE step. Reading first and writing later is only done
+ *   with what never changes (who a code belongs to, which challenge it carries).
+ * - A revoked grant is dead for good: no method issues or redeems anything of it afterwards.
+ * - Time comes in with every call; expired rows count as absent, whether or not a sweep has removed them.
+ * - Secrets never come in, only their digests.
+ */
+export interface Store {
+  client(client_id: string): Promise<Client | undefined>
+  clients(): Promise<readonly Client[]>
+  /** Inserts, or replaces the one of the same client_id. */
+  saveClient(client: Client): Promise<void>
+  /** Removes the client and revokes its grants. False when there is none. */
+  removeClient(client_id: string, at: Milliseconds): Promise<boolean>
+
+  signingKeys(): Promise<readonly StoredKey[]>
+  /**
+   * Writes all keys in one step, unless another process has changed the set since `seen` (the kids it was decided
+   * upon): then nothing is written and the answer is false.
+   */
+  replaceSigningKeys(seen: readonly string[], keys: readonly StoredKey[]): Promise<boolean>
+
+  /**
+   * Writes a grant and its code. With `spends`, a pushed request is spent in the same step: `spent` when somebody was
+   * faster, and then nothing is written.
+   */
+  issueCode(
+    grant: Grant,
+    code: AuthorizationCode,
+    spends: Digest | undefined,
+  ): Promise<'issued' | 'spent'>
+  authorizationCode(code: Digest, at: Milliseconds): Promise<CodeState>
+  /** Spends the code and writes its first refresh token. A second time revokes the grant in the same step. */
+  redeemCode(code: Digest, redemption: Redemption): Promise<CodeOutcome>
+
+  refreshToken(token: Digest): Promise<RefreshToken | undefined>
+  /**
+   * Spends the refresh token and writes its successor. The same token again within the grace and with the same key is
+   * `repeated` (the successor already stands); with another key it is `refused`, harming nothing. Again after the grace is
+   * `reused`, and revokes the grant in the same step.
+   */
+  rotate(token: Digest, rotation: Rotation): Promise<RotationOutcome>
+
+  grant(grantId: string): Promise<Grant | undefined>
+  /** The living grants of a user, newest first. */
+  grantsOf(sub: string, at: Milliseconds): Promise<readonly Grant[]>
+  /** False when there is none or it is dead already. */
+  revokeGrant(grantId: string, at: Milliseconds): Promise<boolean>
+  /** How many died. */
+  revokeGrantsOf(sub: string, at: Milliseconds): Promise<number>
+  /** Those of a browser session whose scope lacks offline_access. How many died. */
+  revokeGrantsOfSession(sid: string, at: Milliseconds): Promise<number>
+
+  revokeAccessToken(jti: string, expiresAt: Milliseconds): Promise<void>
+  /** Whether an access token still counts; the grant of it, when it names one. */
+  standing(jti: string, grantId: string | undefined, at: Milliseconds): Promise<Standing>
+
+  /** What the user allowed the client before, space-separated; undefined when nothing. */
+  consent(sub: string, client_id: string): Promise<string | undefined>
+  saveConsent(sub: string, client_id: string, scope: string): Promise<void>
+
+  /** True the first time, false ever after until it expires: proof and assertion ids. */
+  useOnce(id: Digest, expiresAt: Milliseconds): Promise<boolean>
+  /** Counts one more attempt and returns how many fell into the window that the first of them opened. */
+  countAttempt(bucket: string, windowSeconds: number, at: Milliseconds): Promise<number>
+  attempts(bucket: string, at: Milliseconds): Promise<number>
+
+  savePushedRequest(request: PushedRequest): Promise<void>
+  /** Undefined when unknown, expired or spent. */
+  pushedRequest(uri: Digest, at: Milliseconds): Promise<PushedRequest | undefined>
+
+  /** False when the user code is taken: draw another. */
+  saveDevice(device: DeviceAuthorization): Promise<boolean>
+  /** Waiting for a decision; undefined when unknown, expired or decided. */
+  waitingDevice(userCode: Digest, at: Milliseconds): Promise<DeviceAuthorization | undefined>
+  /** False when somebody was faster or it has expired. */
+  approveDevice(userCode: Digest, grant: Grant, at: Milliseconds): Promise<boolean>
+  denyDevice(userCode: Digest, at: Milliseconds): Promise<boolean>
+  device(device: Digest): Promise<DeviceAuthorization | undefined>
+  /** One poll: keeps the interval (RFC 8628 section 3.5), or spends the code and writes its first refresh token. */
+  pollDevice(device: Digest, redemption: Redemption): Promise<DeviceOutcome>
+
+  /** Removes at most `limit` expired rows of each kind; how many it removed. */
+  sweep(at: Milliseconds, limit: number): Promise<number>
+}
+
+/** What a redemption writes. */
+export interface Redemption {
+  readonly at: Milliseconds
+  readonly address: string
+  /** The first refresh token, unless the client gets none. */
+  readonly refreshToken: Omit<RefreshToken, 'grantId' | 'client_id'> | undefined
+}
+
+export interface Rotation {
+  readonly at: Milliseconds
+  readonly address: string
+  readonly successor: Omit<RefreshToken, 'grantId' | 'client_id'>
+  /** The key of this request's proof: a repetition must show the same. */
+  readonly presentedKey: string | undefined
+  readonly graceMilliseconds: number
+}
+
+export type CodeState =
+  | { readonly kind: 'issued'; readonly code: AuthorizationCode; readonly grant: Grant }
+  | { readonly kind: 'redeemed'; readonly code: AuthorizationCode }
+  | { readonly kind: 'unknown' }
+
+export type CodeOutcome =
+  | { readonly kind: 'redeemed'; readonly grant: Grant }
+  | { readonly kind: 'replayed' }
+  | { readonly kind: 'dead' }
+
+export type RotationOutcome =
+  | { readonly kind: 'rotated'; readonly grant: Grant }
+  | { readonly kind: 'repeated'; readonly grant: Grant }
+  | { readonly kind: 'reused' }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'dead' }
+
+export type DeviceOutcome =
+  | { readonly kind: 'redeemed'; readonly grant: Grant }
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'slow_down' }
+  | { readonly kind: 'denied' }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'dead' }
+
+export type Standing =
+  | { readonly kind: 'live'; readonly grant: Grant | undefined }
+  | { readonly kind: 'revoked' }
