@@ -66,6 +66,11 @@ export interface RemoteFiles {
 
   /** Resolves once the server has the file on its disk (fsync(2)). */
   sync(ino: number): Promise<void>
+  /**
+   * Sets aside inode numbers for `put`: a mount must tell the kernel the number of a new file before it sends it.
+   * @returns the first of `count` consecutive numbers
+   */
+  reserve?(count: number): Promise<number>
   totals(): Promise<WireTotals>
 }
 
@@ -82,6 +87,8 @@ export interface RemotePart {
 export interface WriteOptions {
   /** `power`: on the server's disk before the answer; `process`: survives the server's kill -9. */
   readonly durability: 'power' | 'process'
+  /** Applied after the bytes, in the same step: `size` cuts or extends, times and mode stay as given here. */
+  readonly attributes?: WireAttributeChanges
 }
 
 /** Content of known size that can be read again when a request must be retried. */
@@ -90,9 +97,11 @@ export interface UploadContent {
   open(): AsyncIterable<Buffer>
 }
 
-export interface PutOptions extends WriteOptions {
+export interface PutOptions extends Omit<WriteOptions, 'attributes'> {
   /** `create`: EEXIST if the name exists. */
   readonly mode: 'create' | 'replace'
+  /** A number from `reserve` for the file if it is new. */
+  readonly ino?: number
   readonly attributes: RemoteNewAttributes
 }
 

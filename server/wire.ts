@@ -125,6 +125,10 @@ export const HEADERS = {
   gid: 'Coffer-Gid',
   mtime: 'Coffer-Mtime',
   atime: 'Coffer-Atime',
+  /** With PATCH of bytes: the size the file has afterwards. */
+  size: 'Coffer-Size',
+  /** With PUT: the reserved inode number a new file gets. */
+  ino: 'Coffer-Ino',
   /** Names a client's connection; changes carry it as `origin`. At most 64 of [A-Za-z0-9_-]. */
   connection: 'Coffer-Connection',
   /** `power` (the default: survives loss of power) or `process` (survives kill -9 of the server). */

@@ -63,6 +63,8 @@ export interface NewAttributes {
   readonly gid: number
   readonly atime?: Nanoseconds
   readonly mtime?: Nanoseconds
+  /** A number from `reserve`; else the next free one. @throws EEXIST (taken), EINVAL (not reserved for this user) */
+  readonly ino?: Ino
 }
 
 export type NewInode =
@@ -182,13 +184,16 @@ export interface Tree {
 
   /** Opens a file's content as it is now; what is read belongs to one generation. Close it. @throws EISDIR, EINVAL */
   open(ino: Ino): Promise<Content>
-  /** Writes parts in place, in order, extending with holes; one new version for all of them. Answers the new attributes. */
+  /** Writes parts in place, in order, extending with holes; one new version for all of them. `changes` apply after the bytes, in the same transaction. Answers the new attributes. */
   write(
     ino: Ino,
     parts: AsyncIterable<WritePart> | Iterable<WritePart>,
     precondition: Precondition,
     origin: Origin,
+    changes?: AttributeChanges,
   ): Promise<Inode>
+  /** Sets aside inode numbers for this user's later creates; answers the first of `count` consecutive ones. */
+  reserve?(count: number): Promise<Ino>
   /** Begins a whole new content, streamed to a temporary file. Nothing is visible before `commit`. */
   upload(): Promise<Upload>
 
