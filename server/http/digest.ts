@@ -1,0 +1,81 @@
+import { createHash, type Hash, timingSafeEqual } from 'node:crypto'
+import { FileError } from '../errors.js'
+
+/** The algorithms of RFC 9530 section 7.2 that are active, with node:crypto's names. */
+const ALGORITHMS = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
+export type DigestAlgorithm = keyof typeof ALGORITHMS
+
+/** sf-dictionary whose members are byte sequences (RFC 8941 sections 3.2 and 3.3.5), one member. */
+const MEMBER = /^([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;.*)?$/
+/** Want-Content-Digest and Want-Repr-Digest: an algorithm and how much it is wanted, 0 to 10 (RFC 9530 section 4). */
+const WANTED = /^([a-z*][a-z0-9_.*-]*)=(\d{1,2})$/
+
+export interface ExpectedDigest {
+  readonly algorithm: DigestAlgorithm
+  readonly value: Buffer
+}
+
+function isKnown(algorithm: string): algorithm is DigestAlgorithm {
+  return Object.hasOwn(ALGORITHMS, algorithm)
+}
+
+export function digester(algorithm: DigestAlgorithm): Hash {
+  return createHash(ALGORITHMS[algorithm])
+}
+
+/** One member of Content-Digest or Repr-Digest (RFC 9530 sections 2 and 3). */
+export function digestField(algorithm: DigestAlgorithm, value: Buffer): string {
+  return `${algorithm}=:${value.toString('base64')}:`
+}
+
+/**
+ * The digests of a Content-Digest or Repr-Digest field that we can check; others are ignored (RFC 9530 section 2).
+ * @throws FileError EINVAL for a field that is malformed
+ */
+export function parseDigests(name: string, field: string): ExpectedDigest[] {
+  return field.split(',').flatMap((member) => {
+    const [, algorithm, base64] = MEMBER.exec(member.trim()) ?? []
+    if (algorithm === undefined || base64 === undefined) {
+      throw new FileError('EINVAL', `${name} must look like sha-256=:BASE64:`)
+    }
+    if (!isKnown(algorithm)) return []
+    return [{ algorithm, value: Buffer.from(base64, 'base64') }]
+  })
+}
+
+/** The known algorithm a Want-…-Digest field likes best; undefined if none or malformed: it is only a wish. */
+export function wantedDigest(field: string | undefined): DigestAlgorithm | undefined {
+  let best: { algorithm: DigestAlgorithm; weight: number } | undefined
+  for (const member of field?.split(',') ?? []) {
+    const [, algorithm, digits] = WANTED.exec(member.trim()) ?? []
+    const weight = Number(digits)
+    if (algorithm === undefined || !isKnown(algorithm) || weight < 1 || weight > 10) continue
+    if (best === undefined || weight > best.weight) best = { algorithm, weight }
+  }
+  return best?.algorithm
+}
+
+/**
+ * Passes content through and, at its end, compares it with the digests announced.
+ * @throws FileError EINVAL
+ */
+export async function* verified(
+  source: AsyncIterable<Buffer>,
+  expected: readonly ExpectedDigest[],
+): AsyncGenerator<Buffer> {
+  const checks = expected.map(({ algorithm, value }) => ({
+    algorithm,
+    value,
+    hash: digester(algorithm),
+  }))
+  for await (const chunk of source) {
+    for (const { hash } of checks) hash.update(chunk)
+    yield chunk
+  }
+  for (const { algorithm, value, hash } of checks) {
+    const digest = hash.digest()
+    if (digest.length !== value.length || !timingSafeEqual(digest, value)) {
+      throw new FileError('EINVAL', `the content does not have the ${algorithm} digest announced`)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { FileError } from '../errors.js'
+
+/** application/vnd.coffer.ranges: pieces of offset (8 bytes), length (4 bytes), bytes; numbers are big-endian. */
+export const RANGES_TYPE = 'application/vnd.coffer.ranges'
+const HEADER_BYTES = 12
+/** The offset of a piece that goes to the end, wherever that is. */
+const AT_THE_END = 0xffff_ffff_ffff_ffffn
+
+export interface Piece {
+  readonly offset: number | 'append'
+  readonly data: Buffer
+}
+
+/**
+ * Decodes the body while it comes; memory does not grow with a piece. A long piece is yielded in several.
+ * @throws FileError EINVAL, EFBIG
+ */
+export async function* rangesBody(source: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
+  let header = Buffer.alloc(0)
+  let position: number | 'append' = 0
+  let left = 0
+  for await (let chunk of source) {
+    while (chunk.length > 0) {
+      if (left > 0) {
+        const data = chunk.subarray(0, left)
+        yield { offset: position, data }
+        chunk = chunk.subarray(data.length)
+        left -= data.length
+        if (position !== 'append') position += data.length
+        continue
+      }
+      const missing = HEADER_BYTES - header.length
+      header = Buffer.concat([header, chunk.subarray(0, missing)])
+      chunk = chunk.subarray(missing)
+      if (header.length < HEADER_BYTES) break
+      left = header.readUInt32BE(8)
+      position = pieceOffset(header.readBigUInt64BE(0), left)
+      header = Buffer.alloc(0)
+    }
+  }
+  if (left > 0 || header.length > 0) {
+    throw new FileError('EINVAL', 'the body ends in the middle of a piece')
+  }
+}
+
+function pieceOffset(offset: bigint, length: number): number | 'append' {
+  if (offset === AT_THE_END) return 'append'
+  if (offset + BigInt(length) > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new FileError('EFBIG', 'a piece lies beyond the largest size a file can have')
+  }
+  return Number(offset)
+}
