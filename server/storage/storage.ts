@@ -217,10 +217,11 @@ export interface Upload {
   write(source: AsyncIterable<Buffer>): Promise<void>
   /**
    * Puts the content at a place in one step: makes the file, or replaces the content of the file there (same inode, new
-   * generation). @throws EISDIR, ENOENT and ENOTDIR (parent), and what the precondition throws
+   * generation). With an inode number it replaces the content of that file, whatever its name is by now.
+   * @throws EISDIR, EINVAL (no regular file), ENOENT and ENOTDIR (parent), and what the precondition throws
    */
   commit(
-    place: Place,
+    target: Place | Ino,
     attributes: Partial<NewAttributes>,
     precondition: Precondition,
     origin: Origin,
