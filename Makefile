@@ -1,0 +1,77 @@
+# The one interface to this repository; README.md says what for.
+#
+#   make serve                     serve https://localhost:8443 (COFFER_DATA, COFFER_PORT, …)
+#   make mount MNT=dir [SERVER=]   log in and mount;  make unmount MNT=dir
+#   make                           check, test, build
+#   make conformance URL=          the OAuth suite against any running server
+#   make bench [ONLY=rows]         measure beside sshfs and rclone
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.PHONY: all serve mount unmount test conformance bench build check fmt cover dev clean
+
+NODE    := node --enable-source-maps
+BIN     := node_modules/.bin
+SOURCES := $(shell find server client oauth -name '*.ts') $(wildcard views/*) tsconfig.json
+
+# A checkout keeps its server's data to itself, and its client trusts that server.
+serve dev mount: export COFFER_DATA ?= $(CURDIR)/.coffer/data
+mount: export COFFER_CA ?= $(if $(filter-out https://localhost%,$(SERVER)),,$(wildcard $(COFFER_DATA)/tls/ca.pem))
+
+# "~" is expanded by some shells only
+MOUNTPOINT = $(patsubst ~/%,$(HOME)/%,$(or $(MNT),$(error say where: make $@ MNT=directory)))
+
+all: check test build
+
+serve: build
+	@$(NODE) dist/server/main.js serve
+
+mount: build
+	@scripts/install-packages mount
+	@$(NODE) dist/client/main.js mount $(SERVER) "$(MOUNTPOINT)"
+
+unmount: build
+	@$(NODE) dist/client/main.js unmount "$(MOUNTPOINT)"
+
+test: export NODE_ENV = test
+test:
+	@scripts/install-packages node build mount test
+	@$(MAKE) build
+	$(BIN)/mocha --parallel --jobs 2 --forbid-only --reporter test/support/reporter.cjs
+
+conformance: node_modules
+	$(BIN)/mocha --forbid-only 'test/conformance/**/*.test.ts' --spec-url $(or $(URL),$(error say which server: make conformance URL=https://host))
+
+bench: build
+	@scripts/install-packages mount bench
+	$(NODE) --import tsx test/bench/main.ts $(ONLY)
+
+build: dist/.built
+
+check: node_modules
+	$(BIN)/tsc -p . --noEmit
+	$(BIN)/tsc -p test
+	$(BIN)/biome check --error-on-warnings
+
+fmt: node_modules
+	$(BIN)/biome check --write
+
+cover: export NODE_ENV = test
+cover: build
+	$(BIN)/c8 --reporter text --reporter html $(BIN)/mocha
+
+dev: node_modules
+	node --watch --import tsx server/main.ts
+
+clean:
+	rm -rf dist coverage
+
+dist/.built: node_modules $(SOURCES)
+	rm -rf dist
+	$(BIN)/tsc -p .
+	cp -R views dist/ && touch $@
+
+node_modules: package.json package-lock.json
+	@scripts/install-packages node
+	npm ci || { scripts/install-packages build && npm ci; }
+	@touch $@
