@@ -1,0 +1,160 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { expect } from 'chai'
+import { removeDirectory, temporaryDirectory } from './support/directory.js'
+import { root } from './support/process.js'
+
+/** Which of our files may be imported from where: the first row that matches the importing file holds. */
+const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
+  [/^oauth\/pkce\.ts$/, /^$/],
+  [/^oauth\//, /^oauth\//],
+  [/^server\/wire(-[a-z]+)?\.ts$/, /^server\/wire(-[a-z]+)?\.ts$/],
+  [/^server\/storage\//, /^server\/(storage|database)\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
+  [/^server\/http\//, /^server\/http\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
+  [/^server\//, /^server\/|^oauth\/index\.ts$/],
+  [/^client\//, /^client\/|^server\/wire(-[a-z]+)?\.ts$|^oauth\/pkce\.ts$/],
+  [/^test\/oauth\//, /^(test|oauth)\//],
+  [/^test\//, /./],
+]
+
+/** Packages that one file alone, or one part alone, may know. */
+const ONLY_IN: Readonly<Record<string, RegExp>> = {
+  'fuse-native': /^client\/fuse\/fuse-native\.ts$/,
+  koffi: /^client\/fuse\/fusermount\.ts$/,
+  keytar: /^client\/tokens\.ts$/,
+  got: /^client\/api\.ts$/,
+  express: /^oauth\/router\.ts$|^server\/(?!storage\/|http\/)/,
+}
+
+/** Files beyond 300 lines, each with its reason. */
+const LONG: Readonly<Record<string, string>> = {}
+
+function imports(source: string): string[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+  const statements = code.matchAll(
+    /(?:^|\n)\s*(?:import|export)\s+(?:type\s)?(?:[\w*{}\s,$]*?from\s+)?'([^']+)'/g,
+  )
+  const calls = code.matchAll(/\b(?:import|require)\(\s*'([^']+)'\s*\)/g)
+  return [...statements, ...calls].map(([, specifier = '']) => specifier)
+}
+
+/** What is wrong with the imports of one file, each as "file → import: why". */
+function strayImports(file: string, source: string): string[] {
+  const allowed = MAY_IMPORT.find(([from]) => from.test(file))?.[1]
+  return imports(source).flatMap((specifier) => {
+    const stray = (why: string): string[] => [`${file} → ${specifier}: ${why}`]
+    if (specifier.startsWith('.')) {
+      const target = join(dirname(file), specifier).replace(/\.js$/, '.ts')
+      return allowed?.test(target) ? [] : stray('not in the table of imports')
+    }
+    const name = specifier
+      .split('/')
+      .slice(0, specifier.startsWith('@') ? 2 : 1)
+      .join('/')
+    const only = ONLY_IN[name]
+    if (only === undefined || only.test(file) || file.startsWith('test/')) return []
+    return stray(`only ${only.source} may know ${name}`)
+  })
+}
+
+async function sources(directory: string, ending: RegExp): Promise<[file: string, text: string][]> {
+  const parts = ['oauth', 'server', 'client', 'test', 'views']
+  const found = await Promise.all(
+    parts.map((part) =>
+      readdir(join(directory, part), { recursive: true, withFileTypes: true }).catch(() => []),
+    ),
+  )
+  const files = found.flat().filter((entry) => entry.isFile() && ending.test(entry.name))
+  return Promise.all(
+    files.map(async (entry): Promise<[string, string]> => {
+      const path = join(entry.parentPath, entry.name)
+      return [relative(directory, path), await readFile(path, 'utf8')]
+    }),
+  )
+}
+
+async function strayEdges(directory: string): Promise<string[]> {
+  return (await sources(directory, /\.ts$/)).flatMap(([file, text]) => strayImports(file, text))
+}
+
+describe('the architecture', () => {
+  it('has no import outside the table', async () => {
+    expect(await strayEdges(root)).to.deep.equal([])
+  })
+
+  describe('when a file imports what it must not', () => {
+    const stray: [file: string, line: string][] = [
+      ['oauth/token.ts', `import { FileError } from '../server/errors.js'`],
+      ['oauth/token.ts', `import type { Request } from 'express'`],
+      ['oauth/pkce.ts', `import { equal } from './secrets.js'`],
+      ['server/app.ts', `import { challenge } from '../oauth/pkce.js'`],
+      ['server/app.ts', `import { mount } from '../client/mount.js'`],
+      ['server/storage/tree.ts', `import { parseRange } from '../http/range.js'`],
+      ['server/storage/tree.ts', `import express from 'express'`],
+      ['server/http/range.ts', `import { storagePath } from '../storage/path.js'`],
+      ['server/wire.ts', `export { FileError } from './errors.js'`],
+      ['client/api.ts', `import { storagePath } from '../server/storage/path.js'`],
+      ['client/login.ts', `import got from 'got'`],
+      ['client/main.ts', `const { setPassword } = await import('keytar')`],
+      ['client/fuse/session.ts', `import koffi from 'koffi'`],
+      ['test/oauth/token.test.ts', `import { createApp } from '../../server/app.js'`],
+    ]
+    for (const [file, line] of stray) {
+      it(`sees ${file}: ${line}`, async () => {
+        const directory = await temporaryDirectory('architecture')
+        await mkdir(dirname(join(directory, file)), { recursive: true })
+        await writeFile(join(directory, file), `/** A file. */\n${line}\n`)
+        expect(await strayEdges(directory)).to.have.length(1)
+        await removeDirectory(directory)
+      })
+    }
+  })
+
+  it('has no file beyond 300 lines without a reason', async () => {
+    const long = (await sources(root, /\.ts$/)).filter(
+      ([file, text]) => text.trimEnd().split('\n').length > 300 && LONG[file] === undefined,
+    )
+    expect(long.map(([file]) => file)).to.deep.equal([])
+  })
+
+  it('has no barrel but oauth/index.ts', async () => {
+    const barrels = (await sources(root, /^index\.ts$/)).map(([file]) => file)
+    expect(barrels.filter((file) => file !== 'oauth/index.ts')).to.deep.equal([])
+  })
+
+  it('escapes everything in the pages: "<%-" is for include() alone', async () => {
+    const raw = (await sources(root, /\.ejs$/)).flatMap(([file, text]) =>
+      [...text.matchAll(/<%-\s*(?!include\()[^%]*%>/g)].map(([tag]) => `${file}: ${tag}`),
+    )
+    expect(raw).to.deep.equal([])
+  })
+
+  it('reads the environment and the arguments in main.ts alone', async () => {
+    const readers = (await sources(root, /\.ts$/)).filter(
+      ([file, text]) => !/^test\/|\/main\.ts$/.test(file) && /process\.(env|argv)\b/.test(text),
+    )
+    expect(readers.map(([file]) => file)).to.deep.equal([])
+  })
+
+  it('names no registry host in the lock file', async () => {
+    const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { resolved?: string }>
+    }
+    const named = Object.entries(lock.packages).filter(([, entry]) => entry.resolved !== undefined)
+    expect(named.map(([name]) => name)).to.deep.equal([])
+    expect(Object.keys(lock.packages)).to.have.length.above(100)
+  })
+
+  it('lets every package that has an install script run it, and no other', async () => {
+    const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { hasInstallScript?: boolean }>
+    }
+    const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      allowScripts: Record<string, boolean>
+    }
+    const scripted = Object.entries(lock.packages)
+      .filter(([name, entry]) => entry.hasInstallScript === true && !name.endsWith('/fsevents'))
+      .map(([name]) => name.replace(/^.*node_modules\//, ''))
+    expect(Object.keys(manifest.allowScripts).sort()).to.deep.equal([...new Set(scripted)].sort())
+  })
+})
