@@ -71,7 +71,7 @@ dist/.built: node_modules $(SOURCES)
 	$(BIN)/tsc -p .
 	cp -R views dist/ && touch $@
 
-node_modules: package.json package-lock.json
+node_modules: package-lock.json
 	@scripts/install-packages node
 	npm ci || { scripts/install-packages build && npm ci; }
 	@touch $@
