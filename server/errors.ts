@@ -22,3 +22,9 @@ export class PreconditionFailed extends Error {
     this.code = code
   }
 }
+
+/** A form that is not one of our own pages', or too old: always status 403. The message is for the person. */
+export class FormRefused extends Error {
+  override readonly name = 'FormRefused'
+  readonly status = 403
+}

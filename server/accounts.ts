@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import type { AccountClaims } from '../oauth/index.js'
+import type { User, UserTable } from './database/accounts.js'
+import type { Passwords } from './passwords.js'
+
+declare const parsed: unique symbol
+/** 1 to 64 of a-z 0-9 . _ - @ +, beginning with a letter or digit; written in any case, kept in lower case. */
+export type Username = string & { readonly [parsed]: 'Username' }
+const USERNAME = /^[a-z0-9][a-z0-9._@+-]{0,63}$/
+
+/** 8 characters or more (NIST SP 800-63B section 5.1.1.2); the upper bound keeps hashing cheap. */
+export type NewPassword = string & { readonly [parsed]: 'NewPassword' }
+const PASSWORD_MIN = 8
+const PASSWORD_MAX = 1024
+
+/** What the person did cannot be done, and why; for the person. */
+export class AccountError extends Error {
+  override readonly name = 'AccountError'
+}
+
+export function username(input: string): Username {
+  const name = input.normalize('NFKC').trim().toLowerCase()
+  if (USERNAME.test(name)) return name as Username
+  throw new AccountError(
+    'a user name has 1 to 64 letters (a-z), digits or . _ @ + - and begins with a letter or digit',
+  )
+}
+
+export function newPassword(input: string): NewPassword {
+  const { length } = [...input]
+  if (length >= PASSWORD_MIN && length <= PASSWORD_MAX) return input as NewPassword
+  throw new AccountError(`a password has ${PASSWORD_MIN} to ${PASSWORD_MAX} characters`)
+}
+
+/** 32 letters and digits, none of which looks like another. */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** 100 bits in a form people can type. */
+export function oneTimePassword(): NewPassword {
+  const letters = [...randomBytes(20)].map((byte) => ALPHABET[byte % 32]).join('')
+  return letters.replace(/(.{5})(?!$)/g, '$1-') as NewPassword
+}
+
+export interface NewUser {
+  readonly username: Username
+  readonly password: NewPassword
+  readonly name?: string | undefined
+  readonly email?: string | undefined
+  readonly administrator: boolean
+  readonly temporaryPassword: boolean
+}
+
+/** Who may sign in. */
+export interface Accounts {
+  /**
+   * The account, when the password is right. A second step of signing in would stand between this and the session.
+   * Unknown, disabled and mistaken look the same and take the same time. @throws Busy
+   */
+  authenticate(name: string, password: string): Promise<User | undefined>
+  /** What is known of a subject; undefined when gone or disabled. */
+  claims(sub: string): Promise<AccountClaims | undefined>
+  find(name: Username): User | undefined
+  byId(id: string): User | undefined
+  all(): User[]
+  /** @throws AccountError when the name is taken */
+  add(user: NewUser): Promise<User>
+  /** Everything signed in before is signed out. */
+  changePassword(id: string, password: NewPassword, how: { temporary: boolean }): Promise<void>
+  disable(id: string): void
+  enable(id: string): void
+  /** Ends everything signed in before this moment. */
+  signOutEverywhere(id: string): void
+  /** @returns false when there is none */
+  remove(id: string): boolean
+}
+
+export function accounts(users: UserTable, hashing: Passwords, clock: () => Date): Accounts {
+  const now = () => clock().getTime()
+  return {
+    async authenticate(name, password) {
+      const user = users.byUsername(name.normalize('NFKC').trim().toLowerCase())
+      const usable = password.length <= PASSWORD_MAX ? password : ''
+      const check = await hashing.check(user?.passwordHash, usable)
+      if (user === undefined || check.kind === 'wrong' || user.disabledAt !== undefined)
+        return undefined
+      if ('rehashed' in check) users.rehash(user.id, user.passwordHash, check.rehashed)
+      return user
+    },
+    async claims(sub) {
+      const user = users.byId(sub)
+      if (user === undefined || user.disabledAt !== undefined) return undefined
+      return {
+        sub,
+        validSince: user.validFrom,
+        preferred_username: user.username,
+        ...(user.name === undefined ? {} : { name: user.name }),
+        ...(user.email === undefined ? {} : { email: user.email, email_verified: false }),
+        updated_at: Math.floor(user.validFrom / 1000),
+      }
+    },
+    find: (name) => users.byUsername(name),
+    byId: (id) => users.byId(id),
+    all: () => users.all(),
+    async add(wanted) {
+      const user: User = {
+        id: randomBytes(16).toString('base64url'),
+        username: wanted.username,
+        passwordHash: await hashing.hash(wanted.password),
+        name: wanted.name,
+        email: wanted.email,
+        administrator: wanted.administrator,
+        temporaryPassword: wanted.temporaryPassword,
+        disabledAt: undefined,
+        createdAt: now(),
+        validFrom: now(),
+      }
+      if (!users.insert(user)) throw new AccountError(`the user name ${wanted.username} is taken`)
+      return user
+    },
+    async changePassword(id, password, { temporary }) {
+      users.setPassword(id, await hashing.hash(password), { temporary, validFrom: now() })
+    },
+    disable: (id) => users.setDisabled(id, now(), now()),
+    enable: (id) => users.setDisabled(id, undefined, now()),
+    signOutEverywhere: (id) => users.setValidFrom(id, now()),
+    remove: (id) => users.remove(id),
+  }
+}

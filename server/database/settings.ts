@@ -1,0 +1,25 @@
+import type { Database } from './database.js'
+
+/** Small facts about this data directory that outlive the process. */
+export interface Settings {
+  get(name: SettingName): string | undefined
+  set(name: SettingName, value: string): void
+}
+
+/** `audit_anchor` and `audit_head`: where the audit log that is kept begins and ends. */
+export type SettingName = 'issuer' | 'audit_anchor' | 'audit_head'
+
+export function settings(database: Database): Settings {
+  const get = database
+    .prepare<[string], string>('SELECT value FROM settings WHERE name = ?')
+    .pluck()
+  const set = database.prepare(
+    'INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+  )
+  return {
+    get: (name) => get.get(name),
+    set(name, value) {
+      set.run(name, value)
+    },
+  }
+}

@@ -1,0 +1,28 @@
+import { join } from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
+
+/** Holds the data directory until it is released or the process ends, however that happens. */
+export interface Lock {
+  release(): void
+}
+
+/**
+ * One server at a time has a data directory: sweeps, the stream of changes and the caches of one server know nothing of
+ * another's, so a second one would lose files. The lock is the kernel's, on a file of its own (taken through SQLite), so
+ * `kill -9` frees it at once, which a lock file with a time in it does not. Commands beside a running server need no
+ * lock: they only use the database, whose transactions hold across processes.
+ */
+export function lockDataDirectory(directory: string): Lock {
+  const database = new BetterSqlite3(join(directory, 'lock'))
+  database.pragma('busy_timeout = 1000')
+  try {
+    database.exec('BEGIN EXCLUSIVE')
+  } catch (cause) {
+    database.close()
+    throw new Error(
+      `${directory} is in use by another coffer-server: stop that one first, or choose another directory with --data`,
+      { cause },
+    )
+  }
+  return { release: () => database.close() }
+}

@@ -1,0 +1,43 @@
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+
+/** What each derived key is for: a key is never used for two things. */
+export type Purpose = 'cookie' | 'csrf' | 'audit' | 'signing-keys' | 'tokens'
+
+/** The one secret all others are derived from (RFC 5869). It never leaves this object. */
+export interface Secret {
+  /** 32 bytes for one purpose. */
+  derive(purpose: Purpose): Buffer
+}
+
+export function secretOf(material: string): Secret {
+  return {
+    derive: (purpose) => Buffer.from(hkdfSync('sha256', material, '', `coffer ${purpose}`, 32)),
+  }
+}
+
+/**
+ * Reads the secret, or makes the file.
+ * @throws when others may read the file, or when it is too short to be a secret
+ */
+export function secretFromFile(path: string): Secret {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) create(path)
+  const { mode } = statSync(path)
+  if ((mode & 0o077) !== 0) {
+    throw new Error(`${path} can be read by others: run "chmod 600 ${path}"`)
+  }
+  const material = readFileSync(path, 'utf8').trim()
+  if (material.length < 32) {
+    throw new Error(
+      `${path} must hold at least 32 characters, for example from "openssl rand -base64 48"`,
+    )
+  }
+  return secretOf(material)
+}
+
+function create(path: string): void {
+  const file = openSync(path, 'wx', 0o600)
+  writeSync(file, `${randomBytes(48).toString('base64url')}\n`)
+  fsyncSync(file)
+  closeSync(file)
+}

@@ -1,0 +1,108 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type KeyPair, makeAuthority, makeServerCertificate } from './authority.js'
+import type { CertificateName } from './names.js'
+
+/** Renewed this long before it expires: a server that runs for ever, and a client whose clock is off, never notice. */
+const RENEW_BEFORE_MS = 30 * 86_400_000
+
+export interface LocalCertificate {
+  readonly pair: KeyPair
+  /** What clients must trust. */
+  readonly authorityFile: string
+  readonly renewed: boolean
+}
+
+/** Where the local authority and its server certificate are kept, below the data directory. */
+export function tlsFiles(data: string) {
+  const file = (name: string) => join(data, 'tls', name)
+  return {
+    authority: { certificate: file('ca.pem'), key: file('ca-key.pem') },
+    server: { certificate: file('server.pem'), key: file('server-key.pem') },
+  }
+}
+
+/** The local server certificate: as it stands, or made anew when it is missing, near its end, or lacks a name. */
+export async function localCertificate(
+  data: string,
+  machine: string,
+  names: readonly CertificateName[],
+  now: Date,
+): Promise<LocalCertificate> {
+  const files = tlsFiles(data)
+  mkdirSync(dirname(files.server.key), { recursive: true, mode: 0o700 })
+  let authority = read(files.authority)
+  if (authority === undefined || expiresWithin(authority, RENEW_BEFORE_MS, now)) {
+    authority = await makeAuthority(machine, now)
+    write(files.authority, authority)
+  }
+  const current = read(files.server)
+  if (current !== undefined && isGood(current, authority, names, now)) {
+    return { pair: current, authorityFile: files.authority.certificate, renewed: false }
+  }
+  const pair = await makeServerCertificate(authority, names, now)
+  write(files.server, pair)
+  return { pair, authorityFile: files.authority.certificate, renewed: true }
+}
+
+export function readKeyPair(files: { certificate: string; key: string }): KeyPair {
+  return {
+    certificate: readFileSync(files.certificate, 'utf8'),
+    key: readFileSync(files.key, 'utf8'),
+  }
+}
+
+function read(files: { certificate: string; key: string }): KeyPair | undefined {
+  if (!existsSync(files.certificate) || !existsSync(files.key)) return undefined
+  const pair = readKeyPair(files)
+  const matches = new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key))
+  return matches ? pair : undefined
+}
+
+function isGood(
+  pair: KeyPair,
+  authority: KeyPair,
+  names: readonly CertificateName[],
+  now: Date,
+): boolean {
+  const certificate = new X509Certificate(pair.certificate)
+  return (
+    certificate.verify(new X509Certificate(authority.certificate).publicKey) &&
+    !expiresWithin(pair, RENEW_BEFORE_MS, now) &&
+    names.every(({ type, value }) =>
+      type === 'ip' ? certificate.checkIP(value) : certificate.checkHost(value),
+    )
+  )
+}
+
+function expiresWithin(pair: KeyPair, milliseconds: number, now: Date): boolean {
+  return Date.parse(new X509Certificate(pair.certificate).validTo) - now.getTime() < milliseconds
+}
+
+/** Two files cannot be replaced in one step: after a crash between them they do not match, and `read` says so. */
+function write(files: { certificate: string; key: string }, pair: KeyPair): void {
+  replace(files.key, pair.key, 0o600)
+  replace(files.certificate, pair.certificate, 0o644)
+}
+
+function replace(path: string, content: string, mode: number): void {
+  const temporary = `${path}.new`
+  const file = openSync(temporary, 'w', mode)
+  writeSync(file, content)
+  fsyncSync(file)
+  closeSync(file)
+  renameSync(temporary, path)
+  const directory = openSync(dirname(path), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+}
