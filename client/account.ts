@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { privateDirectory, replaceFile } from './atomic-file.js'
+import { CommandError } from './command-error.js'
+import type { Trust } from './trust.js'
+
+/** What is remembered of a server between logins: everything but the tokens. */
+export interface Account {
+  /** As the user gave it; no slash at the end. */
+  readonly server: string
+  readonly issuer: string
+  readonly client_id: string
+  readonly resource: string
+  readonly scope: string
+  readonly token_endpoint: string
+  readonly revocation_endpoint?: string | undefined
+  readonly trust: Trust
+  /** Where the tokens are. */
+  readonly store: 'keyring' | 'file'
+}
+
+const TRUST = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('system') }),
+  z.object({ kind: z.literal('authority'), pem: z.string() }),
+  z.object({ kind: z.literal('pinned'), fingerprint: z.string().regex(/^[0-9A-F]{64}$/) }),
+])
+const ACCOUNT = z.object({
+  server: z.string(),
+  issuer: z.string(),
+  client_id: z.string(),
+  resource: z.string(),
+  scope: z.string(),
+  token_endpoint: z.string(),
+  revocation_endpoint: z.string().optional(),
+  trust: TRUST,
+  store: z.enum(['keyring', 'file']),
+})
+
+/** The folder of one account: 0700, its files 0600. */
+export class AccountDirectory {
+  readonly path: string
+  /** Names the account in the keyring. */
+  readonly key: string
+
+  constructor(configDirectory: string, server: URL) {
+    this.key = accountKey(server)
+    this.path = join(configDirectory, 'accounts', this.key)
+  }
+
+  get tokensFile(): string {
+    return join(this.path, 'tokens.json')
+  }
+  get lockFile(): string {
+    return join(this.path, 'refresh.lock')
+  }
+
+  async load(): Promise<Account | undefined> {
+    const text = await readIfThere(this.#file)
+    if (text === undefined) return undefined
+    const parsed = ACCOUNT.safeParse(jsonOrNothing(text))
+    if (parsed.success) return parsed.data
+    throw new CommandError(`${this.#file} is damaged; remove it and run "coffer login" again`)
+  }
+
+  async save(account: Account): Promise<void> {
+    await privateDirectory(this.path)
+    await replaceFile(this.#file, `${JSON.stringify(account, null, 2)}\n`)
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true })
+  }
+
+  get #file(): string {
+    return join(this.path, 'account.json')
+  }
+}
+
+/** The URL without a slash at the end: what accounts and requests are built on. */
+export function serverBase(server: URL): string {
+  return (server.origin + server.pathname).replace(/\/+$/, '')
+}
+
+/** Readable, and different for different servers. */
+function accountKey(server: URL): string {
+  const base = serverBase(server)
+  const digest = createHash('sha256').update(base).digest('hex').slice(0, 8)
+  return `${server.host.replace(/[^A-Za-z0-9.-]/g, '_')}-${digest}`
+}
+
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export function jsonOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,173 @@
+import got, { type Got, RequestError, TimeoutError } from 'got'
+import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
+import { agentFor, CertificateChanged, HANDSHAKE_MILLISECONDS, type Trust } from './trust.js'
+
+/** The only file that knows got: HTTP requests over kept-alive TLS connections, one try each. */
+
+export interface ClientOptions {
+  readonly trust: Trust
+  /** Given for the file API; without it requests carry no credentials. */
+  readonly credentials?: Credentials
+  readonly connections?: number
+  /** A connection on which nothing moves for this long is dead. */
+  readonly silenceMilliseconds?: number
+}
+
+/** What a request carries to be let in. */
+export interface Credentials {
+  headers(exchange: Exchange): Promise<Readonly<Record<string, string>>>
+  /** The server refused these headers with 401: gets better ones, or throws. */
+  renewed(
+    refused: Readonly<Record<string, string>>,
+    exchange: Exchange,
+    answer: Answer,
+  ): Promise<Readonly<Record<string, string>>>
+}
+
+export interface Client {
+  readonly send: Send
+  /** Closes the idle connections; the next request makes a new one. */
+  forgetIdle(): void
+  close(): void
+}
+
+/** Requests in flight at once; more of them wait in the agent's queue. */
+const CONNECTIONS = 16
+const SILENCE_MILLISECONDS = 20_000
+
+export function httpClient(options: ClientOptions): Client {
+  const agent = agentFor(options.trust, {
+    keepAlive: true,
+    keepAliveMsecs: 10_000,
+    maxSockets: options.connections ?? CONNECTIONS,
+    maxFreeSockets: options.connections ?? CONNECTIONS,
+    noDelay: true,
+    scheduling: 'lifo',
+  })
+  const client = got.extend({
+    agent: { https: agent },
+    responseType: 'buffer',
+    throwHttpErrors: false,
+    followRedirect: false,
+    decompress: false,
+    retry: { limit: 0 },
+    timeout: {
+      lookup: HANDSHAKE_MILLISECONDS,
+      connect: HANDSHAKE_MILLISECONDS,
+      secureConnect: HANDSHAKE_MILLISECONDS,
+      socket: options.silenceMilliseconds ?? SILENCE_MILLISECONDS,
+    },
+    headers: { 'user-agent': 'coffer' },
+  })
+  const forgetIdle = (): void => {
+    for (const sockets of Object.values(agent.freeSockets)) {
+      for (const socket of sockets ?? []) socket.destroy()
+    }
+  }
+  return {
+    send: (exchange) => sendOnce(client, exchange, options.credentials),
+    forgetIdle,
+    close: () => agent.destroy(),
+  }
+}
+
+async function sendOnce(
+  client: Got,
+  exchange: Exchange,
+  credentials: Credentials | undefined,
+): Promise<Answer> {
+  exchange.signal?.throwIfAborted()
+  const carried = await credentials?.headers(exchange)
+  const request = client(exchange.url, {
+    method: exchange.method as 'GET',
+    headers: { ...lengthOf(exchange), ...exchange.headers, ...carried },
+    ...bodyOf(exchange),
+    ...(exchange.signal === undefined ? {} : { signal: exchange.signal }),
+    hooks: {
+      afterResponse: [
+        async (response, retryWithMergedOptions) => {
+          if (response.statusCode !== 401 || credentials === undefined || carried === undefined) {
+            return response
+          }
+          const answer = { status: 401, headers: response.headers, body: response.rawBody }
+          const headers = await credentials.renewed(carried, exchange, answer)
+          return retryWithMergedOptions({ headers, ...bodyOf(exchange) })
+        },
+      ],
+    },
+  })
+  let oversized = false
+  request.on('downloadProgress', ({ transferred }) => {
+    if (transferred <= exchange.limit) return
+    oversized = true
+    request.cancel()
+  })
+  try {
+    const response = await request
+    return { status: response.statusCode, headers: response.headers, body: response.rawBody }
+  } catch (error) {
+    if (oversized) {
+      throw new ExchangeError(
+        'oversized',
+        `${exchange.url.pathname}: more than ${exchange.limit} bytes came`,
+      )
+    }
+    throw exchangeError(error, exchange.url)
+  }
+}
+
+/** Content is opened anew for every try: a stream cannot be rewound. */
+function bodyOf({ content }: Exchange): { body?: Buffer | AsyncGenerator<Buffer> } {
+  if (content === undefined) return {}
+  return { body: Buffer.isBuffer(content) ? content : pieces(content.open()) }
+}
+
+async function* pieces(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* source
+}
+
+function lengthOf({ content, method }: Exchange): Record<string, string> {
+  if (content !== undefined) {
+    return { 'content-length': String(Buffer.isBuffer(content) ? content.length : content.size) }
+  }
+  return method === 'POST' || method === 'PUT' || method === 'PATCH'
+    ? { 'content-length': '0' }
+    : {}
+}
+
+/** Failures after which the server cannot have seen the request. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'EHOSTDOWN',
+])
+const CONNECTING = new Set(['lookup', 'connect', 'secureConnect'])
+
+/** What OpenSSL and Node say of a certificate (tls documentation, "X509 certificate error codes"). */
+const UNTRUSTED =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|ERR_TLS_CERT_|ERR_CERTIFICATE_|CRL_|PATH_LENGTH_)/
+
+function exchangeError(error: unknown, url: URL): Error {
+  if (!(error instanceof RequestError)) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+  const { cause } = error
+  // A refusal by the credentials' renewal comes out as got's error around it.
+  if (error.code === 'ERR_ABORTED' || error.name === 'AbortError') {
+    return new ExchangeError('aborted', 'given up by the caller', { cause: error })
+  }
+  if (cause instanceof Error && !isSystemError(cause)) return cause
+  const code = cause instanceof CertificateChanged ? cause.code : error.code
+  if (UNTRUSTED.test(code)) return new ExchangeError('untrusted', error.message, { cause: error })
+  const connecting = error instanceof TimeoutError && CONNECTING.has(error.event)
+  const kind = connecting || NOT_SENT.has(code) ? 'unreachable' : 'lost'
+  return new ExchangeError(kind, `${url.host}: ${error.message || code}`, { cause: error })
+}
+
+function isSystemError(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && error.name !== 'RemoteError'
+}

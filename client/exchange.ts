@@ -1,0 +1,42 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { UploadContent } from './remote-files.js'
+
+/** One HTTP request as the client asks for it, and its answer. `client/api.ts` carries it out. */
+export interface Exchange {
+  readonly method: string
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  readonly content?: Buffer | UploadContent
+  /** An answer with more bytes than this is refused. */
+  readonly limit: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** @throws ExchangeError if there is no answer */
+export type Send = (exchange: Exchange) => Promise<Answer>
+
+/**
+ * Why there is no answer.
+ * - `unreachable`: no connection came about, so the server has not seen the request
+ * - `lost`: the connection broke or fell silent; the server may have carried the request out
+ * - `untrusted`: the server's certificate is not one we trust
+ * - `oversized`: more came than was asked for
+ * - `aborted`: our own caller gave up
+ */
+export type NoAnswer = 'unreachable' | 'lost' | 'untrusted' | 'oversized' | 'aborted'
+
+export class ExchangeError extends Error {
+  override readonly name = 'ExchangeError'
+  readonly kind: NoAnswer
+
+  constructor(kind: NoAnswer, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.kind = kind
+  }
+}

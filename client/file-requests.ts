@@ -1,0 +1,132 @@
+import { HEADERS, NAME_MAX, type WireAttributes } from '../server/wire.js'
+import type { Answer, Exchange } from './exchange.js'
+import { Memory } from './memory.js'
+import { RemoteError, type UploadContent } from './remote-files.js'
+import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
+import { headerAttributes, successful } from './wire-answer.js'
+
+/** Where the requests of one mount go, and how they are sent. */
+export interface Transport {
+  send(exchange: Exchange): Promise<Answer>
+  /** Base of the file API: scheme, host, port and perhaps a path, no slash at the end. */
+  readonly base: string
+  /** Names this mount in the stream of changes. */
+  readonly connection: string
+  readonly retry: Omit<RetryOptions, 'signal'>
+}
+
+export interface FileRequest {
+  readonly method: string
+  readonly target: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly json?: unknown
+  readonly content?: Buffer | UploadContent
+  readonly signal?: AbortSignal | undefined
+  readonly limit?: number
+}
+
+/** Room for the longest answer that is not a file's bytes: one page of a directory. */
+const ANSWER_LIMIT = 16 * 1024 * 1024
+const KNOWN_NAMES = 16_384
+const KNOWN_FILES = 4_096
+
+/** Sends requests of the file API again and again until they are answered, and remembers what is needed to tell what a lost answer said. */
+export class FileRequests {
+  readonly #transport: Transport
+  readonly #names = new Memory<string, number>(KNOWN_NAMES)
+  readonly #files = new Memory<number, WireAttributes>(KNOWN_FILES)
+
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  retry<T>(attempt: Attempt<T>, signal?: AbortSignal): Promise<T> {
+    return persistently(attempt, { ...this.#transport.retry, signal })
+  }
+
+  /** One try; whatever the server said comes back. */
+  async ask(request: FileRequest): Promise<Answer> {
+    const { method, target, json, signal } = request
+    const content = json === undefined ? request.content : Buffer.from(JSON.stringify(json))
+    return settled(
+      await this.#transport.send({
+        method,
+        url: new URL(this.#transport.base + target),
+        headers: {
+          [HEADERS.connection]: this.#transport.connection,
+          ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...request.headers,
+        },
+        ...(content === undefined ? {} : { content }),
+        limit: request.limit ?? ANSWER_LIMIT,
+        signal,
+      }),
+    )
+  }
+
+  /** One try that must succeed. @throws RemoteError with the server's code */
+  async succeed(request: FileRequest): Promise<Answer> {
+    return successful(await this.ask(request))
+  }
+
+  /** For requests that may safely be carried out twice. */
+  repeated(request: FileRequest): Promise<Answer> {
+    return this.retry(() => this.succeed(request), request.signal)
+  }
+
+  async lookup(directory: number, name: string, signal?: AbortSignal): Promise<WireAttributes> {
+    const answer = await this.succeed({ method: 'HEAD', target: namePath(directory, name), signal })
+    return this.seen(headerAttributes(answer), directory, name)
+  }
+
+  async lookupOrNone(directory: number, name: string): Promise<WireAttributes | undefined> {
+    try {
+      return await this.lookup(directory, name)
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  async stat(ino: number, signal?: AbortSignal): Promise<WireAttributes> {
+    const answer = await this.succeed({ method: 'HEAD', target: `/inodes/${ino}`, signal })
+    return this.seen(headerAttributes(answer))
+  }
+
+  /** Remembers what a name led to. */
+  seen(attributes: WireAttributes, directory?: number, name?: string): WireAttributes {
+    if (attributes.type === 'file') this.#files.set(attributes.ino, attributes)
+    if (directory !== undefined && name !== undefined) {
+      this.#names.set(`${directory}/${name}`, attributes.ino)
+    }
+    return attributes
+  }
+
+  found(directory: number, name: string, ino: number): void {
+    this.#names.set(`${directory}/${name}`, ino)
+  }
+
+  unseen(directory: number, name: string): void {
+    this.#names.delete(`${directory}/${name}`)
+  }
+
+  knownIno(directory: number, name: string): number | undefined {
+    return this.#names.get(`${directory}/${name}`)
+  }
+
+  knownFile(ino: number): WireAttributes | undefined {
+    return this.#files.get(ino)
+  }
+}
+
+/** `/inodes/{ino}/{name}` of docs/file-api.md. @throws RemoteError for what cannot be a name */
+export function namePath(directory: number, name: string): string {
+  if (!name.isWellFormed()) throw new RemoteError('EILSEQ', 'a name must be valid UTF-8')
+  if (Buffer.byteLength(name) > NAME_MAX) {
+    throw new RemoteError('ENAMETOOLONG', `a name must be at most ${NAME_MAX} bytes`)
+  }
+  if (name === '' || name === '.' || name === '..' || /[/\0]/.test(name)) {
+    throw new RemoteError('EINVAL', `"${name}" is not a name`)
+  }
+  return `/inodes/${directory}/${encodeURIComponent(name)}`
+}

@@ -1,0 +1,140 @@
+import { randomInt } from 'node:crypto'
+import { HEADERS, type WireAttributes } from '../server/wire.js'
+import { type FileRequests, namePath } from './file-requests.js'
+import {
+  RemoteError,
+  type RemoteNew,
+  type RemoteNewAttributes,
+  type RemotePart,
+  type WriteOptions,
+} from './remote-files.js'
+import { headerAttributes, successful } from './wire-answer.js'
+import { writeRequest } from './write-request.js'
+
+/**
+ * How a change whose answer was lost is told apart from one that never happened, so that no retry reports a false
+ * EEXIST or ENOENT, appends twice or swaps back. The whole table is in docs/retries.md.
+ */
+
+/**
+ * Something new gets an access time of its own, exact to a random nanosecond: whoever finds a file with it later knows
+ * that its own request made the file. Times the caller gave are as telling.
+ */
+export function creation(attributes: RemoteNewAttributes): RemoteNewAttributes & { atime: string } {
+  const atime = attributes.atime ?? String(BigInt(Date.now()) * 1_000_000n + BigInt(randomInt(1e6)))
+  return { ...attributes, atime }
+}
+
+export function isOurs(
+  there: WireAttributes,
+  what: RemoteNew,
+  attributes: RemoteNewAttributes & { atime: string },
+  /** The reserved number the request carried, if any: nobody else's file can have it. */
+  ino?: number,
+): boolean {
+  if (ino !== undefined) return there.ino === ino
+  return (
+    there.type === what.type &&
+    there.atime === attributes.atime &&
+    (attributes.mtime === undefined || there.mtime === attributes.mtime) &&
+    (what.type !== 'symlink' || there.target === what.target)
+  )
+}
+
+interface Place {
+  readonly directory: number
+  readonly name: string
+}
+interface RenameOptions {
+  readonly mode: 'replace' | 'noreplace' | 'exchange'
+  readonly keep: boolean
+}
+
+export async function renameOnce(
+  requests: FileRequests,
+  from: Place,
+  to: Place,
+  options: RenameOptions,
+): Promise<void> {
+  let known = requests.knownIno(from.directory, from.name)
+  // Swapping twice is not swapping at all: here we must know beforehand which one is which.
+  if (options.mode === 'exchange') {
+    known = (await requests.retry(() => requests.lookup(from.directory, from.name))).ino
+  }
+  const target = namePath(from.directory, from.name) + (options.keep ? '?keep' : '')
+  const headers = {
+    Destination: namePath(to.directory, to.name),
+    [HEADERS.durability]: 'process',
+    ...(options.mode === 'noreplace' ? { Overwrite: 'F' } : {}),
+    ...(options.mode === 'exchange' ? { [HEADERS.exchange]: 'T' } : {}),
+  }
+  await requests.retry(async (earlier) => {
+    if (earlier === 'perhaps done' && (await isRenamed(requests, from, to, known))) return
+    const answer = await requests.ask({ method: 'MOVE', target, headers })
+    if (answer.status === 412 && options.mode === 'noreplace') {
+      throw new RemoteError('EEXIST', `"${to.name}" exists`)
+    }
+    successful(answer)
+  })
+  requests.unseen(from.directory, from.name)
+  requests.unseen(to.directory, to.name)
+  if (known !== undefined && options.mode !== 'exchange')
+    requests.found(to.directory, to.name, known)
+}
+
+/** Whether what was at the first place is at the second: known by its number, or else because the first place is empty. */
+async function isRenamed(
+  requests: FileRequests,
+  from: Place,
+  to: Place,
+  known: number | undefined,
+): Promise<boolean> {
+  const there = await requests.lookupOrNone(to.directory, to.name)
+  if (there === undefined) return false
+  if (known !== undefined) return there.ino === known
+  return (await requests.lookupOrNone(from.directory, from.name)) === undefined
+}
+
+/** Longest stretch of a file that is searched for what may have been appended. */
+const SEARCHED_BYTES = 32 * 1024 * 1024
+
+export async function writeOnce(
+  requests: FileRequests,
+  ino: number,
+  parts: readonly RemotePart[],
+  options: WriteOptions,
+): Promise<WireAttributes> {
+  const some = parts.filter((part) => part.data.length > 0)
+  if (some.length === 0 && options.attributes === undefined) {
+    return requests.retry(() => requests.stat(ino))
+  }
+  const before = requests.knownFile(ino)
+  const appends = some.filter((part) => part.offset === 'append').map((part) => part.data)
+  return requests.retry(async (earlier) => {
+    if (earlier === 'perhaps done' && appends.length > 0) {
+      const now = await requests.stat(ino)
+      if (await isAppended(requests, now, before, Buffer.concat(appends))) return now
+    }
+    const answer = await requests.succeed(writeRequest(ino, some, options))
+    return requests.seen(headerAttributes(answer))
+  })
+}
+
+/** Whether the bytes stand somewhere behind the end that the file had when we last saw it. */
+async function isAppended(
+  requests: FileRequests,
+  now: WireAttributes,
+  before: WireAttributes | undefined,
+  data: Buffer,
+): Promise<boolean> {
+  if (before !== undefined && before.version === now.version) return false
+  const start = Math.max(before?.size ?? now.size - data.length, now.size - SEARCHED_BYTES, 0)
+  if (now.size - start < data.length) return false
+  const tail = await requests.succeed({
+    method: 'GET',
+    target: `/inodes/${now.ino}`,
+    headers: { Range: `bytes=${start}-${now.size - 1}` },
+    limit: SEARCHED_BYTES + data.length,
+  })
+  return tail.body.includes(data)
+}

@@ -1,0 +1,182 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Answer, ExchangeError } from './exchange.js'
+import { RemoteError } from './remote-files.js'
+
+/**
+ * Repeats an exchange while the server is away, up to a limit. The attempt is told whether an earlier one may have been
+ * carried out although its answer was lost; docs/retries.md says what each operation makes of that.
+ */
+export type Attempt<T> = (earlier: 'none' | 'perhaps done') => Promise<T>
+
+export interface Patience {
+  /** How long an operation is retried after its first failure. */
+  readonly milliseconds: number
+  /** The same, once the server has been away for longer than that: programs get their errors sooner. */
+  readonly whileAwayMilliseconds: number
+}
+
+export const PATIENCE: Patience = { milliseconds: 60_000, whileAwayMilliseconds: 10_000 }
+
+const FIRST_PAUSE_MILLISECONDS = 50
+const LONGEST_PAUSE_MILLISECONDS = 2_000
+
+/** What a gateway, a restarting or a busy server answers (RFC 9110 section 15, RFC 6585 section 4): worth another try. */
+const PASSING = new Set([408, 425, 429, 502, 503, 504])
+
+/** The server is there but does not serve this now. */
+export class Busy extends Error {
+  override readonly name = 'Busy'
+  readonly pauseMilliseconds: number | undefined
+
+  constructor(answer: Answer) {
+    super(`the server answered ${answer.status}`)
+    const seconds = Number(answer.headers['retry-after'] ?? Number.NaN)
+    this.pauseMilliseconds = Number.isFinite(seconds) ? seconds * 1000 : undefined
+  }
+}
+
+/** @throws Busy for an answer that asks to come again */
+export function settled(answer: Answer): Answer {
+  if (PASSING.has(answer.status)) throw new Busy(answer)
+  return answer
+}
+
+/** Whether the server can be reached, as far as the last exchange told. One for each mount. */
+export class Connection {
+  readonly #clock: () => number
+  #awaySince: number | undefined
+  #trouble: string | undefined
+  #notice: (state: ConnectionState) => void
+
+  constructor(clock: () => number, notice: (state: ConnectionState) => void = () => {}) {
+    this.#clock = clock
+    this.#notice = notice
+  }
+
+  get state(): ConnectionState {
+    return this.#awaySince === undefined
+      ? { kind: 'connected' }
+      : { kind: 'away', since: this.#awaySince, trouble: this.#trouble ?? '' }
+  }
+
+  reached(): void {
+    if (this.#awaySince === undefined) return
+    this.#awaySince = undefined
+    this.#notice(this.state)
+  }
+
+  missed(trouble: string): void {
+    this.#trouble = trouble
+    if (this.#awaySince !== undefined) return
+    this.#awaySince = this.#clock()
+    this.#notice(this.state)
+  }
+
+  awayFor(): number {
+    return this.#awaySince === undefined ? 0 : this.#clock() - this.#awaySince
+  }
+
+  get now(): number {
+    return this.#clock()
+  }
+}
+
+export type ConnectionState =
+  | { readonly kind: 'connected' }
+  | { readonly kind: 'away'; readonly since: number; readonly trouble: string }
+
+export interface RetryOptions {
+  readonly connection: Connection
+  readonly patience: Patience
+  readonly signal?: AbortSignal | undefined
+  /** Called after a connection turned out dead: others may be too. */
+  readonly lost: () => void
+}
+
+/** @throws RemoteError EIO once patience is over, EINTR if the caller gives up; and what the attempt refuses with */
+export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions): Promise<T> {
+  const { connection, patience, signal } = options
+  const limit =
+    connection.awayFor() > patience.milliseconds
+      ? patience.whileAwayMilliseconds
+      : patience.milliseconds
+  let earlier: 'none' | 'perhaps done' = 'none'
+  let troubleSince: number | undefined
+  for (let tries = 0; ; tries++) {
+    try {
+      const result = await attempt(earlier)
+      connection.reached()
+      return result
+    } catch (error) {
+      if (signal?.aborted) throw new RemoteError('EINTR', 'interrupted', { cause: error })
+      const failure = passing(error)
+      if (failure === undefined) {
+        if (error instanceof RemoteError) connection.reached()
+        throw final(error)
+      }
+      if (failure.perhapsDone) earlier = 'perhaps done'
+      connection.missed(failure.trouble)
+      options.lost()
+      const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
+      troubleSince ??= connection.now
+      if (connection.now - troubleSince + pause >= limit) {
+        throw new RemoteError(
+          'EIO',
+          `gave up after ${Math.round(limit / 1000)} s: ${failure.trouble}`,
+          {
+            cause: error,
+          },
+        )
+      }
+      await rest(pause, signal)
+    }
+  }
+}
+
+interface Passing {
+  readonly trouble: string
+  readonly perhapsDone: boolean
+  readonly pauseMilliseconds?: number | undefined
+}
+
+function passing(error: unknown): Passing | undefined {
+  if (error instanceof Busy) {
+    return {
+      trouble: error.message,
+      perhapsDone: true,
+      pauseMilliseconds: error.pauseMilliseconds,
+    }
+  }
+  if (!(error instanceof ExchangeError)) return undefined
+  switch (error.kind) {
+    case 'unreachable':
+      return { trouble: error.message, perhapsDone: false }
+    case 'lost':
+      return { trouble: error.message, perhapsDone: true }
+    case 'untrusted':
+    case 'oversized':
+    case 'aborted':
+      return undefined
+  }
+}
+
+function final(error: unknown): unknown {
+  if (!(error instanceof ExchangeError)) return error
+  return new RemoteError(error.kind === 'aborted' ? 'EINTR' : 'EIO', error.message, {
+    cause: error,
+  })
+}
+
+/** Doubles from try to try; at random between half and all of it, so that clients do not come back in step. */
+function pauseAfter(tries: number): number {
+  const full = Math.min(FIRST_PAUSE_MILLISECONDS * 2 ** tries, LONGEST_PAUSE_MILLISECONDS)
+  return full / 2 + Math.random() * (full / 2)
+}
+
+async function rest(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, signal === undefined ? {} : { signal })
+  } catch (cause) {
+    throw new RemoteError('EINTR', 'interrupted', { cause })
+  }
+}

@@ -1,0 +1,188 @@
+import type { Account, AccountDirectory } from './account.js'
+import type { Credentials } from './api.js'
+import { ExchangeError, type Send } from './exchange.js'
+import { withRefreshLock } from './refresh-lock.js'
+import { RemoteError } from './remote-files.js'
+import { Refused, requestTokens } from './token-endpoint.js'
+import type { TokenStore, Tokens } from './tokens.js'
+
+export interface SessionOptions {
+  readonly account: Account
+  readonly directory: AccountDirectory
+  readonly store: TokenStore
+  /** Without credentials. */
+  readonly send: Send
+  readonly clock: () => number
+  /** Told when the login dies, when it is alive again, and when tokens cannot be kept. */
+  readonly notice: (notice: SessionNotice) => void
+}
+
+export type SessionNotice =
+  | { readonly kind: 'dead'; readonly message: string }
+  | { readonly kind: 'alive' }
+  | { readonly kind: 'unsaved'; readonly message: string }
+
+export type LoginState =
+  | { readonly kind: 'alive'; readonly expiresAt: number }
+  | { readonly kind: 'dead'; readonly message: string }
+  | { readonly kind: 'none' }
+
+/** Tokens are renewed when a third of their life is left, but not earlier than a minute before the end. */
+const AHEAD_MILLISECONDS = 60_000
+/** Pause between refreshes that failed in the background, and between looks into the store while the login is dead. */
+const PAUSE_MILLISECONDS = 1_000
+
+/** The login of one account in this process: access tokens that work, refreshed by one process at a time. */
+export class Session implements Credentials {
+  readonly #options: SessionOptions
+  #tokens: Tokens | undefined
+  #refreshing: Promise<Tokens> | undefined
+  #dead: { tokens: Tokens | undefined; message: string; lookedAt: number } | undefined
+  #failedAt = Number.NEGATIVE_INFINITY
+  #unsaved = false
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  get state(): LoginState {
+    if (this.#dead !== undefined) return { kind: 'dead', message: this.#dead.message }
+    if (this.#tokens === undefined) return { kind: 'none' }
+    return { kind: 'alive', expiresAt: this.#tokens.expiresAt }
+  }
+
+  async headers(): Promise<Readonly<Record<string, string>>> {
+    return bearer(await this.#usable())
+  }
+
+  /** After a 401: the tokens others have got meanwhile, or new ones. */
+  async renewed(
+    refused: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, string>>> {
+    if (this.#dead !== undefined) return bearer(await this.#revived())
+    const current = this.#tokens
+    if (current !== undefined && bearer(current).authorization !== refused.authorization) {
+      return bearer(current)
+    }
+    return bearer(await this.#refresh(current))
+  }
+
+  async #usable(): Promise<Tokens> {
+    if (this.#dead !== undefined) return this.#revived()
+    this.#tokens ??= await this.#options.store.load()
+    const tokens = this.#tokens
+    if (tokens === undefined) return this.#die(undefined, 'nobody is logged in')
+    const lifetime = tokens.expiresAt - tokens.issuedAt
+    const left = tokens.expiresAt - this.#now
+    if (left > Math.min(AHEAD_MILLISECONDS, lifetime / 3)) return tokens
+    if (left <= Math.min(2_000, lifetime / 5)) return this.#refresh(tokens)
+    // Still good: others need not wait for its successor.
+    if (this.#now - this.#failedAt >= PAUSE_MILLISECONDS) {
+      this.#refresh(tokens).catch(() => {
+        this.#failedAt = this.#now
+      })
+    }
+    return tokens
+  }
+
+  #refresh(old: Tokens | undefined): Promise<Tokens> {
+    this.#refreshing ??= this.#refreshOnce(old).finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
+  }
+
+  async #refreshOnce(old: Tokens | undefined): Promise<Tokens> {
+    const tokens = await withRefreshLock(this.#options.directory, async () => {
+      const stored = await this.#options.store.load()
+      if (!this.#unsaved && stored !== undefined && isNewer(stored, old, this.#now)) return stored
+      const latest = this.#unsaved ? old : stored
+      const refresh_token = latest?.refresh_token
+      if (refresh_token === undefined) return this.#die(latest, 'the login is over')
+      try {
+        return await this.#redeem(refresh_token)
+      } catch (error) {
+        throw this.#failure(error, latest)
+      }
+    })
+    this.#tokens = tokens
+    return tokens
+  }
+
+  async #redeem(refresh_token: string): Promise<Tokens> {
+    const { account, send, store } = this.#options
+    const grant = { grant_type: 'refresh_token', refresh_token, resource: account.resource }
+    const fresh = await requestTokens(send, account, grant, this.#now)
+    // A server that does not rotate leaves the refresh token as it is (RFC 6749 section 6).
+    const tokens = { refresh_token, ...fresh }
+    try {
+      await store.save(tokens)
+      this.#unsaved = false
+    } catch (error) {
+      this.#unsaved = true
+      const why = error instanceof Error ? error.message : String(error)
+      this.#options.notice({
+        kind: 'unsaved',
+        message: `the renewed login cannot be kept in ${store.place} (${why}); other processes may have to log in again`,
+      })
+    }
+    return tokens
+  }
+
+  #failure(error: unknown, tokens: Tokens | undefined): unknown {
+    if (error instanceof Refused && error.error !== 'server_error') {
+      return this.#dying(tokens, `the server ended the login (${error.message})`)
+    }
+    // Whatever became of the refresh, the file request itself was not sent.
+    if (error instanceof ExchangeError && error.kind === 'lost') {
+      return new ExchangeError('unreachable', error.message, { cause: error })
+    }
+    return error
+  }
+
+  /** A new login in the store brings the session back to life; nothing else does. */
+  async #revived(): Promise<Tokens> {
+    const dead = this.#dead
+    if (dead === undefined) return this.#usable()
+    if (this.#now - dead.lookedAt < PAUSE_MILLISECONDS) throw deadLogin(dead.message)
+    dead.lookedAt = this.#now
+    const stored = await this.#options.store.load()
+    if (stored === undefined || stored.refresh_token === dead.tokens?.refresh_token) {
+      throw deadLogin(dead.message)
+    }
+    this.#dead = undefined
+    this.#tokens = stored
+    this.#unsaved = false
+    this.#options.notice({ kind: 'alive' })
+    return this.#usable()
+  }
+
+  #die(tokens: Tokens | undefined, why: string): never {
+    throw this.#dying(tokens, why)
+  }
+
+  #dying(tokens: Tokens | undefined, why: string): RemoteError {
+    const message = `${why}; run: coffer login ${this.#options.account.server}`
+    this.#dead = { tokens, message, lookedAt: this.#now }
+    this.#tokens = undefined
+    this.#options.notice({ kind: 'dead', message })
+    return deadLogin(message)
+  }
+
+  get #now(): number {
+    return this.#options.clock()
+  }
+}
+
+function bearer(tokens: Tokens): { readonly authorization: string } {
+  return { authorization: `Bearer ${tokens.access_token}` }
+}
+
+/** What another process has put into the store meanwhile, if it is worth using. */
+function isNewer(stored: Tokens, old: Tokens | undefined, now: number): boolean {
+  return stored.access_token !== old?.access_token && stored.expiresAt > now
+}
+
+function deadLogin(message: string): RemoteError {
+  return new RemoteError('EACCES', message)
+}

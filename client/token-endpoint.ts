@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import { type Account, jsonOrNothing } from './account.js'
+import type { Answer, Send } from './exchange.js'
+import { settled } from './retry.js'
+import type { Tokens } from './tokens.js'
+
+/** The authorization server refused (RFC 6749 section 5.2). */
+export class Refused extends Error {
+  override readonly name = 'Refused'
+  readonly error: string
+
+  constructor(error: string, description: string) {
+    super(description === '' ? error : `${error}: ${description}`)
+    this.error = error
+  }
+}
+
+/** RFC 6749 section 5.1 */
+const TOKEN_RESPONSE = z.object({
+  access_token: z.string().min(1),
+  token_type: z.string(),
+  expires_in: z.number().positive().default(3600),
+  refresh_token: z.string().min(1).optional(),
+  scope: z.string().optional(),
+})
+const ERROR_RESPONSE = z.object({ error: z.string(), error_description: z.string().optional() })
+
+export type Endpoint = Pick<Account, 'client_id' | 'token_endpoint' | 'scope'>
+
+const ANSWER_LIMIT = 256 * 1024
+
+/** POSTs a form to an endpoint of the authorization server. @throws Busy, ExchangeError */
+export async function postForm(
+  send: Send,
+  url: string,
+  form: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+  signal?: AbortSignal,
+): Promise<Answer> {
+  return settled(
+    await send({
+      method: 'POST',
+      url: new URL(url),
+      headers: {
+        'Content-Type': 'application/x-www-form-urlencoded',
+        Accept: 'application/json',
+        ...headers,
+      },
+      content: Buffer.from(new URLSearchParams(form).toString()),
+      limit: ANSWER_LIMIT,
+      signal,
+    }),
+  )
+}
+
+/** @throws Refused with the error code of the answer */
+export function refused(answer: Answer): Refused {
+  const parsed = ERROR_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))
+  return parsed.success
+    ? new Refused(parsed.data.error, parsed.data.error_description ?? '')
+    : new Refused('server_error', `the server answered ${answer.status}`)
+}
+
+/** Asks the token endpoint for tokens by one grant. @throws Refused */
+export async function requestTokens(
+  send: Send,
+  endpoint: Endpoint,
+  grant: Readonly<Record<string, string>>,
+  now: number,
+  signal?: AbortSignal,
+): Promise<Tokens> {
+  const form = { client_id: endpoint.client_id, ...grant }
+  const answer = await postForm(send, endpoint.token_endpoint, form, {}, signal)
+  if (answer.status !== 200) throw refused(answer)
+  const parsed = TOKEN_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))
+  if (!parsed.success) throw new Refused('server_error', 'the token response makes no sense')
+  const { access_token, expires_in, refresh_token, scope } = parsed.data
+  return {
+    access_token,
+    token_type: parsed.data.token_type.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
+    scope: scope ?? endpoint.scope,
+    issuedAt: now,
+    expiresAt: now + expires_in * 1000,
+    ...(refresh_token === undefined ? {} : { refresh_token }),
+  }
+}

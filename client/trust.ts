@@ -1,0 +1,153 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Agent, type AgentOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect, rootCertificates } from 'node:tls'
+import { CommandError } from './command-error.js'
+
+/** Which certificates a server may show. */
+export type Trust =
+  | { readonly kind: 'system' }
+  | { readonly kind: 'authority'; readonly pem: string }
+  /** Exactly one certificate, known by the SHA-256 of its DER form: 64 hexadecimal digits in capitals. */
+  | { readonly kind: 'pinned'; readonly fingerprint: string }
+
+/** The server shows another certificate than the one that was confirmed. */
+export class CertificateChanged extends Error {
+  override readonly name = 'CertificateChanged'
+  readonly code = 'ERR_CERTIFICATE_CHANGED'
+}
+
+/** Where Linux and BSD systems keep the authorities their administrators trust. */
+const SYSTEM_BUNDLES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+]
+
+/** How long a server may take to set up a connection. */
+export const HANDSHAKE_MILLISECONDS = 10_000
+
+/** The authorities of the system, and those that come with Node where it has none. */
+function systemAuthorities(): string[] {
+  for (const bundle of SYSTEM_BUNDLES) {
+    try {
+      return [readFileSync(bundle, 'utf8')]
+    } catch {
+      // Not this distribution's place; try the next.
+    }
+  }
+  return [...rootCertificates]
+}
+
+/** @throws CommandError if the file is missing or holds no certificate */
+export function authorityFile(path: string): Trust {
+  let pem: string
+  try {
+    pem = readFileSync(path, 'utf8')
+    new X509Certificate(pem)
+  } catch (cause) {
+    throw new CommandError(
+      `${path} is no readable certificate in PEM form; give the server's ca.pem with --ca or COFFER_CA`,
+      { cause },
+    )
+  }
+  return { kind: 'authority', pem }
+}
+
+/** Accepts what openssl, browsers and this program print: with or without colons and "SHA256:", in any case. */
+export function parseFingerprint(input: string): string {
+  const digits = input
+    .replace(/^sha-?256[:=]?/i, '')
+    .replace(/[: ]/g, '')
+    .toUpperCase()
+  if (!/^[0-9A-F]{64}$/.test(digits)) {
+    throw new CommandError(
+      `"${input}" is not a SHA-256 fingerprint: it has 64 hexadecimal digits, with or without colons`,
+    )
+  }
+  return digits
+}
+
+export function printedFingerprint(fingerprint: string): string {
+  return fingerprint.match(/../g)?.join(':') ?? ''
+}
+
+/** An agent that talks only to servers we trust. */
+export function agentFor(trust: Trust, options: AgentOptions): Agent {
+  const secure: AgentOptions = { ...options, minVersion: 'TLSv1.2' }
+  switch (trust.kind) {
+    case 'system':
+      return new Agent({ ...secure, ca: systemAuthorities() })
+    case 'authority':
+      return new Agent({ ...secure, ca: trust.pem })
+    case 'pinned':
+      return new PinnedAgent(trust.fingerprint, secure)
+  }
+}
+
+/**
+ * Hands out a connection only once the certificate was compared, so that not one byte of a request, and no token, goes
+ * to anybody else.
+ */
+class PinnedAgent extends Agent {
+  readonly #fingerprint: string
+
+  constructor(fingerprint: string, options: AgentOptions) {
+    super(options)
+    this.#fingerprint = fingerprint
+  }
+
+  override createConnection(
+    options: ConnectionOptions,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    const socket = connect({ ...options, rejectUnauthorized: false })
+    const failed = (error: Error): void => callback?.(error, socket)
+    socket.once('error', failed)
+    socket.setTimeout(HANDSHAKE_MILLISECONDS, () => {
+      socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }))
+    })
+    socket.once('secureConnect', () => {
+      socket.off('error', failed)
+      socket.setTimeout(0)
+      socket.removeAllListeners('timeout')
+      const shown = socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '')
+      if (shown === this.#fingerprint) {
+        callback?.(null, socket)
+        return
+      }
+      socket.destroy()
+      callback?.(
+        new CertificateChanged(
+          `the server shows another certificate (SHA-256 ${printedFingerprint(shown ?? '')}) than the one you confirmed`,
+        ),
+        socket,
+      )
+    })
+    return undefined
+  }
+}
+
+/** The fingerprint of the certificate a server shows, without trusting it. */
+export function shownFingerprint(server: URL, timeout: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const host = server.hostname.replace(/^\[|\]$/g, '')
+    const socket = connect({
+      host,
+      port: Number(server.port || 443),
+      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+      rejectUnauthorized: false,
+      timeout,
+    })
+    socket.once('error', reject)
+    socket.once('timeout', () => socket.destroy(new Error('no answer in time')))
+    socket.once('secureConnect', () => {
+      const certificate = socket.getPeerX509Certificate()
+      socket.destroy()
+      if (certificate === undefined) reject(new Error('the server shows no certificate'))
+      else resolve(certificate.fingerprint256.replaceAll(':', ''))
+    })
+  })
+}

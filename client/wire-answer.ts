@@ -1,0 +1,142 @@
+import {
+  FILE_TYPES,
+  type FileErrorCode,
+  HEADERS,
+  NAME_MAX,
+  STATUS,
+  type WireAttributes,
+  type WireEntry,
+} from '../server/wire.js'
+import type { Answer } from './exchange.js'
+import { RemoteError } from './remote-files.js'
+
+/** What the server's answers say, parsed: a server is not trusted to be right, or to be a Coffer server at all. */
+
+/** The errno of an answer without a body that says more (to HEAD, or from something in between). */
+const CODE_OF_STATUS: ReadonlyMap<number, FileErrorCode> = new Map([
+  [400, 'EINVAL'],
+  [401, 'EACCES'],
+  [403, 'EACCES'],
+  [404, 'ENOENT'],
+  [409, 'ENOTDIR'],
+  [410, 'ESTALE'],
+  [412, 'ESTALE'],
+  [413, 'EFBIG'],
+  [414, 'ENAMETOOLONG'],
+  [501, 'ENOTSUP'],
+  [507, 'ENOSPC'],
+])
+
+/** @throws RemoteError unless the answer's status is a success */
+export function successful(answer: Answer): Answer {
+  if (answer.status >= 200 && answer.status < 300) return answer
+  throw problem(answer)
+}
+
+/** The errno of a problem+json answer (RFC 9457), or of its status. */
+export function problem(answer: Answer): RemoteError {
+  if (/^application\/problem\+json\b/i.test(answer.headers['content-type'] ?? '')) {
+    const document = parsedJson(answer.body)
+    if (isRecord(document) && typeof document.code === 'string' && document.code in STATUS) {
+      const detail = typeof document.detail === 'string' ? document.detail : ''
+      return new RemoteError(document.code as FileErrorCode, `${document.code}: ${detail}`)
+    }
+  }
+  const code = CODE_OF_STATUS.get(answer.status) ?? 'EIO'
+  return new RemoteError(code, `the server answered ${answer.status}`)
+}
+
+/** The attributes in the answer's header. @throws RemoteError EIO if it has none: this is no Coffer server */
+export function headerAttributes(answer: Answer): WireAttributes {
+  const field = answer.headers[HEADERS.attributes.toLowerCase()]
+  if (typeof field !== 'string') {
+    throw new RemoteError(
+      'EIO',
+      `the answer has no ${HEADERS.attributes}: is this a Coffer server?`,
+    )
+  }
+  return attributes(parsedJson(field))
+}
+
+export function bodyAttributes(answer: Answer): WireAttributes {
+  return attributes(parsedJson(answer.body))
+}
+
+export function bodyEntries(answer: Answer): WireEntry[] {
+  const list = parsedJson(answer.body)
+  if (!Array.isArray(list)) throw nonsense('a directory listing is no array')
+  return list.map(entry)
+}
+
+export function bodyStrings(answer: Answer): string[] {
+  const list = parsedJson(answer.body)
+  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
+    throw nonsense('a list of names is none')
+  }
+  return list
+}
+
+/** The members of a JSON object that must all be numbers. */
+export function bodyNumbers<Name extends string>(
+  answer: Answer,
+  names: readonly Name[],
+): Record<Name, number> {
+  const document = parsedJson(answer.body)
+  if (!isRecord(document) || names.some((name) => !isCount(document[name]))) {
+    throw nonsense(`one of ${names.join(', ')} is no number`)
+  }
+  return document as Record<Name, number>
+}
+
+const COUNTS = ['ino', 'mode', 'uid', 'gid', 'nlink', 'size', 'rdev', 'version', 'generation']
+const TIMES = ['atime', 'mtime', 'ctime', 'crtime']
+const TIME = /^-?\d{1,19}$/
+
+function attributes(value: unknown): WireAttributes {
+  if (
+    !isRecord(value) ||
+    COUNTS.some((name) => !isCount(value[name])) ||
+    TIMES.some((name) => typeof value[name] !== 'string' || !TIME.test(value[name])) ||
+    typeof value.etag !== 'string' ||
+    !FILE_TYPES.some((type) => type === value.type) ||
+    (value.type === 'symlink') !== (typeof value.target === 'string')
+  ) {
+    throw nonsense('attributes are incomplete')
+  }
+  return value as unknown as WireAttributes
+}
+
+/** A name from the server must not lead out of the directory it is listed in. */
+function entry(value: unknown): WireEntry {
+  const checked = attributes(value)
+  const { name } = checked as WireEntry
+  if (
+    typeof name !== 'string' ||
+    /^\.{0,2}$/.test(name) ||
+    /[/\0]/.test(name) ||
+    Buffer.byteLength(name) > NAME_MAX
+  ) {
+    throw nonsense('a directory has an entry that is no name')
+  }
+  return checked as WireEntry
+}
+
+function parsedJson(text: string | Buffer): unknown {
+  try {
+    return JSON.parse(text.toString())
+  } catch (cause) {
+    throw new RemoteError('EIO', 'the answer is no JSON: is this a Coffer server?', { cause })
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function nonsense(what: string): RemoteError {
+  return new RemoteError('EIO', `the answer makes no sense: ${what}`)
+}

@@ -1,0 +1,59 @@
+import { HEADERS, type WireAttributeChanges } from '../server/wire.js'
+import type { FileRequest } from './file-requests.js'
+import type { RemotePart, WriteOptions } from './remote-files.js'
+
+/** The offset that means the end of the file (docs/file-api.md, application/vnd.coffer.ranges). */
+const AT_THE_END = 0xffff_ffff_ffff_ffffn
+
+/** Parts of a file as one PATCH: plain bytes for a single part, framed pieces for several. */
+export function writeRequest(
+  ino: number,
+  parts: readonly RemotePart[],
+  { durability, attributes }: WriteOptions,
+): FileRequest {
+  const target = `/inodes/${ino}`
+  const headers = { [HEADERS.durability]: durability, ...attributeHeaders(attributes ?? {}) }
+  const [first, ...others] = parts
+  if (first !== undefined && others.length === 0) {
+    const octets = { ...headers, 'Content-Type': 'application/octet-stream' }
+    if (first.offset === 'append') {
+      return { method: 'PATCH', target: `${target}?append`, headers: octets, content: first.data }
+    }
+    const last = first.offset + first.data.length - 1
+    const range = { 'Content-Range': `bytes ${first.offset}-${last}/*` }
+    return { method: 'PATCH', target, headers: { ...octets, ...range }, content: first.data }
+  }
+  return {
+    method: 'PATCH',
+    target,
+    headers: { ...headers, 'Content-Type': 'application/vnd.coffer.ranges' },
+    content: {
+      size: parts.reduce((sum, part) => sum + 12 + part.data.length, 0),
+      open: () => framed(parts),
+    },
+  }
+}
+
+/** Attributes as request headers, for what a request makes or writes. */
+export function attributeHeaders(attributes: WireAttributeChanges): Record<string, string> {
+  const { mode, uid, gid, size, atime, mtime } = attributes
+  return {
+    ...(mode === undefined ? {} : { [HEADERS.mode]: mode.toString(8).padStart(4, '0') }),
+    ...(uid === undefined ? {} : { [HEADERS.uid]: String(uid) }),
+    ...(gid === undefined ? {} : { [HEADERS.gid]: String(gid) }),
+    ...(size === undefined ? {} : { [HEADERS.size]: String(size) }),
+    ...(atime === undefined ? {} : { [HEADERS.atime]: atime }),
+    ...(mtime === undefined ? {} : { [HEADERS.mtime]: mtime }),
+  }
+}
+
+/** Each piece: offset (8 bytes), length (4 bytes), bytes; numbers big-endian. */
+async function* framed(parts: readonly RemotePart[]): AsyncGenerator<Buffer> {
+  for (const { offset, data } of parts) {
+    const head = Buffer.alloc(12)
+    head.writeBigUInt64BE(offset === 'append' ? AT_THE_END : BigInt(offset))
+    head.writeUInt32BE(data.length, 8)
+    yield head
+    yield data
+  }
+}
