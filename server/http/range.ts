@@ -27,7 +27,8 @@ const WHOLE: RangeOutcome = { kind: 'whole' }
 export function parseRange(field: string | undefined, size: number): RangeOutcome {
   if (field === undefined) return WHOLE
   const [, unit, set] = SPECIFIER.exec(field.trim()) ?? []
-  if (unit === undefined || set === undefined) return unsatisfiable('Range must be bytes=FIRST-LAST')
+  if (unit === undefined || set === undefined)
+    return unsatisfiable('Range must be bytes=FIRST-LAST')
   // a unit we do not know must be ignored (RFC 9110 section 14.2)
   if (unit.toLowerCase() !== 'bytes') return WHOLE
   const specs = set.split(',', MAX_RANGES * 2).map((spec) => spec.trim())

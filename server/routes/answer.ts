@@ -1,0 +1,57 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { Inode } from '../storage/storage.js'
+import { HEADERS } from '../wire.js'
+import { attributesField, wireAttributes } from './attributes.js'
+import type { Exchange } from './exchange.js'
+
+/** Field names are spelled once; every answer about an inode has the same. */
+export function inodeFields(inode: Inode): OutgoingHttpHeaders {
+  return {
+    [HEADERS.fileType]: inode.type,
+    [HEADERS.attributes]: attributesField(inode),
+    // private files, and every use asks again whether they changed (RFC 9111 section 5.2.2)
+    'Cache-Control': 'private, no-cache',
+    'X-Content-Type-Options': 'nosniff',
+  }
+}
+
+/** The attributes as the body. HEAD gets the same fields and no body. */
+export function answerAttributes(
+  exchange: Exchange,
+  status: 200 | 201,
+  inode: Inode,
+  fields: OutgoingHttpHeaders = {},
+): void {
+  answerJson(exchange, status, wireAttributes(inode), { ...inodeFields(inode), ...fields })
+}
+
+export function answerJson(
+  { request, response }: Exchange,
+  status: 200 | 201,
+  value: unknown,
+  fields: OutgoingHttpHeaders = {},
+): void {
+  const body = Buffer.from(JSON.stringify(value))
+  response.writeHead(status, {
+    ...fields,
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Nothing but the status, and the attributes where there is something to tell them of. */
+export function answerEmpty(
+  { response }: Exchange,
+  status: 201 | 204,
+  inode: Inode | undefined,
+): void {
+  const fields = inode === undefined ? {} : inodeFields(inode)
+  response.writeHead(status, status === 201 ? { ...fields, 'Content-Length': 0 } : fields)
+  response.end()
+}
+
+/** What was changed is on the disk as firmly as the request asked for. */
+export async function settled({ storage, durability }: Exchange): Promise<void> {
+  if (durability === 'power') await storage.durable()
+}

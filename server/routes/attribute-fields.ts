@@ -1,0 +1,86 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { FileError } from '../errors.js'
+import { field } from '../http/field.js'
+import type { AttributeChanges, NewAttributes } from '../storage/storage.js'
+import { HEADERS } from '../wire.js'
+import { parseIno } from './target.js'
+
+/** Attributes that come as header fields, beside a body of bytes. Integers stay below (uid_t)-1, which means "leave". */
+const MAX_ID = 0xffff_fffe
+const MIN_TIME = -(2n ** 63n)
+const MAX_TIME = 2n ** 63n - 1n
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** What PUT and POST may say about something new. */
+export function newAttributeFields(headers: IncomingHttpHeaders): Partial<NewAttributes> {
+  const attributes: Partial<Writable<NewAttributes>> = {}
+  const mode = field(headers, HEADERS.mode)
+  const uid = field(headers, HEADERS.uid)
+  const gid = field(headers, HEADERS.gid)
+  const atime = field(headers, HEADERS.atime)
+  const mtime = field(headers, HEADERS.mtime)
+  const ino = field(headers, HEADERS.ino)
+  if (mode !== undefined) attributes.mode = parseMode(mode)
+  if (uid !== undefined) attributes.uid = parseId(HEADERS.uid, uid)
+  if (gid !== undefined) attributes.gid = parseId(HEADERS.gid, gid)
+  if (atime !== undefined) attributes.atime = parseTime(HEADERS.atime, atime)
+  if (mtime !== undefined) attributes.mtime = parseTime(HEADERS.mtime, mtime)
+  if (ino !== undefined) attributes.ino = parseIno(ino)
+  return attributes
+}
+
+/** What a PATCH of bytes may change in the same step; undefined if nothing. */
+export function attributeChangeFields(headers: IncomingHttpHeaders): AttributeChanges | undefined {
+  const changes: Writable<AttributeChanges> = {}
+  const mode = field(headers, HEADERS.mode)
+  const uid = field(headers, HEADERS.uid)
+  const gid = field(headers, HEADERS.gid)
+  const size = field(headers, HEADERS.size)
+  const atime = field(headers, HEADERS.atime)
+  const mtime = field(headers, HEADERS.mtime)
+  if (mode !== undefined) changes.mode = parseMode(mode)
+  if (uid !== undefined) changes.uid = parseId(HEADERS.uid, uid)
+  if (gid !== undefined) changes.gid = parseId(HEADERS.gid, gid)
+  if (size !== undefined) changes.size = parseSize(size)
+  if (atime !== undefined) changes.atime = parseTimeOrNow(HEADERS.atime, atime)
+  if (mtime !== undefined) changes.mtime = parseTimeOrNow(HEADERS.mtime, mtime)
+  return Object.keys(changes).length === 0 ? undefined : changes
+}
+
+/** Nanoseconds since the epoch, in decimal. @throws FileError EINVAL */
+export function parseTime(name: string, digits: string): bigint {
+  const time = /^-?\d{1,19}$/.test(digits) ? BigInt(digits) : undefined
+  if (time === undefined || time < MIN_TIME || time > MAX_TIME) {
+    throw new FileError('EINVAL', `${name} must be nanoseconds since the epoch in decimal`)
+  }
+  return time
+}
+
+export function parseTimeOrNow(name: string, value: string): bigint | 'now' {
+  return value === 'now' ? 'now' : parseTime(name, value)
+}
+
+function parseMode(octal: string): number {
+  if (!/^0?[0-7]{1,4}$/.test(octal)) {
+    throw new FileError('EINVAL', `${HEADERS.mode} must be permission bits in octal, such as 0644`)
+  }
+  return Number.parseInt(octal, 8)
+}
+
+function parseId(name: string, digits: string): number {
+  const id = Number(digits)
+  if (!/^\d{1,10}$/.test(digits) || id > MAX_ID) {
+    throw new FileError('EINVAL', `${name} must be a number up to ${MAX_ID}`)
+  }
+  return id
+}
+
+function parseSize(digits: string): number {
+  const size = Number(digits)
+  if (!/^\d+$/.test(digits)) throw new FileError('EINVAL', `${HEADERS.size} must be a number`)
+  if (!Number.isSafeInteger(size)) {
+    throw new FileError('EFBIG', `${HEADERS.size} is beyond the largest size a file can have`)
+  }
+  return size
+}

@@ -1,0 +1,63 @@
+import { strongEtag } from '../http/etag.js'
+import type { Entry, Inode, Totals } from '../storage/storage.js'
+import type { WireAttributes, WireEntry, WireTotals } from '../wire.js'
+
+const NANOSECONDS_PER_MILLISECOND = 1_000_000n
+/** Clients give up on header sections of 16 KiB; all attributes but a long target are a few hundred bytes. */
+const MAX_TARGET_IN_FIELD = 4096
+const BLOCK_BYTES = 4096
+
+export function wireAttributes(inode: Inode): WireAttributes {
+  const attributes: WireAttributes = {
+    ino: inode.ino,
+    type: inode.type,
+    mode: inode.mode,
+    uid: inode.uid,
+    gid: inode.gid,
+    nlink: inode.nlink,
+    size: inode.size,
+    rdev: inode.rdev,
+    atime: String(inode.atime),
+    mtime: String(inode.mtime),
+    ctime: String(inode.ctime),
+    crtime: String(inode.crtime),
+    version: inode.version,
+    generation: inode.generation,
+    etag: strongEtag(inode),
+    modified_time: new Date(Number(inode.mtime / NANOSECONDS_PER_MILLISECOND)).toISOString(),
+  }
+  if (inode.target !== undefined) attributes.target = inode.target
+  return attributes
+}
+
+export function wireEntry({ name, inode }: Entry): WireEntry {
+  return { name, ...wireAttributes(inode) }
+}
+
+/** The attributes as the value of a header field: JSON in visible ASCII. A very long target is left to the body. */
+export function attributesField(inode: Inode): string {
+  const attributes = wireAttributes(inode)
+  if (attributes.target === undefined) return JSON.stringify(attributes)
+  const json = ascii(JSON.stringify(attributes))
+  if (json.length <= MAX_TARGET_IN_FIELD) return json
+  delete attributes.target
+  return JSON.stringify(attributes)
+}
+
+export function wireTotals(totals: Totals, name_max: number): WireTotals {
+  return {
+    block_size: BLOCK_BYTES,
+    total_bytes: totals.totalBytes,
+    free_bytes: totals.freeBytes,
+    total_inodes: totals.totalInodes,
+    free_inodes: totals.freeInodes,
+    name_max,
+  }
+}
+
+function ascii(json: string): string {
+  return json.replace(
+    /[\x7f-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

@@ -1,0 +1,99 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { FileError } from '../errors.js'
+import { Refusal } from '../http/refusal.js'
+import type { Exchange } from './exchange.js'
+import { rawTarget } from './target.js'
+
+/** What is left of a body nobody wants is read and dropped up to here, so that the client gets to read the answer. */
+const LINGER_BYTES = 16 * 1024 * 1024
+const LINGER_MILLISECONDS = 10_000
+
+/** Requests whose client waits for 100 (Continue) before it sends the body. */
+const awaitingContinue = new WeakSet<IncomingMessage>()
+
+/**
+ * Lets file requests with "Expect: 100-continue" be refused before their body is sent (RFC 9110 section 10.1.1): the
+ * interim answer goes out only when the body is about to be read. Everything else gets it at once.
+ */
+export function deferContinue(
+  server: Server,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): void {
+  server.on('checkContinue', (request, response) => {
+    if (rawTarget(request.url ?? '') === undefined) response.writeContinue()
+    else awaitingContinue.add(request)
+    handle(request, response)
+  })
+}
+
+/**
+ * The request's content as it comes; never more than `limit` bytes. What can be refused is refused before the first byte.
+ * @throws Refusal 415, FileError EFBIG, E2BIG; EINVAL when less comes than was announced
+ */
+export function content(
+  { request, response }: Exchange,
+  limit: number,
+  tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
+): AsyncGenerator<Buffer> {
+  const coding = request.headers['content-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
+    // content is kept as it comes, so a coding would become part of it (RFC 9110 section 8.4)
+    throw new Refusal(415, 'send the content without Content-Encoding', {
+      'Accept-Encoding': 'identity',
+    })
+  }
+  if (Number(request.headers['content-length'] ?? 0) > limit) throw overLimit(tooLong, limit)
+  return bounded(request, response, limit, tooLong)
+}
+
+async function* bounded(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limit: number,
+  tooLong: 'EFBIG' | 'E2BIG',
+): AsyncGenerator<Buffer> {
+  if (awaitingContinue.delete(request)) response.writeContinue()
+  let size = 0
+  // destroyOnReturn would close the connection before the answer that says what was wrong
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += chunk.length
+    if (size > limit) throw overLimit(tooLong, limit)
+    yield chunk
+  }
+  if (!request.complete) throw new FileError('EINVAL', 'the body ended too early')
+}
+
+/** A small body in one piece. @throws FileError E2BIG */
+export async function wholeContent(exchange: Exchange, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of content(exchange, limit, 'E2BIG')) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** Whether the request has content at all (RFC 9112 section 6.3). */
+export function hasContent({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** Before an error is answered: reads and drops a bounded rest of the body, then gives up on the connection. */
+export function dropRest(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.destroyed || !hasContent(request)) return
+  if (awaitingContinue.delete(request)) {
+    // the client may now send its body or leave it; only a new connection is certain (RFC 9110 section 10.1.1)
+    response.setHeader('Connection', 'close')
+    return
+  }
+  let dropped = 0
+  const giveUp = () => request.socket.destroy()
+  const timer = setTimeout(giveUp, LINGER_MILLISECONDS).unref()
+  request.once('close', () => clearTimeout(timer))
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length
+    if (dropped > LINGER_BYTES) giveUp()
+  })
+  request.resume()
+}
+
+function overLimit(code: 'EFBIG' | 'E2BIG', limit: number): FileError {
+  return new FileError(code, `the body is longer than the ${limit} bytes allowed here`)
+}

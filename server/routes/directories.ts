@@ -1,0 +1,86 @@
+import { pipeline } from 'node:stream/promises'
+import { type FileName, fileName } from '../storage/path.js'
+import type { Entry, Inode, Tree } from '../storage/storage.js'
+import { inodeFields } from './answer.js'
+import { wireEntry } from './attributes.js'
+import type { Exchange } from './exchange.js'
+import { parseCount } from './query.js'
+
+/** Entries taken from the engine at a time: bounds the memory of a listing and how long it holds the event loop. */
+const PAGE_ENTRIES = 1000
+const MAX_LIMIT = 10_000
+
+/** A directory as a JSON array: all of it, streamed page by page, or the page asked for. */
+export async function answerEntries(exchange: Exchange, directory: Inode): Promise<void> {
+  const { query, tree } = exchange
+  const after = query.get('after')
+  const start = after === undefined ? undefined : fileName(after)
+  const limit = query.get('limit')
+  if (limit === undefined) return answerAll(exchange, directory, start)
+  const count = Math.min(parseCount('limit', limit, 1, Number.MAX_SAFE_INTEGER), MAX_LIMIT)
+  const entries = await tree.list(directory.ino, pageAfter(start, count))
+  const last = entries.at(-1)
+  const more =
+    last !== undefined &&
+    entries.length === count &&
+    (await tree.list(directory.ino, pageAfter(last.name, 1))).length > 0
+  answerPage(exchange, directory, entries, more ? { after: last.name, limit: count } : undefined)
+}
+
+async function answerAll(
+  exchange: Exchange,
+  directory: Inode,
+  start: FileName | undefined,
+): Promise<void> {
+  const { request, response, tree } = exchange
+  const first = await tree.list(directory.ino, pageAfter(start, PAGE_ENTRIES))
+  if (first.length < PAGE_ENTRIES) return answerPage(exchange, directory, first, undefined)
+  response.writeHead(200, { ...inodeFields(directory), 'Content-Type': 'application/json' })
+  if (request.method === 'HEAD') {
+    response.end()
+    return
+  }
+  await pipeline(jsonArray(tree, directory, first), response)
+}
+
+function answerPage(
+  { request, response }: Exchange,
+  directory: Inode,
+  entries: readonly Entry[],
+  next: { after: FileName; limit: number } | undefined,
+): void {
+  const body = Buffer.from(`[${rows(entries)}]`)
+  response.writeHead(200, {
+    ...inodeFields(directory),
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+    ...(next && {
+      // relative to the request's own target (RFC 8288 section 3.1)
+      Link: `<?limit=${next.limit}&after=${encodeURIComponent(next.after)}>; rel="next"`,
+    }),
+  })
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+async function* jsonArray(
+  tree: Tree,
+  directory: Inode,
+  first: readonly Entry[],
+): AsyncGenerator<string> {
+  yield `[${rows(first)}`
+  let last = first.at(-1)
+  while (last !== undefined) {
+    const page = await tree.list(directory.ino, pageAfter(last.name, PAGE_ENTRIES))
+    if (page.length > 0) yield `,${rows(page)}`
+    last = page.length < PAGE_ENTRIES ? undefined : page.at(-1)
+  }
+  yield ']'
+}
+
+function rows(entries: readonly Entry[]): string {
+  return entries.map((entry) => JSON.stringify(wireEntry(entry))).join(',\n')
+}
+
+function pageAfter(after: FileName | undefined, limit: number) {
+  return after === undefined ? { limit } : { after, limit }
+}

@@ -1,0 +1,149 @@
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { Refusal } from '../http/refusal.js'
+import type { Storage } from '../storage/storage.js'
+import { dropRest } from './body.js'
+import {
+  DEFAULT_LIMITS,
+  type Exchange,
+  type Limits,
+  parseDurability,
+  parseOrigin,
+} from './exchange.js'
+import { copy, move } from './move.js'
+import { ACCEPT_PATCH, patch } from './patch.js'
+import { post } from './post.js'
+import { put } from './put.js'
+import { parseQuery } from './query.js'
+import { read } from './read.js'
+import { remove } from './remove.js'
+import { reserve } from './reserve.js'
+import {
+  type RawTarget,
+  rawTarget,
+  type TargetKind,
+  type TreeTarget,
+  treeTarget,
+} from './target.js'
+import { totals } from './totals.js'
+
+export interface FileRoutesDependencies {
+  readonly storage: Storage
+  /** Lets through who may read, and sets `response.locals.authenticated`. */
+  readonly requireRead: RequestHandler
+  readonly requireWrite: RequestHandler
+  readonly limits?: Partial<Limits>
+  readonly clock?: () => Date
+}
+
+interface Method {
+  readonly scope: 'requireRead' | 'requireWrite'
+  /** Query parameters it takes. */
+  readonly query: readonly string[]
+  readonly serve: (exchange: Exchange) => Promise<void>
+}
+type Methods = ReadonlyMap<string, Method>
+
+const READ: Method = {
+  scope: 'requireRead',
+  query: ['limit', 'after', 'xattrs', 'xattr', 'download'],
+  serve: read,
+}
+const TOTALS: Method = { scope: 'requireRead', query: [], serve: totals }
+
+/** Every method of every kind of target (docs/file-api.md). */
+const METHODS: Readonly<Record<TargetKind, Methods>> = {
+  tree: new Map([
+    ['GET', READ],
+    ['HEAD', READ],
+    ['PUT', { scope: 'requireWrite', query: ['xattr', 'mode'], serve: put }],
+    ['PATCH', { scope: 'requireWrite', query: ['append'], serve: patch }],
+    ['POST', { scope: 'requireWrite', query: ['sync'], serve: post }],
+    ['DELETE', { scope: 'requireWrite', query: ['xattr', 'kind', 'keep'], serve: remove }],
+    ['MOVE', { scope: 'requireWrite', query: ['keep'], serve: move }],
+    ['COPY', { scope: 'requireWrite', query: [], serve: copy }],
+  ]),
+  inodes: new Map([['POST', { scope: 'requireWrite', query: ['reserve'], serve: reserve }]]),
+  totals: new Map([
+    ['GET', TOTALS],
+    ['HEAD', TOTALS],
+  ]),
+  batch: new Map(),
+  changes: new Map(),
+}
+const ROOT: TreeTarget = { from: 'root', names: [] }
+
+/**
+ * The file API (docs/file-api.md) as one handler to mount at the root: it works on the raw request target, which a router
+ * would decode and normalise. What is not the file API's goes on to the next handler.
+ */
+export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler {
+  const { storage } = dependencies
+  const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
+  const clock = dependencies.clock ?? (() => new Date())
+
+  async function serve(
+    { query: known, serve }: Method,
+    raw: RawTarget,
+    request: Request,
+    response: Response,
+  ): Promise<void> {
+    const at = raw.kind === 'tree' ? treeTarget(raw.path) : ROOT
+    const query = parseQuery(raw.query, known)
+    const origin = parseOrigin(request)
+    const durability = parseDurability(request)
+    const tree = await storage.tree(response.locals.authenticated.sub)
+    const from = at.from === 'root' ? tree.root : at.from
+    const where = { tree, from, names: at.names, query }
+    await serve({ request, response, storage, ...where, origin, durability, limits, clock })
+  }
+
+  return (request, response, next) => {
+    const raw = rawTarget(request.originalUrl)
+    if (raw === undefined) {
+      next()
+      return
+    }
+    const method = METHODS[raw.kind].get(request.method)
+    if (method === undefined) {
+      answerOtherMethod(METHODS[raw.kind], request, response, next)
+      return
+    }
+    const fail = (error: unknown) => answerError(error, request, response, next)
+    dependencies[method.scope](request, response, (error?: unknown) => {
+      if (error !== undefined) fail(error)
+      else serve(method, raw, request, response).catch(fail)
+    })
+  }
+}
+
+function answerOtherMethod(
+  methods: Methods,
+  request: Request,
+  response: Response,
+  next: NextFunction,
+): void {
+  const Allow = [...methods.keys(), 'OPTIONS'].join(', ')
+  if (request.method !== 'OPTIONS') {
+    const refusal = new Refusal(405, `${request.method} is not known here; use ${Allow}`, { Allow })
+    answerError(refusal, request, response, next)
+    return
+  }
+  const patches = methods.has('PATCH') ? { 'Accept-Patch': ACCEPT_PATCH } : {}
+  response.writeHead(204, { Allow, ...patches })
+  response.end()
+}
+
+/** Errors are translated in one place, app.ts; an answer that has begun can only be broken off. */
+function answerError(
+  error: unknown,
+  request: Request,
+  response: Response,
+  next: NextFunction,
+): void {
+  if (response.headersSent || response.destroyed || request.destroyed) {
+    response.destroy()
+    return
+  }
+  dropRest(request, response)
+  next(error)
+}

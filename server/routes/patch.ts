@@ -1,0 +1,103 @@
+import { FileError } from '../errors.js'
+import { parseContentRange } from '../http/content-range.js'
+import type { ByteRange } from '../http/range.js'
+import { RANGES_TYPE, rangesBody } from '../http/ranges-body.js'
+import { Refusal } from '../http/refusal.js'
+import { append, type WritePart } from '../storage/storage.js'
+import { answerAttributes, answerEmpty, settled } from './answer.js'
+import { attributeChangeFields } from './attribute-fields.js'
+import { content } from './body.js'
+import { type Exchange, inodeAt } from './exchange.js'
+import { jsonContent, mediaType } from './json.js'
+import { precondition } from './preconditions.js'
+import { attributeChanges } from './schemas.js'
+
+/** What PATCH understands (Accept-Patch, RFC 5789 section 3.1), and how. */
+const PATCHES: ReadonlyMap<string, (exchange: Exchange) => Promise<void>> = new Map([
+  ['application/json', patchAttributes],
+  ['application/octet-stream', patchBytes],
+  [RANGES_TYPE, patchRanges],
+])
+export const ACCEPT_PATCH = [...PATCHES.keys()].join(', ')
+
+export async function patch(exchange: Exchange): Promise<void> {
+  const apply = PATCHES.get(mediaType(exchange.request))
+  if (apply === undefined) {
+    throw new Refusal(415, `PATCH takes ${ACCEPT_PATCH}`, { 'Accept-Patch': ACCEPT_PATCH })
+  }
+  return apply(exchange)
+}
+
+async function patchAttributes(exchange: Exchange): Promise<void> {
+  if (exchange.query.has('append')) throw new FileError('EINVAL', '?append needs bytes, not JSON')
+  const holds = precondition(exchange)
+  const { ino } = await inodeAt(exchange)
+  const changes = await jsonContent(exchange, attributeChanges)
+  const inode = await exchange.tree.setAttributes(ino, changes, holds, exchange.origin)
+  await settled(exchange)
+  answerAttributes(exchange, 200, inode)
+}
+
+async function patchBytes(exchange: Exchange): Promise<void> {
+  const { request, query, limits } = exchange
+  const field = request.headers['content-range']
+  if (query.has('append')) {
+    if (field !== undefined)
+      throw new FileError('EINVAL', '?append and Content-Range exclude each other')
+    return write(exchange, () => appended(content(exchange, limits.uploadBytes)))
+  }
+  if (field === undefined) {
+    throw new FileError('EINVAL', 'say where: Content-Range: bytes FIRST-LAST/*, or ?append')
+  }
+  const range = parseContentRange(field)
+  const length = request.headers['content-length']
+  if (length !== undefined && Number(length) !== range.last - range.first + 1) {
+    throw new FileError('EINVAL', 'Content-Length and Content-Range do not fit together')
+  }
+  return write(exchange, () => placed(content(exchange, limits.uploadBytes), range))
+}
+
+async function patchRanges(exchange: Exchange): Promise<void> {
+  if (exchange.query.has('append')) {
+    throw new FileError('EINVAL', `${RANGES_TYPE} says itself what is appended`)
+  }
+  return write(exchange, () => pieces(content(exchange, exchange.limits.uploadBytes)))
+}
+
+async function write(exchange: Exchange, parts: () => AsyncIterable<WritePart>): Promise<void> {
+  const { request, tree, origin } = exchange
+  const holds = precondition(exchange)
+  const changes = attributeChangeFields(request.headers)
+  const current = await inodeAt(exchange)
+  if (current.type === 'directory') throw new FileError('EISDIR', 'this is a directory')
+  if (current.type !== 'file') throw new FileError('EINVAL', `a ${current.type} has no content`)
+  holds(current)
+  const inode = await tree.write(current.ino, parts(), holds, origin, changes)
+  await settled(exchange)
+  answerEmpty(exchange, 204, inode)
+}
+
+async function* appended(source: AsyncIterable<Buffer>): AsyncGenerator<WritePart> {
+  for await (const data of source) yield { offset: append, data }
+}
+
+/** @throws FileError EINVAL when the body is longer or shorter than its range */
+async function* placed(source: AsyncIterable<Buffer>, range: ByteRange): AsyncGenerator<WritePart> {
+  let offset = range.first
+  for await (const data of source) {
+    if (offset + data.length - 1 > range.last) throw unlikeRange()
+    yield { offset, data }
+    offset += data.length
+  }
+  if (offset !== range.last + 1) throw unlikeRange()
+}
+
+async function* pieces(source: AsyncIterable<Buffer>): AsyncGenerator<WritePart> {
+  for await (const { offset, data } of rangesBody(source)) {
+    yield { offset: offset === 'append' ? append : offset, data }
+  }
+}
+
+function unlikeRange(): FileError {
+  return new FileError('EINVAL', 'the body is not as long as its Content-Range')
+}

@@ -1,0 +1,26 @@
+import { PreconditionFailed } from '../errors.js'
+import { conditions, evaluate } from '../http/conditional.js'
+import { strongEtag } from '../http/etag.js'
+import type { Inode, Precondition } from '../storage/storage.js'
+import type { Exchange } from './exchange.js'
+
+/** The request's conditions as the engine evaluates them, in the transaction that makes the change. */
+export function precondition({ request, clock }: Exchange): Precondition {
+  const asked = conditions(request.headers, clock())
+  return (current) => {
+    const validators = current && { etag: strongEtag(current), modified: current.mtime }
+    const outcome = evaluate(asked, 'write', validators)
+    if (outcome.kind === 'failed') throw failed(outcome.field, current)
+  }
+}
+
+export function failed(
+  field: 'If-Match' | 'If-None-Match' | 'If-Unmodified-Since',
+  current: Inode | undefined,
+): PreconditionFailed {
+  if (field === 'If-None-Match') {
+    return new PreconditionFailed('EEXIST', 'If-None-Match does not hold: it exists already')
+  }
+  const now = current === undefined ? 'nothing is there' : `it is ${strongEtag(current)} now`
+  return new PreconditionFailed('ESTALE', `${field} does not hold: ${now}`)
+}

@@ -1,0 +1,30 @@
+import type { Inode } from '../storage/storage.js'
+import { answerAttributes } from './answer.js'
+import { answerContent } from './content.js'
+import { answerEntries } from './directories.js'
+import { type Exchange, inodeAt } from './exchange.js'
+import { getXattr, listXattrs } from './xattrs.js'
+
+/** GET and HEAD: what comes depends on what is there. */
+export async function read(exchange: Exchange): Promise<void> {
+  const inode = await inodeAt(exchange)
+  if (exchange.query.has('xattrs')) return listXattrs(exchange, inode)
+  const xattr = exchange.query.get('xattr')
+  if (xattr !== undefined) return getXattr(exchange, inode, xattr)
+  return answerInode(exchange, inode)
+}
+
+async function answerInode(exchange: Exchange, inode: Inode): Promise<void> {
+  switch (inode.type) {
+    case 'file':
+      return answerContent(exchange, inode)
+    case 'directory':
+      return answerEntries(exchange, inode)
+    case 'symlink':
+    case 'fifo':
+    case 'socket':
+    case 'chardev':
+    case 'blockdev':
+      return answerAttributes(exchange, 200, inode)
+  }
+}

@@ -1,0 +1,16 @@
+import { FileError } from '../errors.js'
+import { answerJson } from './answer.js'
+import type { Exchange } from './exchange.js'
+import { parseCount } from './query.js'
+
+const MAX_RESERVED = 10_000
+
+/** POST /inodes?reserve=N: inode numbers for files that a mount has not sent yet. */
+export async function reserve(exchange: Exchange): Promise<void> {
+  const { tree, query } = exchange
+  const asked = query.get('reserve')
+  if (asked === undefined) throw new FileError('EINVAL', 'say how many: /inodes?reserve=N')
+  const count = parseCount('reserve', asked, 1, MAX_RESERVED)
+  if (tree.reserve === undefined) throw new FileError('ENOTSUP', 'numbers cannot be reserved here')
+  answerJson(exchange, 200, { first: await tree.reserve(count), count })
+}
