@@ -136,3 +136,76 @@ export const HEADERS = {
   /** `T`: MOVE swaps source and destination (renameat2(2) RENAME_EXCHANGE). */
   exchange: 'Coffer-Exchange',
 } as const
+
+/** Attributes of something new; the defaults are those of PUT and POST. */
+export interface WireNewAttributes {
+  mode?: number
+  uid?: number
+  gid?: number
+  atime?: WireTime
+  mtime?: WireTime
+  /** A reserved inode number. */
+  ino?: number
+}
+
+export type WireNew =
+  | { type: 'file' | 'directory' | 'fifo' | 'socket' }
+  | { type: 'symlink'; target: string }
+  | { type: 'chardev' | 'blockdev'; rdev: number }
+
+/** A name in a directory. */
+export interface WirePlace {
+  directory: number
+  name: string
+}
+
+/**
+ * The operations of POST /batch: the header of a request frame is one of these. `put`, `write` and `setXattr` are
+ * followed by the frame's content.
+ */
+export type WireOperation = (
+  | { op: 'root' }
+  /** With `names`, what they lead to from `ino`. */
+  | { op: 'stat'; ino: number; names?: string[] }
+  | { op: 'lookup'; directory: number; name: string }
+  | { op: 'list'; directory: number; after?: string; limit?: number }
+  /** Content from `offset` (0) on, at most `bytes` (up to 4 MiB, which is also the default). */
+  | { op: 'read'; ino: number; offset?: number; bytes?: number }
+  | { op: 'put'; place: WirePlace; mode: 'create' | 'replace'; attributes?: WireNewAttributes }
+  | { op: 'write'; ino: number; offset: number | 'append'; changes?: WireAttributeChanges }
+  | { op: 'make'; place: WirePlace; what: WireNew; attributes?: WireNewAttributes }
+  | { op: 'link'; ino: number; place: WirePlace }
+  | { op: 'remove'; place: WirePlace; kind: 'unlink' | 'rmdir' | 'either'; keep?: boolean }
+  | { op: 'release'; ino: number }
+  | {
+      op: 'rename'
+      from: WirePlace
+      to: WirePlace
+      mode: 'replace' | 'noreplace' | 'exchange'
+      keep?: boolean
+    }
+  | { op: 'setAttributes'; ino: number; changes: WireAttributeChanges }
+  | { op: 'getXattr'; ino: number; name: string }
+  | { op: 'listXattrs'; ino: number }
+  | { op: 'setXattr'; ino: number; name: string; mode: 'create' | 'replace' | 'either' }
+  | { op: 'removeXattr'; ino: number; name: string }
+) & {
+  /** If this fails, what follows is not done (its answers are `skipped`). */
+  stopOnError?: boolean
+}
+
+/**
+ * The header of an answer frame; one for each operation, in order. Content follows `read` and `getXattr`. `broken` is the last
+ * answer: the request could not be read further.
+ */
+export type WireResult =
+  | {
+      outcome: 'done'
+      attributes?: WireAttributes
+      entries?: WireEntry[]
+      /** With `entries`: there are more after the last. */
+      more?: boolean
+      names?: string[]
+    }
+  | { outcome: 'failed' | 'broken'; code: string; detail: string }
+  | { outcome: 'skipped' }

@@ -1,0 +1,130 @@
+/**
+ * Frames of POST /batch, the same both ways: the length of a JSON header (4 bytes, big-endian), the header in UTF-8, and as
+ * many bytes of content as its `length` says (none if it says nothing). A leaf module: it imports nothing of ours.
+ */
+
+export const BATCH_TYPE = 'application/vnd.coffer.batch'
+/** A header is a few hundred bytes, but a page of a directory is one header too. */
+export const MAX_FRAME_HEADER_BYTES = 16 * 1024 * 1024
+const PREFIX_BYTES = 4
+
+/** What came is no sequence of frames. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError'
+}
+
+export interface Frame {
+  /** Parsed JSON: an object, its shape unchecked. */
+  readonly header: Readonly<Record<string, unknown>>
+  /** Bytes of content. */
+  readonly length: number
+  /** The content as it comes; what is not read is skipped before the next frame. */
+  readonly content: AsyncIterable<Buffer>
+}
+
+/** One frame to send. `header` must not have a `length` of its own. */
+export function encodeFrame(header: object, content?: Buffer): Buffer {
+  const length = content?.length ?? 0
+  const json = Buffer.from(JSON.stringify(length === 0 ? header : { ...header, length }))
+  const prefix = Buffer.alloc(PREFIX_BYTES)
+  prefix.writeUInt32BE(json.length)
+  return Buffer.concat(content === undefined ? [prefix, json] : [prefix, json, content])
+}
+
+/** Takes frames off a stream of bytes, holding no more than one header and what came last. */
+export class FrameReader {
+  readonly #source: AsyncIterator<Buffer>
+  readonly #maxHeaderBytes: number
+  #buffered: Buffer = Buffer.alloc(0)
+  #contentLeft = 0
+
+  constructor(source: AsyncIterable<Buffer>, maxHeaderBytes = MAX_FRAME_HEADER_BYTES) {
+    this.#source = source[Symbol.asyncIterator]()
+    this.#maxHeaderBytes = maxHeaderBytes
+  }
+
+  /** Whether the next frame has come at least in part, so that `next` is not going to wait long. */
+  get hasMore(): boolean {
+    return this.#buffered.length > this.#contentLeft
+  }
+
+  /** @returns undefined at the end. @throws FrameError */
+  async next(): Promise<Frame | undefined> {
+    for await (const _ of this.#content()) {
+      // what nobody wanted to read
+    }
+    if (!(await this.#fill(PREFIX_BYTES))) {
+      if (this.#buffered.length > 0) throw cutOff()
+      return undefined
+    }
+    const headerLength = this.#buffered.readUInt32BE()
+    if (headerLength > this.#maxHeaderBytes) {
+      throw new FrameError(`a header has more than ${this.#maxHeaderBytes} bytes`)
+    }
+    this.#take(PREFIX_BYTES)
+    if (!(await this.#fill(headerLength))) throw cutOff()
+    const header = parseHeader(this.#take(headerLength))
+    const { length = 0 } = header
+    if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
+      throw new FrameError('"length" must be a number of bytes')
+    }
+    this.#contentLeft = length
+    return { header, length, content: this.#content() }
+  }
+
+  /** The caller is done before the end. */
+  async close(): Promise<void> {
+    await this.#source.return?.()
+  }
+
+  async *#content(): AsyncGenerator<Buffer> {
+    while (this.#contentLeft > 0) {
+      if (!(await this.#fill(1))) throw cutOff()
+      const piece = this.#take(Math.min(this.#contentLeft, this.#buffered.length))
+      this.#contentLeft -= piece.length
+      yield piece
+    }
+  }
+
+  /** @returns false if the source ends first */
+  async #fill(bytes: number): Promise<boolean> {
+    if (this.#buffered.length >= bytes) return true
+    const chunks = this.#buffered.length === 0 ? [] : [this.#buffered]
+    let size = this.#buffered.length
+    let ended = false
+    while (size < bytes && !ended) {
+      const { done, value } = await this.#source.next()
+      if (done === true) ended = true
+      else {
+        chunks.push(value)
+        size += value.length
+      }
+    }
+    const [only = this.#buffered, ...more] = chunks
+    this.#buffered = more.length === 0 ? only : Buffer.concat(chunks)
+    return size >= bytes
+  }
+
+  #take(bytes: number): Buffer {
+    const taken = this.#buffered.subarray(0, bytes)
+    this.#buffered = this.#buffered.subarray(bytes)
+    return taken
+  }
+}
+
+function parseHeader(json: Buffer): Record<string, unknown> {
+  let header: unknown
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json))
+  } catch (cause) {
+    throw new FrameError('a header must be JSON in UTF-8', { cause })
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+    throw new FrameError('a header must be a JSON object')
+  }
+  return { ...header }
+}
+
+function cutOff(): FrameError {
+  return new FrameError('the frames end in the middle of one')
+}
