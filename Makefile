@@ -37,7 +37,7 @@ test: export NODE_ENV = test
 test:
 	@scripts/install-packages node build mount test
 	@$(MAKE) build
-	$(BIN)/mocha --parallel --jobs 2 --forbid-only --reporter test/support/reporter.cjs
+	$(BIN)/mocha --parallel --jobs 2 --forbid-only --reporter test/support/reporter.cjs 'test/**/*.test.ts'
 
 conformance: node_modules
 	$(BIN)/mocha --forbid-only 'test/conformance/**/*.test.ts' --spec-url $(or $(URL),$(error say which server: make conformance URL=https://host))
@@ -58,7 +58,7 @@ fmt: node_modules
 
 cover: export NODE_ENV = test
 cover: build
-	$(BIN)/c8 --reporter text --reporter html $(BIN)/mocha
+	$(BIN)/c8 --reporter text --reporter html $(BIN)/mocha 'test/**/*.test.ts'
 
 dev: node_modules
 	node --watch --import tsx server/main.ts
