@@ -60,6 +60,8 @@ export interface Accounts {
   /** What is known of a subject; undefined when gone or disabled. */
   claims(sub: string): Promise<AccountClaims | undefined>
   find(name: Username): User | undefined
+  /** As somebody typed it. */
+  lookup(name: string): User | undefined
   byId(id: string): User | undefined
   all(): User[]
   /** @throws AccountError when the name is taken */
@@ -76,9 +78,10 @@ export interface Accounts {
 
 export function accounts(users: UserTable, hashing: Passwords, clock: () => Date): Accounts {
   const now = () => clock().getTime()
+  const lookup = (name: string) => users.byUsername(name.normalize('NFKC').trim().toLowerCase())
   return {
     async authenticate(name, password) {
-      const user = users.byUsername(name.normalize('NFKC').trim().toLowerCase())
+      const user = lookup(name)
       const usable = password.length <= PASSWORD_MAX ? password : ''
       const check = await hashing.check(user?.passwordHash, usable)
       if (user === undefined || check.kind === 'wrong' || user.disabledAt !== undefined)
@@ -98,6 +101,7 @@ export function accounts(users: UserTable, hashing: Passwords, clock: () => Date
         updated_at: Math.floor(user.validFrom / 1000),
       }
     },
+    lookup,
     find: (name) => users.byUsername(name),
     byId: (id) => users.byId(id),
     all: () => users.all(),

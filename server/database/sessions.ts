@@ -31,6 +31,7 @@ export interface SessionTable {
   touch(id: string, lastUsedAt: number, address: string): void
   end(id: string): void
   endAllOf(userId: string): void
+  endOthersOf(userId: string, kept: string): void
   /** Removes at most `limit` expired ones; how many it removed. */
   sweep(now: number, limit: number): number
 }
@@ -48,6 +49,7 @@ export function sessionTable(database: Database): SessionTable {
   const touch = database.prepare('UPDATE sessions SET last_used_at = ?, address = ? WHERE id = ?')
   const end = database.prepare('DELETE FROM sessions WHERE id = ?')
   const endAllOf = database.prepare('DELETE FROM sessions WHERE user_id = ?')
+  const endOthersOf = database.prepare('DELETE FROM sessions WHERE user_id = ? AND id <> ?')
   const sweep = database.prepare(
     'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)',
   )
@@ -71,6 +73,9 @@ export function sessionTable(database: Database): SessionTable {
     },
     endAllOf(userId) {
       endAllOf.run(userId)
+    },
+    endOthersOf(userId, kept) {
+      endOthersOf.run(userId, kept)
     },
     sweep: (now, limit) => sweep.run(now, limit).changes,
   }

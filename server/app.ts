@@ -1,0 +1,57 @@
+import express, { type Express, type RequestHandler, type Router } from 'express'
+import type { AuthorizationServer } from '../oauth/index.js'
+import { deadline } from './deadline.js'
+import { notFound, onError } from './failure.js'
+import { apiHeaders, securityHeaders } from './headers.js'
+import { expectedHost } from './host.js'
+import { type Log, requestLog } from './log.js'
+import type { Site } from './site.js'
+
+export interface AppDependencies {
+  readonly site: Site
+  readonly authorization: Pick<AuthorizationServer, 'router'>
+  readonly files: RequestHandler
+  readonly login: Router
+  readonly account: Router
+  readonly sessionCookie: RequestHandler
+  /** Failed client authentications are counted here. */
+  readonly clientLimit: RequestHandler
+  readonly log: Log
+  readonly trustProxy: readonly string[]
+}
+
+/** Where clients authenticate with a secret (RFC 6749 section 2.3.1: against guessing). */
+const CLIENT_ENDPOINTS = ['/token', '/revoke', '/introspect', '/par', '/device_authorization']
+
+/** Everything a request goes through, in this order. */
+export function createApp(dependencies: AppDependencies): Express {
+  const { site, authorization, files, login, account, sessionCookie, clientLimit, log } =
+    dependencies
+  const { issuer, pages } = site
+
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', 'simple')
+  app.set('trust proxy', [...dependencies.trustProxy])
+
+  app.use(requestLog(log))
+
+  // The file API reads no cookie and no form: it comes before all that.
+  app.use(apiHeaders(issuer))
+  app.use(files)
+
+  app.use(securityHeaders(issuer))
+  app.use(deadline(30_000))
+  app.use(pages.assets)
+  app.use(expectedHost(issuer, pages))
+  app.use(sessionCookie)
+  app.use(login)
+  app.use(account)
+  app.use(CLIENT_ENDPOINTS, clientLimit)
+  app.use(authorization.router)
+
+  app.use(notFound)
+  app.use(onError(pages, log))
+  return app
+}

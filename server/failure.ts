@@ -1,0 +1,145 @@
+import { STATUS_CODES } from 'node:http'
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
+import { OAuthError } from '../oauth/index.js'
+import { FormRefused } from './errors.js'
+import { TooMany } from './limits.js'
+import type { Log } from './log.js'
+import type { Pages } from './pages.js'
+import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
+
+/** What the file API serves: its errors are problem details, whatever the client would accept. */
+const FILE_API = /^\/(?:files|inodes|totals|batch|changes)(?:[/?]|$)/
+
+/** An error of the site, as a page or a problem says it. */
+interface Failure {
+  readonly status: number
+  readonly title: string
+  readonly message: string
+  readonly fields: Readonly<Record<string, string>>
+}
+
+/** What is said of the errors that Express and its body parsers throw; their own messages are for programmers. */
+const MESSAGES: Readonly<Record<number, string>> = {
+  400: 'The request could not be understood.',
+  404: 'There is nothing at this address.',
+  405: 'This address does not take such requests.',
+  408: 'The request took too long to arrive.',
+  413: 'The request is too large.',
+  415: 'The request has a form that is not understood here.',
+}
+const UNKNOWN = 'The server could not do this. Its log says why.'
+
+export const notFound: RequestHandler = (_request, _response, next) => {
+  next(Object.assign(new Error('no such page'), { status: 404 }))
+}
+
+/** The one place where an error becomes an answer. */
+export function onError(pages: Pages, log: Log): ErrorRequestHandler {
+  return async (error: unknown, request, response, next) => {
+    const request_id: string | undefined = response.locals.requestId
+    if (response.headersSent || response.destroyed) {
+      log.warn({ request_id, err: error }, 'the answer broke off')
+      next(error)
+      return
+    }
+    if (FILE_API.test(request.originalUrl)) {
+      sendFileProblem(error, request, response, log)
+      return
+    }
+    const failure = failureOf(error)
+    report(log, failure.status, request, response, error)
+    response.set({ 'Cache-Control': 'no-store', ...failure.fields }).status(failure.status)
+    if (error instanceof OAuthError) {
+      response.set(challenges(error)).json(error.body)
+      return
+    }
+    if (request.accepts(['html', 'json']) !== 'html') {
+      const { status, title, message: detail } = failure
+      response
+        .type(PROBLEM_TYPE)
+        .send(JSON.stringify({ type: 'about:blank', title, status, detail, request_id }))
+      return
+    }
+    const { status, title, message } = failure
+    await pages.render(
+      response,
+      'error',
+      { title, status },
+      {
+        status,
+        message,
+        request_id,
+        error: undefined,
+        link: status === 403 ? { href: '/account', text: 'Start again' } : undefined,
+      },
+    )
+  }
+}
+
+function sendFileProblem(error: unknown, request: Request, response: Response, log: Log): void {
+  const request_id: string | undefined = response.locals.requestId
+  if (error instanceof OAuthError) {
+    report(log, error.status, request, response, error)
+    const { status, message: detail } = error
+    const title = STATUS_CODES[status] ?? 'Error'
+    const body = { type: 'about:blank', title, status, code: 'EACCES', detail, request_id }
+    response.status(status).set(challenges(error)).type(PROBLEM_TYPE).send(JSON.stringify(body))
+    return
+  }
+  const { status, fields, body } = problemOf(error, request_id)
+  report(log, status, request, response, error)
+  response.status(status).set(fields).type(PROBLEM_TYPE).send(JSON.stringify(body))
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof FormRefused) {
+    return { status: error.status, title: 'Please start again', message: error.message, fields: {} }
+  }
+  if (error instanceof TooMany) {
+    const fields = { 'Retry-After': String(error.retryAfterSeconds) }
+    return { status: error.status, title: 'Too many attempts', message: error.message, fields }
+  }
+  if (error instanceof OAuthError) {
+    return { status: error.status, title: 'This did not work', message: error.message, fields: {} }
+  }
+  const status = clientErrorOf(error) ?? 500
+  const message = MESSAGES[status] ?? (status < 500 ? 'The request cannot be served.' : UNKNOWN)
+  return { status, title: STATUS_CODES[status] ?? 'Error', message, fields: {} }
+}
+
+/** The status that Express and its parsers put on what is the client's fault. */
+function clientErrorOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('status' in error)) return undefined
+  const { status } = error
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+}
+
+function challenges(error: OAuthError): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(error.headers).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : [...value],
+    ]),
+  )
+}
+
+function report(
+  log: Log,
+  status: number,
+  request: Request,
+  response: Response,
+  err: unknown,
+): void {
+  const context = {
+    request_id: response.locals.requestId,
+    method: request.method,
+    path: request.originalUrl.split('?', 1)[0]?.slice(0, 300),
+    address: request.ip,
+  }
+  if (status >= 500) log.error({ ...context, err }, 'a request failed')
+  else
+    log.debug(
+      { ...context, status, reason: err instanceof Error ? err.message : 'unknown' },
+      'refused',
+    )
+}

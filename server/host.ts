@@ -1,0 +1,40 @@
+import type { RequestHandler } from 'express'
+import type { Pages } from './pages.js'
+
+/** Where people come with a browser. */
+const PAGES = /^\/(?:login|account|authorize|device|logout)?(?:[/?]|$)/
+
+/**
+ * Cookies and forms belong to one origin, the issuer. Who comes by another name would only see a login that never works, so
+ * this says what is the matter. Nothing is ever made from the Host field but this sentence.
+ */
+export function expectedHost(issuer: string, pages: Pages): RequestHandler {
+  const expected = new URL(issuer)
+  return async (request, response, next) => {
+    const used = `https://${request.headers.host ?? ''}`
+    if (
+      request.method !== 'GET' ||
+      !PAGES.test(request.path) ||
+      request.accepts(['json', 'html']) !== 'html' ||
+      (URL.canParse(used) && new URL(used).host === expected.host)
+    ) {
+      next()
+      return
+    }
+    await pages.render(
+      response,
+      'error',
+      { title: 'Another name', status: 421 },
+      {
+        status: 421,
+        message: `You came here as ${used}, but this server is set up as ${issuer}. Whoever runs it can change that: COFFER_ISSUER must be the address that people use.`,
+        error: undefined,
+        link: {
+          href: issuer + request.originalUrl.replace(/^\/+/, '/'),
+          text: `Go to ${expected.host}`,
+        },
+        request_id: response.locals.requestId,
+      },
+    )
+  }
+}

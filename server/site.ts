@@ -1,0 +1,14 @@
+import type { Accounts } from './accounts.js'
+import type { AuditRecord } from './database/audit.js'
+import type { Pages } from './pages.js'
+import type { Sessions } from './sessions.js'
+
+/** What every page of the site works with. */
+export interface Site {
+  readonly issuer: string
+  readonly accounts: Accounts
+  readonly sessions: Sessions
+  readonly pages: Pages
+  readonly clock: () => Date
+  audit(record: AuditRecord): void
+}
