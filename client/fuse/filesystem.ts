@@ -4,6 +4,12 @@
  * else becomes EIO. Nothing here knows the Coffer server.
  */
 export interface FileSystem {
+  /**
+   * The file system itself takes set-user-ID and set-group-ID from a file: on every change of owner, and when
+   * `context.killPrivileges` says so on write, truncation and open with O_TRUNC (FUSE_HANDLE_KILLPRIV_V2). Where it is
+   * absent the kernel does it, and asks for the xattr `security.capability` before every write.
+   */
+  readonly killsPrivileges?: true
   /** After the handshake; `kernel` can invalidate what the kernel caches. */
   init?(kernel: Kernel): void
   lookup(parent: Node, name: string, context: Context): Promise<FuseEntry>
@@ -38,6 +44,7 @@ export interface FileSystem {
     context: Context,
   ): Promise<void>
   link(node: Node, newParent: Node, newName: string, context: Context): Promise<FuseEntry>
+  /** `flags` may have O_TRUNC: the file system truncates (FUSE_ATOMIC_O_TRUNC). */
   open(node: Node, flags: number, context: Context): Promise<FuseOpen>
   create(
     parent: Node,
@@ -62,7 +69,10 @@ export interface FileSystem {
     size: number,
     context: Context,
   ): Promise<readonly FuseDirectoryEntry[]>
-  /** As readdir, each with the attributes and a reference that `forget` gives back (only for the entries the binding took). */
+  /**
+   * As readdir, each with the attributes and a reference that `forget` gives back; except "." and "..", which carry none.
+   * The binding at once forgets those that did not fit.
+   */
   readdirplus?(
     node: Node,
     handle: Handle,
@@ -99,7 +109,12 @@ export interface FileSystem {
     length: number,
     context: Context,
   ): Promise<number>
-  /** The mount is gone: unmounted by us or by somebody else. */
+  /** An operation failed with something that names no errno, which the program sees as EIO: for the log. */
+  failed?(operation: string, error: unknown): void
+  /**
+   * The mount is gone: unmounted by us or by somebody else. No release comes any more for what is still open; every
+   * other operation under way has settled.
+   */
   destroy?(): Promise<void>
 }
 
@@ -114,6 +129,8 @@ export interface Context {
   readonly gid: number
   readonly pid: number
   readonly signal: AbortSignal
+  /** See `killsPrivileges`. */
+  readonly killPrivileges?: boolean
 }
 
 /** Nanoseconds since the epoch. */
@@ -186,7 +203,11 @@ export interface FuseStatfs {
   readonly namelen: number
 }
 
-/** Invalidation of what the kernel caches. Queued: never sent while an operation on the same node is being answered. */
+/**
+ * Invalidation of what the kernel caches. Queued, so that it waits while an operation on the same node is being answered.
+ * Pages are dropped only when told here, when an open lacks `keepCache`, and when attributes show a size that is not
+ * the kernel's: so whoever sees a change of content that is not the kernel's own writing invalidates the inode.
+ */
 export interface Kernel {
   invalidateEntry(parent: Node, name: string): void
   /** Attributes, and pages from offset on for length bytes (0: to the end); a negative offset: attributes only. */
@@ -195,8 +216,9 @@ export interface Kernel {
 
 /** A mounted file system. */
 export interface Mounted {
-  /** Settles when the mount is gone, whoever unmounted it. */
+  /** Settles when the mount is gone, whoever unmounted it, and `destroy` is through. */
   readonly ended: Promise<void>
+  /** Takes the mount from its directory. `lazy`: even while files are open in it; `ended` then waits for the last of them. */
   unmount(options: { lazy: boolean }): Promise<void>
 }
 

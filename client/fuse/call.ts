@@ -1,0 +1,47 @@
+import { FuseError } from './errno.js'
+import type { Context } from './filesystem.js'
+import type { OperationName } from './protocol.js'
+import type { Header } from './request.js'
+
+/** A request under way: its context, and whether its caller has been interrupted. */
+export class Call implements Context {
+  readonly op: OperationName
+  readonly unique: bigint
+  readonly node: number
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  readonly killPrivileges: boolean
+  /** The kernel has its answer; whatever the operation still brings is given back. */
+  answered = false
+  #interrupted = false
+  #controller: AbortController | undefined
+
+  constructor(op: OperationName, header: Header, fields: object) {
+    this.op = op
+    this.unique = header.unique
+    this.node = header.node
+    this.uid = header.uid
+    this.gid = header.gid
+    this.pid = header.pid
+    this.killPrivileges = 'killPrivileges' in fields && fields.killPrivileges === true
+  }
+
+  get interrupted(): boolean {
+    return this.#interrupted
+  }
+
+  /** Made only when somebody asks: most operations never do, and it is dear. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#interrupted) this.interrupt()
+    }
+    return this.#controller.signal
+  }
+
+  interrupt(): void {
+    this.#interrupted = true
+    this.#controller?.abort(new FuseError('EINTR', `${this.op} was interrupted`))
+  }
+}

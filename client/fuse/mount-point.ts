@@ -1,0 +1,81 @@
+import { access, constants, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { MountError, type MountErrorCode } from './mount-error.js'
+
+/** A dead mount answers ENOTCONN at once; one that hangs never answers. */
+const PATIENCE_MILLISECONDS = 2000
+
+/**
+ * The directory itself, without symbolic links on the way.
+ * @throws MountError unless one can mount on it
+ */
+export async function mountPoint(directory: string): Promise<string> {
+  try {
+    const found = await inTime(stat(directory))
+    const real = await inTime(realpath(directory))
+    if ((await mountOn(real)) !== undefined) throw new MountError('already-mounted', directory)
+    if (!found.isDirectory()) throw new MountError('not-a-directory', directory)
+    if ((await inTime(readdir(directory))).length > 0) throw new MountError('not-empty', directory)
+    return real
+  } catch (error) {
+    if (error instanceof MountError) throw error
+    throw new MountError(codeOf(error), directory, { cause: error })
+  }
+}
+
+/** @throws MountError unless the user may open /dev/fuse */
+export async function checkDevice(): Promise<void> {
+  try {
+    await access('/dev/fuse', constants.R_OK | constants.W_OK)
+  } catch (cause) {
+    const missing = errorCode(cause) === 'ENOENT'
+    throw new MountError(missing ? 'no-device' : 'device-denied', '/dev/fuse', { cause })
+  }
+}
+
+/** A line of /proc/self/mountinfo (man 5 proc). */
+export interface Mount {
+  /** major:minor of its device */
+  readonly device: string
+  readonly directory: string
+}
+
+/** The topmost mount on the directory, found without touching it. */
+export async function mountOn(directory: string): Promise<Mount | undefined> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
+  return lines.map(mount).findLast((line) => line.directory === directory)
+}
+
+/** ID parent major:minor root directory …; blanks in names are octal escapes */
+function mount(line: string): Mount {
+  const [, , device = '', , directory = ''] = line.split(' ')
+  const unescaped = directory.replace(/(?:\\[0-7]{3})+/g, (escapes) =>
+    Buffer.from(escapes.split('\\').slice(1).map(octal)).toString(),
+  )
+  return { device, directory: unescaped }
+}
+
+const octal = (digits: string): number => Number.parseInt(digits, 8)
+
+const CODES: ReadonlyMap<string | undefined, MountErrorCode> = new Map([
+  ['ENOENT', 'no-mount-point'],
+  ['ENOTDIR', 'not-a-directory'],
+  ['ENOTCONN', 'stale'],
+  ['ETIMEDOUT', 'already-mounted'],
+  ['EACCES', 'mount-point-denied'],
+  ['EPERM', 'mount-point-denied'],
+])
+
+const codeOf = (error: unknown): MountErrorCode => CODES.get(errorCode(error)) ?? 'failed'
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const error = Object.assign(new Error('the file system does not answer'), { code: 'ETIMEDOUT' })
+    timer = setTimeout(() => reject(error), PATIENCE_MILLISECONDS)
+  })
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,221 @@
+import { FuseError } from './errno.js'
+import type { Context, FileSystem, FuseDirectoryEntryPlus, FuseEntry, Node } from './filesystem.js'
+import type { OperationName } from './protocol.js'
+import {
+  attrOut,
+  countOut,
+  direntsOut,
+  direntsPlusOut,
+  entryOut,
+  isDotEntry,
+  negativeEntryOut,
+  offsetOut,
+  openOut,
+  statfsOut,
+} from './reply.js'
+import type { Requests } from './request.js'
+
+/** What an operation answers. `undo` gives back what the kernel did not take: its caller had gone. */
+export type Answer =
+  | { readonly kind: 'done' }
+  | {
+      readonly kind: 'structure'
+      readonly encode: (out: Buffer, at: number) => number
+      readonly undo?: () => void
+    }
+  | { readonly kind: 'bytes'; readonly data: Buffer; readonly undo?: () => void }
+
+export const done: Answer = { kind: 'done' }
+const structure = (encode: (out: Buffer, at: number) => number): Answer => ({
+  kind: 'structure',
+  encode,
+})
+const bytes = (data: Buffer): Answer => ({ kind: 'bytes', data })
+
+/** Operations that are answered by nobody (forget, interrupt) or by the session itself (init). */
+type Elsewhere = 'init' | 'forget' | 'batch_forget' | 'interrupt' | 'destroy'
+export type Operation = Exclude<OperationName, Elsewhere>
+
+type Operations = {
+  readonly [Op in Operation]: (
+    fs: FileSystem,
+    node: Node,
+    fields: Requests[Op],
+    context: Context,
+  ) => Promise<Answer>
+}
+
+/** One line per request: what it calls, and which structure its answer is. */
+export const OPERATIONS: Operations = {
+  lookup: async (fs, node, { name }, context) => lookedUp(fs, await fs.lookup(node, name, context)),
+  getattr: async (fs, node, { handle }, context) => {
+    const attributes = await fs.getattr(node, handle, context)
+    return structure((out, at) => attrOut(out, at, attributes))
+  },
+  setattr: async (fs, node, { changes, handle }, context) => {
+    const attributes = await fs.setattr(node, changes, handle, context)
+    return structure((out, at) => attrOut(out, at, attributes))
+  },
+  readlink: async (fs, node, _, context) => bytes(Buffer.from(await fs.readlink(node, context))),
+  symlink: async (fs, node, { name, target }, context) =>
+    entered(fs, await fs.symlink(node, name, target, context)),
+  mknod: async (fs, node, { name, mode, rdev }, context) =>
+    entered(fs, await fs.mknod(node, name, mode, rdev, context)),
+  mkdir: async (fs, node, { name, mode }, context) =>
+    entered(fs, await fs.mkdir(node, name, mode, context)),
+  unlink: async (fs, node, { name }, context) => finished(fs.unlink(node, name, context)),
+  rmdir: async (fs, node, { name }, context) => finished(fs.rmdir(node, name, context)),
+  rename: renamed,
+  rename2: renamed,
+  link: async (fs, node, { source, newName }, context) =>
+    entered(fs, await fs.link(source, node, newName, context)),
+
+  open: async (fs, node, { flags }, context) => {
+    const open = await fs.open(node, flags, context)
+    return {
+      kind: 'structure',
+      encode: (out, at) => openOut(out, at, open, 'file'),
+      undo: () => unawaited(fs.release(node, open.handle, context)),
+    }
+  },
+  create: async (fs, node, { name, mode, flags }, context) => {
+    const created = await fs.create(node, name, mode, flags, context)
+    return {
+      kind: 'structure',
+      encode: (out, at) => openOut(out, entryOut(out, at, created), created, 'file'),
+      undo: () => {
+        unawaited(fs.release(created.node, created.handle, context))
+        fs.forget(created.node, 1)
+      },
+    }
+  },
+  read: async (fs, node, { handle, offset, size }, context) => {
+    const data = await fs.read(node, handle, offset, size, context)
+    return bytes(data.length > size ? data.subarray(0, size) : data)
+  },
+  write: async (fs, node, { handle, offset, data }, context) => {
+    const count = await fs.write(node, handle, offset, data, context)
+    return structure((out, at) => countOut(out, at, count))
+  },
+  flush: async (fs, node, { handle }, context) => finished(fs.flush(node, handle, context)),
+  release: async (fs, node, { handle }, context) => finished(fs.release(node, handle, context)),
+  fsync: async (fs, node, { handle, dataOnly }, context) =>
+    finished(fs.fsync(node, handle, dataOnly, context)),
+  fallocate: async (fs, node, { handle, offset, length, mode }, context) => {
+    if (fs.fallocate === undefined) throw missing('fallocate')
+    return finished(fs.fallocate(node, handle, offset, length, mode, context))
+  },
+  lseek: async (fs, node, { handle, offset, whence }, context) => {
+    if (fs.lseek === undefined) throw missing('lseek')
+    const found = await fs.lseek(node, handle, offset, whence, context)
+    return structure((out, at) => offsetOut(out, at, found))
+  },
+  copy_file_range: async (fs, node, { from, to, length }, context) => {
+    if (fs.copyFileRange === undefined) throw missing('copyFileRange')
+    const source = { node, ...from }
+    const count = await fs.copyFileRange(source, to, Math.min(length, MOST_COPIED), context)
+    return structure((out, at) => countOut(out, at, count))
+  },
+
+  opendir: async (fs, node, _, context) => {
+    const open = await fs.opendir(node, context)
+    return {
+      kind: 'structure',
+      encode: (out, at) => openOut(out, at, open, 'directory'),
+      undo: () => unawaited(fs.releasedir(node, open.handle, context)),
+    }
+  },
+  readdir: async (fs, node, { handle, offset, size }, context) =>
+    bytes(direntsOut(size, await fs.readdir(node, handle, offset, size, context))),
+  readdirplus: async (fs, node, { handle, offset, size }, context) => {
+    if (fs.readdirplus === undefined) throw missing('readdirplus')
+    const entries = await fs.readdirplus(node, handle, offset, size, context)
+    const { data, taken } = direntsPlusOut(size, entries)
+    forgetAll(fs, entries.slice(taken))
+    return { kind: 'bytes', data, undo: () => forgetAll(fs, entries.slice(0, taken)) }
+  },
+  releasedir: async (fs, node, { handle }, context) =>
+    finished(fs.releasedir(node, handle, context)),
+  fsyncdir: async (fs, node, { handle }, context) => finished(fs.fsyncdir(node, handle, context)),
+
+  statfs: async (fs, node, _, context) => {
+    const statfs = await fs.statfs(node, context)
+    return structure((out, at) => statfsOut(out, at, statfs))
+  },
+  access: async (fs, node, { mask }, context) => finished(fs.access(node, mask, context)),
+  setxattr: async (fs, node, { name, value, flags }, context) =>
+    finished(fs.setxattr(node, name, value, flags, context)),
+  getxattr: async (fs, node, { name, size }, context) =>
+    sized(await fs.getxattr(node, name, context), size),
+  listxattr: async (fs, node, { size }, context) => {
+    const names = await fs.listxattr(node, context)
+    return sized(Buffer.from(names.map((name) => `${name}\0`).join('')), size)
+  },
+  removexattr: async (fs, node, { name }, context) => finished(fs.removexattr(node, name, context)),
+}
+
+/** Those that change nothing: when their caller is interrupted, they need not be waited for. */
+export const READ_ONLY: ReadonlySet<OperationName> = new Set<Operation>([
+  'lookup',
+  'getattr',
+  'readlink',
+  'read',
+  'statfs',
+  'readdir',
+  'readdirplus',
+  'access',
+  'getxattr',
+  'listxattr',
+  'lseek',
+])
+
+/** The count of an answer has 32 bits, of which programs like the lower 31. */
+const MOST_COPIED = 0x7fff_f000
+
+/** The kernel remembers ENOSYS and does not ask again. */
+const missing = (method: keyof FileSystem) => new FuseError('ENOSYS', `no ${method}`)
+
+async function finished(operation: Promise<void>): Promise<Answer> {
+  await operation
+  return done
+}
+
+function entered(fs: FileSystem, entry: FuseEntry): Answer {
+  return {
+    kind: 'structure',
+    encode: (out, at) => entryOut(out, at, entry),
+    undo: () => fs.forget(entry.node, 1),
+  }
+}
+
+function forgetAll(fs: FileSystem, entries: readonly FuseDirectoryEntryPlus[]): void {
+  for (const { name, entry } of entries) {
+    if (entry.node !== 0 && !isDotEntry(name)) fs.forget(entry.node, 1)
+  }
+}
+
+function lookedUp(fs: FileSystem, entry: FuseEntry): Answer {
+  if (entry.node !== 0) return entered(fs, entry)
+  return structure((out, at) => negativeEntryOut(out, at, entry.validMilliseconds))
+}
+
+async function renamed(
+  fs: FileSystem,
+  node: Node,
+  { name, newParent, newName, flags }: Requests['rename'],
+  context: Context,
+): Promise<Answer> {
+  return finished(fs.rename(node, name, newParent, newName, flags, context))
+}
+
+/** The rule of getxattr(2): size 0 asks how long the value is, too small a size is ERANGE. */
+function sized(value: Buffer, size: number): Answer {
+  if (size === 0) return structure((out, at) => countOut(out, at, value.length))
+  if (value.length > size) throw new FuseError('ERANGE', `the value has ${value.length} bytes`)
+  return bytes(value)
+}
+
+/** Nobody is left to hear of an error here: the open file goes, as close(2) says, whatever happens. */
+function unawaited(operation: Promise<void>): void {
+  operation.catch(() => undefined)
+}
