@@ -1,0 +1,116 @@
+/**
+ * Holds a mount of the memory file system until it ends: the process that drives the tests must not, for who waits for
+ * the mount cannot answer it. Started by `memory-mount.ts`, which talks to it over IPC.
+ */
+import type { Binding, Context, Mounted, MountOptions } from '../../../client/fuse/filesystem.js'
+import { kernelBinding } from '../../../client/fuse/kernel.js'
+import { MemoryFileSystem } from './memory-file-system.js'
+
+export interface Settings {
+  readonly directory: string
+  readonly options: MountOptions
+  readonly validMilliseconds: number
+  readonly keepCache: boolean
+}
+
+export type Order =
+  | { readonly kind: 'counts' }
+  | { readonly kind: 'inodes' }
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'unmount'; readonly lazy: boolean }
+  | { readonly kind: 'change'; readonly node: number; readonly content: string }
+  | { readonly kind: 'invalidate-inode'; readonly node: number }
+  | { readonly kind: 'invalidate-entry'; readonly parent: number; readonly name: string }
+  | { readonly kind: 'add-file'; readonly name: string }
+  | { readonly kind: 'stick' }
+  | { readonly kind: 'stuck' }
+  | { readonly kind: 'die' }
+
+const BINDINGS: Record<string, () => Promise<Binding>> = {
+  kernel: async () => kernelBinding,
+}
+
+/** While it sticks, read waits until its caller is interrupted. */
+class StickyFileSystem extends MemoryFileSystem {
+  sticky = false
+  #reportStuck: () => void = () => undefined
+  /** Somebody waits in read. */
+  readonly stuck = new Promise<void>((resolve) => {
+    this.#reportStuck = resolve
+  })
+
+  override async read(
+    node: number,
+    handle: number,
+    offset: number,
+    size: number,
+    context: Context,
+  ): Promise<Buffer> {
+    if (!this.sticky) return super.read(node, handle, offset, size, context)
+    this.#reportStuck()
+    return new Promise((_, reject) => {
+      context.signal.addEventListener('abort', () => reject(context.signal.reason))
+    })
+  }
+}
+
+const fs = new StickyFileSystem()
+let mounted: Mounted
+
+async function obey(order: Order): Promise<unknown> {
+  switch (order.kind) {
+    case 'counts':
+      return { ...Object.fromEntries(fs.counts), failures: fs.failures }
+    case 'inodes':
+      return [...fs.inodes.values()].map(({ ino, nlink, references, opened }) => ({
+        ino,
+        nlink,
+        references,
+        opened,
+      }))
+    case 'memory':
+      return process.memoryUsage()
+    case 'unmount':
+      return mounted.unmount({ lazy: order.lazy })
+    case 'change':
+      return fs.changeFromOutside(order.node, Buffer.from(order.content))
+    case 'invalidate-inode':
+      return fs.kernel?.invalidateInode(order.node, 0, 0)
+    case 'invalidate-entry':
+      return fs.kernel?.invalidateEntry(order.parent, order.name)
+    case 'add-file':
+      return fs.addFromOutside(order.name)
+    case 'stick':
+      fs.sticky = true
+      return undefined
+    case 'stuck':
+      return fs.stuck
+    case 'die':
+      return process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+async function hold(settings: Settings): Promise<void> {
+  fs.validMilliseconds = settings.validMilliseconds
+  fs.keepCache = settings.keepCache
+  const binding = await BINDINGS.kernel?.()
+  if (binding === undefined) throw new Error('no such binding')
+  mounted = await binding(settings.directory, fs, settings.options)
+  process.on('message', ({ id, order }: { id: number; order: Order }) => {
+    obey(order).then(
+      (result) => process.send?.({ id, result }),
+      (error) => process.send?.({ id, error: { message: error.message, code: error.code } }),
+    )
+  })
+  process.send?.({ mounted: true })
+  await mounted.ended
+}
+
+hold(JSON.parse(process.argv[2] ?? '')).then(
+  () => process.exit(0),
+  (error) => {
+    process.send?.({ mounted: false, error: { message: error.message, code: error.code } })
+    process.exitCode = 1
+    process.disconnect?.()
+  },
+)
