@@ -17,6 +17,8 @@ export interface Exchange {
   readonly names: StoragePath
   readonly query: Query
   readonly origin: Origin
+  /** Whether the token has the scope file.write, where the route itself needs only file.read. */
+  readonly mayWrite: boolean
   readonly durability: 'power' | 'process'
   readonly limits: Limits
   readonly clock: () => Date

@@ -1,6 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { Refusal } from '../http/refusal.js'
 import type { Storage } from '../storage/storage.js'
+import { batch } from './batch.js'
 import { dropRest } from './body.js'
 import {
   DEFAULT_LIMITS,
@@ -67,7 +68,7 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
     ['GET', TOTALS],
     ['HEAD', TOTALS],
   ]),
-  batch: new Map(),
+  batch: new Map([['POST', { scope: 'requireRead', query: [], serve: batch }]]),
   changes: new Map(),
 }
 const ROOT: TreeTarget = { from: 'root', names: [] }
@@ -91,10 +92,22 @@ export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler
     const query = parseQuery(raw.query, known)
     const origin = parseOrigin(request)
     const durability = parseDurability(request)
-    const tree = await storage.tree(response.locals.authenticated.sub)
+    const { sub, scope } = response.locals.authenticated
+    const mayWrite = scope.has('file.write')
+    const tree = await storage.tree(sub)
     const from = at.from === 'root' ? tree.root : at.from
     const where = { tree, from, names: at.names, query }
-    await serve({ request, response, storage, ...where, origin, durability, limits, clock })
+    await serve({
+      request,
+      response,
+      storage,
+      ...where,
+      origin,
+      mayWrite,
+      durability,
+      limits,
+      clock,
+    })
   }
 
   return (request, response, next) => {

@@ -18,7 +18,12 @@ export async function jsonContent<T>(exchange: Exchange, schema: ZodType<T>): Pr
 
 /** @throws FileError EINVAL */
 export function parseJson<T>(body: Uint8Array, schema: ZodType<T>): T {
-  const result = schema.safeParse(json(body))
+  return validated(json(body), schema)
+}
+
+/** @throws FileError EINVAL */
+export function validated<T>(value: unknown, schema: ZodType<T>): T {
+  const result = schema.safeParse(value)
   if (result.success) return result.data
   const issues = result.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'it'}: ${message}`,

@@ -1,19 +1,16 @@
-import { z } from 'zod'
 import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
 import { fileName } from '../storage/path.js'
-import type { Inode, NewAttributes, NewInode } from '../storage/storage.js'
+import type { Inode } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
 import { hasContent } from './body.js'
 import { type Exchange, inodeAt, placeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
-import { type NewInodeRequest, type NewLinkRequest, newInode, newLink, present } from './schemas.js'
+import { completed, newInodeOf } from './new-inode.js'
+import { type NewInodeRequest, type NewLinkRequest, postRequest, present } from './schemas.js'
 
-const postBody = z.union([newInode, newLink])
 const DIRECTORY: NewInodeRequest = { type: 'directory' }
-const DIRECTORY_MODE = 0o755
-const FILE_MODE = 0o644
 
 /** POST makes what PUT cannot, and syncs. */
 export async function post(exchange: Exchange): Promise<void> {
@@ -38,20 +35,25 @@ async function request(exchange: Exchange): Promise<NewInodeRequest | NewLinkReq
       Accept: 'application/json',
     })
   }
-  return jsonContent(exchange, postBody)
+  return jsonContent(exchange, postRequest)
 }
 
 async function make(exchange: Exchange, wanted: NewInodeRequest): Promise<Inode> {
   const place = await placeOrExists(exchange)
   const attributes = { ...newAttributeFields(exchange.request.headers), ...present(wanted) }
-  return exchange.tree.make(place, what(wanted), complete(wanted, attributes), exchange.origin)
+  return exchange.tree.make(
+    place,
+    newInodeOf(wanted),
+    completed(wanted, attributes),
+    exchange.origin,
+  )
 }
 
 async function link(exchange: Exchange, wanted: NewLinkRequest): Promise<Inode> {
   const { tree, origin } = exchange
   const place = await placeOrExists(exchange)
-  if ('ino' in wanted) return tree.link(wanted.ino, place, origin)
-  const names = wanted.path.replace(/^\//, '').split('/').map(fileName)
+  if (wanted.ino !== undefined) return tree.link(wanted.ino, place, origin)
+  const names = (wanted.path ?? '').replace(/^\//, '').split('/').map(fileName)
   const { ino } = await tree.walk(tree.root, names)
   return tree.link(ino, place, origin)
 }
@@ -61,36 +63,4 @@ async function placeOrExists(exchange: Exchange) {
   if (exchange.names.length > 0) return placeAt(exchange)
   await inodeAt(exchange)
   throw new FileError('EEXIST', 'it exists already')
-}
-
-export function what(wanted: NewInodeRequest): NewInode {
-  switch (wanted.type) {
-    case 'symlink':
-      return { type: wanted.type, target: wanted.target }
-    case 'chardev':
-    case 'blockdev':
-      return { type: wanted.type, rdev: wanted.rdev }
-    case 'directory':
-    case 'file':
-    case 'fifo':
-    case 'socket':
-      return { type: wanted.type }
-  }
-}
-
-/** The defaults of docs/file-api.md for what the request does not say. A symlink's permissions are never looked at. */
-export function complete(
-  { type }: Pick<NewInode, 'type'>,
-  { mode, uid, gid, atime, mtime, ino }: Partial<NewAttributes>,
-): NewAttributes {
-  const usual = { directory: DIRECTORY_MODE, symlink: 0o777 } as const
-  const modes: Partial<Record<NewInode['type'], number>> = usual
-  return {
-    mode: mode ?? modes[type] ?? FILE_MODE,
-    uid: uid ?? 0,
-    gid: gid ?? 0,
-    ...(atime !== undefined && { atime }),
-    ...(mtime !== undefined && { mtime }),
-    ...(ino !== undefined && { ino }),
-  }
 }

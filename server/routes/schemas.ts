@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AttributeChanges } from '../storage/storage.js'
+import type { AttributeChanges, NewAttributes, NewInode } from '../storage/storage.js'
 
 /** The JSON the file API takes. Whatever is not named here is refused. */
 
@@ -19,7 +19,7 @@ const time = z
   .refine((value) => value >= MIN_TIME && value <= MAX_TIME, 'is out of range')
 const timeOrNow = z.union([z.literal('now'), time])
 
-export const newAttributeShape = {
+const newAttributeShape = {
   mode: bits.optional(),
   uid: id.optional(),
   gid: id.optional(),
@@ -47,25 +47,41 @@ const target = z
 /** dev_t as makedev(3) packs it: 32 bits go through FUSE. */
 const rdev = z.int().min(0).max(0xffff_ffff)
 
-const madeShape = [
+const SHAPES = [
   { type: z.enum(['directory', 'file', 'fifo', 'socket']) },
   { type: z.literal('symlink'), target },
   { type: z.enum(['chardev', 'blockdev']), rdev: rdev.default(0) },
 ] as const
 
-export const newInode = z.discriminatedUnion('type', [
-  z.strictObject({ ...madeShape[0], ...newAttributeShape }),
-  z.strictObject({ ...madeShape[1], ...newAttributeShape }),
-  z.strictObject({ ...madeShape[2], ...newAttributeShape }),
-])
-export type NewInodeRequest = z.infer<typeof newInode>
+/** What POST makes: the kind and its attributes in one object. */
+const newInodeShapes = [
+  z.strictObject({ ...SHAPES[0], ...newAttributeShape }),
+  z.strictObject({ ...SHAPES[1], ...newAttributeShape }),
+  z.strictObject({ ...SHAPES[2], ...newAttributeShape }),
+] as const
+export type NewInodeRequest = z.infer<(typeof newInodeShapes)[number]>
 
 /** A hard link: to an inode, or to what a path (decoded, from the root) names. */
-export const newLink = z.union([
-  z.strictObject({ type: z.literal('link'), ino: inodeNumber }),
-  z.strictObject({ type: z.literal('link'), path: z.string() }),
-])
+const newLink = z
+  .strictObject({
+    type: z.literal('link'),
+    ino: inodeNumber.optional(),
+    path: z.string().optional(),
+  })
+  .refine(({ ino, path }) => (ino === undefined) !== (path === undefined), 'needs "ino" or "path"')
 export type NewLinkRequest = z.infer<typeof newLink>
+
+export const postRequest = z.discriminatedUnion('type', [...newInodeShapes, newLink])
+
+/** The same apart, as a batch has it. */
+export const newInode: z.ZodType<NewInode> = z.discriminatedUnion('type', [
+  z.strictObject(SHAPES[0]),
+  z.strictObject(SHAPES[1]),
+  z.strictObject(SHAPES[2]),
+])
+export const newAttributes: z.ZodType<Partial<NewAttributes>> = z
+  .strictObject(newAttributeShape)
+  .transform(present)
 
 /** exactOptionalPropertyTypes: absent, not undefined. */
 export function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {

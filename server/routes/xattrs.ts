@@ -5,7 +5,7 @@ import { wholeContent } from './body.js'
 import { type Exchange, inodeAt } from './exchange.js'
 
 /** XATTR_SIZE_MAX of linux/limits.h */
-const MAX_VALUE_BYTES = 65_536
+export const MAX_VALUE_BYTES = 65_536
 const MODES = ['create', 'replace', 'either'] as const
 type XattrMode = (typeof MODES)[number]
 

@@ -1,0 +1,210 @@
+import { z } from 'zod'
+import { FileError } from '../errors.js'
+import { fileName } from '../storage/path.js'
+import {
+  append,
+  type Ino,
+  type Inode,
+  type Origin,
+  overwrite,
+  type Place,
+  type Precondition,
+  type Tree,
+  type WritePart,
+} from '../storage/storage.js'
+import type { WireOperation, WireResult } from '../wire.js'
+import type { Frame } from '../wire-frames.js'
+import { wireAttributes, wireEntry } from './attributes.js'
+import { validated } from './json.js'
+import { completed } from './new-inode.js'
+import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
+import { MAX_VALUE_BYTES } from './xattrs.js'
+
+/** The operations of POST /batch (docs/file-api.md): what each takes, whether it changes something, how it is done. */
+
+export interface Answer {
+  readonly header: WireResult
+  readonly content?: Buffer
+}
+
+export interface Operation {
+  readonly access: 'read' | 'write'
+  /** @throws FileError, PreconditionFailed */
+  readonly run: (header: Frame['header'], context: Context) => Promise<Answer>
+}
+
+interface Context {
+  readonly tree: Tree
+  readonly origin: Origin
+  /** The content of the frame. */
+  readonly content: AsyncIterable<Buffer>
+}
+
+const MAX_READ_BYTES = 4 * 1024 * 1024
+const PAGE_ENTRIES = 1000
+const MAX_ENTRIES = 10_000
+
+const ino = inodeNumber
+const name = z.string().transform(fileName)
+const place: z.ZodType<Place> = z.strictObject({ directory: ino, name })
+const offset = z.int().min(0)
+const keep = z.boolean().default(false)
+const xattrName = z.string()
+
+export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
+  root: operation('read', {}, ({ tree }) => tree.stat(tree.root)),
+  stat: operation('read', { ino, names: z.array(name).default([]) }, ({ tree }, fields) =>
+    fields.names.length === 0 ? tree.stat(fields.ino) : tree.walk(fields.ino, fields.names),
+  ),
+  lookup: operation('read', { directory: ino, name }, ({ tree }, fields) =>
+    tree.lookup(fields.directory, fields.name),
+  ),
+  list: operation(
+    'read',
+    {
+      directory: ino,
+      after: name.optional(),
+      limit: z.int().min(1).max(MAX_ENTRIES).default(PAGE_ENTRIES),
+    },
+    async ({ tree }, { directory, after, limit }) => {
+      const page = after === undefined ? { limit } : { after, limit }
+      const entries = await tree.list(directory, page)
+      const more = entries.length === limit
+      return { header: { outcome: 'done', entries: entries.map(wireEntry), more } }
+    },
+  ),
+  read: operation(
+    'read',
+    {
+      ino,
+      offset: offset.default(0),
+      bytes: z.int().min(0).max(MAX_READ_BYTES).default(MAX_READ_BYTES),
+    },
+    ({ tree }, fields) => readContent(tree, fields.ino, fields.offset, fields.bytes),
+  ),
+  put: operation(
+    'write',
+    { place, mode: z.enum(['create', 'replace']), attributes: newAttributes.default({}) },
+    async ({ tree, origin, content }, { place, mode, attributes }) => {
+      const upload = await tree.upload()
+      try {
+        await upload.write(content)
+        const precondition = mode === 'create' ? absent : overwrite
+        const { inode } = await upload.commit(place, attributes, precondition, origin)
+        return inode
+      } catch (error) {
+        await upload.abort()
+        throw error
+      }
+    },
+  ),
+  write: operation(
+    'write',
+    { ino, offset: z.union([z.literal('append'), offset]), changes: attributeChanges.optional() },
+    ({ tree, origin, content }, fields) =>
+      tree.write(fields.ino, parts(content, fields.offset), overwrite, origin, fields.changes),
+  ),
+  make: operation(
+    'write',
+    { place, what: newInode, attributes: newAttributes.default({}) },
+    ({ tree, origin }, { place, what, attributes }) =>
+      tree.make(place, what, completed(what, attributes), origin),
+  ),
+  link: operation('write', { ino, place }, ({ tree, origin }, fields) =>
+    tree.link(fields.ino, fields.place, origin),
+  ),
+  remove: operation(
+    'write',
+    { place, kind: z.enum(['unlink', 'rmdir', 'either']), keep },
+    ({ tree, origin }, { place, kind, keep }) =>
+      tree.remove(place, { kind, keep, precondition: overwrite }, origin),
+  ),
+  release: operation('write', { ino }, async ({ tree }, fields) => {
+    await tree.release(fields.ino)
+    return { header: { outcome: 'done' } }
+  }),
+  rename: operation(
+    'write',
+    { from: place, to: place, mode: z.enum(['replace', 'noreplace', 'exchange']), keep },
+    async ({ tree, origin }, { from, to, mode, keep }) => {
+      const how = { mode, keep, precondition: overwrite }
+      return (await tree.rename(from, to, how, origin)).inode
+    },
+  ),
+  setAttributes: operation('write', { ino, changes: attributeChanges }, (context, fields) =>
+    context.tree.setAttributes(fields.ino, fields.changes, overwrite, context.origin),
+  ),
+  getXattr: operation('read', { ino, name: xattrName }, async ({ tree }, fields) => ({
+    header: { outcome: 'done' },
+    content: await tree.getXattr(fields.ino, fields.name),
+  })),
+  listXattrs: operation('read', { ino }, async ({ tree }, fields) => ({
+    header: { outcome: 'done', names: await tree.listXattrs(fields.ino) },
+  })),
+  setXattr: operation(
+    'write',
+    { ino, name: xattrName, mode: z.enum(['create', 'replace', 'either']) },
+    async ({ tree, origin, content }, fields) =>
+      tree.setXattr(fields.ino, fields.name, await xattrValue(content), fields.mode, origin),
+  ),
+  removeXattr: operation('write', { ino, name: xattrName }, ({ tree, origin }, fields) =>
+    tree.removeXattr(fields.ino, fields.name, origin),
+  ),
+}
+
+/** @param run answers an inode where its attributes are all there is to say */
+function operation<Shape extends z.ZodRawShape>(
+  access: 'read' | 'write',
+  shape: Shape,
+  run: (context: Context, fields: z.output<z.ZodObject<Shape>>) => Promise<Answer | Inode>,
+): Operation {
+  const schema = z.strictObject(shape)
+  return {
+    access,
+    run: async ({ op: _op, stopOnError: _stop, length: _length, ...fields }, context) => {
+      const answer = await run(context, validated(fields, schema))
+      if ('header' in answer) return answer
+      return { header: { outcome: 'done', attributes: wireAttributes(answer) } }
+    },
+  }
+}
+
+async function readContent(tree: Tree, ino: Ino, offset: number, bytes: number): Promise<Answer> {
+  const content = await tree.open(ino)
+  try {
+    const attributes = wireAttributes(content.inode)
+    const length = Math.max(0, Math.min(bytes, content.inode.size - offset))
+    const data = length === 0 ? Buffer.alloc(0) : await content.read(offset, length)
+    return { header: { outcome: 'done', attributes }, content: data }
+  } finally {
+    await content.close()
+  }
+}
+
+const absent: Precondition = (current) => {
+  if (current !== undefined) throw new FileError('EEXIST', 'it exists already')
+}
+
+async function* parts(
+  source: AsyncIterable<Buffer>,
+  start: number | 'append',
+): AsyncGenerator<WritePart> {
+  let position = start
+  for await (const data of source) {
+    yield { offset: position === 'append' ? append : position, data }
+    if (position !== 'append') position += data.length
+  }
+}
+
+async function xattrValue(source: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of source) {
+    size += chunk.length
+    if (size > MAX_VALUE_BYTES) {
+      throw new FileError('E2BIG', `a value has at most ${MAX_VALUE_BYTES} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,128 @@
+import { pipeline } from 'node:stream/promises'
+import { FileError, PreconditionFailed } from '../errors.js'
+import { Refusal } from '../http/refusal.js'
+import { BATCH_TYPE, encodeFrame, type Frame, FrameError, FrameReader } from '../wire-frames.js'
+import { settled } from './answer.js'
+import { type Answer, OPERATIONS, type Operation } from './batch-operations.js'
+import { content } from './body.js'
+import type { Exchange } from './exchange.js'
+import { mediaType } from './json.js'
+
+const MAX_OPERATIONS = 10_000
+const MAX_HEADER_BYTES = 64 * 1024
+/** Answers wait for durability together, up to here. */
+const GROUP_BYTES = 256 * 1024
+const SKIPPED: Answer = { header: { outcome: 'skipped' } }
+
+/** POST /batch: many operations, in order, one answer each, streamed both ways. */
+export async function batch(exchange: Exchange): Promise<void> {
+  const { request, response, limits } = exchange
+  if (mediaType(request) !== BATCH_TYPE) {
+    throw new Refusal(415, `a batch is sent as ${BATCH_TYPE}`, { Accept: BATCH_TYPE })
+  }
+  const reader = new FrameReader(content(exchange, limits.uploadBytes), MAX_HEADER_BYTES)
+  const groups = answerGroups(exchange, answers(exchange, reader), reader)
+  // what is wrong from the start is an ordinary error
+  const first = await groups.next()
+  response.writeHead(200, { 'Content-Type': BATCH_TYPE, 'Cache-Control': 'no-store' })
+  if (first.done === true) {
+    response.end()
+    return
+  }
+  await pipeline(prepend(first.value, groups), response)
+}
+
+/** @throws FileError when the first frame is broken; later that is the last answer */
+async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator<Answer> {
+  let stopped = false
+  for (let count = 0; ; count++) {
+    try {
+      const frame = await reader.next()
+      if (frame === undefined) return
+      if (count === MAX_OPERATIONS) {
+        throw new FileError('E2BIG', `a batch has at most ${MAX_OPERATIONS} operations`)
+      }
+      const answer: Answer = stopped ? SKIPPED : await perform(exchange, frame)
+      stopped ||= answer.header.outcome === 'failed' && frame.header.stopOnError === true
+      yield answer
+    } catch (error) {
+      const problem = broken(error)
+      if (count === 0) throw problem
+      yield failure('broken', problem)
+      return
+    }
+  }
+}
+
+/** @throws FrameError when the content is cut off */
+async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
+  const { tree, origin, mayWrite } = exchange
+  try {
+    const operation = operationOf(frame.header.op)
+    if (operation.access === 'write' && !mayWrite) {
+      throw new FileError('EACCES', 'this needs the scope file.write')
+    }
+    return await operation.run(frame.header, { tree, origin, content: frame.content })
+  } catch (error) {
+    if (error instanceof FileError || error instanceof PreconditionFailed) {
+      return failure('failed', error)
+    }
+    throw error
+  }
+}
+
+function operationOf(op: unknown): Operation {
+  if (typeof op !== 'string' || !isOperation(op)) {
+    throw new FileError('EINVAL', `"op" must be one of ${Object.keys(OPERATIONS).join(', ')}`)
+  }
+  return OPERATIONS[op]
+}
+
+function isOperation(op: string): op is keyof typeof OPERATIONS {
+  return Object.hasOwn(OPERATIONS, op)
+}
+
+/** Joins answers while more operations are at hand; what goes out is as durable as was asked for. */
+async function* answerGroups(
+  exchange: Exchange,
+  source: AsyncIterable<Answer>,
+  reader: FrameReader,
+): AsyncGenerator<Buffer> {
+  let group: Buffer[] = []
+  let size = 0
+  async function settledGroup(): Promise<Buffer> {
+    await settled(exchange)
+    const joined = Buffer.concat(group)
+    group = []
+    size = 0
+    return joined
+  }
+  for await (const { header, content: data } of source) {
+    const frame = encodeFrame(header, data)
+    group.push(frame)
+    size += frame.length
+    if (size >= GROUP_BYTES || !reader.hasMore) yield settledGroup()
+  }
+  if (size > 0) yield settledGroup()
+}
+
+async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  yield first
+  yield* rest
+}
+
+/** @throws what is not about the frames, such as a connection that went away */
+function broken(error: unknown): FileError {
+  if (error instanceof FileError) return error
+  if (error instanceof FrameError) {
+    return new FileError('EINVAL', `the frames are broken: ${error.message}`, { cause: error })
+  }
+  throw error
+}
+
+function failure(
+  outcome: 'failed' | 'broken',
+  { code, message }: FileError | PreconditionFailed,
+): Answer {
+  return { header: { outcome, code, detail: message } }
+}
