@@ -1,0 +1,223 @@
+import type { WireAttributes } from '../server/wire.js'
+
+/**
+ * What this mount knows of the remote tree: attributes by inode and names by directory, absences included. Everything is
+ * believed for a timeout after it came, or, while a change stream vouches for it, until the stream says otherwise.
+ *
+ * An answer that was under way while its inode changed may be older than the change: it is used once, not kept. So each
+ * request takes a ticket first.
+ */
+export class Cache {
+  readonly #now: () => number
+  readonly #timeout: number
+  readonly #limit: number
+  readonly #attributes = new Map<number, Known<WireAttributes>>()
+  readonly #directories = new Map<number, Directory>()
+  /** When an inode last changed, as far as we know: in the order of change, the latest last. */
+  readonly #changes = new Map<number, Ticket>()
+  /** No inode absent from `#changes` changed after this. */
+  #floor: Ticket = 0
+  #sequence: Ticket = 0
+  #names = 0
+  /** Grows when trust is lost; what was learned before is no longer vouched for. */
+  #epoch = 0
+  #vouched = false
+
+  constructor(options: { now: () => number; timeoutMilliseconds: number; limit: number }) {
+    this.#now = options.now
+    this.#timeout = options.timeoutMilliseconds
+    this.#limit = options.limit
+  }
+
+  /** To be taken before a request whose answer is to be kept. */
+  ticket(): Ticket {
+    return this.#sequence
+  }
+
+  /** The inode changes or changed: answers under way are not kept, and what is known of its attributes no longer holds. */
+  changed(ino: number): void {
+    this.#sequence += 1
+    this.#changes.delete(ino)
+    this.#changes.set(ino, this.#sequence)
+    const known = this.#attributes.get(ino)
+    if (known !== undefined)
+      this.#attributes.set(ino, { ...known, since: LONG_AGO, epoch: UNVOUCHED })
+    if (this.#changes.size <= CHANGES_LIMIT) return
+    const [oldest] = this.#changes
+    if (oldest === undefined) return
+    this.#floor = oldest[1]
+    this.#changes.delete(oldest[0])
+  }
+
+  /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
+  learn(attributes: WireAttributes, ticket: Ticket): number {
+    if ((this.#changes.get(attributes.ino) ?? this.#floor) > ticket) return 0
+    this.#attributes.delete(attributes.ino)
+    this.#attributes.set(attributes.ino, this.#known(attributes))
+    this.#evictAttributes()
+    return this.timeout
+  }
+
+  /** The answer to a change of our own: it is the latest there is. @returns for how long it holds */
+  changedTo(attributes: WireAttributes): number {
+    this.changed(attributes.ino)
+    return this.learn(attributes, this.#sequence)
+  }
+
+  /** Attributes that may still be believed, and for how long. */
+  attributes(ino: number): Fresh<WireAttributes> | undefined {
+    const known = this.#attributes.get(ino)
+    return known === undefined ? undefined : this.#fresh(known)
+  }
+
+  /** Attributes however old they are. */
+  lastAttributes(ino: number): WireAttributes | undefined {
+    return this.#attributes.get(ino)?.value
+  }
+
+  /** What stands under a name: an inode number, ABSENT, or undefined when we do not know (any more). */
+  name(directory: number, name: string): Fresh<number> | undefined {
+    const names = this.#directories.get(directory)
+    const known = names?.names.get(name)
+    if (known !== undefined) return this.#fresh(known)
+    const complete = names?.complete === undefined ? undefined : this.#fresh(names.complete)
+    return complete === undefined
+      ? undefined
+      : { value: ABSENT, milliseconds: complete.milliseconds }
+  }
+
+  /** What stood under a name when we last knew. */
+  lastName(directory: number, name: string): number | undefined {
+    return this.#directories.get(directory)?.names.get(name)?.value
+  }
+
+  /** Keeps what stands under a name unless the directory changed since the ticket. @returns for how long it holds */
+  learnName(directory: number, name: string, ino: number, ticket: Ticket): number {
+    if ((this.#changes.get(directory) ?? this.#floor) > ticket) return 0
+    return this.#setName(directory, name, ino)
+  }
+
+  /** A change of our own in a directory. @returns for how long the new name holds */
+  changedName(directory: number, name: string, ino: number): number {
+    this.changed(directory)
+    return this.#setName(directory, name, ino)
+  }
+
+  /**
+   * From now on every name of the directory is known: all `count` of them were learned, unless the directory changed since
+   * the ticket or there were too many to remember.
+   */
+  learnComplete(directory: number, count: number, ticket: Ticket): void {
+    if ((this.#changes.get(directory) ?? this.#floor) > ticket) return
+    let known = this.#directories.get(directory)
+    if (known === undefined && count === 0) {
+      known = { names: new Map(), complete: undefined }
+      this.#directories.set(directory, known)
+    }
+    if (known === undefined || known.names.size < count) return
+    known.complete = this.#known(true)
+  }
+
+  /** All names of a directory, if all are known and may still be believed. */
+  allNames(directory: number): { name: string; ino: number }[] | undefined {
+    const known = this.#directories.get(directory)
+    if (known?.complete === undefined || this.#fresh(known.complete) === undefined) return undefined
+    const present: { name: string; ino: number }[] = []
+    for (const [name, { value }] of known.names) {
+      if (value !== ABSENT) present.push({ name, ino: value })
+    }
+    return present
+  }
+
+  forgetNames(directory: number): void {
+    const known = this.#directories.get(directory)
+    if (known === undefined) return
+    this.#directories.delete(directory)
+    this.#names -= known.names.size
+  }
+
+  /** A change stream is connected and has told everything up to now: what is learned from now on holds until it says otherwise. */
+  vouch(): void {
+    this.#vouched = true
+  }
+
+  /** The change stream is gone: only the timeout counts. */
+  distrust(): void {
+    this.#vouched = false
+    this.#epoch += 1
+  }
+
+  /** For how long the kernel may keep what it gets now. */
+  get timeout(): number {
+    return this.#vouched ? VOUCHED_MILLISECONDS : this.#timeout
+  }
+
+  #setName(directory: number, name: string, ino: number): number {
+    let known = this.#directories.get(directory)
+    if (known === undefined) {
+      known = { names: new Map(), complete: undefined }
+    } else this.#directories.delete(directory)
+    this.#directories.set(directory, known)
+    if (!known.names.has(name)) this.#names += 1
+    known.names.set(name, this.#known(ino))
+    this.#evictNames()
+    return this.timeout
+  }
+
+  #known<T>(value: T): Known<T> {
+    return { value, since: this.#now(), epoch: this.#vouched ? this.#epoch : UNVOUCHED }
+  }
+
+  #fresh<T>(known: Known<T>): Fresh<T> | undefined {
+    if (this.#vouched && known.epoch === this.#epoch) {
+      return { value: known.value, milliseconds: VOUCHED_MILLISECONDS }
+    }
+    const milliseconds = known.since + this.#timeout - this.#now()
+    return milliseconds > 0 ? { value: known.value, milliseconds } : undefined
+  }
+
+  #evictAttributes(): void {
+    if (this.#attributes.size <= this.#limit) return
+    for (const ino of this.#attributes.keys()) {
+      this.#attributes.delete(ino)
+      return
+    }
+  }
+
+  #evictNames(): void {
+    while (this.#names > this.#limit) {
+      const [oldest] = this.#directories.keys()
+      if (oldest === undefined) return
+      this.forgetNames(oldest)
+    }
+  }
+}
+
+/** The "inode" of a name that does not exist. */
+export const ABSENT = 0
+
+export type Ticket = number
+
+interface Known<T> {
+  readonly value: T
+  readonly since: number
+  readonly epoch: number
+}
+
+interface Fresh<T> {
+  readonly value: T
+  readonly milliseconds: number
+}
+
+interface Directory {
+  readonly names: Map<string, Known<number>>
+  /** Set when every name was listed: then what is not there is absent. */
+  complete: Known<true> | undefined
+}
+
+const UNVOUCHED = -1
+const LONG_AGO = Number.NEGATIVE_INFINITY
+const CHANGES_LIMIT = 10_000
+
+/** Of what the change stream vouches for; it takes back before that what changes. */
+const VOUCHED_MILLISECONDS = 3_600_000

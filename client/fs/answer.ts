@@ -1,0 +1,50 @@
+import type { FileErrorCode } from '../../server/wire.js'
+import type { Context } from '../fuse/filesystem.js'
+import { RemoteError } from '../remote-files.js'
+
+/** Refuses an operation without asking the server. */
+export function refusal(code: FileErrorCode | 'EINTR', message: string): RemoteError {
+  return new RemoteError(code, message)
+}
+
+export function hasCode(error: unknown, ...codes: readonly RemoteError['code'][]): boolean {
+  return error instanceof RemoteError && codes.includes(error.code)
+}
+
+/**
+ * Whether the same request may succeed later: no answer within the limit, or a dead login that the user may revive. Then
+ * what was to be written is kept and tried again.
+ */
+export function isTransient(error: unknown): boolean {
+  return !(error instanceof RemoteError) || ['EIO', 'EACCES', 'EINTR', 'EBUSY'].includes(error.code)
+}
+
+/** An inode asked for by number that the server no longer knows is stale for the kernel, which then looks up its name again. */
+export function byNumber(error: unknown): unknown {
+  if (!hasCode(error, 'ENOENT')) return error
+  return new RemoteError('ESTALE', 'the file is gone from the server', { cause: error })
+}
+
+/** How long an operation may take before a signal to its program ends it. */
+const PATIENCE_MILLISECONDS = 1000
+
+/**
+ * Ends the waiting, not the work: EINTR when the program got a signal. Programs get signals all the time (timers, children,
+ * a Go runtime), and few expect EINTR from a file; so only an operation that is stuck ends.
+ */
+export async function unlessInterrupted<T>(work: Promise<T>, context: Context): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  let stop: (() => void) | undefined
+  const interrupted = new Promise<never>((_, reject) => {
+    stop = () => reject(refusal('EINTR', 'interrupted while waiting for the server'))
+    timer = setTimeout(() => {
+      if (context.signal.aborted) stop?.()
+      else if (stop !== undefined) context.signal.addEventListener('abort', stop, { once: true })
+    }, PATIENCE_MILLISECONDS)
+  })
+  try {
+    return await Promise.race([work, interrupted])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,141 @@
+import type { WireAttributes } from '../../server/wire.js'
+import { byNumber, isTransient, refusal } from './answer.js'
+import { type Birth, Content, type ContentMount } from './content.js'
+import type { KnownNode, Nodes } from './nodes.js'
+import type { Pending } from './options.js'
+
+/** Unsent changes are sent after this long even if nobody closes the file. */
+const OLD_MILLISECONDS = 2000
+/** How long a writer waits while the whole mount holds too much. */
+const PATIENCE_MILLISECONDS = 30_000
+
+/** All files with something unsent. */
+export class Contents {
+  readonly #mount: ContentMount
+  readonly #nodes: Nodes
+  readonly #log: (message: string, error?: unknown) => void
+  readonly #active = new Set<KnownNode>()
+  readonly #trying = new Set<KnownNode>()
+
+  constructor(
+    mount: Omit<ContentMount, 'relieve'>,
+    nodes: Nodes,
+    log: (message: string, error?: unknown) => void,
+  ) {
+    this.#mount = Object.assign(mount, { relieve: () => this.#relieve() })
+    this.#nodes = nodes
+    this.#log = log
+  }
+
+  /** The content of a node that is about to change. */
+  async of(node: KnownNode): Promise<Content> {
+    if (node.content !== undefined) return node.content
+    const base = await this.#attributes(node.ino)
+    node.content ??= new Content(this.#mount, node, base)
+    this.#active.add(node)
+    return node.content
+  }
+
+  async #attributes(ino: number): Promise<WireAttributes> {
+    const known = this.#mount.cache.attributes(ino)
+    if (known !== undefined) return known.value
+    try {
+      return await this.#mount.files.stat(ino)
+    } catch (error) {
+      throw byNumber(error)
+    }
+  }
+
+  bear(node: KnownNode, attributes: WireAttributes, birth: Birth): void {
+    node.content = new Content(this.#mount, node, attributes, birth)
+    this.#active.add(node)
+  }
+
+  /** Lets go of what is sent and no longer open. */
+  settle(node: KnownNode): void {
+    if (node.opens > 0 || node.content?.isClean === false) return
+    node.content = undefined
+    this.#active.delete(node)
+    this.#nodes.drop(node)
+  }
+
+  /** After the last close. What the server refused for good, and said so at close, goes; what may yet be sent is kept. */
+  async closed(node: KnownNode): Promise<void> {
+    const { content } = node
+    if (content === undefined) return
+    if (node.isOrphan) content.discard()
+    try {
+      if (!content.isClean) await content.flush()
+    } catch (error) {
+      this.#log(`what was written to inode ${node.ino} could not be sent`, error)
+      if (!isTransient(error) && node.opens === 0) this.forsake(node)
+    }
+    this.settle(node)
+  }
+
+  /** Gives up what was not sent. */
+  forsake(node: KnownNode): void {
+    const birth = node.content?.birth
+    node.content?.discard()
+    if (birth !== undefined) this.#mount.forsaken(birth)
+    this.settle(node)
+  }
+
+  /** Called again and again: what has waited long is sent. */
+  tick(): void {
+    for (const node of this.#active) {
+      const { content } = node
+      if (content === undefined || content.isClean || this.#trying.has(node)) continue
+      if (content.ageMilliseconds < OLD_MILLISECONDS) continue
+      this.#trying.add(node)
+      void this.#try(node, content).finally(() => this.#trying.delete(node))
+    }
+  }
+
+  pending(): Pending {
+    let bytes = 0
+    let files = 0
+    for (const { content } of this.#active) {
+      if (content === undefined || content.isClean) continue
+      bytes += content.bytes
+      files += 1
+    }
+    return { bytes, files }
+  }
+
+  /** Resolves once nothing is unsent; rejects with the first refusal, after every file was tried. */
+  async drain(): Promise<void> {
+    const unsent = [...this.#active].filter(({ content }) => content?.isClean === false)
+    const results = await Promise.allSettled(unsent.map(({ content }) => content?.flush()))
+    for (const node of unsent) this.settle(node)
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  async #try(node: KnownNode, content: Content): Promise<void> {
+    try {
+      await content.flush()
+      this.settle(node)
+    } catch (error) {
+      // The data is still there: whoever closes or syncs the file is told.
+      if (node.opens === 0) await this.closed(node)
+      else this.#log(`what was written to inode ${node.ino} could not be sent yet`, error)
+    }
+  }
+
+  async #relieve(): Promise<void> {
+    const sent = this.drain().catch(() => {})
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(refusal('EIO', 'too much is unsent; the server does not take it')),
+        PATIENCE_MILLISECONDS,
+      )
+    })
+    try {
+      await Promise.race([Promise.all([sent, this.#mount.budget.room()]), late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

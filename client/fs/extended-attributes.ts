@@ -1,0 +1,19 @@
+import { refusal } from './answer.js'
+
+/** Namespaces kept on the server (xattr(7)). */
+const KEPT = ['user.', 'trusted.']
+
+/** Only what means the same on every machine is kept: no ACLs, capabilities or labels of one machine's kernel. */
+export function refuseForeignNamespace(name: string, operation: 'get' | 'change'): void {
+  if (KEPT.some((prefix) => name.startsWith(prefix))) return
+  if (operation === 'get' && name.startsWith('security.')) {
+    throw refusal('ENODATA', `${name} is not set`)
+  }
+  throw refusal('ENOTSUP', `extended attributes ${KEPT.join(', ')} are kept, ${name} is not`)
+}
+
+/** Flags of setxattr(2). */
+export function xattrMode(flags: number): 'create' | 'replace' | 'either' {
+  if ((flags & 1) !== 0) return 'create'
+  return (flags & 2) !== 0 ? 'replace' : 'either'
+}

@@ -1,0 +1,88 @@
+import type { WireAttributes, WireEntry } from '../../server/wire.js'
+import type { Cache } from '../cache.js'
+import type { RemoteFiles } from '../remote-files.js'
+
+export interface Listed {
+  readonly name: string
+  readonly ino: number
+  /** Absent when only the name is known (any more). */
+  readonly attributes: WireAttributes | undefined
+}
+
+/** A directory as it was when somebody began to read it, fetched page by page as far as they read; each page feeds the cache. */
+export class Listing {
+  readonly #files: RemoteFiles
+  readonly #cache: Cache
+  readonly #directory: number
+  readonly #observe: (attributes: WireAttributes) => void
+  readonly #ticket: number
+  #entries: Listed[] = []
+  #pages: AsyncIterator<readonly WireEntry[]> | undefined
+  #isComplete = false
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(
+    files: RemoteFiles,
+    cache: Cache,
+    directory: number,
+    observe: (attributes: WireAttributes) => void,
+  ) {
+    this.#files = files
+    this.#cache = cache
+    this.#directory = directory
+    this.#observe = observe
+    this.#ticket = cache.ticket()
+    const known = cache.allNames(directory)
+    if (known === undefined) return
+    this.#entries = known.map((entry) => ({
+      ...entry,
+      attributes: cache.attributes(entry.ino)?.value,
+    }))
+    this.#isComplete = true
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  /** Up to `count` entries from an index on; none at the end. */
+  async from(index: number, count: number): Promise<readonly Listed[]> {
+    while (!this.#isComplete && this.#entries.length <= index) await this.next()
+    return this.#entries.slice(index, index + count)
+  }
+
+  /** Fetches one more page; concurrent readers of one directory wait for each other. */
+  next(): Promise<void> {
+    const seen = this.#entries.length
+    const turn = this.#turn.then(async () => {
+      if (this.#entries.length === seen && !this.#isComplete) await this.#fetch()
+    })
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  async #fetch(): Promise<void> {
+    const cache = this.#cache
+    const ticket = cache.ticket()
+    this.#pages ??= this.#files.list(this.#directory)[Symbol.asyncIterator]()
+    let page: IteratorResult<readonly WireEntry[]>
+    try {
+      page = await this.#pages.next()
+    } catch (error) {
+      this.#pages = undefined
+      this.#entries = []
+      throw error
+    }
+    if (page.done === true) {
+      this.#isComplete = true
+      cache.learnComplete(this.#directory, this.#entries.length, this.#ticket)
+      return
+    }
+    for (const entry of page.value) {
+      this.#observe(entry)
+      cache.learn(entry, ticket)
+      cache.learnName(this.#directory, entry.name, entry.ino, ticket)
+      this.#entries.push({ name: entry.name, ino: entry.ino, attributes: entry })
+    }
+  }
+}

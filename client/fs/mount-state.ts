@@ -1,0 +1,124 @@
+import type { WireAttributes } from '../../server/wire.js'
+import { Cache } from '../cache.js'
+import type { Kernel } from '../fuse/filesystem.js'
+import type { RemoteFiles } from '../remote-files.js'
+import { byNumber, hasCode } from './answer.js'
+import { Owners } from './attributes.js'
+import { Budget } from './budget.js'
+import type { Birth } from './content.js'
+import { Contents } from './contents.js'
+import { Names } from './names.js'
+import { type KnownNode, Nodes } from './nodes.js'
+import { OpenFiles } from './open-files.js'
+import { DEFAULTS, type FileSystemOptions } from './options.js'
+import { ReservedNumbers } from './reserved-numbers.js'
+import { Unborn } from './unborn.js'
+import { View } from './view.js'
+
+/** Inodes and names remembered at most. */
+const CACHED = 200_000
+
+/** Everything one mount knows, and how its parts tell each other what they learned. */
+export class MountState {
+  readonly files: RemoteFiles
+  readonly cache: Cache
+  readonly nodes: Nodes
+  readonly owners: Owners
+  readonly view: View
+  readonly unborn = new Unborn()
+  readonly contents: Contents
+  readonly open: OpenFiles
+  readonly names: Names
+  readonly numbers: ReservedNumbers
+  readonly log: (message: string, error?: unknown) => void
+  #kernel: Kernel | undefined
+
+  constructor(files: RemoteFiles, options: FileSystemOptions) {
+    const now = options.now ?? (() => performance.now())
+    const { timeoutMilliseconds, readBytes, writeBytes } = { ...DEFAULTS, ...options }
+    this.log = options.log ?? (() => {})
+    this.files = files
+    this.cache = new Cache({ now, timeoutMilliseconds, limit: CACHED })
+    this.nodes = new Nodes(options.root.ino)
+    this.owners = new Owners(options.owner)
+    this.view = new View(this.nodes, this.cache, this.owners)
+    this.numbers = new ReservedNumbers(files)
+    const observe = (attributes: WireAttributes) => this.observe(attributes)
+    const { cache, nodes, unborn, view, log } = this
+    this.contents = new Contents(
+      {
+        files,
+        cache,
+        budget: new Budget(writeBytes),
+        now,
+        foreign: (node) => this.foreign(node),
+        born: (node, birth, attributes) => this.#born(node, birth, attributes),
+        forsaken: (birth) => this.#forsaken(birth),
+      },
+      nodes,
+      log,
+    )
+    this.names = new Names({ files, cache, nodes, unborn, view, observe }, now)
+    const budget = new Budget(readBytes)
+    this.open = new OpenFiles({ files, cache, contents: this.contents, budget, observe, log })
+  }
+
+  /** From the handshake on the kernel can be told what it must drop. */
+  connect(kernel: Kernel): void {
+    this.#kernel = kernel
+  }
+
+  /** Attributes of an inode asked for by number, and for how long they hold. */
+  async stat(ino: number): Promise<{ value: WireAttributes; milliseconds: number }> {
+    const known = this.cache.attributes(ino)
+    if (known !== undefined) return known
+    const ticket = this.cache.ticket()
+    try {
+      const value = await this.files.stat(ino)
+      this.observe(value)
+      return { value, milliseconds: this.cache.learn(value, ticket) }
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ESTALE')) this.cache.changed(ino)
+      throw byNumber(error)
+    }
+  }
+
+  /** Sends a file the server has not heard of before something is asked of it by number. */
+  async sent(ino: number): Promise<void> {
+    const content = this.nodes.of(ino)?.content
+    if (content?.isUnborn === true) await content.flush()
+  }
+
+  /** The server told attributes: a version newer than the kernel's pages is somebody else's. */
+  observe(attributes: WireAttributes): void {
+    const node = this.nodes.of(attributes.ino)
+    if (node?.pages === undefined || attributes.version <= node.pages) return
+    if (node.content === undefined || node.content.isClean) this.foreign(node)
+  }
+
+  /** The content of a node is no longer what its kernel pages and read-ahead hold. */
+  foreign(node: KnownNode): void {
+    node.pages = undefined
+    this.open.dropReadAhead(node)
+    this.#kernel?.invalidateInode(node.id, 0, 0)
+  }
+
+  #born(node: KnownNode, birth: Birth, attributes: WireAttributes): void {
+    const { cache, nodes } = this
+    this.unborn.remove(birth.directory, birth.name)
+    // A program may have asked for the directory's times since the kernel made the entry.
+    const isSeen = cache.attributes(birth.directory) !== undefined
+    cache.changedName(birth.directory, birth.name, attributes.ino)
+    cache.changedTo(attributes)
+    if (isSeen) this.#kernel?.invalidateInode(nodes.id(birth.directory), -1, 0)
+    if (attributes.ino === node.ino) return
+    node.ino = attributes.ino
+    this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
+  }
+
+  #forsaken(birth: Birth): void {
+    this.unborn.remove(birth.directory, birth.name)
+    this.cache.forgetNames(birth.directory)
+    this.#kernel?.invalidateEntry(this.nodes.id(birth.directory), birth.name)
+  }
+}

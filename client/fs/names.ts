@@ -1,0 +1,239 @@
+import type { WireAttributes } from '../../server/wire.js'
+import { ABSENT, type Cache } from '../cache.js'
+import type { FuseEntry } from '../fuse/filesystem.js'
+import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
+import { hasCode } from './answer.js'
+import { Listing } from './listing.js'
+import type { KnownNode, Nodes } from './nodes.js'
+import type { Unborn } from './unborn.js'
+import type { View } from './view.js'
+
+export interface NamesMount {
+  readonly files: RemoteFiles
+  readonly cache: Cache
+  readonly nodes: Nodes
+  readonly unborn: Unborn
+  readonly view: View
+  observe(attributes: WireAttributes): void
+}
+
+export interface Place {
+  readonly directory: number
+  readonly name: string
+}
+
+/** Whoever looks up so many unknown names of one directory within the timeout is better served by the whole listing. */
+const MISSES = 3
+/** Directories longer than this are not listed for a few names. */
+const LISTED = 4000
+const REMEMBERED_DIRECTORIES = 1000
+const LONG_MILLISECONDS = 60_000
+
+/** Names in directories: looked up in the cache, in listings and on the server; changed on the server, then in the cache. */
+export class Names {
+  readonly #mount: NamesMount
+  readonly #now: () => number
+  readonly #misses = new Map<number, { count: number; since: number }>()
+  /** Directories too long to be listed for a few names, and when that turned out. */
+  readonly #long = new Map<number, number>()
+
+  constructor(mount: NamesMount, now: () => number) {
+    this.#mount = mount
+    this.#now = now
+  }
+
+  async lookup(place: Place): Promise<FuseEntry> {
+    const { unborn, view } = this.#mount
+    const known = this.#fromCache(place)
+    if (known !== undefined) return known
+    if (this.#isOften(place.directory) && (await this.#list(place.directory))) {
+      const listed = this.#fromCache(place)
+      if (listed !== undefined) return listed
+    }
+    const found = await this.#fetch(place)
+    const born = unborn.at(place.directory, place.name)
+    if (born?.content !== undefined) return view.localEntry(born, born.content.attributes())
+    return found.kind === 'absent'
+      ? view.absent(found.milliseconds)
+      : view.entry(found.attributes, found.nameMilliseconds, found.milliseconds)
+  }
+
+  async make(
+    place: Place,
+    what: RemoteNew,
+    attributes: RemoteNewAttributes,
+  ): Promise<WireAttributes> {
+    const { files, cache, unborn } = this.#mount
+    await unborn.send(place.directory, place.name)
+    const made = await this.#changing(place, () =>
+      files.make(place.directory, place.name, what, attributes),
+    )
+    cache.changedName(place.directory, place.name, made.ino)
+    cache.changedTo(made)
+    if (what.type === 'directory') cache.learnComplete(made.ino, 0, cache.ticket())
+    return made
+  }
+
+  async link(ino: number, place: Place): Promise<WireAttributes> {
+    const { files, cache, unborn } = this.#mount
+    await unborn.send(place.directory, place.name)
+    const linked = await this.#changing(place, () => files.link(ino, place.directory, place.name))
+    cache.changedName(place.directory, place.name, ino)
+    cache.changedTo(linked)
+    return linked
+  }
+
+  async remove(place: Place, kind: 'unlink' | 'rmdir'): Promise<void> {
+    const { files, cache, unborn } = this.#mount
+    await unborn.send(place.directory, place.name)
+    const ino = await this.#standing(place)
+    if (kind === 'rmdir') await unborn.sendAll(ino)
+    const held = this.#held(ino)
+    await this.#changing(place, () =>
+      files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
+    )
+    cache.changedName(place.directory, place.name, ABSENT)
+    if (kind === 'rmdir') cache.forgetNames(ino)
+    await this.#lostName(ino, held)
+  }
+
+  async rename(from: Place, to: Place, mode: 'replace' | 'noreplace' | 'exchange'): Promise<void> {
+    const { files, cache, unborn } = this.#mount
+    await unborn.send(from.directory, from.name)
+    await unborn.send(to.directory, to.name)
+    const moved = await this.#standing(from)
+    const target = cache.lastName(to.directory, to.name) ?? ABSENT
+    const replaced = target === moved ? ABSENT : target
+    if (replaced !== ABSENT) await unborn.sendAll(replaced)
+    const held = this.#held(replaced)
+    await this.#changing(from, () => files.rename(from, to, { mode, keep: held !== undefined }))
+    cache.changedName(from.directory, from.name, mode === 'exchange' ? replaced : ABSENT)
+    cache.changedName(to.directory, to.name, moved)
+    cache.changed(moved)
+    if (mode === 'exchange') cache.changed(replaced)
+    else if (replaced !== ABSENT) await this.#lostName(replaced, held)
+  }
+
+  #fromCache({ directory, name }: Place): FuseEntry | undefined {
+    const { cache, unborn, view } = this.#mount
+    const node = unborn.at(directory, name)
+    if (node?.content !== undefined) return view.localEntry(node, node.content.attributes())
+    const known = cache.name(directory, name)
+    if (known === undefined) return undefined
+    if (known.value === ABSENT) return view.absent(known.milliseconds)
+    const attributes = cache.attributes(known.value)
+    if (attributes === undefined) return undefined
+    return view.entry(attributes.value, known.milliseconds, attributes.milliseconds)
+  }
+
+  async #fetch({ directory, name }: Place): Promise<Found> {
+    const { files, cache } = this.#mount
+    const ticket = cache.ticket()
+    try {
+      const attributes = await files.lookup(directory, name)
+      this.#mount.observe(attributes)
+      return {
+        kind: 'present',
+        attributes,
+        nameMilliseconds: cache.learnName(directory, name, attributes.ino, ticket),
+        milliseconds: cache.learn(attributes, ticket),
+      }
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error
+      return { kind: 'absent', milliseconds: cache.learnName(directory, name, ABSENT, ticket) }
+    }
+  }
+
+  #isOften(directory: number): boolean {
+    const now = this.#now()
+    const last = this.#misses.get(directory)
+    const counts = last !== undefined && now - last.since < LONG_MILLISECONDS
+    const misses = counts ? { ...last, count: last.count + 1 } : { count: 1, since: now }
+    this.#misses.delete(directory)
+    this.#misses.set(directory, misses)
+    bounded(this.#misses)
+    const long = this.#long.get(directory)
+    return misses.count > MISSES && (long === undefined || now - long > LONG_MILLISECONDS)
+  }
+
+  /** @returns whether all names are known now */
+  async #list(directory: number): Promise<boolean> {
+    const { files, cache, observe } = this.#mount
+    const listing = new Listing(files, cache, directory, observe)
+    try {
+      for (let pages = 0; !listing.isComplete && pages < 3; pages++) {
+        await listing.next()
+        if ((await listing.from(0, LISTED)).length >= LISTED) break
+      }
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return false
+      throw error
+    }
+    if (!listing.isComplete) {
+      this.#long.set(directory, this.#now())
+      bounded(this.#long)
+    }
+    return listing.isComplete
+  }
+
+  /** What stands at a place that the kernel knows to exist. */
+  async #standing(place: Place): Promise<number> {
+    const { files, cache } = this.#mount
+    const last = cache.lastName(place.directory, place.name)
+    if (last !== undefined && last !== ABSENT) return last
+    const ticket = cache.ticket()
+    const attributes = await files.lookup(place.directory, place.name)
+    cache.learn(attributes, ticket)
+    return attributes.ino
+  }
+
+  /** A file that must stay usable by number: it is open here, or not all of it is sent. */
+  #held(ino: number): KnownNode | undefined {
+    const node = this.#mount.nodes.of(ino)
+    if (node === undefined) return undefined
+    return node.opens > 0 || node.content?.isClean === false ? node : undefined
+  }
+
+  async #lostName(ino: number, held: KnownNode | undefined): Promise<void> {
+    const { files, cache } = this.#mount
+    const before = cache.lastAttributes(ino)
+    cache.changed(ino)
+    if (held === undefined) return
+    held.isOrphan = before?.nlink === 1 || (await isNameless(files, ino))
+  }
+
+  /** After a refusal what we believed of the directory may be what was wrong. */
+  async #changing<T>({ directory }: Place, change: () => Promise<T>): Promise<T> {
+    try {
+      return await change()
+    } catch (error) {
+      this.#mount.cache.changed(directory)
+      this.#mount.cache.forgetNames(directory)
+      throw error
+    }
+  }
+}
+
+type Found =
+  | { readonly kind: 'absent'; readonly milliseconds: number }
+  | {
+      readonly kind: 'present'
+      readonly attributes: WireAttributes
+      readonly nameMilliseconds: number
+      readonly milliseconds: number
+    }
+
+async function isNameless(files: RemoteFiles, ino: number): Promise<boolean> {
+  try {
+    return (await files.stat(ino)).nlink === 0
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESTALE')) return true
+    throw error
+  }
+}
+
+function bounded(map: Map<number, unknown>): void {
+  if (map.size <= REMEMBERED_DIRECTORIES) return
+  const [oldest] = map.keys()
+  if (oldest !== undefined) map.delete(oldest)
+}

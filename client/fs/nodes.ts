@@ -1,0 +1,92 @@
+import type { Node } from '../fuse/filesystem.js'
+import type { Content } from './content.js'
+
+/** FUSE_ROOT_ID */
+const ROOT: Node = 1
+
+/** An inode that the kernel knows or has open. */
+export interface KnownNode {
+  readonly id: Node
+  /** The remote inode; another one than the kernel was told only after a lost race for a new name. */
+  ino: number
+  /** References the kernel holds and FORGET gives back. */
+  lookups: number
+  /** Open handles, and those of them that may write. */
+  opens: number
+  writers: number
+  /** What is written and not yet on the server, while there may be any. */
+  content: Content | undefined
+  /** The version of the content that the kernel's pages belong to. */
+  pages: number | undefined
+  /** Its last name was removed here while it was open: to be released with its last handle. */
+  isOrphan: boolean
+}
+
+/** The kernel's nodes and the remote inodes they stand for. A node is the inode's number, but for the root, which is 1. */
+export class Nodes {
+  readonly #root: number
+  readonly #byId = new Map<Node, KnownNode>()
+
+  constructor(root: number) {
+    this.#root = root
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  id(ino: number): Node {
+    if (ino === this.#root) return ROOT
+    return ino === ROOT ? this.#root : ino
+  }
+
+  /** The remote inode of a node. */
+  ino(id: Node): number {
+    return this.#byId.get(id)?.ino ?? this.id(id)
+  }
+
+  get(id: Node): KnownNode | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** The node of a remote inode, if the kernel knows it. */
+  of(ino: number): KnownNode | undefined {
+    return this.#byId.get(this.id(ino))
+  }
+
+  /** The node, made known if it is not. */
+  known(ino: number): KnownNode {
+    const id = this.id(ino)
+    const found = this.#byId.get(id)
+    if (found !== undefined) return found
+    const node: KnownNode = {
+      id,
+      ino,
+      lookups: 0,
+      opens: 0,
+      writers: 0,
+      content: undefined,
+      pages: undefined,
+      isOrphan: false,
+    }
+    this.#byId.set(id, node)
+    return node
+  }
+
+  all(): IterableIterator<KnownNode> {
+    return this.#byId.values()
+  }
+
+  forget(id: Node, count: number): void {
+    const node = this.#byId.get(id)
+    if (node === undefined) return
+    node.lookups = Math.max(0, node.lookups - count)
+    this.drop(node)
+  }
+
+  /** Forgets a node that neither the kernel nor unsent data needs. */
+  drop(node: KnownNode): void {
+    if (node.lookups > 0 || node.opens > 0 || node.content !== undefined) return
+    if (this.#byId.get(node.id) === node) this.#byId.delete(node.id)
+  }
+}

@@ -1,0 +1,121 @@
+import type { WireAttributes } from '../../server/wire.js'
+import type { Cache } from '../cache.js'
+import type { FuseOpen } from '../fuse/filesystem.js'
+import type { RemoteContent, RemoteFiles } from '../remote-files.js'
+import { byNumber } from './answer.js'
+import type { Budget } from './budget.js'
+import type { Contents } from './contents.js'
+import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
+import type { KnownNode } from './nodes.js'
+import { ReadAhead } from './read-ahead.js'
+
+export interface OpenFilesMount {
+  readonly files: RemoteFiles
+  readonly cache: Cache
+  readonly contents: Contents
+  /** For what is read ahead. */
+  readonly budget: Budget
+  observe(attributes: WireAttributes): void
+  log(message: string, error?: unknown): void
+}
+
+/** Open files: reading and writing through them, and what their last close brings. */
+export class OpenFiles {
+  readonly #mount: OpenFilesMount
+  readonly #handles = new Handles<OpenFile>()
+
+  constructor(mount: OpenFilesMount) {
+    this.#mount = mount
+  }
+
+  /** `version`: of the content now; pages of any other are dropped. */
+  open(node: KnownNode, flags: number, version: number): FuseOpen {
+    const isOurs = node.content?.isClean === false
+    const keepCache = node.pages !== undefined && (isOurs || node.pages === version)
+    if (!keepCache) node.pages = version
+    node.opens += 1
+    if (mayWrite(flags)) node.writers += 1
+    const ahead = new ReadAhead(
+      (offset, length) => this.#fetch(node, offset, length),
+      this.#mount.budget,
+    )
+    return { handle: this.#handles.add({ node, flags, ahead }), keepCache, directIo: false }
+  }
+
+  async read(handle: number, offset: number, size: number): Promise<Buffer> {
+    const { node, ahead } = this.#handles.get(handle)
+    const { content } = node
+    if (content !== undefined && !content.isClean) {
+      const fetch = async (from: number, length: number) =>
+        (await this.#fetch(node, from, length)).data
+      return content.read(offset, size, fetch)
+    }
+    return ahead.read(offset, size, this.#mount.cache.lastAttributes(node.ino)?.size)
+  }
+
+  async write(handle: number, offset: number, data: Buffer): Promise<number> {
+    const { node, flags } = this.#handles.get(handle)
+    const content = await this.#mount.contents.of(node)
+    this.dropReadAhead(node)
+    await content.write(offset, data, (flags & O_APPEND) === 0 ? 'there' : 'at the end')
+    return data.length
+  }
+
+  /** close(2) of a descriptor: waits for the server, and tells what it refused. */
+  async flush(handle: number): Promise<void> {
+    const { node, flags } = this.#handles.get(handle)
+    if (!mayWrite(flags) || node.content === undefined) return
+    await node.content.flush()
+  }
+
+  async release(handle: number): Promise<void> {
+    const { node, flags, ahead } = this.#handles.remove(handle)
+    ahead.drop()
+    node.opens -= 1
+    if (mayWrite(flags)) node.writers -= 1
+    if (node.opens > 0) return
+    const { isOrphan } = node
+    await this.#mount.contents.closed(node)
+    if (isOrphan) await this.#forget(node)
+    this.#mount.contents.settle(node)
+  }
+
+  /** What was read ahead of a node is no longer its content. */
+  dropReadAhead(node: KnownNode): void {
+    for (const open of this.#handles.all()) if (open.node === node) open.ahead.drop()
+  }
+
+  /** The mount is gone: files without a name that it still had open need not be kept. */
+  async releaseAll(): Promise<void> {
+    const orphans = new Set<KnownNode>()
+    for (const { node } of this.#handles.all()) if (node.isOrphan) orphans.add(node)
+    for (const node of orphans) await this.#forget(node)
+  }
+
+  async #forget(node: KnownNode): Promise<void> {
+    node.isOrphan = false
+    this.#mount.cache.changed(node.ino)
+    try {
+      await this.#mount.files.release(node.ino)
+    } catch (error) {
+      this.#mount.log(`inode ${node.ino} could not be released; the server does it in a day`, error)
+    }
+  }
+
+  async #fetch(node: KnownNode, offset: number, length: number): Promise<RemoteContent> {
+    const { files, cache } = this.#mount
+    const ticket = cache.ticket()
+    try {
+      const content = await files.read(node.ino, offset, length)
+      this.#mount.observe(content.attributes)
+      cache.learn(content.attributes, ticket)
+      return content
+    } catch (error) {
+      throw byNumber(error)
+    }
+  }
+}
+
+function mayWrite(flags: number): boolean {
+  return (flags & O_ACCMODE) !== O_RDONLY
+}

@@ -1,0 +1,365 @@
+import type { WireAttributeChanges } from '../../server/wire.js'
+import type {
+  Context,
+  FuseAttributes,
+  FuseDirectoryEntry,
+  FuseDirectoryEntryPlus,
+  FuseEntry,
+  FuseOpen,
+  Kernel,
+  Node,
+  SetAttributes,
+} from '../fuse/filesystem.js'
+import type { RemoteFiles, RemoteNew } from '../remote-files.js'
+import { byNumber, hasCode, refusal, unlessInterrupted } from './answer.js'
+import { TYPE_BITS } from './attributes.js'
+import { ownership, planned, withoutPrivileges } from './creation.js'
+import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
+import { allocate } from './fallocate.js'
+import { Handles, O_EXCL, O_TRUNC, type OpenDirectory } from './handles.js'
+import { type Listed, Listing } from './listing.js'
+import { MountState } from './mount-state.js'
+import type { KnownNode } from './nodes.js'
+import type { CofferFileSystem, FileSystemOptions } from './options.js'
+import { storedChanges } from './stored-changes.js'
+
+/** Of an entry in a listing without its name (struct fuse_dirent, struct fuse_entry_out). */
+const DIRENT_BYTES = 24
+const ENTRY_BYTES = 128
+/** "." and ".." come before the entries of the server. */
+const DOTS = 2
+const TICK_MILLISECONDS = 1000
+const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
+
+/** The remote tree as a file system: one entry per operation of fuse(4). */
+export function fileSystem(files: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
+  const state = new MountState(files, options)
+  const { cache, nodes, view, names, contents, open, log } = state
+  const directories = new Handles<OpenDirectory>()
+  const ino = (node: Node) => nodes.ino(node)
+  const place = (parent: Node, name: string) => ({ directory: ino(parent), name })
+  let timer: NodeJS.Timeout | undefined
+
+  async function made(
+    parent: Node,
+    name: string,
+    what: RemoteNew,
+    mode: number,
+    context: Context,
+  ): Promise<FuseEntry> {
+    const kind = what.type === 'directory' ? 'directory' : 'other'
+    const attributes = await ownership(state, ino(parent), mode, context, kind)
+    const entry = await names.make(place(parent, name), what, attributes)
+    return view.entry(entry, cache.timeout, cache.timeout)
+  }
+
+  /** A file made on the server when it is first sent, under a number set aside for it. */
+  async function deferred(
+    parent: Node,
+    name: string,
+    mode: number,
+    flags: number,
+    context: Context,
+  ): Promise<KnownNode | undefined> {
+    const number = await state.numbers.take()
+    if (number === undefined) return undefined
+    const { directory } = place(parent, name)
+    const attributes = planned(number, await ownership(state, directory, mode, context, 'other'))
+    const node = nodes.known(number)
+    node.pages = attributes.version
+    contents.bear(node, attributes, {
+      directory,
+      name,
+      attributes,
+      truncates: (flags & O_TRUNC) !== 0,
+    })
+    state.unborn.add(directory, name, node)
+    cache.changedName(directory, name, number)
+    return node
+  }
+
+  /** open(2) without O_EXCL of a name that somebody else made a moment ago. */
+  async function opened(parent: Node, name: string, flags: number, context: Context) {
+    const entry = await names.lookup(place(parent, name))
+    if (entry.node === 0) throw refusal('ENOENT', `"${name}" came and went`)
+    return { ...entry, ...(await operations.open(entry.node, flags, context)) }
+  }
+
+  async function attributesOf(node: Node): Promise<FuseAttributes> {
+    const known = nodes.get(node)
+    const content = known?.content
+    if (known !== undefined && content !== undefined && !content.isClean) {
+      // Times come from the server, and stay as they were first seen: so what is unsent goes first.
+      if (!content.isBlank) await content.flush().catch(() => {})
+      if (!content.isClean) return view.attributesOf(known, content.attributes(), cache.timeout)
+    }
+    const { value, milliseconds } = await state.stat(ino(node))
+    return known === undefined
+      ? view.attributes(value, milliseconds)
+      : view.attributesOf(known, value, milliseconds)
+  }
+
+  async function changeAttributes(node: Node, changes: WireAttributeChanges): Promise<void> {
+    if (Object.keys(changes).length === 0) return
+    const known = nodes.get(node)
+    const isWritten = known !== undefined && (known.writers > 0 || known.content?.isClean === false)
+    if (isWritten) {
+      const content = await contents.of(known)
+      await content.setAttributes(changes)
+      return
+    }
+    cache.changedTo(await byNumberOnly(files.setAttributes(ino(node), changes)))
+  }
+
+  async function resize(node: Node, size: number): Promise<void> {
+    const known = nodes.known(ino(node))
+    const content = await contents.of(known)
+    open.dropReadAhead(known)
+    if (size === 0) await content.cut()
+    else await content.resize(size)
+    if (known.writers === 0) await content.flush()
+    contents.settle(known)
+  }
+
+  /** Writing takes set-user-ID and set-group-ID away (write(2)). */
+  async function dropPrivileges(node: Node): Promise<void> {
+    const { mode } = nodes.get(node)?.content?.attributes() ?? (await state.stat(ino(node))).value
+    if (mode !== withoutPrivileges(mode))
+      await changeAttributes(node, { mode: withoutPrivileges(mode) })
+  }
+
+  async function listed(
+    handle: number,
+    offset: number,
+    size: number,
+    entryBytes: number,
+  ): Promise<{ entries: readonly Listed[]; first: number }> {
+    const directory = directories.get(handle)
+    if (offset === 0) directory.listing = await listing(directory.directory)
+    const first = Math.max(0, offset - DOTS)
+    const most = Math.max(1, Math.floor(size / (entryBytes + 8)))
+    return { entries: await byNumberOnly(directory.listing.from(first, most)), first }
+  }
+
+  /** What stands only here is sent first, so that the listing has it. */
+  async function listing(directory: number): Promise<Listing> {
+    await state.unborn
+      .sendAll(directory)
+      .catch((error) => log('a new file could not be sent', error))
+    return new Listing(files, cache, directory, (attributes) => state.observe(attributes))
+  }
+
+  const dots = (node: Node, offset: number): FuseDirectoryEntry[] =>
+    ['.', '..']
+      .map((name, index) => ({ name, ino: node, type: TYPE_BITS.directory, offset: index + 1 }))
+      .filter((entry) => entry.offset > offset)
+
+  const listedEntry = (entry: Listed, offset: number): FuseDirectoryEntry => ({
+    name: entry.name,
+    ino: entry.ino,
+    type: entry.attributes === undefined ? 0 : TYPE_BITS[entry.attributes.type],
+    offset,
+  })
+
+  const operations: CofferFileSystem = {
+    killsPrivileges: true,
+    init(kernel: Kernel) {
+      state.connect(kernel)
+      timer = setInterval(() => contents.tick(), TICK_MILLISECONDS).unref()
+    },
+    lookup: (parent, name) => names.lookup(place(parent, name)),
+    forget: (node, count) => nodes.forget(node, count),
+    getattr: (node, _, context) => unlessInterrupted(attributesOf(node), context),
+    async setattr(node, changes: SetAttributes, _, context) {
+      if (changes.size !== undefined) await resize(node, changes.size)
+      if (context.killPrivileges === true) await dropPrivileges(node)
+      const isOwned = changes.uid !== undefined || changes.gid !== undefined
+      if (isOwned && changes.mode === undefined) await dropPrivileges(node)
+      await changeAttributes(node, storedChanges(changes, state.owners))
+      const content = nodes.get(node)?.content
+      if (content !== undefined && !content.isClean) return view.attributes(content.attributes(), 0)
+      return attributesOf(node)
+    },
+    async readlink(node) {
+      const { value } = await state.stat(ino(node))
+      if (value.target === undefined) throw refusal('EINVAL', 'not a symlink')
+      return value.target
+    },
+    symlink: (parent, name, target, context) =>
+      made(parent, name, { type: 'symlink', target }, 0o777, context),
+    mknod: (parent, name, mode, rdev, context) =>
+      made(parent, name, special(mode, rdev), mode, context),
+    mkdir: (parent, name, mode, context) =>
+      made(parent, name, { type: 'directory' }, mode, context),
+    unlink: (parent, name) => names.remove(place(parent, name), 'unlink'),
+    rmdir: (parent, name) => names.remove(place(parent, name), 'rmdir'),
+    async rename(parent, name, newParent, newName, flags) {
+      const mode = RENAME_MODES[flags]
+      if (mode === undefined) throw refusal('EINVAL', `rename flags ${flags} are not known`)
+      await names.rename(place(parent, name), place(newParent, newName), mode)
+    },
+    async link(node, newParent, newName) {
+      await state.sent(ino(node))
+      const linked = await names.link(ino(node), place(newParent, newName))
+      return view.entry(linked, cache.timeout, cache.timeout)
+    },
+
+    async open(node, flags, context) {
+      const known = nodes.known(ino(node))
+      const content = known.content
+      const { version } =
+        content !== undefined && !content.isClean
+          ? content.attributes()
+          : (await state.stat(known.ino)).value
+      if ((flags & O_TRUNC) !== 0) {
+        await (await contents.of(known)).cut()
+        open.dropReadAhead(known)
+        if (context.killPrivileges === true) await dropPrivileges(node)
+      }
+      return open.open(known, flags, version)
+    },
+    async create(parent, name, mode, flags, context): Promise<FuseEntry & FuseOpen> {
+      if ((flags & O_EXCL) === 0) {
+        const node = await deferred(parent, name, mode, flags, context)
+        if (node?.content !== undefined) {
+          const entry = view.localEntry(node, node.content.attributes())
+          return { ...entry, ...open.open(node, flags, 0) }
+        }
+      }
+      try {
+        const entry = await made(parent, name, { type: 'file' }, mode, context)
+        const node = nodes.known(ino(entry.node))
+        node.pages = cache.lastAttributes(node.ino)?.version
+        return { ...entry, ...open.open(node, flags, node.pages ?? 0) }
+      } catch (error) {
+        if ((flags & O_EXCL) !== 0 || !hasCode(error, 'EEXIST')) throw error
+        return opened(parent, name, flags, context)
+      }
+    },
+    read: (_, handle, offset, size) => open.read(handle, offset, size),
+    async write(node, handle, offset, data, context) {
+      const written = await unlessInterrupted(open.write(handle, offset, data), context)
+      if (context.killPrivileges === true) await dropPrivileges(node)
+      return written
+    },
+    flush: (_, handle, context) => unlessInterrupted(open.flush(handle), context),
+    release: (_, handle) => open.release(handle),
+    async fsync(node, _, __, context) {
+      const content = nodes.get(node)?.content
+      if (content !== undefined) await unlessInterrupted(content.flush(), context)
+      await unlessInterrupted(byNumberOnly(files.sync(ino(node))), context)
+    },
+    async fallocate(node, _, offset, length, mode) {
+      const { size } = await attributesOf(node)
+      const content = await contents.of(nodes.known(ino(node)))
+      open.dropReadAhead(nodes.known(ino(node)))
+      await allocate(content, size, { offset, length, mode })
+    },
+
+    async opendir(node) {
+      const directory = ino(node)
+      const empty = new Listing(files, cache, directory, (attributes) => state.observe(attributes))
+      const handle = directories.add({ directory, listing: empty })
+      return { handle, keepCache: false, directIo: false }
+    },
+    async readdir(node, handle, offset, size) {
+      const { entries, first } = await listed(handle, offset, size, DIRENT_BYTES)
+      const rest = entries.map((entry, index) => listedEntry(entry, first + index + DOTS + 1))
+      return [...dots(node, offset), ...rest]
+    },
+    async readdirplus(node, handle, offset, size): Promise<FuseDirectoryEntryPlus[]> {
+      const { entries, first } = await listed(handle, offset, size, DIRENT_BYTES + ENTRY_BYTES)
+      const directory = directories.get(handle).directory
+      const rest = entries.map((entry, index) => {
+        const at = listedEntry(entry, first + index + DOTS + 1)
+        const name = cache.name(directory, entry.name)
+        const fresh = cache.attributes(entry.ino)
+        const isCurrent = name?.value === entry.ino && fresh !== undefined
+        return {
+          ...at,
+          entry: isCurrent
+            ? view.entry(fresh.value, name.milliseconds, fresh.milliseconds)
+            : view.absent(0),
+        }
+      })
+      return [...dots(node, offset).map((dot) => ({ ...dot, entry: view.absent(0) })), ...rest]
+    },
+    async releasedir(_, handle) {
+      directories.remove(handle)
+    },
+    async fsyncdir(node, _, context) {
+      await state.unborn.sendAll(ino(node))
+      await unlessInterrupted(byNumberOnly(files.sync(ino(node))), context)
+    },
+    /** With default_permissions the kernel asks nobody; without it whoever mounts may. */
+    async access() {},
+    async statfs() {
+      const totals = await files.totals()
+      const size = totals.block_size
+      const free = Math.floor(totals.free_bytes / size)
+      return {
+        bsize: size,
+        blocks: Math.floor(totals.total_bytes / size),
+        bfree: free,
+        bavail: free,
+        files: totals.total_inodes,
+        ffree: totals.free_inodes,
+        namelen: totals.name_max,
+      }
+    },
+
+    async setxattr(node, name, value, flags) {
+      refuseForeignNamespace(name, 'change')
+      await state.sent(ino(node))
+      await byNumberOnly(files.setXattr(ino(node), name, value, xattrMode(flags)))
+      cache.changed(ino(node))
+    },
+    async getxattr(node, name) {
+      refuseForeignNamespace(name, 'get')
+      await state.sent(ino(node))
+      return byNumberOnly(files.getXattr(ino(node), name))
+    },
+    async listxattr(node) {
+      await state.sent(ino(node))
+      return byNumberOnly(files.listXattrs(ino(node)))
+    },
+    async removexattr(node, name) {
+      refuseForeignNamespace(name, 'change')
+      await state.sent(ino(node))
+      await byNumberOnly(files.removeXattr(ino(node), name))
+      cache.changed(ino(node))
+    },
+    failed: (operation, error) => log(`${operation} failed`, error),
+    pending: () => contents.pending(),
+    drain: () => contents.drain(),
+    async destroy() {
+      clearInterval(timer)
+      await open.releaseAll()
+      await contents.drain()
+    },
+  }
+  return operations
+}
+
+function special(mode: number, rdev: number): RemoteNew {
+  switch (mode & 0o170000) {
+    case TYPE_BITS.fifo:
+      return { type: 'fifo' }
+    case TYPE_BITS.socket:
+      return { type: 'socket' }
+    case TYPE_BITS.chardev:
+      return { type: 'chardev', rdev }
+    case TYPE_BITS.blockdev:
+      return { type: 'blockdev', rdev }
+    default:
+      return { type: 'file' }
+  }
+}
+
+async function byNumberOnly<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw byNumber(error)
+  }
+}

@@ -1,0 +1,43 @@
+import type { WireAttributes } from '../../server/wire.js'
+import type { FileSystem } from '../fuse/filesystem.js'
+
+/** How the remote tree is shown. Everything but `root` has a default. */
+export interface FileSystemOptions {
+  /** From `RemoteFiles.root()`: that it came proves that server and login work before anything is mounted. */
+  readonly root: WireAttributes
+  /** Shown as owner of what is stored with uid and gid 0, and stored as 0: so every machine's user sees own files. */
+  readonly owner?: Owner
+  /** How long attributes, names and absences are trusted while no change stream vouches for them. */
+  readonly timeoutMilliseconds?: number
+  /** Memory for what is read ahead, for the whole mount. */
+  readonly readBytes?: number
+  /** Memory for what is written and not yet on the server, for the whole mount. */
+  readonly writeBytes?: number
+  /** Monotonic milliseconds; a test stops it. */
+  readonly now?: () => number
+  /** Trouble that no operation can report, such as data refused after its file was closed. */
+  readonly log?: (message: string, error?: unknown) => void
+}
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+export const DEFAULTS = {
+  timeoutMilliseconds: 1000,
+  readBytes: 64 << 20,
+  writeBytes: 64 << 20,
+} as const
+
+/** What is written and not yet on the server. */
+export interface Pending {
+  readonly bytes: number
+  readonly files: number
+}
+
+export interface CofferFileSystem extends FileSystem {
+  pending(): Pending
+  /** Resolves once everything written so far is on the server. */
+  drain(): Promise<void>
+}

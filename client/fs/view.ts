@@ -1,0 +1,94 @@
+import type { WireAttributes } from '../../server/wire.js'
+import type { Cache } from '../cache.js'
+import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
+import { fuseAttributes, type Owners } from './attributes.js'
+import type { KnownNode, Nodes } from './nodes.js'
+
+/** How the kernel is shown an inode: what the server said, under what is written here and not yet there. */
+export class View {
+  readonly #nodes: Nodes
+  readonly #cache: Cache
+  readonly #owners: Owners
+
+  constructor(nodes: Nodes, cache: Cache, owners: Owners) {
+    this.#nodes = nodes
+    this.#cache = cache
+    this.#owners = owners
+  }
+
+  /** @param milliseconds for how long the server's answer holds */
+  attributes(remote: WireAttributes, milliseconds: number): FuseAttributes {
+    return this.#shown(this.#nodes.of(remote.ino), remote, milliseconds)
+  }
+
+  /** Of a node, whose number may be another than the server's. */
+  attributesOf(node: KnownNode, remote: WireAttributes, milliseconds: number): FuseAttributes {
+    return this.#shown(node, remote, milliseconds)
+  }
+
+  /** An entry for the kernel, which from now on holds a reference to the node. */
+  entry(remote: WireAttributes, nameMilliseconds: number, milliseconds: number): FuseEntry {
+    const node = this.#nodes.known(remote.ino)
+    node.lookups += 1
+    return {
+      node: node.id,
+      generation: 0,
+      validMilliseconds: nameMilliseconds,
+      attributes: this.#shown(node, remote, milliseconds),
+    }
+  }
+
+  /** The entry of a file that stands here, sent or not. */
+  localEntry(node: KnownNode, remote: WireAttributes): FuseEntry {
+    node.lookups += 1
+    return {
+      node: node.id,
+      generation: 0,
+      validMilliseconds: this.#cache.timeout,
+      attributes: this.attributesOf(node, remote, this.#cache.timeout),
+    }
+  }
+
+  /** "No such name", for the kernel to remember. */
+  absent(milliseconds: number): FuseEntry {
+    return {
+      node: 0,
+      generation: 0,
+      validMilliseconds: milliseconds,
+      attributes: fuseAttributes(NOTHING, this.#owners, 0),
+    }
+  }
+
+  #shown(
+    node: KnownNode | undefined,
+    remote: WireAttributes,
+    milliseconds: number,
+  ): FuseAttributes {
+    const content = node?.content
+    if (content === undefined || content.isClean) {
+      return fuseAttributes(remote, this.#owners, milliseconds)
+    }
+    // What changes while it is unsent must be asked for again; a new file that is still empty need not.
+    const holds = content.isBlank ? milliseconds : 0
+    return fuseAttributes(content.attributes(), this.#owners, holds)
+  }
+}
+
+const NOTHING: WireAttributes = {
+  ino: 0,
+  type: 'file',
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  nlink: 0,
+  size: 0,
+  rdev: 0,
+  atime: '0',
+  mtime: '0',
+  ctime: '0',
+  crtime: '0',
+  version: 0,
+  generation: 0,
+  etag: '',
+  modified_time: '',
+}
