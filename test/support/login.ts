@@ -134,6 +134,41 @@ export interface LoginTo {
 const REDIRECT_URI = 'http://127.0.0.1:49152/callback'
 export const EVERYTHING = 'openid profile email offline_access file.read file.write'
 
+/** Walks through the login and the consent page; answers the address that the client is sent back to. */
+async function allow(
+  visitor: Visitor,
+  authorize: URL,
+  { username, password }: LoginTo,
+  redirect_uri: string,
+): Promise<URL> {
+  const first = await visitor.follow(await visitor.get(authorize), redirect_uri)
+  if (first instanceof URL) throw new Error(`sent back before the login: ${first}`)
+  const credentials = form(first, '/login')
+  credentials.fields.set('username', username)
+  credentials.fields.set('password', password)
+  const posted = await visitor.post(credentials.action, credentials.fields)
+  const second = await visitor.follow(posted, redirect_uri)
+  if (second instanceof URL) return second
+  const consent = form(second)
+  consent.fields.set('decision', 'allow')
+  const last = await visitor.follow(
+    await visitor.post(consent.action, consent.fields),
+    redirect_uri,
+  )
+  if (last instanceof URL) return last
+  throw new Error(`no redirect after the consent: ${last.status} ${last.body}`)
+}
+
+/** What a person does with the address that `coffer login` prints, without a browser. */
+export async function approve(url: string, server: LoginTo): Promise<void> {
+  const authorize = new URL(url)
+  const redirect_uri = authorize.searchParams.get('redirect_uri')
+  if (redirect_uri === null) throw new Error(`no redirect_uri in ${url}`)
+  const back = await allow(new Visitor(server.ca), authorize, server, redirect_uri)
+  const answer = await fetch(back)
+  if (!answer.ok) throw new Error(`${back.pathname}: ${answer.status} ${await answer.text()}`)
+}
+
 /** Logs in as the client `coffer` would: login form, consent form, code, tokens (RFC 6749 section 4.1, RFC 7636). */
 export async function login(server: LoginTo, scope = EVERYTHING): Promise<Tokens> {
   const visitor = new Visitor(server.ca)
@@ -150,20 +185,7 @@ export async function login(server: LoginTo, scope = EVERYTHING): Promise<Tokens
     code_challenge_method: 'S256',
   }).toString()
 
-  const loginPage = await visitor.follow(await visitor.get(authorize), REDIRECT_URI)
-  if (loginPage instanceof URL) throw new Error(`sent back before the login: ${loginPage}`)
-  const credentials = form(loginPage, '/login')
-  credentials.fields.set('username', server.username)
-  credentials.fields.set('password', server.password)
-  const posted = await visitor.post(credentials.action, credentials.fields)
-  let next = await visitor.follow(posted, REDIRECT_URI)
-  if (!(next instanceof URL)) {
-    const consent = form(next)
-    consent.fields.set('decision', 'allow')
-    next = await visitor.follow(await visitor.post(consent.action, consent.fields), REDIRECT_URI)
-  }
-  if (!(next instanceof URL))
-    throw new Error(`no redirect after consent: ${next.status} ${next.body}`)
+  const next = await allow(visitor, authorize, server, REDIRECT_URI)
   const code = next.searchParams.get('code')
   if (code === null || next.searchParams.get('state') !== state)
     throw new Error(`the authorization answer is wrong: ${next}`)

@@ -63,6 +63,8 @@ export async function run(
 export interface Running {
   readonly child: ChildProcess
   readonly pid: number
+  /** Settles when it has ended. */
+  readonly ended: Promise<void>
   /** Everything printed so far, standard output and error in the order they came. */
   log(): string
   /** Settles with the match once the output so far matches; fails when the child ends before, or time is up. */
@@ -114,6 +116,7 @@ export function start(
   return {
     child,
     pid: child.pid ?? -1,
+    ended: over,
     log: () => text,
     printed: (pattern, timeoutMilliseconds = 60_000) =>
       new Promise((resolve, reject) => {

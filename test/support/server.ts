@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from './directory.js'
 import { type Running, root, start } from './process.js'
+import { type Form, program } from './program.js'
 
 export interface TestServer {
   readonly issuer: string
@@ -29,14 +30,14 @@ const PASSWORD = 'correct horse battery staple 9'
  * With `data`, the directory is the caller's and stays.
  */
 export async function startServer(
-  options: { readonly data?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: { readonly data?: string; readonly env?: NodeJS.ProcessEnv; readonly form?: Form } = {},
 ): Promise<TestServer> {
   const data = options.data ?? join(await temporaryDirectory('server'), 'data')
   let running: Running
   let env: NodeJS.ProcessEnv = { COFFER_PORT: '0', ...options.env }
 
   async function launch(): Promise<string> {
-    running = start(process.execPath, ['--import', 'tsx', 'server/main.ts', 'serve'], {
+    running = start(process.execPath, [...program('server', options.form), 'serve'], {
       cwd: root,
       env: {
         COFFER_DATA: data,

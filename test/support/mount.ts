@@ -1,0 +1,117 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { removeDirectory, temporaryDirectory } from './directory.js'
+import { approve } from './login.js'
+import { type Outcome, outcome, run, start } from './process.js'
+import { type Form, program } from './program.js'
+import type { TestServer } from './server.js'
+
+/** Somebody's machine: a home directory with the client's configuration in it, and the `coffer` command. */
+export interface Machine {
+  readonly home: string
+  /** Runs `coffer …` to its end. */
+  coffer(...parameters: string[]): Promise<Outcome>
+  /** Logs in, following the printed address as a browser would. */
+  login(approval?: Approval): Promise<void>
+  /** Mounts in the background and answers the mount point; logs in first where that is needed. */
+  mount(options?: MountSettings): Promise<Mount>
+  /** Unmounts what is mounted and removes the home directory. */
+  remove(): Promise<void>
+}
+
+/** Opens the authorization URL, allows the access and follows the redirect to the client. */
+export type Approval = (url: string) => Promise<void>
+
+export interface MountSettings {
+  readonly directory?: string
+  readonly flags?: readonly string[]
+  readonly approval?: Approval
+}
+
+export interface Mount {
+  readonly directory: string
+  /** The process that holds the mount. */
+  pid(): Promise<number>
+  unmount(): Promise<void>
+}
+
+export async function machine(
+  server: TestServer,
+  settings: { readonly env?: NodeJS.ProcessEnv; readonly form?: Form } = {},
+): Promise<Machine> {
+  const home = await temporaryDirectory('home')
+  const mounted = new Set<Mount>()
+  const env: NodeJS.ProcessEnv = {
+    HOME: home,
+    COFFER_SERVER: server.issuer,
+    COFFER_CA: server.caFile,
+    COFFER_CONFIG_DIR: join(home, 'config'),
+    COFFER_STATE_DIR: join(home, 'state'),
+    COFFER_TOKEN_STORE: 'file',
+    DISPLAY: '',
+    WAYLAND_DISPLAY: '',
+    ...settings.env,
+  }
+  const command = program('client', settings.form)
+  const coffer = (...parameters: string[]): Promise<Outcome> =>
+    outcome(process.execPath, [...command, ...parameters], { cwd: home, env })
+  const approval: Approval = (url) => approve(url, server)
+
+  /** A command that may ask for a login on its way. */
+  async function interactive(parameters: string[], approveLogin: Approval): Promise<void> {
+    const running = start(process.execPath, [...command, ...parameters], { cwd: home, env })
+    const address = running
+      .printed(/^\s*(https:\/\/\S+\/authorize\?\S+)\s*$/m)
+      .then(([, url = '']) => approveLogin(url))
+      .catch((error: unknown) => {
+        // a command that needs no login ends without printing an address
+        if (running.child.exitCode !== 0) throw error
+      })
+    await Promise.all([address, running.ended])
+    if (running.child.exitCode === 0) return
+    throw new Error(`coffer ${parameters.join(' ')}: ${running.child.exitCode}\n${running.log()}`)
+  }
+
+  return {
+    home,
+    coffer,
+    login: (approveLogin = approval) => interactive(['login'], approveLogin),
+    mount: async ({ directory = join(home, 'mount'), flags = [], ...wishes } = {}) => {
+      await mkdir(directory, { recursive: true })
+      await interactive(['mount', ...flags, directory], wishes.approval ?? approval)
+      const mount: Mount = {
+        directory,
+        pid: async () => {
+          const { stdout } = await coffer('status', '--json')
+          return mountPid(stdout, directory)
+        },
+        unmount: async () => {
+          const { status, stdout, stderr } = await coffer('unmount', directory)
+          if (status !== 0) throw new Error(`coffer unmount: ${status}\n${stdout}${stderr}`)
+          mounted.delete(mount)
+        },
+      }
+      mounted.add(mount)
+      return mount
+    },
+    remove: async () => {
+      for (const { directory } of mounted)
+        if (await isMounted(directory)) await run('fusermount3', ['-u', '-z', directory])
+      await removeDirectory(home)
+    },
+  }
+}
+
+export async function isMounted(directory: string): Promise<boolean> {
+  return (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .some((line) => line.split(' ')[1] === directory)
+}
+
+function mountPid(status: string, directory: string): number {
+  const found = (JSON.parse(status) as { directory: string; pid: number }[]).find(
+    (mount) => mount.directory === directory,
+  )
+  if (found === undefined) throw new Error(`coffer status does not name ${directory}: ${status}`)
+  return found.pid
+}

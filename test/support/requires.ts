@@ -1,0 +1,56 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Where a program is, if it is installed. */
+export function installed(...names: readonly string[]): string | undefined {
+  const directories = (process.env.PATH ?? '').split(delimiter)
+  return names.flatMap((name) => directories.map((at) => join(at, name))).find(existsSync)
+}
+
+function fuse(): string | undefined {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
+  } catch {
+    return '/dev/fuse is missing or not ours to open: nothing can be mounted here'
+  }
+  return installed('fusermount3') === undefined && process.geteuid?.() !== 0
+    ? 'fusermount3 is missing: install fuse3'
+    : undefined
+}
+
+/** Why tests that need this cannot run here, or undefined. */
+const MISSING = {
+  fuse,
+  chromium: () => (chromium() === undefined ? 'no Chromium: install chromium' : undefined),
+  keyring: () =>
+    installed('gnome-keyring-daemon') === undefined || installed('dbus-run-session') === undefined
+      ? 'no keyring to start: install gnome-keyring and dbus'
+      : undefined,
+  git: () => absent('git'),
+  rsync: () => absent('rsync'),
+  sqlite3: () => absent('sqlite3'),
+  root: () => (process.geteuid?.() === 0 ? undefined : 'this needs root'),
+} as const satisfies Record<string, () => string | undefined>
+
+function absent(name: string): string | undefined {
+  return installed(name) === undefined ? `${name} is not installed` : undefined
+}
+
+export function chromium(): string | undefined {
+  return installed('chromium', 'chromium-browser', 'google-chrome')
+}
+
+/**
+ * Skips the test (or, in a `before` hook, the suite) where something is missing, and says so on standard error.
+ * With COFFER_TEST_REQUIRE=all nothing may be missing: the test fails instead.
+ */
+export function requires(context: Mocha.Context, ...things: (keyof typeof MISSING)[]): void {
+  for (const thing of things) {
+    const why = MISSING[thing]()
+    if (why === undefined) continue
+    if (process.env.COFFER_TEST_REQUIRE === 'all') throw new Error(why)
+    const what = context.test?.parent?.fullTitle() ?? 'a test'
+    process.stderr.write(`SKIPPED: ${what}: ${why}\n`)
+    context.skip()
+  }
+}
