@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { privateDirectory, replaceFile } from './atomic-file.js'
@@ -38,6 +38,8 @@ const ACCOUNT = z.object({
   store: z.enum(['keyring', 'file']),
 })
 
+const ACCOUNT_FILE = 'account.json'
+
 /** The folder of one account: 0700, its files 0600. */
 export class AccountDirectory {
   readonly path: string
@@ -56,12 +58,8 @@ export class AccountDirectory {
     return join(this.path, 'refresh.lock')
   }
 
-  async load(): Promise<Account | undefined> {
-    const text = await readIfThere(this.#file)
-    if (text === undefined) return undefined
-    const parsed = ACCOUNT.safeParse(jsonOrNothing(text))
-    if (parsed.success) return parsed.data
-    throw new CommandError(`${this.#file} is damaged; remove it and run "coffer login" again`)
+  load(): Promise<Account | undefined> {
+    return loadAccount(this.#file)
   }
 
   async save(account: Account): Promise<void> {
@@ -74,8 +72,26 @@ export class AccountDirectory {
   }
 
   get #file(): string {
-    return join(this.path, 'account.json')
+    return join(this.path, ACCOUNT_FILE)
   }
+}
+
+/** Every account somebody logged in to. */
+export async function allAccounts(configDirectory: string): Promise<Account[]> {
+  const folder = join(configDirectory, 'accounts')
+  const keys = await readdir(folder).catch(() => [])
+  const accounts = await Promise.all(
+    keys.map((key) => loadAccount(join(folder, key, ACCOUNT_FILE))),
+  )
+  return accounts.filter((account) => account !== undefined)
+}
+
+async function loadAccount(file: string): Promise<Account | undefined> {
+  const text = await readIfThere(file)
+  if (text === undefined) return undefined
+  const parsed = ACCOUNT.safeParse(jsonOrNothing(text))
+  if (parsed.success) return parsed.data
+  throw new CommandError(`${file} is damaged; remove it and run "coffer login" again`)
 }
 
 /** The URL without a slash at the end: what accounts and requests are built on. */

@@ -89,6 +89,19 @@ export async function openTokenStore(
   }
 }
 
+/** The store of whatever login the account has by now: a login may have moved it meanwhile. */
+export function accountTokens(directory: AccountDirectory): TokenStore {
+  const current = async (): Promise<TokenStore> =>
+    openTokenStore((await directory.load())?.store ?? 'file', directory)
+  return {
+    kind: 'file',
+    place: 'the token store',
+    load: async () => (await current()).load(),
+    save: async (tokens) => (await current()).save(tokens),
+    forget: async () => (await current()).forget(),
+  }
+}
+
 /**
  * The store for a new login: the keyring if a keyring service answers, else files.
  * @param explain told once when tokens go into files although nobody asked for that

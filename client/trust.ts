@@ -16,6 +16,13 @@ export type Trust =
 export class CertificateChanged extends Error {
   override readonly name = 'CertificateChanged'
   readonly code = 'ERR_CERTIFICATE_CHANGED'
+  /** Of the certificate that was shown. */
+  readonly fingerprint: string
+
+  constructor(fingerprint: string) {
+    super('the server shows another certificate than the one you confirmed')
+    this.fingerprint = fingerprint
+  }
 }
 
 /** Where Linux and BSD systems keep the authorities their administrators trust. */
@@ -113,18 +120,13 @@ class PinnedAgent extends Agent {
       socket.off('error', failed)
       socket.setTimeout(0)
       socket.removeAllListeners('timeout')
-      const shown = socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '')
+      const shown = socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '') ?? ''
       if (shown === this.#fingerprint) {
         callback?.(null, socket)
         return
       }
       socket.destroy()
-      callback?.(
-        new CertificateChanged(
-          `the server shows another certificate (SHA-256 ${printedFingerprint(shown ?? '')}) than the one you confirmed`,
-        ),
-        socket,
-      )
+      callback?.(new CertificateChanged(shown), socket)
     })
     return undefined
   }

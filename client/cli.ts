@@ -1,0 +1,98 @@
+import { Command, Option } from 'commander'
+import { MOUNT_COMMAND } from './background.js'
+import { type LoginFlags, loginCommand, logoutCommand, type TrustFlags } from './commands/login.js'
+import { type MountFlags, mountCommand } from './commands/mount.js'
+import { listCommand, type StatusFlags, statusCommand } from './commands/status.js'
+import type { Surroundings } from './commands/surroundings.js'
+import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
+
+/** The command line. `finish` is told the exit status of a command that has one of its own. */
+export function commandLine(
+  surroundings: () => Surroundings,
+  serveMount: () => Promise<number>,
+  finish: (status: number) => void,
+): Command {
+  const program = new Command('coffer')
+    .description('Mounts your files on a Coffer server as a local directory.')
+    .showHelpAfterError('(coffer --help shows how)')
+    .addHelpText('after', EXAMPLES)
+
+  trustOptions(program.command('login'))
+    .description('log in to a server in the browser')
+    .argument('[url]', 'the server (default: $COFFER_SERVER, or https://localhost:8443)')
+    .option('--read-only', 'ask for the right to read only')
+    .action((url: string | undefined, flags: LoginFlags) =>
+      loginCommand(url, flags, surroundings()),
+    )
+
+  trustOptions(program.command('logout'))
+    .description('end the login at the server and forget it here')
+    .argument('[url]', 'the server')
+    .action((url: string | undefined, flags: TrustFlags) =>
+      logoutCommand(url, flags, surroundings()),
+    )
+
+  trustOptions(program.command('mount'))
+    .description('mount a server on an empty directory; logs in first if needed')
+    .usage('[options] [url] <directory>')
+    .argument('<places...>', 'the server, and the directory')
+    .option('--remote <path>', 'mount this folder of the server', '/')
+    .option('--read-only', 'nothing can be changed through the mount')
+    .option('--allow-other', 'other users of this machine may use the mount, as its modes allow')
+    .option('--foreground', 'stay in the foreground and log to the terminal')
+    .option('--log <file>', 'log to this file')
+    .addOption(
+      new Option('--binding <name>', 'how to talk to the kernel')
+        .choices(['kernel'])
+        .default('kernel'),
+    )
+    .addHelpText('after', MOUNT_EXAMPLES)
+    .action(async (places: string[], flags: MountFlags) =>
+      finish(await mountCommand(places, flags, surroundings())),
+    )
+
+  program
+    .command('unmount')
+    .alias('umount')
+    .description('send what is still to be sent, then unmount')
+    .argument('<directory>')
+    .option('--force', 'do not wait: what is not sent is lost, and programs lose their files')
+    .action((directory: string, flags: UnmountFlags) =>
+      unmountCommand(directory, flags, surroundings()),
+    )
+
+  program
+    .command('status')
+    .description('show mounts, connections, logins and what is still to be sent')
+    .option('--json', 'for programs')
+    .action(async (flags: StatusFlags) => finish(await statusCommand(flags, surroundings())))
+
+  program
+    .command('list')
+    .description('list the mounts, one a line')
+    .action(() => listCommand(surroundings()))
+
+  program.command(MOUNT_COMMAND, { hidden: true }).action(async () => finish(await serveMount()))
+  return program
+}
+
+function trustOptions(command: Command): Command {
+  return command
+    .option('--ca <file>', 'trust this certificate authority (PEM)')
+    .option('--fingerprint <sha256>', 'trust the certificate with this SHA-256 fingerprint')
+}
+
+const EXAMPLES = `
+Examples:
+  coffer login https://files.example.org
+  coffer mount https://files.example.org ~/files
+  coffer status
+  coffer unmount ~/files
+
+Environment: COFFER_SERVER, COFFER_CA, COFFER_CONFIG_DIR, COFFER_STATE_DIR, COFFER_TOKEN_STORE (auto, keyring, file)`
+
+const MOUNT_EXAMPLES = `
+Examples:
+  coffer mount ~/files                                      the server of $COFFER_SERVER
+  coffer mount https://files.example.org ~/files
+  coffer mount --remote /photos --read-only https://files.example.org ~/photos`

@@ -1,0 +1,74 @@
+import { AccountDirectory, serverBase } from '../account.js'
+import { CommandError } from '../command-error.js'
+import { serverUrl } from '../config.js'
+import { login, logout } from '../login.js'
+import { chosenTrust } from '../trust-choice.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface TrustFlags {
+  readonly ca?: string
+  readonly fingerprint?: string
+}
+export interface LoginFlags extends TrustFlags {
+  readonly readOnly?: boolean
+}
+
+/** A login in the browser takes people minutes, not hours. */
+const LOGIN_MILLISECONDS = 10 * 60_000
+
+export async function loginCommand(
+  url: string | undefined,
+  flags: LoginFlags,
+  surroundings: Surroundings,
+): Promise<void> {
+  const server = url === undefined ? surroundings.config.server : serverUrl(url)
+  await loginTo(server, flags, surroundings)
+  surroundings.terminal.say(`Logged in to ${serverBase(server)}.`)
+}
+
+export async function loginTo(
+  server: URL,
+  flags: LoginFlags,
+  { config, terminal, clock, stop, localAuthorities }: Surroundings,
+): Promise<void> {
+  const late = AbortSignal.timeout(LOGIN_MILLISECONDS)
+  try {
+    await login({
+      server,
+      directory: new AccountDirectory(config.configDirectory, server),
+      wishes: { ca: flags.ca ?? config.ca, fingerprint: flags.fingerprint, localAuthorities },
+      tokenStore: config.tokenStore,
+      readOnly: flags.readOnly ?? false,
+      terminal,
+      clock,
+      signal: AbortSignal.any([stop, late]),
+    })
+  } catch (error) {
+    if (stop.aborted) throw new CommandError('Given up; nothing has changed.', { cause: error })
+    if (late.aborted) {
+      throw new CommandError('Nobody logged in within ten minutes. Run the command again.', {
+        cause: error,
+      })
+    }
+    throw error
+  }
+}
+
+export async function logoutCommand(
+  url: string | undefined,
+  flags: TrustFlags,
+  { config, terminal, localAuthorities }: Surroundings,
+): Promise<void> {
+  const server = url === undefined ? config.server : serverUrl(url)
+  const base = serverBase(server)
+  const directory = new AccountDirectory(config.configDirectory, server)
+  const account = await directory.load()
+  if (account === undefined) throw new CommandError(`Not logged in to ${base}.`)
+  const wishes = { ca: flags.ca ?? config.ca, fingerprint: flags.fingerprint, localAuthorities }
+  const revoked = await logout(account, directory, chosenTrust(server, wishes, account))
+  terminal.say(
+    revoked
+      ? `Logged out of ${base}.`
+      : `The login to ${base} is forgotten here, but the server could not be told. Remove this device on its account page.`,
+  )
+}

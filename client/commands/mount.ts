@@ -1,0 +1,144 @@
+import { join, resolve } from 'node:path'
+import { AccountDirectory, serverBase } from '../account.js'
+import { mountInBackground, mountInForeground } from '../background.js'
+import { CommandError } from '../command-error.js'
+import { serverUrl } from '../config.js'
+import { unmountDirectory } from '../fuse/fusermount.js'
+import { THREAD_POOL_SIZE } from '../fuse/kernel.js'
+import { MountError } from '../fuse/mount-error.js'
+import { mountPoint } from '../fuse/mount-point.js'
+import { descriptorLog } from '../log.js'
+import { type MountRequest, openRemote } from '../mount.js'
+import { mountId } from '../mount-registry.js'
+import { RemoteError } from '../remote-files.js'
+import { serverTrouble } from '../trouble.js'
+import { loginTo, type TrustFlags } from './login.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface MountFlags extends TrustFlags {
+  readonly remote: string
+  readonly readOnly?: boolean
+  readonly allowOther?: boolean
+  readonly foreground?: boolean
+  readonly log?: string
+  readonly binding: MountRequest['binding']
+}
+
+/** A command must tell soon that a server is down; a mount that already works waits longer. */
+const COMMAND_PATIENCE = { milliseconds: 4_000, whileAwayMilliseconds: 4_000 }
+
+/** `mount [URL] DIR` */
+export async function mountCommand(
+  places: readonly string[],
+  flags: MountFlags,
+  surroundings: Surroundings,
+): Promise<number> {
+  const [directory, url] = [...places].reverse()
+  if (directory === undefined || places.length > 2) {
+    throw new CommandError('Usage: coffer mount [URL] DIR')
+  }
+  const { config, terminal, workingDirectory, program, stop } = surroundings
+  const point = await usableMountPoint(resolve(workingDirectory, directory), terminal.say)
+  const request = mountRequest(url, point, flags, surroundings)
+  await reachable(request, flags, surroundings)
+  const mounted = `${request.server} is mounted on ${directory}.`
+  if (flags.foreground) {
+    const ready = (): void => terminal.say(mounted)
+    return mountInForeground(program, request, THREAD_POOL_SIZE, ready, stop)
+  }
+  const log =
+    request.log ?? join(config.stateDirectory, 'logs', `${mountId(request.directory)}.log`)
+  refuseLogInside(log, request.directory, workingDirectory)
+  await mountInBackground(program, { ...request, log }, THREAD_POOL_SIZE, log)
+  terminal.say(mounted)
+  return 0
+}
+
+function mountRequest(
+  url: string | undefined,
+  directory: string,
+  flags: MountFlags,
+  { config, uid, gid, localAuthorities, workingDirectory }: Surroundings,
+): MountRequest {
+  const server = url === undefined ? config.server : serverUrl(url)
+  const ca = flags.ca ?? config.ca
+  return {
+    server: serverBase(server),
+    directory,
+    remote: flags.remote,
+    readOnly: flags.readOnly ?? false,
+    allowOther: flags.allowOther ?? false,
+    binding: flags.binding,
+    owner: { uid, gid },
+    configDirectory: config.configDirectory,
+    stateDirectory: config.stateDirectory,
+    localAuthorities: [...localAuthorities],
+    foreground: flags.foreground ?? false,
+    ...(ca === undefined ? {} : { ca }),
+    ...(flags.fingerprint === undefined ? {} : { fingerprint: flags.fingerprint }),
+    ...(flags.log === undefined ? {} : { log: resolve(workingDirectory, flags.log) }),
+  }
+}
+
+/** A mount whose process died is cleared away; everything else that stands in the way is the user's to decide. */
+async function usableMountPoint(
+  directory: string,
+  say: (message: string) => void,
+): Promise<string> {
+  try {
+    return await mountPoint(directory)
+  } catch (error) {
+    if (!(error instanceof MountError) || error.code !== 'stale') throw error
+    await unmountDirectory(directory, true)
+    say(`Removed the dead mount that was left on ${directory}.`)
+    return mountPoint(directory)
+  }
+}
+
+function refuseLogInside(log: string, directory: string, workingDirectory: string): void {
+  const path = resolve(workingDirectory, log)
+  if (`${path}/`.startsWith(`${directory}/`)) {
+    throw new CommandError('the log must not be inside the mount; choose another file with --log')
+  }
+}
+
+/** Logs in if needed, and sees that the server and the login work before anything is mounted. */
+async function reachable(
+  request: MountRequest,
+  flags: MountFlags,
+  surroundings: Surroundings,
+): Promise<void> {
+  const server = serverUrl(request.server)
+  const directory = new AccountDirectory(surroundings.config.configDirectory, server)
+  if ((await directory.load()) === undefined) await loginTo(server, flags, surroundings)
+  const outcome = await tryRoot(request, surroundings)
+  if (outcome === 'works') return
+  surroundings.terminal.say(`The login to ${request.server} is over; log in again.`)
+  await loginTo(server, flags, surroundings)
+  if ((await tryRoot(request, surroundings)) !== 'works') {
+    throw new CommandError(
+      `${request.server} does not accept its own login; tell its administrator`,
+    )
+  }
+}
+
+async function tryRoot(
+  request: MountRequest,
+  { clock }: Surroundings,
+): Promise<'works' | 'login is over'> {
+  const log = descriptorLog(2)
+  log.level = 'silent'
+  const { remote, session } = await openRemote(request, { clock, log, patience: COMMAND_PATIENCE })
+  try {
+    await remote.files.root()
+    return 'works'
+  } catch (error) {
+    if (session.state.kind === 'dead') return 'login is over'
+    if (error instanceof RemoteError && error.code === 'ENOENT') {
+      throw new CommandError(`There is no folder ${request.remote} on ${request.server}.`)
+    }
+    throw serverTrouble(error, request.server)
+  } finally {
+    remote.close()
+  }
+}

@@ -1,0 +1,106 @@
+import { type Account, AccountDirectory, allAccounts } from '../account.js'
+import { serverUrl } from '../config.js'
+import { askMount, type MountStatus, NobodyListens } from '../control.js'
+import { type MountRecord, MountRegistry } from '../mount-registry.js'
+import { openTokenStore } from '../tokens.js'
+import { size } from '../wording.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface StatusFlags {
+  readonly json?: boolean
+}
+
+interface LoginStatus {
+  readonly server: string
+  readonly login: 'kept' | 'none' | 'out of reach'
+  /** Where the tokens are, or why they cannot be had. */
+  readonly note: string
+}
+
+/** @returns 0 if everything is well, 1 if a mount has lost its server or login */
+export async function statusCommand(
+  flags: StatusFlags,
+  { config, terminal }: Surroundings,
+): Promise<number> {
+  const mounts = await runningMounts(new MountRegistry(config.stateDirectory))
+  const logins = await allLogins(config.configDirectory)
+  if (flags.json) {
+    terminal.print(JSON.stringify({ mounts, logins }, null, 2))
+  } else {
+    const lines = [...mounts.flatMap(mountLines), ...logins.flatMap(loginLines)]
+    terminal.print(
+      lines.length === 0 ? 'Nothing is mounted and nobody is logged in.' : lines.join('\n'),
+    )
+  }
+  const troubled = mounts.some(
+    ({ connection, login }) => connection.state !== 'connected' || login.state === 'dead',
+  )
+  return troubled ? 1 : 0
+}
+
+export async function listCommand({ config, terminal }: Surroundings): Promise<void> {
+  for (const mount of await runningMounts(new MountRegistry(config.stateDirectory))) {
+    terminal.print(`${mount.directory}\t${mount.server}${mount.remote === '/' ? '' : mount.remote}`)
+  }
+}
+
+/** Asks every mount; the records of those whose process has gone are removed. */
+async function runningMounts(registry: MountRegistry): Promise<MountStatus[]> {
+  const asked = (await registry.all()).map((record) => statusOf(record, registry))
+  return (await Promise.all(asked)).filter((status) => status !== undefined)
+}
+
+async function statusOf(
+  record: MountRecord,
+  registry: MountRegistry,
+): Promise<MountStatus | undefined> {
+  try {
+    for await (const reply of askMount(record.socket, { command: 'status' })) {
+      if (reply.kind === 'status') return reply.status
+    }
+  } catch (error) {
+    if (!(error instanceof NobodyListens)) throw error
+    await registry.remove(record)
+  }
+  return undefined
+}
+
+async function allLogins(configDirectory: string): Promise<LoginStatus[]> {
+  const accounts = await allAccounts(configDirectory)
+  return Promise.all(accounts.map((account) => loginOf(account, configDirectory)))
+}
+
+async function loginOf(account: Account, configDirectory: string): Promise<LoginStatus> {
+  const { server } = account
+  const directory = new AccountDirectory(configDirectory, serverUrl(server))
+  try {
+    const store = await openTokenStore(account.store, directory)
+    const tokens = await store.load()
+    return tokens === undefined
+      ? { server, login: 'none', note: `run: coffer login ${server}` }
+      : { server, login: 'kept', note: `in ${store.place}` }
+  } catch (error) {
+    const note = error instanceof Error ? error.message : String(error)
+    return { server, login: 'out of reach', note }
+  }
+}
+
+function mountLines(mount: MountStatus): string[] {
+  const { connection, login, pending } = mount
+  const where = `${mount.server}${mount.remote === '/' ? '' : mount.remote}`
+  return [
+    `${mount.directory}  ←  ${where}${mount.readOnly ? '  (read-only)' : ''}`,
+    connection.state === 'connected'
+      ? `  connected, mounted since ${mount.since}, process ${mount.pid}`
+      : `  THE SERVER IS AWAY since ${connection.since}: ${connection.trouble}. Operations wait and go on when it is back.`,
+    ...(login.state === 'dead' ? [`  LOGGED OUT: ${login.message}`] : []),
+    pending.files === 0
+      ? '  everything is sent'
+      : `  to be sent: ${size(pending.bytes)} in ${pending.files} files`,
+    ...(mount.log === undefined ? [] : [`  log: ${mount.log}`]),
+  ]
+}
+
+function loginLines({ server, login, note }: LoginStatus): string[] {
+  return [`${server}: login ${login}, ${note}`]
+}

@@ -1,0 +1,65 @@
+import { CommandError } from '../command-error.js'
+import { askMount, NobodyListens, type PendingWrites } from '../control.js'
+import { unmountDirectory } from '../fuse/fusermount.js'
+import { mountOn } from '../fuse/mount-point.js'
+import { mountDirectory } from '../mount-directory.js'
+import { type MountRecord, MountRegistry } from '../mount-registry.js'
+import { size } from '../wording.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface UnmountFlags {
+  readonly force?: boolean
+}
+
+export async function unmountCommand(
+  path: string,
+  flags: UnmountFlags,
+  surroundings: Surroundings,
+): Promise<void> {
+  const { config, terminal, workingDirectory } = surroundings
+  const directory = await mountDirectory(path, workingDirectory)
+  const registry = new MountRegistry(config.stateDirectory)
+  const record = await registry.find(directory)
+  const force = flags.force ?? false
+  if (record === undefined || !(await unmountByItself(record, force, surroundings))) {
+    await unmountWithoutProcess(directory, force)
+    if (record !== undefined) await registry.remove(record)
+  }
+  terminal.say(`${path} is unmounted.`)
+}
+
+/** Lets the mount's own process unmount. @returns false if that process has gone */
+async function unmountByItself(
+  record: MountRecord,
+  force: boolean,
+  { terminal, progress }: Surroundings,
+): Promise<boolean> {
+  let done = false
+  try {
+    for await (const reply of askMount(record.socket, { command: 'unmount', force })) {
+      if (reply.kind === 'failed') throw new CommandError(reply.message)
+      if (reply.kind === 'pending') progress(`Sending what is left: ${amount(reply.pending)}`)
+      if (reply.kind !== 'unmounted') continue
+      done = true
+      if (reply.lost.files > 0) terminal.say(`Not sent and lost: ${amount(reply.lost)}`)
+    }
+  } catch (error) {
+    if (error instanceof NobodyListens) return false
+    throw error
+  } finally {
+    progress('')
+  }
+  if (!done) throw new CommandError('the mount ended before it said that everything was sent')
+  return true
+}
+
+async function unmountWithoutProcess(directory: string, force: boolean): Promise<void> {
+  if ((await mountOn(directory)) === undefined) {
+    throw new CommandError(`Nothing is mounted on ${directory}; "coffer list" shows the mounts.`)
+  }
+  await unmountDirectory(directory, force)
+}
+
+function amount({ bytes, files }: PendingWrites): string {
+  return `${size(bytes)} in ${files === 1 ? '1 file' : `${files} files`}`
+}

@@ -1,0 +1,126 @@
+import { chmod, rm } from 'node:fs/promises'
+import { createConnection, createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { z } from 'zod'
+import { jsonOrNothing } from './account.js'
+import { CommandError } from './command-error.js'
+
+/** A mount's unix socket: one JSON line asks, JSON lines answer, the last one says how it ended. */
+
+const REQUEST = z.discriminatedUnion('command', [
+  z.object({ command: z.literal('status') }),
+  z.object({ command: z.literal('unmount'), force: z.boolean() }),
+])
+export type ControlRequest = z.infer<typeof REQUEST>
+
+const PENDING = z.object({ bytes: z.number(), files: z.number() })
+export type PendingWrites = z.infer<typeof PENDING>
+
+export const MOUNT_STATUS = z.object({
+  directory: z.string(),
+  server: z.string(),
+  remote: z.string(),
+  readOnly: z.boolean(),
+  binding: z.string(),
+  pid: z.number(),
+  since: z.string(),
+  connection: z.object({
+    state: z.enum(['connected', 'away']),
+    since: z.string().optional(),
+    trouble: z.string().optional(),
+  }),
+  login: z.object({ state: z.enum(['alive', 'dead', 'none']), message: z.string().optional() }),
+  pending: PENDING,
+  requests: z.object({ sent: z.number(), failed: z.number() }),
+  log: z.string().optional(),
+})
+export type MountStatus = z.infer<typeof MOUNT_STATUS>
+
+const REPLY = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('status'), status: MOUNT_STATUS }),
+  z.object({ kind: z.literal('pending'), pending: PENDING }),
+  z.object({ kind: z.literal('unmounted'), lost: PENDING }),
+  z.object({ kind: z.literal('failed'), message: z.string() }),
+])
+export type ControlReply = z.infer<typeof REPLY>
+
+export type ControlHandler = (request: ControlRequest) => AsyncIterable<ControlReply>
+
+const LINE_LIMIT = 64 * 1024
+
+export interface Control {
+  close(): Promise<void>
+}
+
+export async function openControl(path: string, handle: ControlHandler): Promise<Control> {
+  await rm(path, { force: true })
+  const open = new Set<Socket>()
+  const server = createServer((socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    socket.on('error', () => socket.destroy())
+    serve(socket, handle).catch(() => socket.destroy())
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  await chmod(path, 0o600)
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        for (const socket of open) socket.end()
+      }),
+  }
+}
+
+async function serve(socket: Socket, handle: ControlHandler): Promise<void> {
+  let received = 0
+  socket.on('data', (chunk: Buffer) => {
+    received += chunk.length
+    if (received > LINE_LIMIT) socket.destroy()
+  })
+  for await (const line of createInterface({ input: socket })) {
+    const request = REQUEST.safeParse(jsonOrNothing(line))
+    if (!request.success) {
+      send(socket, { kind: 'failed', message: 'the mount does not know this command' })
+    } else {
+      for await (const reply of handle(request.data)) send(socket, reply)
+    }
+    break
+  }
+  socket.end()
+}
+
+function send(socket: Socket, reply: ControlReply): void {
+  if (socket.writable) socket.write(`${JSON.stringify(reply)}\n`)
+}
+
+/** Asks a running mount. @throws CommandError if nobody listens */
+export async function* askMount(
+  path: string,
+  request: ControlRequest,
+): AsyncGenerator<ControlReply> {
+  const socket = createConnection(path)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve)
+      socket.once('error', reject)
+    })
+  } catch (cause) {
+    throw new NobodyListens(`the mount's process does not answer at ${path}`, { cause })
+  }
+  socket.write(`${JSON.stringify(request)}\n`)
+  try {
+    for await (const line of createInterface({ input: socket })) {
+      const reply = REPLY.safeParse(jsonOrNothing(line))
+      if (reply.success) yield reply.data
+    }
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The process of a mount has gone without removing its record. */
+export class NobodyListens extends CommandError {}

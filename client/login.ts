@@ -1,0 +1,148 @@
+import { type Account, type AccountDirectory, serverBase } from './account.js'
+import { httpClient } from './api.js'
+import { CLIENT_ID, loginByCode } from './authorization-code.js'
+import type { TokenStoreChoice } from './config.js'
+import { type Authority, discover } from './discovery.js'
+import { ExchangeError, type Send } from './exchange.js'
+import { withRefreshLock } from './refresh-lock.js'
+import { postForm } from './token-endpoint.js'
+import { chooseTokenStore, openTokenStore, type TokenStore, type Tokens } from './tokens.js'
+import { certificateChange, serverTrouble } from './trouble.js'
+import { HANDSHAKE_MILLISECONDS, shownFingerprint, type Trust } from './trust.js'
+import {
+  chosenTrust,
+  confirmFingerprint,
+  rememberedTrust,
+  type TrustWishes,
+} from './trust-choice.js'
+
+/** How a command talks to the user. */
+export interface Terminal {
+  /** Progress and explanations. */
+  say(message: string): void
+  /** What the user came for. */
+  print(line: string): void
+  /** Absent where nobody can answer. */
+  readonly ask?: ((question: string) => Promise<string>) | undefined
+  openBrowser(url: string): void
+}
+
+export interface LoginOptions {
+  readonly server: URL
+  readonly directory: AccountDirectory
+  readonly wishes: TrustWishes
+  readonly tokenStore: TokenStoreChoice
+  readonly readOnly: boolean
+  readonly terminal: Terminal
+  readonly clock: () => number
+  readonly signal: AbortSignal
+}
+
+export interface LoggedIn {
+  readonly account: Account
+  readonly store: TokenStore
+}
+
+const SCOPE = 'openid profile email offline_access file.read file.write'
+
+/** Logs in and keeps the login. A mount of the same account that lost its login uses this one from then on. */
+export async function login(options: LoginOptions): Promise<LoggedIn> {
+  const { server, directory, terminal, clock, signal } = options
+  try {
+    const { authority, trust, send } = await trustedAuthority(options)
+    const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
+    const show = (url: string): void => {
+      terminal.say('To log in, open this address in your browser:')
+      terminal.print(url)
+      terminal.openBrowser(url)
+    }
+    const tokens = await loginByCode({ authority, scope, send, clock, show, signal })
+    const store = await chooseTokenStore(options.tokenStore, directory, terminal.say)
+    const account: Account = {
+      server: serverBase(server),
+      issuer: authority.issuer,
+      client_id: CLIENT_ID,
+      resource: authority.resource,
+      scope: tokens.scope,
+      token_endpoint: authority.token_endpoint,
+      revocation_endpoint: authority.revocation_endpoint,
+      trust: rememberedTrust(trust, server, options.wishes),
+      store: store.kind,
+    }
+    await withRefreshLock(directory, async () => {
+      const former = await formerStore(directory)
+      await directory.save(account)
+      await store.save(tokens)
+      if (former !== undefined && former.kind !== store.kind) await former.forget()
+    })
+    return { account, store }
+  } catch (error) {
+    throw serverTrouble(error, serverBase(server))
+  }
+}
+
+/** Where an earlier login is kept; one that cannot be reached is left alone. */
+async function formerStore(directory: AccountDirectory): Promise<TokenStore | undefined> {
+  const former = await directory.load()
+  if (former === undefined) return undefined
+  return openTokenStore(former.store, directory).catch(() => undefined)
+}
+
+interface Trusted {
+  readonly authority: Authority
+  readonly trust: Trust
+  readonly send: Send
+}
+
+/** Finds the login server; a certificate that nobody vouches for is shown to the user first. */
+async function trustedAuthority(options: LoginOptions): Promise<Trusted> {
+  const { server, wishes, terminal } = options
+  const chosen = chosenTrust(server, wishes, await options.directory.load())
+  try {
+    return await authorityUnder(chosen, server)
+  } catch (error) {
+    if (!(error instanceof ExchangeError) || error.kind !== 'untrusted') throw error
+    if (certificateChange(error) !== undefined || wishes.ca !== undefined) throw error
+    const shown = await shownFingerprint(server, HANDSHAKE_MILLISECONDS)
+    return authorityUnder(await confirmFingerprint(serverBase(server), shown, terminal.ask), server)
+  }
+}
+
+async function authorityUnder(trust: Trust, server: URL): Promise<Trusted> {
+  const { send } = httpClient({ trust })
+  return { authority: await discover(server, send), trust, send }
+}
+
+/** Revokes the login at the server (RFC 7009) and forgets it here. @returns whether the server knows of it */
+export async function logout(
+  account: Account,
+  directory: AccountDirectory,
+  trust: Trust,
+): Promise<boolean> {
+  const revoked = await withRefreshLock(directory, async () => {
+    const store = await openTokenStore(account.store, directory)
+    const tokens = await store.load()
+    await store.forget()
+    return revoke(account, tokens, trust)
+  })
+  await directory.remove()
+  return revoked
+}
+
+async function revoke(
+  account: Account,
+  tokens: Tokens | undefined,
+  trust: Trust,
+): Promise<boolean> {
+  const token = tokens?.refresh_token ?? tokens?.access_token
+  if (token === undefined || account.revocation_endpoint === undefined) return false
+  const { send, close } = httpClient({ trust })
+  try {
+    const form = { token, client_id: account.client_id }
+    return (await postForm(send, account.revocation_endpoint, form)).status === 200
+  } catch {
+    return false
+  } finally {
+    close()
+  }
+}

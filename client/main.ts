@@ -1,0 +1,130 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { fileURLToPath } from 'node:url'
+import type { MountMessage } from './background.js'
+import { openBrowser } from './browser.js'
+import { commandLine } from './cli.js'
+import { CommandError } from './command-error.js'
+import type { Surroundings } from './commands/surroundings.js'
+import { clientConfig } from './config.js'
+import { MountError } from './fuse/mount-error.js'
+import { descriptorLog, fileLog } from './log.js'
+import { MOUNT_REQUEST, runMount } from './mount.js'
+import { RemoteError } from './remote-files.js'
+
+/** The only file of the client that touches `process`. */
+
+process.umask(0o077)
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => stop.abort(new CommandError(`stopped by ${signal}`)))
+}
+
+function surroundings(): Surroundings {
+  return {
+    config: clientConfig(process.env, homedir()),
+    terminal: {
+      say: (message) => process.stderr.write(`${message}\n`),
+      print: (line) => process.stdout.write(`${line}\n`),
+      ask: process.stdin.isTTY ? ask : undefined,
+      openBrowser: (url) => openBrowser(url, process.platform, process.env),
+    },
+    progress: (line) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`)
+    },
+    program: {
+      executable: process.execPath,
+      executableArguments: process.execArgv,
+      script: fileURLToPath(import.meta.url),
+      environment: process.env,
+    },
+    workingDirectory: process.cwd(),
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    pid: process.pid,
+    localAuthorities: localAuthorities(),
+    clock: Date.now,
+    stop: stop.signal,
+  }
+}
+
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question, { signal: stop.signal })
+  } finally {
+    lines.close()
+  }
+}
+
+/** Of a server started in the same checkout, and of one the user runs on this machine. */
+function localAuthorities(): string[] {
+  const data = process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share')
+  return [
+    join(checkout(), '.coffer', 'data', 'tls', 'ca.pem'),
+    join(data, 'coffer', 'tls', 'ca.pem'),
+  ]
+}
+
+/** The folder of package.json, from client/ as from dist/client/. */
+function checkout(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) {
+    folder = dirname(folder)
+  }
+  return folder
+}
+
+/** Runs a mount for the command that started this process and sent the request over IPC. */
+async function serveMount(): Promise<number> {
+  if (process.send === undefined) throw new CommandError('this command is for coffer itself')
+  const tell = (message: MountMessage): void => {
+    if (process.connected) process.send?.(message)
+  }
+  const request = MOUNT_REQUEST.parse(
+    await new Promise((resolve) => process.once('message', resolve)),
+  )
+  process.once('disconnect', () => {
+    if (request.foreground) stop.abort(new CommandError('the command that mounted has ended'))
+  })
+  const log = request.log === undefined ? descriptorLog(2) : fileLog(request.log)
+  try {
+    await runMount(request, {
+      pid: process.pid,
+      clock: Date.now,
+      log,
+      stop: stop.signal,
+      ready: () => tell({ kind: 'ready' }),
+    })
+    return 0
+  } catch (error) {
+    log.error({ err: error }, 'the mount failed')
+    tell({ kind: 'failed', message: said(error) })
+    return 1
+  } finally {
+    if (process.connected) process.disconnect()
+  }
+}
+
+function said(error: unknown): string {
+  const told =
+    error instanceof CommandError || error instanceof MountError || error instanceof RemoteError
+  return told
+    ? error.message
+    : `unexpected: ${error instanceof Error ? error.stack : String(error)}`
+}
+
+let status = 0
+try {
+  const finish = (result: number): void => {
+    status = result
+  }
+  await commandLine(surroundings, serveMount, finish).parseAsync(process.argv)
+} catch (error) {
+  process.stderr.write(`coffer: ${said(error)}\n`)
+  status = 1
+}
+process.exit(status)

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import { type Client, type ClientOptions, type Credentials, httpClient } from './api.js'
+import { CommandError } from './command-error.js'
+import type { Exchange } from './exchange.js'
+import { FileRequests, namePath } from './file-requests.js'
+import { filesOverHttp } from './files-over-http.js'
+import type { RemoteFiles } from './remote-files.js'
+import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
+import type { Trust } from './trust.js'
+
+export interface RemoteOptions {
+  /** Scheme, host, port and perhaps a path, no slash at the end. */
+  readonly server: string
+  readonly trust: Trust
+  readonly credentials: Credentials
+  readonly clock: () => number
+  /** The folder of the user's tree to show as root; "/" for all of it. */
+  readonly remotePath?: string
+  readonly patience?: Patience
+  readonly silenceMilliseconds?: number
+  /** Told when the server goes away and when it is back. */
+  readonly notice?: (state: ConnectionState) => void
+}
+
+export interface Remote {
+  readonly files: RemoteFiles
+  /** Of this mount, in the stream of changes. */
+  readonly connectionId: string
+  readonly state: ConnectionState
+  readonly counts: Readonly<RequestCounts>
+  close(): void
+}
+
+export interface RequestCounts {
+  sent: number
+  /** Without an answer. */
+  failed: number
+}
+
+/** The user's files on a server. */
+export function remoteFiles(options: RemoteOptions): Remote {
+  const counts: RequestCounts = { sent: 0, failed: 0 }
+  const client = httpClient(clientOptions(options))
+  const connection = new Connection(options.clock, options.notice)
+  const connectionId = randomBytes(12).toString('base64url')
+  const requests = new FileRequests({
+    base: options.server,
+    connection: connectionId,
+    send: (exchange) => counted(client, exchange, counts),
+    retry: {
+      connection,
+      patience: options.patience ?? PATIENCE,
+      lost: () => client.forgetIdle(),
+    },
+  })
+  return {
+    files: filesOverHttp(requests, rootTarget(options.remotePath ?? '/')),
+    connectionId,
+    counts,
+    get state() {
+      return connection.state
+    },
+    close: () => client.close(),
+  }
+}
+
+function clientOptions({ trust, credentials, silenceMilliseconds }: RemoteOptions): ClientOptions {
+  return {
+    trust,
+    credentials,
+    ...(silenceMilliseconds === undefined ? {} : { silenceMilliseconds }),
+  }
+}
+
+async function counted(client: Client, exchange: Exchange, counts: RequestCounts) {
+  counts.sent++
+  try {
+    return await client.send(exchange)
+  } catch (error) {
+    counts.failed++
+    throw error
+  }
+}
+
+/** @throws CommandError for what is no path on the server */
+export function rootTarget(path: string): string {
+  const names = path.split('/').filter((name) => name !== '')
+  if (names.some((name) => name === '.' || name === '..')) {
+    throw new CommandError(`"${path}" must be a path on the server without "." and ".."`)
+  }
+  return `/files/${names.map((name) => namePath(0, name).slice('/inodes/0/'.length)).join('/')}`
+}
