@@ -109,9 +109,9 @@ export async function isMounted(directory: string): Promise<boolean> {
 }
 
 function mountPid(status: string, directory: string): number {
-  const found = (JSON.parse(status) as { directory: string; pid: number }[]).find(
-    (mount) => mount.directory === directory,
-  )
+  const found = (
+    JSON.parse(status) as { mounts: { directory: string; pid: number }[] }
+  ).mounts.find((mount) => mount.directory === directory)
   if (found === undefined) throw new Error(`coffer status does not name ${directory}: ${status}`)
   return found.pid
 }
