@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FileType } from '../wire.js'
+import type { Changes } from './changes.js'
 import type { FileName, StoragePath } from './path.js'
 
 /**
@@ -10,9 +11,26 @@ import type { FileName, StoragePath } from './path.js'
 export interface Storage {
   /** The tree of one user; the user's root is made at first use. */
   tree(owner: UserId): Promise<Tree>
-  /** Resolves once everything acknowledged so far survives loss of power (group commit). */
-  durable(): Promise<void>
+  /**
+   * Resolves once everything acknowledged so far survives loss of power (group commit). With an inode number: all
+   * metadata, and the content of that inode alone (also what an earlier run of the server wrote), which spares the
+   * request from waiting for others' bytes.
+   */
+  durable(ino?: Ino): Promise<void>
+  /** What a user may use; null is unlimited. What is there already stays. */
+  setQuota(owner: UserId, quota: Quota): Promise<void>
+  quota(owner: UserId): Promise<Quota & Usage>
   close(): Promise<void>
+}
+
+export interface Quota {
+  readonly maxBytes: number | null
+  readonly maxInodes: number | null
+}
+
+export interface Usage {
+  readonly bytes: number
+  readonly inodes: number
 }
 
 export type UserId = string
@@ -184,7 +202,11 @@ export interface Tree {
 
   /** Opens a file's content as it is now; what is read belongs to one generation. Close it. @throws EISDIR, EINVAL */
   open(ino: Ino): Promise<Content>
-  /** Writes parts in place, in order, extending with holes; one new version for all of them. `changes` apply after the bytes, in the same transaction. Answers the new attributes. */
+  /**
+   * Writes parts in place, in order, extending with holes; one new version for all of them. Nothing is visible before
+   * the last part has come; if the source fails, nothing was written. `changes` apply after the bytes, in the same
+   * transaction. Answers the new attributes.
+   */
   write(
     ino: Ino,
     parts: AsyncIterable<WritePart> | Iterable<WritePart>,
@@ -192,10 +214,16 @@ export interface Tree {
     origin: Origin,
     changes?: AttributeChanges,
   ): Promise<Inode>
-  /** Sets aside inode numbers for this user's later creates; answers the first of `count` consecutive ones. */
-  reserve?(count: number): Promise<Ino>
-  /** Begins a whole new content, streamed to a temporary file. Nothing is visible before `commit`. */
-  upload(): Promise<Upload>
+  /** Sets aside inode numbers (1 to 10,000) for this user's later creates; answers the first of `count` consecutive ones. */
+  reserve(count: number): Promise<Ino>
+  /**
+   * Begins a whole new content, streamed to a file of its own. Nothing is visible before `commit`. What is known about
+   * it beforehand (its size, the inode it will replace) lets it be refused before the bytes come. @throws ENOSPC, EDQUOT, EFBIG
+   */
+  upload(expected?: { readonly size?: number; readonly replaces?: Ino }): Promise<Upload>
+
+  /** The log of this tree's changes. */
+  readonly changes: Changes
 
   totals(): Promise<Totals>
 }

@@ -1,1 +1,108 @@
-export const filesSchema = ''
+/**
+ * The file side. No foreign keys: each create would pay for them; `fsck` proves what they would.
+ *
+ * - `trees`: one per user, with what it uses, what it may use, and the number of its newest change.
+ * - `inodes`: `mode` as st_mode has it, type bits included. Times are split like struct timespec, so they are exact.
+ *   `generation` names the content file; `stored` is 0 while there is none (an empty file, or one that is all hole).
+ * - `entries`: names in order of their bytes (BINARY collation of UTF-8); the index answers where an inode is named.
+ * - `kept`: inodes without a name that are still in use, or trees still being copied.
+ * - `undo`: what a write in place is overwriting; what is left of it after a crash is put back.
+ * - `changes`: the log; `gone` is the inode that ceased to exist by it.
+ * - `counters`, `reservations`: inode numbers and generations are given out once, ever.
+ */
+export const filesSchema = `
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES ('ino', 1), ('generation', 1);
+
+CREATE TABLE trees (
+  id INTEGER PRIMARY KEY,
+  owner TEXT NOT NULL UNIQUE,
+  root INTEGER NOT NULL,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  inodes INTEGER NOT NULL DEFAULT 0,
+  max_bytes INTEGER,
+  max_inodes INTEGER,
+  seq INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE inodes (
+  ino INTEGER PRIMARY KEY,
+  tree INTEGER NOT NULL,
+  mode INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  gid INTEGER NOT NULL,
+  nlink INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  rdev INTEGER NOT NULL,
+  atime_sec INTEGER NOT NULL,
+  atime_nsec INTEGER NOT NULL,
+  mtime_sec INTEGER NOT NULL,
+  mtime_nsec INTEGER NOT NULL,
+  ctime_sec INTEGER NOT NULL,
+  ctime_nsec INTEGER NOT NULL,
+  crtime_sec INTEGER NOT NULL,
+  crtime_nsec INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
+  target TEXT
+) STRICT;
+CREATE UNIQUE INDEX inodes_by_generation ON inodes (generation) WHERE stored = 1;
+
+CREATE TABLE entries (
+  directory INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  ino INTEGER NOT NULL,
+  PRIMARY KEY (directory, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entries_by_ino ON entries (ino);
+
+CREATE TABLE xattrs (
+  ino INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY (ino, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE kept (
+  ino INTEGER PRIMARY KEY,
+  used INTEGER NOT NULL,
+  building INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE undo (
+  id INTEGER PRIMARY KEY,
+  ino INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  data BLOB,
+  spool INTEGER,
+  spool_position INTEGER
+) STRICT;
+CREATE INDEX undo_by_ino ON undo (ino);
+
+CREATE TABLE changes (
+  tree INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  ino INTEGER NOT NULL,
+  directory INTEGER,
+  name TEXT,
+  to_directory INTEGER,
+  to_name TEXT,
+  other INTEGER,
+  gone INTEGER,
+  origin TEXT,
+  PRIMARY KEY (tree, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX changes_by_gone ON changes (gone) WHERE gone IS NOT NULL;
+
+CREATE TABLE reservations (
+  first INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  tree INTEGER NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+`

@@ -1,0 +1,274 @@
+import type { Statement } from 'better-sqlite3'
+import type { Database } from './database.js'
+
+/** A row of `inodes`. */
+export interface InodeRow {
+  readonly ino: number
+  readonly tree: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly nlink: number
+  readonly size: number
+  readonly rdev: number
+  readonly atime_sec: number
+  readonly atime_nsec: number
+  readonly mtime_sec: number
+  readonly mtime_nsec: number
+  readonly ctime_sec: number
+  readonly ctime_nsec: number
+  readonly crtime_sec: number
+  readonly crtime_nsec: number
+  readonly version: number
+  readonly generation: number
+  readonly stored: 0 | 1
+  readonly target: string | null
+}
+
+export interface TreeRow {
+  readonly id: number
+  readonly owner: string
+  readonly root: number
+  readonly bytes: number
+  readonly inodes: number
+  readonly max_bytes: number | null
+  readonly max_inodes: number | null
+  readonly seq: number
+}
+
+export interface EntryRow {
+  readonly directory: number
+  readonly name: string
+  readonly ino: number
+}
+
+export interface UndoRow {
+  readonly id: number
+  readonly ino: number
+  readonly generation: number
+  readonly position: number
+  readonly length: number
+  readonly data: Buffer | null
+  readonly spool: number | null
+  readonly spool_position: number | null
+}
+
+export interface ChangeRow {
+  readonly seq: number
+  readonly at: number
+  readonly kind: string
+  readonly ino: number
+  readonly directory: number | null
+  readonly name: string | null
+  readonly to_directory: number | null
+  readonly to_name: string | null
+  readonly other: number | null
+  readonly origin: string | null
+}
+
+export interface ReservationRow {
+  readonly first: number
+  readonly last: number
+  readonly tree: number
+}
+
+/** The prepared statements of the file side, by name; each is an indexed access of constant cost. */
+export type FileStatements = ReturnType<typeof fileStatements>
+
+/** Prepares the file side's statements on a connection. */
+export function fileStatements(database: Database) {
+  const row = <P extends unknown[], R>(sql: string): Statement<P, R> =>
+    database.prepare<P, R>(sql) as Statement<P, R>
+  return {
+    ...inodeStatements(row),
+    ...entryStatements(row),
+    ...treeStatements(row),
+    ...recoveryStatements(row),
+  }
+}
+
+type Prepare = <P extends unknown[], R>(sql: string) => Statement<P, R>
+
+function inodeStatements(row: Prepare) {
+  return {
+    inode: row<[ino: number], InodeRow>('SELECT * FROM inodes WHERE ino = ?'),
+    insertInode: row<[InodeRow], never>(
+      `INSERT INTO inodes VALUES (@ino, @tree, @mode, @uid, @gid, @nlink, @size, @rdev, @atime_sec, @atime_nsec,
+       @mtime_sec, @mtime_nsec, @ctime_sec, @ctime_nsec, @crtime_sec, @crtime_nsec, @version, @generation, @stored, @target)`,
+    ),
+    updateInode: row<[InodeRow], never>(
+      `UPDATE inodes SET mode = @mode, uid = @uid, gid = @gid, nlink = @nlink, size = @size, atime_sec = @atime_sec,
+       atime_nsec = @atime_nsec, mtime_sec = @mtime_sec, mtime_nsec = @mtime_nsec, ctime_sec = @ctime_sec,
+       ctime_nsec = @ctime_nsec, version = @version, generation = @generation, stored = @stored WHERE ino = @ino`,
+    ),
+    /** Counts subdirectories and versions; sets mtime and ctime. */
+    touchDirectory: row<
+      [subdirectories: number, sec: number, nsec: number, sec: number, nsec: number, ino: number],
+      never
+    >(
+      `UPDATE inodes SET nlink = nlink + ?, version = version + 1, mtime_sec = ?, mtime_nsec = ?, ctime_sec = ?,
+       ctime_nsec = ? WHERE ino = ?`,
+    ),
+    deleteInode: row<[ino: number], never>('DELETE FROM inodes WHERE ino = ?'),
+    inodesAfter: row<[ino: number, limit: number], InodeRow>(
+      'SELECT * FROM inodes WHERE ino > ? ORDER BY ino LIMIT ?',
+    ),
+    /** Which of a range of generations have an inode; in order. */
+    generations: row<[first: number, last: number], { generation: number }>(
+      'SELECT generation FROM inodes WHERE stored = 1 AND generation BETWEEN ? AND ? ORDER BY generation',
+    ),
+    xattr: row<[ino: number, name: string], { value: Buffer }>(
+      'SELECT value FROM xattrs WHERE ino = ? AND name = ?',
+    ),
+    xattrs: row<[ino: number], { name: string; value: Buffer }>(
+      'SELECT name, value FROM xattrs WHERE ino = ? ORDER BY name',
+    ),
+    xattrSizes: row<[ino: number], { name: string; bytes: number }>(
+      'SELECT name, length(value) AS bytes FROM xattrs WHERE ino = ? ORDER BY name',
+    ),
+    setXattr: row<[ino: number, name: string, value: Buffer], never>(
+      'INSERT OR REPLACE INTO xattrs VALUES (?, ?, ?)',
+    ),
+    removeXattr: row<[ino: number, name: string], never>(
+      'DELETE FROM xattrs WHERE ino = ? AND name = ?',
+    ),
+    removeXattrs: row<[ino: number], { bytes: number }>(
+      'DELETE FROM xattrs WHERE ino = ? RETURNING length(value) AS bytes',
+    ),
+  }
+}
+
+function entryStatements(row: Prepare) {
+  return {
+    entry: row<[directory: number, name: string], InodeRow>(
+      'SELECT i.* FROM entries e JOIN inodes i ON i.ino = e.ino WHERE e.directory = ? AND e.name = ?',
+    ),
+    entries: row<[directory: number, after: string, limit: number], InodeRow & { name: string }>(
+      `SELECT e.name, i.* FROM entries e JOIN inodes i ON i.ino = e.ino
+       WHERE e.directory = ? AND e.name > ? ORDER BY e.name LIMIT ?`,
+    ),
+    someEntry: row<[directory: number], { ino: number }>(
+      'SELECT ino FROM entries WHERE directory = ? LIMIT 1',
+    ),
+    entriesAfter: row<[directory: number, name: string, limit: number], EntryRow>(
+      'SELECT * FROM entries WHERE (directory, name) > (?, ?) ORDER BY directory, name LIMIT ?',
+    ),
+    /** Where an inode is named: one place of perhaps several. */
+    place: row<[ino: number], { directory: number; name: string }>(
+      'SELECT directory, name FROM entries WHERE ino = ? LIMIT 1',
+    ),
+    places: row<[ino: number], { n: number }>('SELECT count(*) AS n FROM entries WHERE ino = ?'),
+    insertEntry: row<[directory: number, name: string, ino: number], never>(
+      'INSERT INTO entries VALUES (?, ?, ?)',
+    ),
+    setEntry: row<[ino: number, directory: number, name: string], never>(
+      'UPDATE entries SET ino = ? WHERE directory = ? AND name = ?',
+    ),
+    deleteEntry: row<[directory: number, name: string], never>(
+      'DELETE FROM entries WHERE directory = ? AND name = ?',
+    ),
+  }
+}
+
+function treeStatements(row: Prepare) {
+  return {
+    tree: row<[owner: string], TreeRow>('SELECT * FROM trees WHERE owner = ?'),
+    treeById: row<[id: number], TreeRow>('SELECT * FROM trees WHERE id = ?'),
+    treesAfter: row<[id: number, limit: number], TreeRow>(
+      'SELECT * FROM trees WHERE id > ? ORDER BY id LIMIT ?',
+    ),
+    insertTree: row<[owner: string, root: number], { id: number }>(
+      'INSERT INTO trees (owner, root, inodes) VALUES (?, ?, 1) RETURNING id',
+    ),
+    setQuota: row<[max_bytes: number | null, max_inodes: number | null, id: number], never>(
+      'UPDATE trees SET max_bytes = ?, max_inodes = ? WHERE id = ?',
+    ),
+    setUsage: row<[bytes: number, inodes: number, id: number], never>(
+      'UPDATE trees SET bytes = ?, inodes = ? WHERE id = ?',
+    ),
+    /** Counts what a change uses or frees, and numbers it. */
+    charge: row<[bytes: number, inodes: number, changes: 0 | 1, id: number], TreeRow>(
+      'UPDATE trees SET bytes = bytes + ?, inodes = inodes + ?, seq = seq + ? WHERE id = ? RETURNING *',
+    ),
+    insertChange: row<
+      [
+        tree: number,
+        seq: number,
+        at: number,
+        kind: string,
+        ino: number,
+        directory: number | null,
+        name: string | null,
+        to_directory: number | null,
+        to_name: string | null,
+        other: number | null,
+        gone: number | null,
+        origin: string | null,
+      ],
+      never
+    >('INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    changesAfter: row<[tree: number, seq: number, limit: number], ChangeRow>(
+      'SELECT * FROM changes WHERE tree = ? AND seq > ? ORDER BY seq LIMIT ?',
+    ),
+    oldestChange: row<[tree: number], { seq: number; at: number }>(
+      'SELECT seq, at FROM changes WHERE tree = ? ORDER BY seq LIMIT 1',
+    ),
+    forgetChanges: row<[tree: number, seq: number], never>(
+      'DELETE FROM changes WHERE tree = ? AND seq <= ?',
+    ),
+    wasHere: row<[ino: number, tree: number], { ino: number }>(
+      'SELECT gone AS ino FROM changes WHERE gone = ? AND tree = ? LIMIT 1',
+    ),
+    advance: row<[count: number, name: string], { value: number }>(
+      'UPDATE counters SET value = value + ? WHERE name = ? RETURNING value',
+    ),
+    reservation: row<[ino: number], ReservationRow>(
+      'SELECT * FROM reservations WHERE first <= ? ORDER BY first DESC LIMIT 1',
+    ),
+    insertReservation: row<[first: number, last: number, tree: number, at: number], never>(
+      'INSERT INTO reservations VALUES (?, ?, ?, ?)',
+    ),
+    deleteReservation: row<[first: number], never>('DELETE FROM reservations WHERE first = ?'),
+    forgetReservations: row<[at: number, limit: number], never>(
+      'DELETE FROM reservations WHERE first IN (SELECT first FROM reservations WHERE at < ? LIMIT ?)',
+    ),
+  }
+}
+
+function recoveryStatements(row: Prepare) {
+  return {
+    keep: row<[ino: number, used: number, building: 0 | 1], never>(
+      'INSERT OR REPLACE INTO kept VALUES (?, ?, ?)',
+    ),
+    kept: row<[ino: number], { ino: number; used: number; building: number }>(
+      'SELECT * FROM kept WHERE ino = ?',
+    ),
+    keptBefore: row<[used: number, limit: number], { ino: number }>(
+      'SELECT ino FROM kept WHERE used < ? AND building = 0 LIMIT ?',
+    ),
+    building: row<[limit: number], { ino: number }>(
+      'SELECT ino FROM kept WHERE building = 1 LIMIT ?',
+    ),
+    touchKept: row<[used: number, ino: number], never>('UPDATE kept SET used = ? WHERE ino = ?'),
+    unkeep: row<[ino: number], never>('DELETE FROM kept WHERE ino = ?'),
+    insertUndo: row<
+      [
+        ino: number,
+        generation: number,
+        position: number,
+        length: number,
+        data: Buffer | null,
+        spool: number | null,
+        spool_position: number | null,
+      ],
+      never
+    >(
+      `INSERT INTO undo (ino, generation, position, length, data, spool, spool_position)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    undo: row<[ino: number], UndoRow>('SELECT * FROM undo WHERE ino = ? ORDER BY id DESC'),
+    lastUndo: row<[], UndoRow>('SELECT * FROM undo ORDER BY id DESC LIMIT 1'),
+    deleteUndo: row<[ino: number], never>('DELETE FROM undo WHERE ino = ?'),
+    deleteUndoRow: row<[id: number], never>('DELETE FROM undo WHERE id = ?'),
+  }
+}

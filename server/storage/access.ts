@@ -1,0 +1,59 @@
+import type { InodeRow } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { seconds } from './change-log.js'
+import type { Engine, TreeId } from './context.js'
+import { isDirectory, typeOf } from './inode.js'
+
+/** How exactly the last use of an inode without a name is known, in seconds. */
+const USE_RESOLUTION = 15 * 60
+
+/**
+ * The one way from an inode number to an inode: whether it may be reached from this tree is decided here and nowhere
+ * else. Today that is ownership; a grafted folder will be one more answer.
+ * @throws ENOENT (unknown, or somebody else's), ESTALE (its last name is gone)
+ */
+export function inodeRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
+  const row = engine.sql.inode.get(ino)
+  if (row?.tree === tree.id) {
+    if (row.nlink === 0) used(engine, ino)
+    return row
+  }
+  if (row === undefined && engine.sql.wasHere.get(ino, tree.id) !== undefined) {
+    throw new FileError('ESTALE', 'the file is gone: its last name was removed')
+  }
+  throw new FileError('ENOENT', `there is no inode ${ino}`)
+}
+
+/** @throws ENOTDIR too */
+export function directoryRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
+  const row = inodeRow(engine, tree, ino)
+  if (!isDirectory(row)) throw new FileError('ENOTDIR', 'this is no directory')
+  return row
+}
+
+/** A directory that can take new names: not one that was removed and is only still open. */
+export function liveDirectoryRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
+  const row = directoryRow(engine, tree, ino)
+  if (row.nlink === 0) throw new FileError('ENOENT', 'the directory was removed')
+  return row
+}
+
+/** A regular file. @throws EISDIR, EINVAL */
+export function fileRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
+  const row = inodeRow(engine, tree, ino)
+  requireFile(row)
+  return row
+}
+
+export function requireFile(row: InodeRow): void {
+  const type = typeOf(row)
+  if (type === 'file') return
+  if (type === 'directory') throw new FileError('EISDIR', 'this is a directory')
+  throw new FileError('EINVAL', `this is a ${type}, which has no content`)
+}
+
+function used(engine: Engine, ino: number): void {
+  const kept = engine.sql.kept.get(ino)
+  const now = seconds(engine.clock)
+  if (kept !== undefined && kept.used + USE_RESOLUTION < now) engine.sql.touchKept.run(now, ino)
+}

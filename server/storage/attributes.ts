@@ -1,0 +1,71 @@
+import type { InodeRow } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { inodeRow } from './access.js'
+import { NOTHING_USED, type Usage } from './change-log.js'
+import { type Timespec, timespec } from './clock.js'
+import type { Engine, TreeId } from './context.js'
+import { changed, S_IFMT, toInode, typeOf, withoutPrivileges } from './inode.js'
+import { checkAttributes, checkedTime } from './new-inode.js'
+import { placeOf } from './place.js'
+import type { AttributeChanges, Ino, Nanoseconds, Origin, Precondition } from './storage.js'
+
+/** chmod(2), chown(2), utimensat(2) in one step; not truncate(2), which is in resize.ts. */
+export function setAttributes(
+  engine: Engine,
+  tree: TreeId,
+  ino: Ino,
+  changes: AttributeChanges,
+  precondition: Precondition,
+  origin: Origin,
+): InodeRow {
+  checkAttributes(changes)
+  const now = timespec(engine.clock())
+  return engine.transactions.run(() => {
+    const row = inodeRow(engine, tree, ino)
+    precondition(toInode(row))
+    const after = withChanges(row, changes, now)
+    if (after === row) return row
+    engine.sql.updateInode.run(after)
+    noteAttributes(engine, tree, ino, NOTHING_USED, origin)
+    return after
+  })
+}
+
+/** Within a transaction: notes that attributes of an inode changed. */
+export function noteAttributes(
+  engine: Engine,
+  tree: TreeId,
+  ino: Ino,
+  usage: Usage,
+  origin: Origin,
+): void {
+  const change = { kind: 'attributes', ino, place: placeOf(engine, ino) } as const
+  engine.log.note(tree.id, change, usage, origin)
+}
+
+/** A row with changes of mode, owner and times; the same row if there are none. @throws EINVAL, ENOTSUP */
+export function withChanges(row: InodeRow, changes: AttributeChanges, now: Timespec): InodeRow {
+  const { mode, uid, gid, atime, mtime } = changes
+  if ([mode, uid, gid, atime, mtime].every((value) => value === undefined)) return row
+  if (mode !== undefined && typeOf(row) === 'symlink') {
+    throw new FileError('ENOTSUP', 'the mode of a symlink cannot be changed')
+  }
+  const owned = uid === undefined && gid === undefined ? row.mode : withoutPrivileges(row.mode)
+  const a = atime === undefined ? undefined : time(atime, now)
+  const m = mtime === undefined ? undefined : time(mtime, now)
+  return {
+    ...row,
+    ...changed(now),
+    mode: mode === undefined ? owned : (row.mode & S_IFMT) | mode,
+    uid: uid ?? row.uid,
+    gid: gid ?? row.gid,
+    atime_sec: a?.sec ?? row.atime_sec,
+    atime_nsec: a?.nsec ?? row.atime_nsec,
+    mtime_sec: m?.sec ?? row.mtime_sec,
+    mtime_nsec: m?.nsec ?? row.mtime_nsec,
+  }
+}
+
+function time(value: Nanoseconds | 'now', now: Timespec): Timespec {
+  return value === 'now' ? now : checkedTime(value)
+}

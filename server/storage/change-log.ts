@@ -1,0 +1,194 @@
+import type { ChangeRow, FileStatements } from '../database/files.js'
+import { FileError } from '../errors.js'
+import type { Change, ChangedPlace, ChangePage, Changes } from './changes.js'
+import type { Clock } from './clock.js'
+import type { FileName } from './path.js'
+import type { Origin } from './storage.js'
+import type { Transactions } from './transactions.js'
+
+/** How many changes a tree keeps, and for how long. */
+export const KEPT_CHANGES = 200_000
+export const KEPT_SECONDS = 30 * 24 * 60 * 60
+/** Old ones go in pages of this size, so that no single change pays for many. */
+const PAGE = 128
+
+/** A change as the engine notes it, in the transaction that makes it. */
+export interface Noted {
+  readonly kind: Change['kind'] | 'exchange' | 'release'
+  readonly ino: number
+  readonly place?: ChangedPlace | undefined
+  readonly to?: ChangedPlace
+  readonly other?: number | undefined
+  /** An inode that ceases to exist by this. */
+  readonly gone?: number | undefined
+}
+
+/** What a change uses (positive) or frees (negative). */
+export interface Usage {
+  readonly bytes: number
+  readonly inodes: number
+}
+export const NOTHING_USED: Usage = { bytes: 0, inodes: 0 }
+
+/** The log of all trees: notes changes, counts what they use, wakes who waits. */
+export class ChangeLog {
+  readonly #sql: FileStatements
+  readonly #transactions: Transactions
+  readonly #clock: Clock
+  readonly #waiting = new Map<number, Set<() => void>>()
+
+  constructor(sql: FileStatements, transactions: Transactions, clock: Clock) {
+    this.#sql = sql
+    this.#transactions = transactions
+    this.#clock = clock
+  }
+
+  /** Within a transaction: the change, and its use against the quota. @throws EDQUOT */
+  note(tree: number, change: Noted, usage: Usage, origin: Origin): void {
+    const row = this.#sql.charge.get(usage.bytes, usage.inodes, 1, tree)
+    if (row === undefined)
+      throw new FileError('EIO', 'a tree has lost its root; run coffer-server fsck')
+    checkQuota(row, usage)
+    const { place, to } = change
+    this.#sql.insertChange.run(
+      tree,
+      row.seq,
+      seconds(this.#clock),
+      change.kind,
+      change.ino,
+      place?.directory ?? null,
+      place?.name ?? null,
+      to?.directory ?? null,
+      to?.name ?? null,
+      change.other ?? null,
+      change.gone ?? null,
+      origin.connection ?? null,
+    )
+    if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
+    this.#transactions.afterwards(() => this.#wake(tree))
+  }
+
+  /** Within a transaction: counts what is used or freed where nobody sees it. @throws EDQUOT */
+  charge(tree: number, usage: Usage): void {
+    const row = this.#sql.charge.get(usage.bytes, usage.inodes, 0, tree)
+    if (row !== undefined) checkQuota(row, usage)
+  }
+
+  /** Forgets a page of what is too old; answers whether there may be more. */
+  forget(tree: number): boolean {
+    const before = seconds(this.#clock) - KEPT_SECONDS
+    const old = this.#sql.changesAfter.all(tree, 0, PAGE).filter((row) => row.at < before)
+    const last = old.at(-1)
+    if (last !== undefined) this.#sql.forgetChanges.run(tree, last.seq)
+    return old.length === PAGE
+  }
+
+  of(tree: number): Changes {
+    return {
+      newest: async () => this.#newest(tree),
+      after: async (seq, limit) => this.#after(tree, seq, limit),
+      wait: (seq, signal) => this.#wait(tree, seq, signal),
+    }
+  }
+
+  #newest(tree: number): number {
+    return this.#sql.treeById.get(tree)?.seq ?? 0
+  }
+
+  #after(tree: number, seq: number, limit: number): ChangePage {
+    const newest = this.#newest(tree)
+    const oldest = this.#sql.oldestChange.get(tree)?.seq ?? newest + 1
+    if (seq > newest || seq < oldest - 1) return { kind: 'expired', newest }
+    const rows = this.#sql.changesAfter.all(tree, seq, limit)
+    return { kind: 'changes', changes: rows.map(toChange), newest }
+  }
+
+  #wait(tree: number, seq: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason)
+        return
+      }
+      const waiting = this.#waiting.get(tree) ?? new Set()
+      this.#waiting.set(tree, waiting)
+      const end = () => {
+        signal.removeEventListener('abort', aborted)
+        waiting.delete(wake)
+        if (waiting.size === 0) this.#waiting.delete(tree)
+      }
+      const wake = () => {
+        end()
+        resolve()
+      }
+      const aborted = () => {
+        end()
+        reject(signal.reason)
+      }
+      waiting.add(wake)
+      signal.addEventListener('abort', aborted)
+      if (this.#newest(tree) > seq) wake()
+    })
+  }
+
+  #wake(tree: number): void {
+    for (const wake of [...(this.#waiting.get(tree) ?? [])]) wake()
+  }
+}
+
+interface Limits {
+  readonly bytes: number
+  readonly inodes: number
+  readonly max_bytes: number | null
+  readonly max_inodes: number | null
+}
+
+/** @throws EDQUOT if what is used now is beyond the quota, and `usage` adds to it */
+export function checkQuota(tree: Limits, usage: Usage): void {
+  if (usage.bytes > 0 && tree.max_bytes !== null && tree.bytes > tree.max_bytes) {
+    throw new FileError(
+      'EDQUOT',
+      'your quota of bytes is used up; delete something or ask for more',
+    )
+  }
+  if (usage.inodes > 0 && tree.max_inodes !== null && tree.inodes > tree.max_inodes) {
+    throw new FileError(
+      'EDQUOT',
+      'your quota of files is used up; delete something or ask for more',
+    )
+  }
+}
+
+export function seconds(clock: Clock): number {
+  return Number(clock() / 1_000_000_000n)
+}
+
+function toChange(row: ChangeRow): Change {
+  const numbered = {
+    seq: row.seq,
+    at: row.at,
+    ino: row.ino,
+    ...(row.origin === null ? {} : { origin: row.origin }),
+  }
+  const place = placeOf(row.directory, row.name)
+  const to = placeOf(row.to_directory, row.to_name)
+  if ((row.kind === 'make' || row.kind === 'remove') && place !== undefined) {
+    return { ...numbered, kind: row.kind, place }
+  }
+  if (
+    (row.kind === 'rename' || row.kind === 'exchange') &&
+    place !== undefined &&
+    to !== undefined
+  ) {
+    const renamed = { ...numbered, kind: 'rename' as const, from: place, to }
+    if (row.other === null) return renamed
+    return row.kind === 'rename'
+      ? { ...renamed, replaced: row.other }
+      : { ...renamed, exchanged: row.other }
+  }
+  const kind = row.kind === 'content' ? 'content' : 'attributes'
+  return place === undefined ? { ...numbered, kind } : { ...numbered, kind, place }
+}
+
+function placeOf(directory: number | null, name: string | null): ChangedPlace | undefined {
+  return directory === null || name === null ? undefined : { directory, name: name as FileName }
+}

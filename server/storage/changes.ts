@@ -1,0 +1,58 @@
+import type { FileName } from './path.js'
+
+/**
+ * The log of one tree's changes. It is kept for a bounded number of changes and days, so a client that was away can
+ * catch up, and is told clearly when it cannot.
+ */
+export interface Changes {
+  /** The number of the newest change; 0 before the first. */
+  newest(): Promise<number>
+  /** Changes after `seq`, oldest first. @param limit at most this many (1 to 10,000) */
+  after(seq: number, limit: number): Promise<ChangePage>
+  /** Resolves once there is a change after `seq`; at once if there is one already. Rejects when the signal aborts. */
+  wait(seq: number, signal: AbortSignal): Promise<void>
+}
+
+/** `expired`: some changes after the number are no longer kept, or it is none of this log: start afresh from `newest`. */
+export type ChangePage =
+  | { readonly kind: 'changes'; readonly changes: readonly Change[]; readonly newest: number }
+  | { readonly kind: 'expired'; readonly newest: number }
+
+/** A name in a directory. */
+export interface ChangedPlace {
+  readonly directory: number
+  readonly name: FileName
+}
+
+interface Numbered {
+  /** Counts up by one within a tree. */
+  readonly seq: number
+  /** Seconds since the epoch. */
+  readonly at: number
+  /** The client connection that made it, if it named itself. */
+  readonly origin?: string
+  readonly ino: number
+}
+
+export type Change = Numbered &
+  (
+    | {
+        /** make: a name appeared; remove: a name went. */
+        readonly kind: 'make' | 'remove'
+        readonly place: ChangedPlace
+      }
+    | {
+        readonly kind: 'rename'
+        readonly from: ChangedPlace
+        readonly to: ChangedPlace
+        /** The inode whose name was replaced, or which was exchanged (it is at `from` now). */
+        readonly replaced?: number
+        readonly exchanged?: number
+      }
+    | {
+        /** content: bytes and attributes; attributes: those alone, xattrs included. */
+        readonly kind: 'content' | 'attributes'
+        /** Some name of it; an inode without a name has none. */
+        readonly place?: ChangedPlace
+      }
+  )

@@ -1,0 +1,37 @@
+import { performance } from 'node:perf_hooks'
+import type { Nanoseconds } from './storage.js'
+
+export type Clock = () => Nanoseconds
+
+/** The wall clock, whose milliseconds are refined by the monotonic clock so that two changes rarely share a time. */
+export function wallClock(): Clock {
+  let millisecond = 0
+  let began = 0
+  return () => {
+    const now = Date.now()
+    const monotonic = performance.now()
+    if (now !== millisecond) {
+      millisecond = now
+      began = monotonic
+    }
+    const fraction = Math.min(999_999, Math.floor((monotonic - began) * 1e6))
+    return BigInt(now) * 1_000_000n + BigInt(fraction)
+  }
+}
+
+/** A time as struct timespec has it: exact in two columns, also before 1970. */
+export interface Timespec {
+  readonly sec: number
+  readonly nsec: number
+}
+
+const SECOND = 1_000_000_000n
+
+export function timespec(time: Nanoseconds): Timespec {
+  const nsec = ((time % SECOND) + SECOND) % SECOND
+  return { sec: Number((time - nsec) / SECOND), nsec: Number(nsec) }
+}
+
+export function nanoseconds(sec: number, nsec: number): Nanoseconds {
+  return BigInt(sec) * SECOND + BigInt(nsec)
+}

@@ -1,0 +1,167 @@
+import { constants } from 'node:fs'
+import { dirname } from 'node:path'
+import { contentFolder, contentPath } from './content-path.js'
+import { type Disk, isErrno } from './fs.js'
+
+/** The content file of one generation, open for reading and writing. */
+export interface Handle {
+  readonly generation: number
+  readonly fd: number
+}
+
+interface Slot extends Handle {
+  users: number
+  /** Its file is unlinked: close it with the last user. */
+  discarded: boolean
+}
+
+/** Descriptors kept open without a user, so that small reads and writes do not open the file each time. */
+const IDLE_HANDLES = 256
+
+/** The files under content/ by generation, and the open ones among them. */
+export class Contents {
+  readonly root: string
+  readonly #disk: Disk
+  readonly #open = new Map<number, Slot>()
+  /** Those without a user, the least recently used first. */
+  readonly #idle = new Set<Slot>()
+  readonly #folders = new Set<string>()
+  readonly #unlinking = new Set<Promise<void>>()
+  readonly #onFolder: (path: string) => void
+
+  /** @param onFolder learns of folders in which a file was made, which must be synced with it */
+  constructor(disk: Disk, root: string, onFolder: (path: string) => void) {
+    this.#disk = disk
+    this.root = root
+    this.#onFolder = onFolder
+    disk.makeFolder(root)
+  }
+
+  path(generation: number): string {
+    return contentPath(this.root, generation)
+  }
+
+  /** Makes the empty content file of a generation that has none. */
+  create(generation: number): Handle {
+    if (this.#open.has(generation)) return this.acquire(generation)
+    const { O_RDWR, O_CREAT, O_TRUNC } = constants
+    const folder = contentFolder(this.root, generation)
+    this.#makeFolder(folder)
+    this.#onFolder(folder)
+    return this.#add(generation, O_RDWR | O_CREAT | O_TRUNC)
+  }
+
+  /** The open content of a generation; give it back with `release`. */
+  acquire(generation: number): Handle {
+    const slot = this.#open.get(generation)
+    if (slot === undefined) return this.#add(generation, constants.O_RDWR)
+    slot.users += 1
+    this.#idle.delete(slot)
+    return slot
+  }
+
+  release(handle: Handle): void {
+    const slot = this.#open.get(handle.generation)
+    if (slot === undefined || slot.fd !== handle.fd) return
+    slot.users -= 1
+    if (slot.users > 0) return
+    if (slot.discarded) {
+      this.#close(slot)
+      return
+    }
+    this.#idle.add(slot)
+    for (const oldest of this.#idle) {
+      if (this.#idle.size <= IDLE_HANDLES) break
+      this.#close(oldest)
+    }
+  }
+
+  /** Removes the file of a generation that nothing names any more. Whoever has it open may read on. */
+  discard(generation: number): void {
+    const slot = this.#open.get(generation)
+    if (slot !== undefined) {
+      slot.discarded = true
+      if (slot.users === 0) this.#close(slot)
+    }
+    // What cannot be unlinked now is an orphan: the sweep of the next start takes it.
+    const unlinking = this.#disk.unlink(this.path(generation)).then(
+      () => {},
+      () => {},
+    )
+    this.#unlinking.add(unlinking)
+    void unlinking.then(() => this.#unlinking.delete(unlinking))
+  }
+
+  /** Copies the content of a generation under a new one, by reflink where the file system can. */
+  async copy(from: number, to: number): Promise<void> {
+    const folder = contentFolder(this.root, to)
+    this.#makeFolder(folder)
+    this.#onFolder(folder)
+    try {
+      await this.#disk.copy(this.path(from), this.path(to), constants.COPYFILE_FICLONE_FORCE)
+    } catch (error) {
+      if (!REFLINK_UNSUPPORTED.some((code) => isErrno(error, code))) throw error
+      await this.#copyBytes(from, to)
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#unlinking)
+    for (const slot of [...this.#open.values()]) this.#close(slot)
+  }
+
+  /** Copies by reading and writing; what is all zeros is left out, so holes stay holes. */
+  async #copyBytes(from: number, to: number): Promise<void> {
+    const source = this.acquire(from)
+    try {
+      const target = this.create(to)
+      try {
+        const { length } = this.#disk.stat(source.fd)
+        for (let position = 0; position < length; position += COPY_CHUNK) {
+          const buffer = Buffer.allocUnsafe(Math.min(COPY_CHUNK, length - position))
+          const bytes = await this.#disk.read(source.fd, buffer, position)
+          const data = buffer.subarray(0, bytes)
+          if (!isZero(data)) await this.#disk.write(target.fd, [data], position)
+        }
+        await this.#disk.truncate(target.fd, length)
+      } finally {
+        this.release(target)
+      }
+    } finally {
+      this.release(source)
+    }
+  }
+
+  #makeFolder(folder: string): void {
+    if (this.#folders.has(folder)) return
+    this.#disk.makeFolder(folder)
+    for (let parent = folder; parent !== this.root; ) {
+      parent = dirname(parent)
+      this.#onFolder(parent)
+    }
+    if (this.#folders.size >= REMEMBERED_FOLDERS) this.#folders.clear()
+    this.#folders.add(folder)
+  }
+
+  #add(generation: number, flags: number): Handle {
+    const fd = this.#disk.open(this.path(generation), flags)
+    const slot = { generation, fd, users: 1, discarded: false }
+    this.#open.set(generation, slot)
+    return slot
+  }
+
+  #close(slot: Slot): void {
+    this.#idle.delete(slot)
+    this.#open.delete(slot.generation)
+    this.#disk.close(slot.fd)
+  }
+}
+
+const REFLINK_UNSUPPORTED = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY']
+const COPY_CHUNK = 256 * 1024
+const REMEMBERED_FOLDERS = 4096
+const ZEROS = Buffer.alloc(COPY_CHUNK)
+
+function isZero(data: Buffer): boolean {
+  return data.equals(ZEROS.subarray(0, data.length))
+}

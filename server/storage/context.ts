@@ -1,0 +1,37 @@
+import type { FileStatements } from '../database/files.js'
+import type { ChangeLog } from './change-log.js'
+import type { Clock } from './clock.js'
+import type { Contents } from './contents.js'
+import type { Durability } from './durability.js'
+import type { Disk } from './fs.js'
+import type { Locks } from './locks.js'
+import type { Numbers } from './numbers.js'
+import type { Space } from './space.js'
+import type { Transactions } from './transactions.js'
+
+/** The parts of the engine that its operations work with. */
+export interface Engine {
+  readonly sql: FileStatements
+  readonly transactions: Transactions
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly contents: Contents
+  readonly durability: Durability
+  readonly locks: Locks
+  readonly log: ChangeLog
+  readonly space: Space
+  readonly inos: Numbers
+  readonly generations: Numbers
+  /** Inodes whose bytes are being overwritten: a reader waits, so that it never sees half of it. */
+  readonly overwriting: Map<number, Promise<void>>
+  /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
+  readonly unrestored: Set<number>
+  /** Bytes of writes that wait in memory. */
+  readonly gathered: { bytes: number }
+}
+
+/** Whose tree an operation works in. */
+export interface TreeId {
+  readonly id: number
+  readonly root: number
+}

@@ -1,0 +1,227 @@
+import type { InodeRow } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { inodeRow, liveDirectoryRow } from './access.js'
+import { NOTHING_USED, seconds } from './change-log.js'
+import { timespec } from './clock.js'
+import type { Engine, TreeId } from './context.js'
+import { demolish } from './demolish.js'
+import { failure } from './failure.js'
+import { isDirectory, PERMISSIONS, toInode, typeOf } from './inode.js'
+import { bytesOf, touchDirectory } from './links.js'
+import { NO_CONTENT } from './names.js'
+import { type Draft, insertInode } from './new-inode.js'
+import { replace } from './rename.js'
+import { checkRoom } from './room.js'
+import type { Ino, Origin, Place, Precondition } from './storage.js'
+
+/** Entries of a directory copied in one transaction. */
+const PAGE = 100
+
+/**
+ * Copies a file, or a directory with all it contains. The copy grows where nobody sees it, in short steps, and gets its
+ * name in one transaction; what a crash leaves of it is swept.
+ */
+export async function copy(
+  engine: Engine,
+  tree: TreeId,
+  from: Ino,
+  to: Place,
+  how: { deep: boolean; precondition: Precondition },
+  origin: Origin,
+): Promise<{ row: InodeRow; replaced: boolean }> {
+  const source = inodeRow(engine, tree, from)
+  attachable(engine, tree, source, to, how.precondition)
+  const root = await build(engine, tree, source)
+  try {
+    if (isDirectory(source) && how.deep) await fill(engine, tree, source.ino, root.ino)
+    return attach(engine, tree, root, to, how.precondition, origin)
+  } catch (error) {
+    await demolish(engine, root.ino).catch(() => {})
+    throw failure(error)
+  }
+}
+
+/** Checks before the work what `attach` checks after it. */
+function attachable(
+  engine: Engine,
+  tree: TreeId,
+  source: InodeRow,
+  to: Place,
+  precondition: Precondition,
+): void {
+  liveDirectoryRow(engine, tree, to.directory)
+  const target = engine.sql.entry.get(to.directory, to.name)
+  precondition(target === undefined ? undefined : toInode(target))
+  if (target === undefined) return
+  if (target.ino === source.ino) throw new FileError('EINVAL', 'this is the same file')
+  if (isDirectory(source) !== isDirectory(target)) {
+    throw isDirectory(source)
+      ? new FileError('ENOTDIR', 'a directory cannot replace what is no directory')
+      : new FileError('EISDIR', 'only a directory can replace a directory')
+  }
+}
+
+/** Gives a finished copy its name. */
+function attach(
+  engine: Engine,
+  tree: TreeId,
+  root: InodeRow,
+  to: Place,
+  precondition: Precondition,
+  origin: Origin,
+): { row: InodeRow; replaced: boolean } {
+  const now = timespec(engine.clock())
+  return engine.transactions.run(() => {
+    liveDirectoryRow(engine, tree, to.directory)
+    const target = engine.sql.entry.get(to.directory, to.name)
+    precondition(target === undefined ? undefined : toInode(target))
+    const dropped = target && replace(engine, target, isDirectory(root), false, now)
+    if (target === undefined) engine.sql.insertEntry.run(to.directory, to.name, root.ino)
+    else engine.sql.setEntry.run(root.ino, to.directory, to.name)
+    const gained = (isDirectory(root) ? 1 : 0) - (target && isDirectory(target) ? 1 : 0)
+    touchDirectory(engine, to.directory, gained, now)
+    engine.sql.unkeep.run(root.ino)
+    // Its directories were counted while it grew.
+    const grown = engine.sql.inode.get(root.ino) ?? root
+    const row = { ...grown, nlink: isDirectory(root) ? grown.nlink + 2 : 1 }
+    engine.sql.updateInode.run(row)
+    if (dropped !== undefined && target !== undefined) {
+      const change = { kind: 'remove', ino: target.ino, place: to, gone: dropped.gone } as const
+      engine.log.note(tree.id, change, dropped.usage, origin)
+    }
+    engine.log.note(tree.id, { kind: 'make', ino: row.ino, place: to }, NOTHING_USED, origin)
+    return { row, replaced: target !== undefined }
+  })
+}
+
+/** A copy of one inode, content and attributes, without a name. */
+async function build(engine: Engine, tree: TreeId, source: InodeRow): Promise<InodeRow> {
+  const draft = await drafted(engine, tree, source)
+  const number = { fresh: engine.inos.next() }
+  return inserting(engine, [draft], () => {
+    const row = insertCopy(engine, tree, source, draft, number)
+    const hidden = { ...row, nlink: 0 }
+    engine.sql.updateInode.run(hidden)
+    engine.sql.keep.run(row.ino, seconds(engine.clock), 1)
+    return hidden
+  })
+}
+
+/** Copies what a directory contains, page by page, depth first: memory grows with the depth alone. */
+async function fill(engine: Engine, tree: TreeId, from: Ino, to: Ino): Promise<void> {
+  const stack = [{ from, to, after: '' }]
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const { from: source, to: target, after } = top
+    const page = engine.sql.entries.all(source, after, PAGE)
+    const last = page.at(-1)
+    if (last === undefined) {
+      stack.pop()
+      continue
+    }
+    const subdirectory = page.findIndex(isDirectory)
+    const some = subdirectory === -1 ? page : page.slice(0, subdirectory + 1)
+    const copied = await copyPage(engine, tree, target, some)
+    top.after = some.at(-1)?.name ?? last.name
+    const lastCopied = copied.at(-1)
+    const lastSource = some.at(-1)
+    if (lastCopied !== undefined && lastSource !== undefined && isDirectory(lastSource)) {
+      stack.push({ from: lastSource.ino, to: lastCopied.ino, after: '' })
+    }
+  }
+}
+
+async function copyPage(
+  engine: Engine,
+  tree: TreeId,
+  target: Ino,
+  page: readonly (InodeRow & { readonly name: string })[],
+): Promise<InodeRow[]> {
+  const drafts: Draft[] = []
+  try {
+    for (const source of page) drafts.push(await drafted(engine, tree, source))
+  } catch (error) {
+    discard(engine, drafts)
+    throw error
+  }
+  const numbers = page.map(() => ({ fresh: engine.inos.next() }))
+  const now = timespec(engine.clock())
+  return inserting(engine, drafts, () =>
+    page.map((source, index) => {
+      const draft = drafts[index]
+      const number = numbers[index]
+      if (draft === undefined || number === undefined) throw new FileError('EIO', 'a copy was lost')
+      const row = insertCopy(engine, tree, source, draft, number)
+      engine.sql.insertEntry.run(target, source.name, row.ino)
+      touchDirectory(engine, target, isDirectory(row) ? 1 : 0, now)
+      return row
+    }),
+  )
+}
+
+/** Inserts drafts in one transaction; if that fails, their contents go. */
+function inserting<T>(engine: Engine, drafts: readonly Draft[], work: () => T): T {
+  try {
+    const result = engine.transactions.run(work)
+    for (const { stored, generation } of drafts) {
+      if (stored === 1) engine.durability.touched(generation)
+    }
+    return result
+  } catch (error) {
+    discard(engine, drafts)
+    throw error
+  }
+}
+
+function discard(engine: Engine, drafts: readonly Draft[]): void {
+  for (const { stored, generation } of drafts) if (stored === 1) engine.contents.discard(generation)
+}
+
+/** Copies the content of a file, which no one may write meanwhile. */
+async function drafted(engine: Engine, tree: TreeId, source: InodeRow): Promise<Draft> {
+  const type = typeOf(source)
+  const generation = type === 'file' ? engine.generations.next() : NO_CONTENT
+  const current = await engine.locks.hold(source.ino, async () => {
+    const row = inodeRow(engine, tree, source.ino)
+    if (row.stored === 0) return row
+    checkRoom(engine, tree, { bytes: row.size, inodes: 1 })
+    engine.space.take(row.size)
+    try {
+      await engine.contents.copy(row.generation, generation)
+    } catch (error) {
+      engine.contents.discard(generation)
+      throw failure(error)
+    }
+    return row
+  })
+  return {
+    type,
+    mode: current.mode & PERMISSIONS,
+    uid: current.uid,
+    gid: current.gid,
+    atime: { sec: current.atime_sec, nsec: current.atime_nsec },
+    mtime: { sec: current.mtime_sec, nsec: current.mtime_nsec },
+    size: isDirectory(current) ? 0 : current.size,
+    rdev: current.rdev,
+    target: current.target,
+    generation,
+    stored: current.stored,
+  }
+}
+
+/** Within a transaction: the inode of a copy with its xattrs, counted against the quota. */
+function insertCopy(
+  engine: Engine,
+  tree: TreeId,
+  source: InodeRow,
+  draft: Draft,
+  number: { readonly fresh: number },
+): InodeRow {
+  const row = insertInode(engine, tree, draft, number, timespec(engine.clock()))
+  let bytes = bytesOf(row)
+  for (const { name, value } of engine.sql.xattrs.all(source.ino)) {
+    engine.sql.setXattr.run(row.ino, name, value)
+    bytes += value.length
+  }
+  engine.log.charge(tree.id, { bytes, inodes: 1 })
+  return row
+}

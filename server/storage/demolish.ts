@@ -1,0 +1,38 @@
+import type { Engine } from './context.js'
+import { isDirectory } from './inode.js'
+import { destroy } from './links.js'
+import type { Ino } from './storage.js'
+
+/** Inodes destroyed in one transaction. */
+const PAGE = 100
+
+/** Destroys an inode without a name, and all below it, in short steps from the leaves up. */
+export async function demolish(engine: Engine, ino: Ino): Promise<void> {
+  const stack = [ino]
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const directory = top
+    const below = engine.transactions.run(() => clear(engine, directory))
+    if (below === undefined) stack.pop()
+    else if (below !== directory) stack.push(below)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/**
+ * Removes a page of a directory, and the directory itself once it is empty.
+ * @returns undefined when it is gone, the directory if there is more of it, or a subdirectory that must go first
+ */
+function clear(engine: Engine, directory: Ino): Ino | undefined {
+  const { sql, log } = engine
+  const page = sql.entries.all(directory, '', PAGE)
+  for (const entry of page) {
+    if (isDirectory(entry) && sql.someEntry.get(entry.ino) !== undefined) return entry.ino
+    sql.deleteEntry.run(directory, entry.name)
+    if (isDirectory(entry) || entry.nlink <= 1) log.charge(entry.tree, destroy(engine, entry))
+    else sql.updateInode.run({ ...entry, nlink: entry.nlink - 1 })
+  }
+  if (page.length > 0) return directory
+  const row = sql.inode.get(directory)
+  if (row !== undefined) log.charge(row.tree, destroy(engine, row))
+  return undefined
+}

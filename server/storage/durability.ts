@@ -1,0 +1,109 @@
+import { constants } from 'node:fs'
+import { Coalesced } from './coalesced.js'
+import type { Contents } from './contents.js'
+import { failure } from './failure.js'
+import { type Disk, isErrno } from './fs.js'
+import { Unsynced } from './unsynced.js'
+
+/** Contents, or folders, synced at the same time. */
+const AT_ONCE = 4
+/** Unsynced contents remembered before they are synced without anybody asking. */
+const MANY = 4096
+
+/**
+ * Power durability by group commit. Every transaction and every content write survives `kill -9` by itself, since the
+ * kernel has it. What must survive loss of power waits here for a sync that all waiting requests share: first the bytes,
+ * then the folders that name them, then the WAL whose rows claim them. Nothing blocks the event loop.
+ */
+export class Durability {
+  readonly #disk: Disk
+  readonly #wal: string | undefined
+  #fd: number | undefined
+  readonly #contents: Unsynced<number>
+  readonly #folders: Unsynced<string>
+  readonly #log = new Coalesced(() => this.#syncLog())
+  readonly #all = new Coalesced(() => this.#syncAll())
+
+  /** @param database path of the database; undefined if it is in memory */
+  constructor(disk: Disk, database: string | undefined, contents: () => Contents) {
+    this.#disk = disk
+    this.#wal = database === undefined ? undefined : `${database}-wal`
+    this.#contents = new Unsynced((generation) => this.#syncContent(contents(), generation))
+    this.#folders = new Unsynced((path) => unlessGone(disk.syncFolder(path)))
+  }
+
+  /** The content of a generation was written to. */
+  touched(generation: number): void {
+    this.#contents.mark(generation)
+    // If it fails, the contents stay dirty and the next who asks gets the error.
+    if (this.#contents.count >= MANY && this.#all.isIdle) void this.#all.run().catch(() => {})
+  }
+
+  /** The file of a generation is gone: nothing to sync. */
+  forgotten(generation: number): void {
+    this.#contents.forget(generation)
+  }
+
+  folderChanged(path: string): void {
+    this.#folders.mark(path)
+  }
+
+  /** Everything acknowledged so far is on the disk. */
+  async all(): Promise<void> {
+    try {
+      if (this.#contents.count + this.#folders.count === 0) await this.#log.run()
+      else await this.#all.run()
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+
+  /** One content and all metadata are on the disk. @param generation undefined if it has no content file */
+  async one(generation: number | undefined): Promise<void> {
+    try {
+      if (generation !== undefined) await this.#contents.sync(generation)
+      await this.#folders.syncAll(AT_ONCE)
+      await this.#log.run()
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) this.#disk.close(this.#fd)
+    this.#fd = undefined
+  }
+
+  async #syncAll(): Promise<void> {
+    await this.#contents.syncAll(AT_ONCE)
+    await this.#folders.syncAll(AT_ONCE)
+    await this.#log.run()
+  }
+
+  async #syncContent(contents: Contents, generation: number): Promise<void> {
+    const sync = async () => {
+      const handle = contents.acquire(generation)
+      try {
+        await this.#disk.fdatasync(handle.fd)
+      } finally {
+        contents.release(handle)
+      }
+    }
+    await unlessGone(sync())
+  }
+
+  async #syncLog(): Promise<void> {
+    if (this.#wal === undefined) return
+    this.#fd ??= this.#disk.open(this.#wal, constants.O_RDWR)
+    await this.#disk.fdatasync(this.#fd)
+  }
+}
+
+/** What was replaced or removed in the meantime needs no sync. */
+async function unlessGone(sync: Promise<void>): Promise<void> {
+  try {
+    await sync
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+}

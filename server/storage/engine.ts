@@ -1,0 +1,177 @@
+import { join } from 'node:path'
+import type { Database } from '../database/database.js'
+import { fileStatements } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { inodeRow } from './access.js'
+import { ChangeLog } from './change-log.js'
+import { type Clock, timespec, wallClock } from './clock.js'
+import { Contents } from './contents.js'
+import type { Engine } from './context.js'
+import { Durability } from './durability.js'
+import { type Disk, nodeDisk } from './fs.js'
+import { Locks } from './locks.js'
+import { NO_CONTENT } from './names.js'
+import { draft, insertInode } from './new-inode.js'
+import { Numbers } from './numbers.js'
+import { Space } from './space.js'
+import type { Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
+import { sweepBuilding, sweepContents, sweepUnused } from './sweep.js'
+import { Transactions } from './transactions.js'
+import { UserTree } from './tree.js'
+import { putBackAll } from './undo.js'
+
+export interface StorageOptions {
+  /** The data directory; contents lie in `content/` below it. */
+  readonly directory: string
+  readonly database: Database
+  /** Nanoseconds since the epoch; the wall clock by default. */
+  readonly clock?: Clock
+  readonly disk?: Disk
+  /** Bytes of the disk that files never take. */
+  readonly reserveBytes?: number
+}
+
+const RESERVE_BYTES = 64 * 1024 * 1024
+const SWEEP_MILLISECONDS = 60 * 60 * 1000
+/** Trees remembered, so that a request does not look its own up. */
+const TREES = 1024
+
+/**
+ * Opens the engine: puts back what a crash left half written, then serves; orphans are swept meanwhile. One process at
+ * a time: the caller holds the lock of the data directory.
+ */
+export async function openStorage(options: StorageOptions): Promise<SqliteStorage> {
+  const engine = createEngine(options)
+  await putBackAll(engine)
+  return new SqliteStorage(engine)
+}
+
+/** The parts put together. */
+export function createEngine(options: StorageOptions): Engine {
+  const { directory, database, clock = wallClock(), disk = nodeDisk } = options
+  const sql = fileStatements(database)
+  const transactions = new Transactions(database)
+  const file = database.memory ? undefined : database.name
+  const durability: Durability = new Durability(disk, file, () => contents)
+  const root = join(directory, 'content')
+  const contents = new Contents(disk, root, (path) => durability.folderChanged(path))
+  return {
+    sql,
+    transactions,
+    disk,
+    clock,
+    contents,
+    durability,
+    locks: new Locks(),
+    log: new ChangeLog(sql, transactions, clock),
+    space: new Space(disk, root, options.reserveBytes ?? RESERVE_BYTES),
+    inos: new Numbers(sql, transactions, 'ino'),
+    generations: new Numbers(sql, transactions, 'generation'),
+    overwriting: new Map(),
+    unrestored: new Set(),
+    gathered: { bytes: 0 },
+  }
+}
+
+/** Metadata in SQLite, content in files. */
+export class SqliteStorage implements Storage {
+  readonly #engine: Engine
+  readonly #trees = new Map<UserId, UserTree>()
+  readonly #timer: NodeJS.Timeout
+  #sweeping: Promise<void>
+  #closed = false
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    const stopped = () => this.#closed
+    this.#sweeping = this.#sweep(async () => {
+      await sweepBuilding(engine)
+      await sweepContents(engine, engine.generations.start, stopped)
+      await sweepUnused(engine, stopped)
+    })
+    this.#timer = setInterval(() => {
+      this.#sweeping = this.#sweeping.then(() => this.#sweep(() => sweepUnused(engine, stopped)))
+    }, SWEEP_MILLISECONDS)
+    this.#timer.unref()
+  }
+
+  async tree(owner: UserId): Promise<Tree> {
+    return this.#tree(owner)
+  }
+
+  async durable(ino?: Ino): Promise<void> {
+    const { durability, sql } = this.#engine
+    if (ino === undefined) return durability.all()
+    const row = sql.inode.get(ino)
+    return durability.one(row?.stored === 1 ? row.generation : undefined)
+  }
+
+  async setQuota(owner: UserId, quota: Quota): Promise<void> {
+    for (const limit of [quota.maxBytes, quota.maxInodes]) {
+      if (limit !== null && (!Number.isSafeInteger(limit) || limit < 0)) {
+        throw new FileError('EINVAL', 'a quota must be a non-negative integer, or none')
+      }
+    }
+    const { id } = this.#tree(owner)
+    this.#engine.sql.setQuota.run(quota.maxBytes, quota.maxInodes, id)
+  }
+
+  async quota(owner: UserId): Promise<Quota & Usage> {
+    const row = this.#engine.sql.treeById.get(this.#tree(owner).id)
+    if (row === undefined) throw new FileError('ENOENT', 'this user has no files')
+    const { bytes, inodes, max_bytes, max_inodes } = row
+    return { bytes, inodes, maxBytes: max_bytes, maxInodes: max_inodes }
+  }
+
+  /** Resolves when what a crash left has been swept. */
+  async swept(): Promise<void> {
+    await this.#sweeping
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    await this.#sweeping
+    await this.#engine.contents.close()
+    this.#engine.durability.close()
+  }
+
+  #tree(owner: UserId): UserTree {
+    const known = this.#trees.get(owner)
+    if (known !== undefined) return known
+    const row = this.#engine.sql.tree.get(owner) ?? plant(this.#engine, owner)
+    const tree = new UserTree(this.#engine, row)
+    if (this.#trees.size >= TREES) this.#trees.clear()
+    this.#trees.set(owner, tree)
+    return tree
+  }
+
+  /** A sweep is no request's business: what it could not do, the next one does. */
+  async #sweep(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work()
+    } catch {
+      // Orphans cost space, nothing else; fsck reports them.
+    }
+  }
+}
+
+/** Makes the root directory of a user. */
+function plant(engine: Engine, owner: UserId): { id: number; owner: UserId; root: Ino } {
+  const now = timespec(engine.clock())
+  const number = { fresh: engine.inos.next() }
+  const attributes = { mode: 0o755, uid: 0, gid: 0 }
+  return engine.transactions.run(() => {
+    const id = engine.sql.insertTree.get(owner, number.fresh)?.id
+    if (id === undefined) throw new FileError('EIO', 'the root directory could not be made')
+    const tree = { id, owner, root: number.fresh }
+    insertInode(
+      engine,
+      tree,
+      draft({ type: 'directory' }, attributes, now, NO_CONTENT),
+      number,
+      now,
+    )
+    return { ...tree, root: inodeRow(engine, tree, number.fresh).ino }
+  })
+}

@@ -1,0 +1,86 @@
+import { FileError } from '../errors.js'
+import type { Handle } from './contents.js'
+import type { Engine } from './context.js'
+import { checkSize, SIZE_MAX } from './room.js'
+import { append, type WritePart } from './storage.js'
+
+/** Parts of one write wait in memory up to the first limit, those of all writes up to the second; then in a file. */
+const OWN_MEMORY = 8 * 1024 * 1024
+const ALL_MEMORY = 64 * 1024 * 1024
+/** Parts of one write; beyond, it is refused. */
+const PARTS_MAX = 100_000
+
+/** A part that has come whole: in memory, or in the spool file from `spooled` on. */
+export interface Piece {
+  readonly offset: number | typeof append
+  readonly length: number
+  readonly data: Buffer | undefined
+  readonly spooled: number
+}
+
+/** All parts of one write. Call `end` when they have been used. */
+export interface Gathered {
+  readonly pieces: readonly Piece[]
+  readonly bytes: number
+  readonly spool: Handle | undefined
+  end(): void
+}
+
+/** Takes in all parts before anything is written, so that a source that fails leaves no half of them. */
+export async function gather(
+  engine: Engine,
+  parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+): Promise<Gathered> {
+  const pieces: Piece[] = []
+  let bytes = 0
+  let inMemory = 0
+  let spilled = 0
+  let spool: Handle | undefined
+  const end = () => {
+    engine.gathered.bytes -= inMemory
+    inMemory = 0
+    if (spool === undefined) return
+    engine.contents.release(spool)
+    engine.contents.discard(spool.generation)
+    spool = undefined
+  }
+  /** Moves what is in memory to the spool file. */
+  const spill = async () => {
+    spool ??= engine.contents.create(engine.generations.next())
+    let position = bytes - inMemory
+    for (; spilled < pieces.length; spilled += 1) {
+      const piece = pieces[spilled]
+      if (piece?.data === undefined) continue
+      await engine.disk.write(spool.fd, [piece.data], position)
+      pieces[spilled] = { ...piece, data: undefined, spooled: position }
+      position += piece.length
+    }
+    engine.gathered.bytes -= inMemory
+    inMemory = 0
+  }
+  try {
+    for await (const { offset, data } of parts) {
+      if (data.length === 0) continue
+      if (offset !== append) checkSize(offset)
+      if (pieces.length === PARTS_MAX) {
+        throw new FileError('EINVAL', `one write takes at most ${PARTS_MAX} parts`)
+      }
+      if (offset !== append && offset > SIZE_MAX - data.length) checkSize(Number.POSITIVE_INFINITY)
+      engine.space.take(data.length)
+      pieces.push({ offset, length: data.length, data, spooled: 0 })
+      bytes += data.length
+      inMemory += data.length
+      engine.gathered.bytes += data.length
+      if (inMemory > (spool === undefined ? OWN_MEMORY : SPILL)) await spill()
+      else if (inMemory > SPILL && engine.gathered.bytes > ALL_MEMORY) await spill()
+    }
+    if (spool !== undefined) await spill()
+    return { pieces, bytes, spool, end }
+  } catch (error) {
+    end()
+    throw error
+  }
+}
+
+/** Once a write has a spool file, so many bytes go to it at a time. */
+const SPILL = 256 * 1024

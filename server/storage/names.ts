@@ -1,0 +1,127 @@
+import type { InodeRow } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { inodeRow, liveDirectoryRow } from './access.js'
+import { NOTHING_USED } from './change-log.js'
+import { timespec } from './clock.js'
+import type { Engine, TreeId } from './context.js'
+import { changed, isDirectory, toInode } from './inode.js'
+import { destroy, dropLink, touchDirectory } from './links.js'
+import { draft, inherited, insertInode } from './new-inode.js'
+import type {
+  Ino,
+  NewAttributes,
+  NewInode,
+  Origin,
+  Place,
+  Precondition,
+  RemoveKind,
+} from './storage.js'
+
+/** The generation of what can have no content. */
+export const NO_CONTENT = 0
+
+/** mkdir(2), mknod(2), symlink(2). */
+export function make(
+  engine: Engine,
+  tree: TreeId,
+  place: Place,
+  what: NewInode,
+  attributes: NewAttributes,
+  origin: Origin,
+): InodeRow {
+  const now = timespec(engine.clock())
+  const generation = what.type === 'file' ? engine.generations.next() : NO_CONTENT
+  const made = draft(what, attributes, now, generation)
+  const number = inodeNumber(engine, attributes.ino)
+  return engine.transactions.run(() => {
+    const directory = vacant(engine, tree, place)
+    const row = insertInode(engine, tree, inherited(made, directory), number, now)
+    engine.sql.insertEntry.run(place.directory, place.name, row.ino)
+    touchDirectory(engine, place.directory, isDirectory(row) ? 1 : 0, now)
+    engine.log.note(tree.id, { kind: 'make', ino: row.ino, place }, { bytes: 0, inodes: 1 }, origin)
+    return row
+  })
+}
+
+/** The number of a new inode: the reserved one its maker asked for, or a fresh one. */
+export function inodeNumber(engine: Engine, reserved: Ino | undefined) {
+  return reserved === undefined ? { fresh: engine.inos.next() } : { reserved }
+}
+
+/** Within a transaction: the directory of a name that is still free. @throws EEXIST */
+function vacant(engine: Engine, tree: TreeId, place: Place): InodeRow {
+  const directory = liveDirectoryRow(engine, tree, place.directory)
+  if (engine.sql.entry.get(place.directory, place.name) !== undefined) {
+    throw new FileError('EEXIST', `"${place.name}" exists`)
+  }
+  return directory
+}
+
+/** link(2). */
+export function link(
+  engine: Engine,
+  tree: TreeId,
+  ino: Ino,
+  place: Place,
+  origin: Origin,
+): InodeRow {
+  const now = timespec(engine.clock())
+  return engine.transactions.run(() => {
+    const row = inodeRow(engine, tree, ino)
+    if (isDirectory(row)) throw new FileError('EPERM', 'a directory cannot have a second name')
+    if (row.nlink === 0) throw new FileError('ENOENT', 'the file was removed')
+    vacant(engine, tree, place)
+    const linked = { ...row, ...changed(now), nlink: row.nlink + 1 }
+    engine.sql.updateInode.run(linked)
+    engine.sql.insertEntry.run(place.directory, place.name, ino)
+    touchDirectory(engine, place.directory, 0, now)
+    engine.log.note(tree.id, { kind: 'make', ino, place }, NOTHING_USED, origin)
+    return linked
+  })
+}
+
+/** unlink(2) and rmdir(2). */
+export function remove(
+  engine: Engine,
+  tree: TreeId,
+  place: Place,
+  how: { kind: RemoveKind; keep: boolean; precondition: Precondition },
+  origin: Origin,
+): InodeRow {
+  const now = timespec(engine.clock())
+  return engine.transactions.run(() => {
+    const row = named(engine, tree, place)
+    if (how.kind === 'unlink' && isDirectory(row)) {
+      throw new FileError('EISDIR', `"${place.name}" is a directory`)
+    }
+    if (how.kind === 'rmdir' && !isDirectory(row)) {
+      throw new FileError('ENOTDIR', `"${place.name}" is no directory`)
+    }
+    how.precondition(toInode(row))
+    const { row: left, usage, gone } = dropLink(engine, row, how.keep, now)
+    engine.sql.deleteEntry.run(place.directory, place.name)
+    touchDirectory(engine, place.directory, isDirectory(row) ? -1 : 0, now)
+    engine.log.note(tree.id, { kind: 'remove', ino: row.ino, place, gone }, usage, origin)
+    return left
+  })
+}
+
+/** What a place names. @throws ENOENT, ENOTDIR */
+export function named(engine: Engine, tree: TreeId, place: Place): InodeRow {
+  liveDirectoryRow(engine, tree, place.directory)
+  const row = engine.sql.entry.get(place.directory, place.name)
+  if (row === undefined) throw new FileError('ENOENT', `there is no "${place.name}"`)
+  return row
+}
+
+/** Gives up an inode kept without a name; one that has a name, or is gone already, stays as it is. */
+export function release(engine: Engine, tree: TreeId, ino: Ino): void {
+  engine.transactions.run(() => {
+    const row = engine.sql.inode.get(ino)
+    if (row === undefined && engine.sql.wasHere.get(ino, tree.id) !== undefined) return
+    const kept = inodeRow(engine, tree, ino)
+    if (kept.nlink > 0) return
+    const usage = destroy(engine, kept)
+    engine.log.note(tree.id, { kind: 'release', ino, gone: ino }, usage, {})
+  })
+}

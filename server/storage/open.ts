@@ -1,0 +1,98 @@
+import { Readable } from 'node:stream'
+import type { InodeRow } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { fileRow } from './access.js'
+import type { Handle } from './contents.js'
+import type { Engine, TreeId } from './context.js'
+import { failure } from './failure.js'
+import { toInode } from './inode.js'
+import type { Content, Ino, Inode } from './storage.js'
+import { settled } from './undo.js'
+
+/** Reads of so many bytes are done at once: they mostly hit the page cache, and a thread would cost more. */
+const SMALL = 64 * 1024
+/** Bytes a stream reads at a time. */
+const CHUNK = 256 * 1024
+/** The most bytes one `read` answers with. */
+const READ_MAX = 16 * 1024 * 1024
+
+/** The content of a file as it is now. */
+export function open(engine: Engine, tree: TreeId, ino: Ino): Content {
+  const row = fileRow(engine, tree, ino)
+  return new OpenContent(engine, row)
+}
+
+class OpenContent implements Content {
+  readonly inode: Inode
+  readonly #engine: Engine
+  /** Undefined for a file that is all hole, and once it is closed. */
+  #handle: Handle | undefined
+  readonly #stored: boolean
+
+  constructor(engine: Engine, row: InodeRow) {
+    this.inode = toInode(row)
+    this.#engine = engine
+    this.#stored = row.stored === 1
+    try {
+      this.#handle = this.#stored ? engine.contents.acquire(row.generation) : undefined
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+
+  async read(position: number, length: number): Promise<Buffer> {
+    const { ino, size } = this.inode
+    const wanted = Math.min(length, size - position, READ_MAX)
+    if (wanted <= 0) return Buffer.alloc(0)
+    if (!this.#stored) return Buffer.alloc(wanted)
+    const { overwriting, unrestored } = this.#engine
+    if (overwriting.size + unrestored.size > 0) await settled(this.#engine, ino)
+    const handle = this.#handle
+    if (handle === undefined) throw new FileError('EIO', 'the content was closed while it was read')
+    const { disk } = this.#engine
+    const into = Buffer.allocUnsafe(wanted)
+    try {
+      const bytes =
+        wanted <= SMALL
+          ? disk.readSync(handle.fd, into, position)
+          : await disk.read(handle.fd, into, position)
+      return bytes === wanted ? into : into.subarray(0, bytes)
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+
+  stream(first: number, last: number): Readable {
+    let position = first
+    const next = async (): Promise<Buffer | null> => {
+      if (position > last) return null
+      const wanted = Math.min(CHUNK, last + 1 - position)
+      const data = await this.read(position, wanted)
+      if (data.length < wanted) throw new FileError('EIO', 'the file was cut while it was read')
+      position += wanted
+      return data
+    }
+    return new Readable({
+      highWaterMark: 2 * CHUNK,
+      read() {
+        next().then(
+          (data) => this.push(data),
+          (error) => this.destroy(error),
+        )
+      },
+      destroy: (error, done) => {
+        this.#release()
+        done(error)
+      },
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#release()
+  }
+
+  #release(): void {
+    if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
+    this.#handle = undefined
+  }
+}

@@ -1,0 +1,109 @@
+import type { InodeRow } from '../database/files.js'
+import { fileRow } from './access.js'
+import { withChanges } from './attributes.js'
+import { timespec } from './clock.js'
+import type { Engine, TreeId } from './context.js'
+import { failure } from './failure.js'
+import { modified, toInode, withoutPrivileges } from './inode.js'
+import { bytesOf } from './links.js'
+import { checkAttributes } from './new-inode.js'
+import { placeOf } from './place.js'
+import { checkRoom, checkSize } from './room.js'
+import type { AttributeChanges, Ino, Origin, Precondition } from './storage.js'
+import { putBack } from './undo.js'
+import { cutLeftovers } from './write.js'
+
+/** truncate(2) in both directions, and what else changes with it, as one step. What it adds is a hole. */
+export async function resize(
+  engine: Engine,
+  tree: TreeId,
+  ino: Ino,
+  changes: AttributeChanges & { readonly size: number },
+  precondition: Precondition,
+  origin: Origin,
+): Promise<InodeRow> {
+  checkAttributes(changes)
+  checkSize(changes.size)
+  fileRow(engine, tree, ino)
+  // Taken outside of the transaction, as Numbers demands; spare if the file is not emptied.
+  const generation = changes.size === 0 ? engine.generations.next() : undefined
+  const resizing = { engine, tree, ino, changes, precondition, origin, generation }
+  return engine.locks.hold(ino, async () => {
+    if (engine.unrestored.has(ino)) await putBack(engine, ino)
+    const row = fileRow(engine, tree, ino)
+    precondition(toInode(row))
+    if (row.stored === 0 || changes.size === 0 || changes.size === row.size) return commit(resizing)
+    return changes.size > row.size ? grow(resizing, row) : shrink(resizing, row)
+  })
+}
+
+interface Resizing {
+  readonly engine: Engine
+  readonly tree: TreeId
+  readonly ino: Ino
+  readonly changes: AttributeChanges & { readonly size: number }
+  readonly precondition: Precondition
+  readonly origin: Origin
+  readonly generation: number | undefined
+}
+
+/** The content file first: its length is never less than the size. */
+async function grow(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
+  const { engine, tree, changes } = resizing
+  checkRoom(engine, tree, { bytes: changes.size - row.size, inodes: 0 })
+  const handle = engine.contents.acquire(row.generation)
+  try {
+    await cutLeftovers(engine, row, handle)
+    await engine.disk.truncate(handle.fd, changes.size)
+    return commit(resizing)
+  } catch (error) {
+    await engine.disk.truncate(handle.fd, row.size).catch(() => {})
+    throw failure(error)
+  } finally {
+    engine.contents.release(handle)
+  }
+}
+
+/** The metadata first: bytes beyond the size are never shown, so it does not matter if the file stays longer. */
+async function shrink(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
+  const { engine, changes } = resizing
+  const after = commit(resizing)
+  const handle = engine.contents.acquire(row.generation)
+  try {
+    await engine.disk.truncate(handle.fd, changes.size).catch(() => {})
+  } finally {
+    engine.contents.release(handle)
+  }
+  return after
+}
+
+/** An emptied file gets a new generation: who reads the old content may read on. */
+function commit(resizing: Resizing): InodeRow {
+  const { engine, tree, ino, changes, precondition, origin, generation } = resizing
+  const now = timespec(engine.clock())
+  return engine.transactions.run(() => {
+    const row = fileRow(engine, tree, ino)
+    precondition(toInode(row))
+    const emptied =
+      generation === undefined || row.stored === 0 ? {} : { generation, stored: 0 as const }
+    const resized: InodeRow = {
+      ...row,
+      ...modified(now),
+      ...emptied,
+      mode: withoutPrivileges(row.mode),
+      size: changes.size,
+      version: changes.size === row.size ? row.version : row.version + 1,
+    }
+    const after = withChanges(resized, changes, now)
+    engine.sql.updateInode.run(after)
+    const usage = { bytes: bytesOf(after) - bytesOf(row), inodes: 0 }
+    engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
+    engine.transactions.afterwards(() => {
+      if (after.generation !== row.generation) {
+        engine.durability.forgotten(row.generation)
+        engine.contents.discard(row.generation)
+      } else if (row.stored === 1) engine.durability.touched(row.generation)
+    })
+    return after
+  })
+}

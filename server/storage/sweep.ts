@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { KEPT_SECONDS, seconds } from './change-log.js'
+import { generationsIn, parseHex } from './content-path.js'
+import type { Engine } from './context.js'
+import { demolish } from './demolish.js'
+
+/** An inode without a name is kept for so long after its last use. */
+export const KEPT_UNUSED_SECONDS = 24 * 60 * 60
+/** Inodes, trees or reservations handled in one step. */
+const PAGE = 100
+
+/** What a sweep took away. */
+export interface Swept {
+  readonly contents: number
+  readonly inodes: number
+}
+
+/**
+ * At start, in the background: takes away what a crash left, folder by folder. What this process makes is not touched:
+ * its generations lie above `below`.
+ */
+export async function sweepContents(
+  engine: Engine,
+  below: number,
+  stopped: () => boolean,
+): Promise<number> {
+  const { disk, contents } = engine
+  let swept = 0
+  for (const high of await disk.names(contents.root)) {
+    if (parseHex(high) === undefined) continue
+    for (const folder of await disk.names(join(contents.root, high))) {
+      if (stopped()) return swept
+      swept += await sweepFolder(engine, join(contents.root, high, folder), folder, below)
+    }
+  }
+  return swept
+}
+
+async function sweepFolder(
+  engine: Engine,
+  path: string,
+  folder: string,
+  below: number,
+): Promise<number> {
+  const range = generationsIn(folder)
+  if (range === undefined || range.first >= below) return 0
+  const present = await engine.disk.names(path)
+  const claimed = new Set(
+    engine.sql.generations.all(range.first, range.last).map(({ generation }) => generation),
+  )
+  const orphans = present
+    .map(parseHex)
+    .filter((generation) => generation !== undefined)
+    .filter((generation) => generation < below && !claimed.has(generation))
+  for (const orphan of orphans) engine.contents.discard(orphan)
+  // A folder that is in use again by now is not empty, so it stays.
+  if (present.length === 0 && range.last < below)
+    await engine.disk.removeFolder(path).catch(() => {})
+  return orphans.length
+}
+
+/** At start: copies that were not finished. */
+export async function sweepBuilding(engine: Engine): Promise<number> {
+  let swept = 0
+  for (;;) {
+    const page = engine.sql.building.all(PAGE)
+    for (const { ino } of page) await demolish(engine, ino)
+    swept += page.length
+    if (page.length === 0) return swept
+  }
+}
+
+/** Now and then: inodes without a name that nobody uses, changes and reservations that are too old. */
+export async function sweepUnused(engine: Engine, stopped: () => boolean): Promise<number> {
+  let swept = 0
+  const before = seconds(engine.clock) - KEPT_UNUSED_SECONDS
+  for (;;) {
+    const page = engine.sql.keptBefore.all(before, PAGE)
+    for (const { ino } of page) await demolish(engine, ino)
+    swept += page.length
+    if (page.length === 0 || stopped()) break
+  }
+  await forgetChanges(engine, stopped)
+  engine.sql.forgetReservations.run(seconds(engine.clock) - KEPT_SECONDS, PAGE)
+  return swept
+}
+
+async function forgetChanges(engine: Engine, stopped: () => boolean): Promise<void> {
+  let last = 0
+  for (;;) {
+    const page = engine.sql.treesAfter.all(last, PAGE)
+    for (const { id } of page) {
+      while (!stopped() && engine.transactions.run(() => engine.log.forget(id))) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      last = id
+    }
+    if (page.length === 0 || stopped()) return
+  }
+}

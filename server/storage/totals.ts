@@ -1,0 +1,24 @@
+import type { Engine, TreeId } from './context.js'
+import type { Totals } from './storage.js'
+
+/** Inodes that "unlimited" stands for: as many as a 32-bit statfs(2) can tell. */
+const UNLIMITED_INODES = 2 ** 32 - 1
+
+/** statfs(2) numbers: the quota where there is one, but never more than the disk can take. */
+export function totals(engine: Engine, tree: TreeId): Totals {
+  const row = engine.sql.treeById.get(tree.id)
+  const disk = engine.space.numbers()
+  const bytes = row?.bytes ?? 0
+  const inodes = row?.inodes ?? 0
+  const freeBytes =
+    row === undefined || row.max_bytes === null
+      ? disk.free
+      : Math.min(disk.free, Math.max(0, row.max_bytes - bytes))
+  const totalInodes = row?.max_inodes ?? UNLIMITED_INODES
+  return {
+    totalBytes: row?.max_bytes ?? Math.max(disk.total, bytes),
+    freeBytes,
+    totalInodes,
+    freeInodes: Math.max(0, totalInodes - inodes),
+  }
+}

@@ -1,0 +1,189 @@
+import { FileError } from '../errors.js'
+import { directoryRow, inodeRow } from './access.js'
+import { setAttributes } from './attributes.js'
+import type { Changes } from './changes.js'
+import type { Engine } from './context.js'
+import { copy } from './copy.js'
+import { isDirectory, toInode } from './inode.js'
+import { link, make, release, remove } from './names.js'
+import { open } from './open.js'
+import type { FileName, StoragePath } from './path.js'
+import { rename } from './rename.js'
+import { reserve } from './reservations.js'
+import { resize } from './resize.js'
+import type {
+  AttributeChanges,
+  Content,
+  Entry,
+  Ino,
+  Inode,
+  NewAttributes,
+  NewInode,
+  Origin,
+  Place,
+  Precondition,
+  RemoveKind,
+  RenameMode,
+  Totals,
+  Tree,
+  Upload,
+  UserId,
+  WritePart,
+} from './storage.js'
+import { totals } from './totals.js'
+import { type Expected, FileUpload } from './upload.js'
+import { write } from './write.js'
+import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js'
+
+/** The most entries of one page of a directory. */
+const PAGE_MAX = 10_000
+
+/** One user's files: the operations, each in the file named after it. */
+export class UserTree implements Tree {
+  readonly owner: UserId
+  readonly root: Ino
+  readonly id: number
+  readonly changes: Changes
+  readonly #engine: Engine
+
+  constructor(engine: Engine, row: { id: number; owner: string; root: number }) {
+    this.#engine = engine
+    this.id = row.id
+    this.owner = row.owner
+    this.root = row.root
+    this.changes = engine.log.of(row.id)
+  }
+
+  async walk(from: Ino, path: StoragePath): Promise<Inode> {
+    let row = inodeRow(this.#engine, this, from)
+    for (const name of path) {
+      if (!isDirectory(row)) throw new FileError('ENOTDIR', `what holds "${name}" is no directory`)
+      const next = this.#engine.sql.entry.get(row.ino, name)
+      if (next === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
+      row = next
+    }
+    return toInode(row)
+  }
+
+  async lookup(directory: Ino, name: FileName): Promise<Inode> {
+    directoryRow(this.#engine, this, directory)
+    const row = this.#engine.sql.entry.get(directory, name)
+    if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
+    return toInode(row)
+  }
+
+  async stat(ino: Ino): Promise<Inode> {
+    return toInode(inodeRow(this.#engine, this, ino))
+  }
+
+  async list(directory: Ino, page: { after?: FileName; limit: number }): Promise<Entry[]> {
+    const { after = '', limit } = page
+    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
+      throw new FileError('EINVAL', `a page has from 1 to ${PAGE_MAX} entries`)
+    }
+    directoryRow(this.#engine, this, directory)
+    const rows = this.#engine.sql.entries.all(directory, after, limit)
+    return rows.map((row) => ({ name: row.name as FileName, inode: toInode(row) }))
+  }
+
+  async parent(directory: Ino): Promise<Ino> {
+    inodeRow(this.#engine, this, directory)
+    return this.#engine.sql.place.get(directory)?.directory ?? this.root
+  }
+
+  async make(place: Place, what: NewInode, attributes: NewAttributes, origin: Origin) {
+    return toInode(make(this.#engine, this, place, what, attributes, origin))
+  }
+
+  async link(ino: Ino, place: Place, origin: Origin): Promise<Inode> {
+    return toInode(link(this.#engine, this, ino, place, origin))
+  }
+
+  async remove(
+    place: Place,
+    how: { kind: RemoveKind; keep: boolean; precondition: Precondition },
+    origin: Origin,
+  ): Promise<Inode> {
+    return toInode(remove(this.#engine, this, place, how, origin))
+  }
+
+  async release(ino: Ino): Promise<void> {
+    release(this.#engine, this, ino)
+  }
+
+  async rename(
+    from: Place,
+    to: Place,
+    how: { mode: RenameMode; keep: boolean; precondition: Precondition },
+    origin: Origin,
+  ): Promise<{ inode: Inode; replaced: boolean }> {
+    const { row, replaced } = rename(this.#engine, this, from, to, how, origin)
+    return { inode: toInode(row), replaced }
+  }
+
+  async copy(
+    from: Ino,
+    to: Place,
+    how: { deep: boolean; precondition: Precondition },
+    origin: Origin,
+  ): Promise<{ inode: Inode; replaced: boolean }> {
+    const { row, replaced } = await copy(this.#engine, this, from, to, how, origin)
+    return { inode: toInode(row), replaced }
+  }
+
+  async setAttributes(
+    ino: Ino,
+    changes: AttributeChanges,
+    precondition: Precondition,
+    origin: Origin,
+  ): Promise<Inode> {
+    const { size } = changes
+    const row =
+      size === undefined
+        ? setAttributes(this.#engine, this, ino, changes, precondition, origin)
+        : await resize(this.#engine, this, ino, { ...changes, size }, precondition, origin)
+    return toInode(row)
+  }
+
+  async getXattr(ino: Ino, name: string): Promise<Buffer> {
+    return getXattr(this.#engine, this, ino, name)
+  }
+
+  async listXattrs(ino: Ino): Promise<string[]> {
+    return listXattrs(this.#engine, this, ino)
+  }
+
+  async setXattr(ino: Ino, name: string, value: Buffer, mode: XattrMode, origin: Origin) {
+    return toInode(setXattr(this.#engine, this, ino, name, value, mode, origin))
+  }
+
+  async removeXattr(ino: Ino, name: string, origin: Origin): Promise<Inode> {
+    return toInode(removeXattr(this.#engine, this, ino, name, origin))
+  }
+
+  async open(ino: Ino): Promise<Content> {
+    return open(this.#engine, this, ino)
+  }
+
+  async write(
+    ino: Ino,
+    parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+    precondition: Precondition,
+    origin: Origin,
+    changes: AttributeChanges = {},
+  ): Promise<Inode> {
+    return toInode(await write(this.#engine, this, ino, parts, precondition, origin, changes))
+  }
+
+  async reserve(count: number): Promise<Ino> {
+    return reserve(this.#engine, this, count)
+  }
+
+  async upload(expected: Expected = {}): Promise<Upload> {
+    return new FileUpload(this.#engine, this, expected)
+  }
+
+  async totals(): Promise<Totals> {
+    return totals(this.#engine, this)
+  }
+}

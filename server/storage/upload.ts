@@ -1,0 +1,248 @@
+import type { InodeRow } from '../database/files.js'
+import { FileError } from '../errors.js'
+import { fileRow, liveDirectoryRow, requireFile } from './access.js'
+import { withChanges } from './attributes.js'
+import { timespec } from './clock.js'
+import type { Handle } from './contents.js'
+import type { Engine, TreeId } from './context.js'
+import { failure } from './failure.js'
+import { modified, S_ISGID, toInode, typeOf, withoutPrivileges } from './inode.js'
+import { bytesOf, touchDirectory } from './links.js'
+import { inodeNumber } from './names.js'
+import { checkAttributes, draft, insertInode } from './new-inode.js'
+import { placeOf } from './place.js'
+import { checkRoom, checkSize } from './room.js'
+import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
+import { forgetUndo } from './undo.js'
+
+/** Up to so many bytes are kept until the commit and written with it, in one tick. */
+const SMALL = 64 * 1024
+/** Bytes gathered before they are written. */
+const CHUNK = 512 * 1024
+/** How often a commit looks again when what it replaces changes under it. */
+const ATTEMPTS = 100
+
+/** What is known about an upload beforehand. */
+export interface Expected {
+  readonly size?: number
+  readonly replaces?: Ino
+}
+
+/** A whole new content: a file under a generation of its own, which nothing names before the commit. */
+export class FileUpload implements Upload {
+  readonly #engine: Engine
+  readonly #tree: TreeId
+  readonly #generation: number
+  readonly #replaced: number
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #written = 0
+  #handle: Handle | undefined
+  #state: 'open' | 'ended' = 'open'
+
+  constructor(engine: Engine, tree: TreeId, expected: Expected) {
+    this.#engine = engine
+    this.#tree = tree
+    this.#generation = engine.generations.next()
+    this.#replaced =
+      expected.replaces === undefined ? 0 : bytesOf(fileRow(engine, tree, expected.replaces))
+    if (expected.size === undefined) return
+    checkSize(expected.size)
+    this.#checkRoom(expected.size)
+    engine.space.require(expected.size)
+  }
+
+  get size(): number {
+    return this.#written + this.#pendingBytes
+  }
+
+  async write(source: AsyncIterable<Buffer>): Promise<void> {
+    for await (const chunk of source) {
+      this.#requireOpen()
+      if (chunk.length === 0) continue
+      checkSize(this.size + chunk.length)
+      this.#engine.space.take(chunk.length)
+      this.#pending.push(chunk)
+      this.#pendingBytes += chunk.length
+      if (this.#pendingBytes < CHUNK) continue
+      this.#checkRoom(this.size)
+      await this.#flush()
+    }
+  }
+
+  async commit(
+    target: Place | Ino,
+    attributes: Partial<NewAttributes>,
+    precondition: Precondition,
+    origin: Origin,
+  ): Promise<{ inode: Inode; created: boolean }> {
+    this.#requireOpen()
+    try {
+      checkAttributes(attributes)
+      this.#checkRoom(this.size)
+      if (this.#handle !== undefined || this.size > SMALL) await this.#flush()
+      this.#requireOpen()
+      this.#state = 'ended'
+      const committing = { target, attributes, precondition, origin }
+      const { row, created } = await this.#put(committing)
+      if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
+      this.#handle = undefined
+      return { inode: toInode(row), created }
+    } catch (error) {
+      this.#discard()
+      throw failure(error)
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state === 'open') this.#discard()
+  }
+
+  async #put(committing: Committing): Promise<{ row: InodeRow; created: boolean }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const existing = this.#existing(committing.target)
+      if (existing === undefined) return { row: this.#create(committing), created: true }
+      const row = await this.#engine.locks.hold(existing.ino, async () =>
+        this.#existing(committing.target)?.ino === existing.ino
+          ? this.#replace(committing, existing.ino)
+          : undefined,
+      )
+      if (row !== undefined) return { row, created: false }
+    }
+    throw new FileError('EBUSY', 'what the upload replaces changes all the time; try again')
+  }
+
+  #existing(target: Place | Ino): InodeRow | undefined {
+    if (typeof target === 'number') return fileRow(this.#engine, this.#tree, target)
+    liveDirectoryRow(this.#engine, this.#tree, target.directory)
+    return this.#engine.sql.entry.get(target.directory, target.name)
+  }
+
+  #create({ target, attributes, precondition, origin }: Committing): InodeRow {
+    const engine = this.#engine
+    const tree = this.#tree
+    if (typeof target === 'number') throw new FileError('ENOENT', `there is no inode ${target}`)
+    precondition(undefined)
+    const now = timespec(engine.clock())
+    const number = inodeNumber(engine, attributes.ino)
+    const whole = { mode: 0o644, uid: 0, gid: 0, ...attributes }
+    const empty = draft({ type: 'file' }, whole, now, this.#generation)
+    const stored = this.#store()
+    return engine.transactions.run(() => {
+      const directory = liveDirectoryRow(engine, tree, target.directory)
+      const inheritsGroup = attributes.gid === undefined && (directory.mode & S_ISGID) !== 0
+      const gid = inheritsGroup ? directory.gid : empty.gid
+      const row = insertInode(engine, tree, { ...empty, gid, stored, size: this.size }, number, now)
+      engine.sql.insertEntry.run(target.directory, target.name, row.ino)
+      touchDirectory(engine, target.directory, 0, now)
+      const usage = { bytes: row.size, inodes: 1 }
+      engine.log.note(tree.id, { kind: 'make', ino: row.ino, place: target }, usage, origin)
+      this.#afterwards(stored)
+      return row
+    })
+  }
+
+  #replace({ attributes, precondition, origin }: Committing, ino: Ino): InodeRow {
+    const engine = this.#engine
+    const tree = this.#tree
+    const now = timespec(engine.clock())
+    const check = () => {
+      const row = engine.sql.inode.get(ino)
+      if (row === undefined) throw new FileError('ESTALE', 'the file is gone')
+      if (typeOf(row) === 'symlink') {
+        throw new FileError('ELOOP', 'this is a symlink, which uploads do not follow')
+      }
+      requireFile(row)
+      precondition(toInode(row))
+      return row
+    }
+    check()
+    const stored = this.#store()
+    return engine.transactions.run(() => {
+      const row = check()
+      const replaced: InodeRow = {
+        ...row,
+        ...modified(now),
+        mode: withoutPrivileges(row.mode),
+        size: this.size,
+        version: row.version + 1,
+        generation: this.#generation,
+        stored,
+      }
+      const after = withChanges(replaced, attributes, now)
+      engine.sql.updateInode.run(after)
+      forgetUndo(engine, ino)
+      const usage = { bytes: after.size - row.size, inodes: 0 }
+      engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
+      this.#afterwards(stored)
+      if (row.stored === 1) {
+        engine.transactions.afterwards(() => {
+          engine.unrestored.delete(ino)
+          engine.durability.forgotten(row.generation)
+          engine.contents.discard(row.generation)
+        })
+      }
+      return after
+    })
+  }
+
+  #afterwards(stored: 0 | 1): void {
+    const { transactions, durability } = this.#engine
+    if (stored === 1) transactions.afterwards(() => durability.touched(this.#generation))
+  }
+
+  /** Writes what is still in memory: all of a small content. Answers whether there is a content file. */
+  #store(): 0 | 1 {
+    if (this.size === 0) return 0
+    if (this.#pendingBytes > 0) {
+      this.#handle ??= this.#engine.contents.create(this.#generation)
+      for (const chunk of this.#pending) {
+        this.#engine.disk.writeSync(this.#handle.fd, chunk, this.#written)
+        this.#written += chunk.length
+        this.#pendingBytes -= chunk.length
+      }
+      this.#pending = []
+    }
+    return 1
+  }
+
+  async #flush(): Promise<void> {
+    const pending = this.#pending
+    const bytes = this.#pendingBytes
+    if (bytes === 0) return
+    try {
+      this.#handle ??= this.#engine.contents.create(this.#generation)
+      await this.#engine.disk.write(this.#handle.fd, pending, this.#written)
+    } catch (error) {
+      throw failure(error)
+    }
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#written += bytes
+  }
+
+  #checkRoom(size: number): void {
+    checkRoom(this.#engine, this.#tree, { bytes: size - this.#replaced, inodes: 0 })
+  }
+
+  #requireOpen(): void {
+    if (this.#state === 'ended') throw new FileError('EINVAL', 'the upload has ended')
+  }
+
+  #discard(): void {
+    this.#state = 'ended'
+    this.#pending = []
+    this.#pendingBytes = 0
+    if (this.#handle === undefined) return
+    this.#engine.contents.release(this.#handle)
+    this.#engine.contents.discard(this.#generation)
+    this.#handle = undefined
+  }
+}
+
+interface Committing {
+  readonly target: Place | Ino
+  readonly attributes: Partial<NewAttributes>
+  readonly precondition: Precondition
+  readonly origin: Origin
+}

@@ -1,0 +1,222 @@
+import type { InodeRow } from '../database/files.js'
+import { fileRow } from './access.js'
+import { withChanges } from './attributes.js'
+import { type Timespec, timespec } from './clock.js'
+import type { Handle } from './contents.js'
+import type { Engine, TreeId } from './context.js'
+import { failure } from './failure.js'
+import { type Gathered, gather, type Piece } from './gather.js'
+import { modified, toInode, withoutPrivileges } from './inode.js'
+import { checkAttributes } from './new-inode.js'
+import { placeOf } from './place.js'
+import { checkRoom, checkSize } from './room.js'
+import {
+  type AttributeChanges,
+  append,
+  type Ino,
+  type Origin,
+  type Precondition,
+  type WritePart,
+} from './storage.js'
+import { copyBytes, forgetUndo, putBack, type Region, saveUndo } from './undo.js'
+
+/** Writes of so many bytes are done in one tick: no reader can come between their bytes and their metadata. */
+const SMALL = 128 * 1024
+
+/** pwrite(2) for each part, and what else changes with them, as one step. */
+export async function write(
+  engine: Engine,
+  tree: TreeId,
+  ino: Ino,
+  parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+  precondition: Precondition,
+  origin: Origin,
+  changes: AttributeChanges,
+): Promise<InodeRow> {
+  checkAttributes(changes)
+  if (changes.size !== undefined) checkSize(changes.size)
+  precondition(toInode(fileRow(engine, tree, ino)))
+  const gathered = await gather(engine, parts)
+  try {
+    return await engine.locks.hold(ino, () =>
+      writeGathered({ engine, tree, ino, gathered, precondition, origin, changes }),
+    )
+  } finally {
+    gathered.end()
+  }
+}
+
+interface Write {
+  readonly engine: Engine
+  readonly tree: TreeId
+  readonly ino: Ino
+  readonly gathered: Gathered
+  readonly precondition: Precondition
+  readonly origin: Origin
+  readonly changes: AttributeChanges
+}
+
+/** A piece that has its place. */
+interface Placed {
+  readonly piece: Piece
+  readonly position: number
+}
+
+async function writeGathered(write: Write): Promise<InodeRow> {
+  const { engine, tree, ino, gathered, precondition, changes } = write
+  if (engine.unrestored.has(ino)) await putBack(engine, ino)
+  const row = fileRow(engine, tree, ino)
+  precondition(toInode(row))
+  const { placed, end } = placePieces(gathered.pieces, row.size)
+  const size = changes.size ?? end
+  checkSize(end)
+  checkRoom(engine, tree, { bytes: size - row.size, inodes: 0 })
+  const bytes = { placed, end, size, regions: overwritten(placed, row) }
+  const { contents } = engine
+  const handle =
+    row.stored === 1 ? contents.acquire(row.generation) : contents.create(row.generation)
+  try {
+    const isSmall = gathered.bytes <= SMALL && gathered.spool === undefined && size === end
+    return isSmall
+      ? await writeSmall(write, row, handle, bytes)
+      : await writeLarge(write, row, handle, bytes)
+  } finally {
+    contents.release(handle)
+  }
+}
+
+interface Bytes {
+  readonly placed: readonly Placed[]
+  /** Where the file ends once all are written. */
+  readonly end: number
+  /** Where it is to end. */
+  readonly size: number
+  readonly regions: readonly Region[]
+}
+
+async function writeSmall(
+  write: Write,
+  row: InodeRow,
+  handle: Handle,
+  { placed, end, regions }: Bytes,
+): Promise<InodeRow> {
+  const { engine } = write
+  try {
+    await cutLeftovers(engine, row, handle)
+    await saveUndo(engine, row, handle, regions)
+    // From here to the commit nothing is awaited.
+    for (const { piece, position } of placed) {
+      if (piece.data !== undefined) engine.disk.writeSync(handle.fd, piece.data, position)
+    }
+    return commit(write, end)
+  } catch (error) {
+    await takeBack(engine, row, handle)
+    throw failure(error)
+  }
+}
+
+async function writeLarge(
+  write: Write,
+  row: InodeRow,
+  handle: Handle,
+  { placed, end, size, regions }: Bytes,
+): Promise<InodeRow> {
+  const { engine, gathered } = write
+  const done = regions.length > 0 ? holdReaders(engine, row.ino) : () => {}
+  try {
+    await cutLeftovers(engine, row, handle)
+    await saveUndo(engine, row, handle, regions)
+    for (const { piece, position } of placed) {
+      if (piece.data !== undefined) await engine.disk.write(handle.fd, [piece.data], position)
+      else if (gathered.spool !== undefined) {
+        await copyBytes(engine, gathered.spool, piece.spooled, handle, position, piece.length)
+      }
+    }
+    if (size > end) await engine.disk.truncate(handle.fd, size)
+    const after = commit(write, size)
+    // Bytes beyond the end are never shown, so it does not matter if this fails.
+    if (size < Math.max(end, row.size)) await engine.disk.truncate(handle.fd, size).catch(() => {})
+    return after
+  } catch (error) {
+    await takeBack(engine, row, handle)
+    throw failure(error)
+  } finally {
+    done()
+  }
+}
+
+/** The one transaction of a write: from here on it has happened. */
+function commit(write: Write, size: number): InodeRow {
+  const { engine, tree, ino, precondition, origin, changes } = write
+  const now: Timespec = timespec(engine.clock())
+  return engine.transactions.run(() => {
+    const row = fileRow(engine, tree, ino)
+    precondition(toInode(row))
+    const mode = withoutPrivileges(row.mode)
+    const written = { ...row, ...modified(now), mode, size, stored: 1 as const }
+    const after = withChanges({ ...written, version: row.version + 1 }, changes, now)
+    engine.sql.updateInode.run(after)
+    forgetUndo(engine, ino)
+    const usage = { bytes: size - row.size, inodes: 0 }
+    engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
+    engine.transactions.afterwards(() => engine.durability.touched(row.generation))
+    return after
+  })
+}
+
+/** After a failure: the old bytes where they were, and nothing beyond the old end. */
+async function takeBack(engine: Engine, row: InodeRow, handle: Handle): Promise<void> {
+  try {
+    await putBack(engine, row.ino)
+  } catch {
+    // The old bytes stay saved: nobody reads the file before they are back.
+    engine.unrestored.add(row.ino)
+  }
+  // Frees the space; were it to fail, the next write cuts the leftovers before it extends the file.
+  await engine.disk.truncate(handle.fd, row.stored === 1 ? row.size : 0).catch(() => {})
+}
+
+/**
+ * What an earlier, unfinished write left beyond the end must not come to light when the file grows. A content that
+ * no metadata claims yet (`stored` 0) is all hole.
+ */
+export async function cutLeftovers(engine: Engine, row: InodeRow, handle: Handle): Promise<void> {
+  const { length } = engine.disk.stat(handle.fd)
+  if (row.stored === 1 && length > row.size) await engine.disk.truncate(handle.fd, row.size)
+  if (row.stored === 1) return
+  if (length > 0) await engine.disk.truncate(handle.fd, 0)
+  if (row.size > 0) await engine.disk.truncate(handle.fd, row.size)
+}
+
+function placePieces(pieces: readonly Piece[], size: number): { placed: Placed[]; end: number } {
+  let end = size
+  const placed = pieces.map((piece) => {
+    const position = piece.offset === append ? end : piece.offset
+    end = Math.max(end, position + piece.length)
+    return { piece, position }
+  })
+  return { placed, end }
+}
+
+/** Bytes of the file that pieces overwrite; a file without content has none. */
+function overwritten(placed: readonly Placed[], row: InodeRow): Region[] {
+  if (row.stored === 0) return []
+  return placed
+    .map(({ piece, position }) => {
+      return { position, length: Math.min(position + piece.length, row.size) - position }
+    })
+    .filter(({ length }) => length > 0)
+}
+
+/** Readers of this inode wait until the answered function is called. */
+function holdReaders(engine: Engine, ino: Ino): () => void {
+  let resolve: () => void = () => {}
+  const overwriting = new Promise<void>((done) => {
+    resolve = done
+  })
+  engine.overwriting.set(ino, overwriting)
+  return () => {
+    engine.overwriting.delete(ino)
+    resolve()
+  }
+}
