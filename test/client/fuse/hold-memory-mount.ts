@@ -90,6 +90,12 @@ async function obey(order: Order): Promise<unknown> {
   }
 }
 
+const answering = new Set<Promise<void>>()
+
+function send(message: object): Promise<void> {
+  return new Promise((resolve) => process.send?.(message, undefined, {}, () => resolve()))
+}
+
 async function hold(settings: Settings): Promise<void> {
   fs.validMilliseconds = settings.validMilliseconds
   fs.keepCache = settings.keepCache
@@ -97,20 +103,21 @@ async function hold(settings: Settings): Promise<void> {
   if (binding === undefined) throw new Error('no such binding')
   mounted = await binding(settings.directory, fs, settings.options)
   process.on('message', ({ id, order }: { id: number; order: Order }) => {
-    obey(order).then(
-      (result) => process.send?.({ id, result }),
-      (error) => process.send?.({ id, error: { message: error.message, code: error.code } }),
+    const answer = obey(order).then(
+      (result) => send({ id, result }),
+      (error) => send({ id, error: { message: error.message, code: error.code } }),
     )
+    answering.add(answer)
+    void answer.finally(() => answering.delete(answer))
   })
-  process.send?.({ mounted: true })
+  await send({ mounted: true })
   await mounted.ended
+  await Promise.allSettled(answering)
+  // Nothing of the binding may keep the process alive now.
+  process.disconnect()
 }
 
-hold(JSON.parse(process.argv[2] ?? '')).then(
-  () => process.exit(0),
-  (error) => {
-    process.send?.({ mounted: false, error: { message: error.message, code: error.code } })
-    process.exitCode = 1
-    process.disconnect?.()
-  },
-)
+hold(JSON.parse(process.argv[2] ?? '')).catch(async (error) => {
+  await send({ mounted: false, error: { message: error.message, code: error.code } })
+  process.disconnect()
+})

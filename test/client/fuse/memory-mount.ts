@@ -88,6 +88,7 @@ export class MemoryMount {
         else reject(Object.assign(new Error(said.error.message), said.error))
       }
       this.process.on('message', hear)
+      void this.exited.then((code) => reject(new Error(`the mount has ended (${code})`)))
       this.process.send({ id, order }, (error) => error && reject(error))
     })
   }
