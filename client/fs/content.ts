@@ -2,9 +2,13 @@ import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
 import type { RemoteFiles, RemotePart } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
+import { type Birth, bear } from './birth.js'
 import type { Budget } from './budget.js'
-import { covers, type DirtyBlock, DirtyBlocks, overlay } from './dirty-blocks.js'
+import { covers, overlay } from './dirty-blocks.js'
 import type { KnownNode } from './nodes.js'
+import { asAttributes, localTime, withBytes } from './time.js'
+import { type Batch, isEmptyBatch, Unsent } from './unsent.js'
+import { Versions } from './versions.js'
 
 /** What the contents of all files share. */
 export interface ContentMount {
@@ -22,35 +26,26 @@ export interface ContentMount {
   relieve(): Promise<void>
 }
 
-/** A new file that the server has not heard of yet. */
-export interface Birth {
-  readonly directory: number
-  readonly name: string
-  readonly attributes: WireAttributes
-  /** O_TRUNC: should somebody else be first, then what they wrote is cut. */
-  readonly truncates: boolean
-}
-
 /** One request carries this much of a long file. */
 const PART_BYTES = 4 << 20
+/** While a file is written its full blocks are sent once there are this many bytes. */
+const PUMP_BYTES = 6 << 20
 /** Requests under way for one file. */
 const IN_FLIGHT = 4
 /** One file may hold this much unsent; then its writer waits. */
 const FILE_BYTES = 24 << 20
 
 /**
- * What is written to one inode and not yet on the server, shared by all its handles: bytes at offsets, bytes to append,
- * "cut to nothing", and attributes. Long files are sent in parts while writing goes on; the rest, and the attributes with
- * it, in one request at flush. What cannot be sent stays here and the next flush tries again.
+ * What is written to one inode and not yet on the server, shared by all its handles: bytes, "cut to nothing", attributes.
+ * Long files are sent in parts while writing goes on; the rest, and the attributes with it, in one request at flush. What
+ * cannot be sent stays here, and the next flush tries again.
  */
 export class Content {
   readonly #mount: ContentMount
   readonly #node: KnownNode
-  readonly #written = new DirtyBlocks()
-  readonly #appended = new DirtyBlocks()
-  readonly #sending = new Set<DirtyBlock>()
+  readonly #unsent: Unsent
+  readonly #versions: Versions
   readonly #inFlight = new Set<Promise<void>>()
-  #isAppending = false
   #birth: Birth | undefined
   #isCut = false
   #changes: WireAttributeChanges = {}
@@ -58,9 +53,7 @@ export class Content {
   #base: WireAttributes
   #size: number
   #writtenAt = '0'
-  /** Versions: what the base had when the last exchange began, and how many of ours were added since. */
-  #versionBefore: number
-  #ownVersions = 0
+  /** What failed in the background. */
   #error: unknown
   #turn: Promise<void> = Promise.resolve()
   /** When the oldest unsent change came. */
@@ -69,9 +62,10 @@ export class Content {
   constructor(mount: ContentMount, node: KnownNode, base: WireAttributes, birth?: Birth) {
     this.#mount = mount
     this.#node = node
+    this.#unsent = new Unsent(mount.budget)
+    this.#versions = new Versions(base.version)
     this.#base = base
     this.#size = base.size
-    this.#versionBefore = base.version
     this.#birth = birth
     if (birth !== undefined) this.#since = mount.now()
   }
@@ -80,23 +74,17 @@ export class Content {
     return this.#isSent && this.#inFlight.size === 0
   }
 
-  get isUnborn(): boolean {
-    return this.#birth !== undefined
-  }
-
-  /** A new file without content yet: nothing that a stat must wait for. */
-  get isBlank(): boolean {
-    return this.isUnborn && this.#size === 0 && this.#inFlight.size === 0
-  }
-
   get birth(): Birth | undefined {
     return this.#birth
   }
 
+  /** A new file without content yet: nothing that a stat must wait for. */
+  get isBlank(): boolean {
+    return this.#birth !== undefined && this.#size === 0 && this.#inFlight.size === 0
+  }
+
   get bytes(): number {
-    let bytes = this.#written.bytes + this.#appended.bytes
-    for (const block of this.#sending) bytes += block.capacity
-    return bytes
+    return this.#unsent.bytes
   }
 
   /** For how long the oldest unsent change waits. */
@@ -106,35 +94,23 @@ export class Content {
 
   /** The attributes as a program must see them now. */
   attributes(): WireAttributes {
-    const { mtime, atime, ...changes } = this.#changes
     const touched = this.#isDirty ? { mtime: this.#writtenAt, ctime: this.#writtenAt } : {}
-    return {
-      ...this.#base,
-      ...touched,
-      ...changes,
-      ...(mtime === undefined ? {} : { mtime: mtime === 'now' ? nanoseconds() : mtime }),
-      ...(atime === undefined ? {} : { atime: atime === 'now' ? nanoseconds() : atime }),
-      size: this.#size,
-    }
+    return { ...this.#base, ...touched, ...asAttributes(this.#changes), size: this.#size }
   }
 
   async write(offset: number, data: Buffer, where: 'there' | 'at the end'): Promise<void> {
     this.#throwError()
     await this.#begin()
-    if (where === 'there' && this.#hasAppended && offset + data.length > this.#base.size) {
-      await this.flush()
+    const end = offset + data.length
+    if (where === 'there' && this.#unsent.hasAppended && end > this.#base.size) await this.flush()
+    if (where === 'there') {
+      this.#unsent.write(offset, data)
+      this.#size = Math.max(this.#size, end)
+    } else {
+      this.#unsent.append(this.#size, data)
+      this.#size += data.length
     }
-    const grown =
-      where === 'there' ? this.#written.write(offset, data) : this.#appended.write(this.#size, data)
-    this.#size = Math.max(
-      this.#size,
-      where === 'there' ? offset + data.length : this.#size + data.length,
-    )
-    this.#mount.budget.take(grown)
-    this.#writtenAt = nanoseconds()
-    // A write sets the time anew (write(2)); what was set before it no longer counts.
-    delete this.#changes.mtime
-    this.#since ??= this.#mount.now()
+    this.#isTouched()
     this.#pump()
     await this.#room()
   }
@@ -144,12 +120,10 @@ export class Content {
     await this.#begin()
     await this.#exclusive(async () => {
       await Promise.allSettled(this.#inFlight)
-      this.#discard()
+      this.#unsent.clear()
       this.#isCut = this.#birth === undefined
       this.#size = 0
-      this.#writtenAt = nanoseconds()
-      delete this.#changes.mtime
-      this.#since ??= this.#mount.now()
+      this.#isTouched()
     })
   }
 
@@ -157,8 +131,7 @@ export class Content {
   async resize(size: number): Promise<void> {
     await this.flush()
     await this.#begin()
-    const attributes = await this.#mount.files.setAttributes(this.#node.ino, { size })
-    this.#confirm(attributes, 1)
+    this.#confirm(await this.#mount.files.setAttributes(this.#node.ino, { size }), 1)
   }
 
   async setAttributes(changes: WireAttributeChanges): Promise<void> {
@@ -167,28 +140,23 @@ export class Content {
     this.#since ??= this.#mount.now()
   }
 
-  /** Whether what is unsent touches a range, so that the server's bytes alone are not the file's. */
-  hides(offset: number, length: number): boolean {
-    return this.#birth !== undefined || this.#isCut || this.#over(offset, length).length > 0
-  }
-
   /** Bytes of the file as a program must see them. `fetch` reads from the server. */
   async read(
     offset: number,
     length: number,
     fetch: (offset: number, length: number) => Promise<Buffer>,
   ): Promise<Buffer> {
-    const end = Math.min(offset + length, this.#size)
-    if (end <= offset) return Buffer.alloc(0)
-    // Blocks confirmed while we fetch are not in the fetched bytes for sure: so they are laid over as they were before.
-    const before = this.#over(offset, end - offset)
-    const whole = Buffer.alloc(end - offset)
-    if (this.#birth === undefined && !this.#isCut && !covers(before, offset, whole.length)) {
+    const whole = Buffer.alloc(Math.max(0, Math.min(length, this.#size - offset)))
+    if (whole.length === 0) return whole
+    // Blocks that arrive there while we fetch may be missing in what we get: so they are laid over it as they are now.
+    const before = this.#unsent.over(offset, whole.length)
+    const isRemote = this.#birth === undefined && !this.#isCut
+    if (isRemote && !covers(before, offset, whole.length)) {
       const fetched = await fetch(offset, whole.length)
       fetched.copy(whole)
     }
     overlay(before, whole, offset)
-    overlay(this.#over(offset, whole.length), whole, offset)
+    overlay(this.#unsent.over(offset, whole.length), whole, offset)
     return whole
   }
 
@@ -197,9 +165,9 @@ export class Content {
     return this.#exclusive(() => this.#send())
   }
 
-  /** Gives up what the server refused for good. */
+  /** Gives up what is not sent. */
   discard(): void {
-    this.#discard()
+    this.#unsent.clear()
     this.#birth = undefined
     this.#isCut = false
     this.#changes = {}
@@ -208,30 +176,18 @@ export class Content {
   }
 
   get #isDirty(): boolean {
-    return (
-      this.#isCut || !this.#written.isEmpty || !this.#appended.isEmpty || this.#sending.size > 0
-    )
+    return this.#isCut || !this.#unsent.isEmpty
   }
 
   get #isSent(): boolean {
     return !this.#isDirty && this.#birth === undefined && Object.keys(this.#changes).length === 0
   }
 
-  get #hasAppended(): boolean {
-    return this.#isAppending || !this.#appended.isEmpty
-  }
-
-  /** All pieces over a range, older ones first. */
-  #over(offset: number, length: number): DirtyBlock[] {
-    const sending = [...this.#sending].filter(
-      (block) => block.start < offset + length && block.end > offset,
-    )
-    sending.sort((a, b) => a.index - b.index)
-    return [
-      ...sending,
-      ...this.#written.within(offset, length),
-      ...this.#appended.within(offset, length),
-    ]
+  /** A write sets the time anew (write(2)): what was set before no longer counts. */
+  #isTouched(): void {
+    this.#writtenAt = localTime()
+    delete this.#changes.mtime
+    this.#since ??= this.#mount.now()
   }
 
   /** The first change after everything was sent starts from what the server has now. */
@@ -243,12 +199,11 @@ export class Content {
     if (!this.isClean) return
     this.#base = base
     this.#size = base.size
-    this.#versionBefore = base.version
-    this.#ownVersions = 0
+    this.#versions.start(base.version)
   }
 
   #exclusive(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work, work)
+    const turn = this.#turn.then(work)
     this.#turn = turn.catch(() => {})
     return turn
   }
@@ -258,7 +213,7 @@ export class Content {
     for (;;) {
       if (this.#birth !== undefined) await this.#beBorn(this.#birth)
       else if (this.#isCut) await this.#sendCut()
-      else if (!this.#written.isEmpty || !this.#appended.isEmpty) await this.#sendNext()
+      else if (!this.#unsent.hasSentAll) await this.#sendNext()
       else if (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
       else if (!this.#isSent) await this.#sendAttributes()
       else break
@@ -270,42 +225,39 @@ export class Content {
   /** Sends the next part; the last one waits for the others and carries the attributes. */
   async #sendNext(): Promise<void> {
     if (this.#inFlight.size >= IN_FLIGHT) await Promise.race(this.#inFlight)
-    const batch = this.#take('all')
-    if (batch.written.length + batch.appended.length === 0) {
-      await Promise.all(this.#inFlight)
-      return
-    }
-    const isLast = this.#written.isEmpty && this.#appended.isEmpty
-    this.#hold(batch)
-    if (!isLast) {
+    const batch = this.#unsent.take('all', PART_BYTES)
+    if (!isEmptyBatch(batch) && !this.#unsent.hasSentAll) {
       void this.#launch(batch, {})
       return
     }
     try {
       await Promise.all(this.#inFlight)
     } catch (error) {
-      this.#putBack(batch)
+      this.#unsent.putBack(batch)
       throw error
     }
-    await this.#launch(batch, this.#takeChanges())
+    if (!isEmptyBatch(batch)) await this.#launch(batch, this.#takeChanges())
   }
 
   /** Content of a file that was cut: one request if nothing is missing between its pieces. */
   async #sendCut(): Promise<void> {
     await Promise.all(this.#inFlight)
-    const isWhole = this.#appended.isEmpty && covers(this.#written.sorted(), 0, this.#size)
-    if (!isWhole || this.#size === 0 || this.#size > PART_BYTES) {
+    const size = this.#size
+    if (
+      size === 0 ||
+      size > PART_BYTES ||
+      this.#unsent.hasAppended ||
+      !this.#unsent.isAllOf(size)
+    ) {
       const attributes = await this.#mount.files.setAttributes(this.#node.ino, { size: 0 })
       this.#isCut = false
       this.#confirm(attributes, 1)
       return
     }
-    const batch = this.#take('all')
-    this.#hold(batch)
-    const size = this.#size
+    const batch = this.#unsent.take('all', Number.POSITIVE_INFINITY)
     await this.#launch(batch, { ...this.#takeChanges(), size })
     this.#isCut = false
-    if (this.#isSent) this.#size = this.#base.size
+    if (!this.#isDirty) this.#size = this.#base.size
   }
 
   async #sendAttributes(): Promise<void> {
@@ -318,72 +270,54 @@ export class Content {
     }
   }
 
-  /** One request for a new small file: content, owner, mode, times. A long one begins empty. */
+  /** A new file: whole if it is short, or else empty, and its bytes as those of any long file. */
   async #beBorn(birth: Birth): Promise<void> {
-    const { files, cache } = this.#mount
-    const blocks = [...this.#written.sorted(), ...this.#appended.sorted()]
-    const isWhole = this.#size <= PART_BYTES && covers(blocks, 0, this.#size)
-    const batch = isWhole ? this.#take('all') : { written: [], appended: [] }
+    const isWhole = this.#size <= PART_BYTES && this.#unsent.isAllOf(this.#size)
+    const room = isWhole ? Number.POSITIVE_INFINITY : 0
+    const batch = this.#unsent.take('all', room)
     const changes = isWhole ? this.#takeChanges() : {}
-    this.#hold(batch)
-    const pieces = [...batch.written, ...batch.appended].flatMap((block) => block.pieces())
-    const { mode, uid, gid } = { ...birth.attributes, ...this.#changes, ...changes }
-    const attributes = {
-      mode,
-      uid,
-      gid,
-      ...(isTime(changes.atime) ? { atime: changes.atime } : {}),
-      ...(isTime(changes.mtime) ? { mtime: changes.mtime } : {}),
-    }
+    const blocks = [...batch.written, ...batch.appended]
+    const pieces = blocks.flatMap((block) => block.pieces().map(({ data }) => data))
     try {
-      const made = await files.put(
-        birth.directory,
-        birth.name,
-        {
-          size: pieces.reduce((sum, { data }) => sum + data.length, 0),
-          async *open() {
-            for (const { data } of pieces) yield data
-          },
-        },
-        { mode: 'create', durability: 'process', attributes, ino: birth.attributes.ino },
-      )
-      this.#release(batch)
-      this.#birth = undefined
-      this.#base = made
-      this.#versionBefore = made.version
-      this.#ownVersions = 0
+      const made = await bear(this.#mount.files, birth, pieces, changes)
+      this.#unsent.arrived(batch)
       this.#node.pages = made.version
-      this.#mount.born(this.#node, birth, made)
-      if (this.#isSent) this.#size = made.size
+      this.#isBorn(birth, made)
+      if (!this.#isDirty) this.#size = made.size
     } catch (error) {
-      this.#putBack(batch)
+      this.#unsent.putBack(batch)
       this.#changes = { ...changes, ...this.#changes }
       if (!hasCode(error, 'EEXIST')) throw error
-      // Somebody else was first. open(2) without O_EXCL then opens theirs.
-      const ticket = cache.ticket()
-      const there = await files.lookup(birth.directory, birth.name)
-      if (there.type !== 'file') throw error
-      cache.learn(there, ticket)
-      this.#birth = undefined
-      this.#base = there
-      this.#versionBefore = there.version
-      this.#isCut = birth.truncates
-      this.#size = Math.max(this.#size, birth.truncates ? 0 : there.size)
-      this.#mount.born(this.#node, birth, there)
+      await this.#adopt(birth, error)
     }
+  }
+
+  /** Somebody else was first: open(2) without O_EXCL then opens theirs. */
+  async #adopt(birth: Birth, refused: unknown): Promise<void> {
+    const there = await this.#mount.files.lookup(birth.directory, birth.name)
+    if (there.type !== 'file') throw refused
+    this.#isCut = birth.truncates
+    if (!birth.truncates) this.#size = Math.max(this.#size, there.size)
+    this.#isBorn(birth, there)
+  }
+
+  #isBorn(birth: Birth, attributes: WireAttributes): void {
+    this.#birth = undefined
+    this.#base = attributes
+    this.#versions.start(attributes.version)
+    this.#mount.born(this.#node, birth, attributes)
   }
 
   /** Sends full blocks of a long file while writing goes on. */
   #pump(): void {
-    if (this.#written.bytes + this.#appended.bytes < PART_BYTES * 1.5) return
-    if (this.#birth !== undefined || this.#isCut || !this.#appended.isEmpty) {
+    if (this.#unsent.waitingBytes < PUMP_BYTES) return
+    if (this.#birth !== undefined || this.#isCut || this.#unsent.hasAppended) {
       this.#inBackground(this.flush())
       return
     }
-    while (this.#inFlight.size < IN_FLIGHT && this.#written.bytes >= PART_BYTES * 1.5) {
-      const batch = this.#take('full blocks')
-      if (batch.written.length === 0) return
-      this.#hold(batch)
+    while (this.#inFlight.size < IN_FLIGHT && this.#unsent.waitingBytes >= PUMP_BYTES) {
+      const batch = this.#unsent.take('full blocks', PART_BYTES)
+      if (isEmptyBatch(batch)) return
       this.#inBackground(this.#launch(batch, {}))
     }
   }
@@ -400,71 +334,25 @@ export class Content {
     if (this.#mount.budget.isExceeded) await this.#mount.relieve()
   }
 
-  #take(which: 'all' | 'full blocks'): Batch {
-    const underWay = new Set([...this.#sending].map((block) => block.index))
-    const batch: Batch = { written: [], appended: [] }
-    let room = PART_BYTES
-    for (const block of this.#written.sorted()) {
-      if (room <= 0) return batch
-      if (underWay.has(block.index) || (which === 'full blocks' && !block.isFull)) continue
-      batch.written.push(block)
-      room -= block.capacity
-    }
-    if (which === 'full blocks' || this.#isAppending) return batch
-    if (batch.written.length < this.#written.blockCount) return batch
-    for (const block of this.#appended.sorted()) {
-      if (room <= 0) return batch
-      batch.appended.push(block)
-      room -= block.capacity
-    }
-    return batch
-  }
-
-  /** From here on the blocks are on their way: new writes go to new blocks. */
-  #hold(batch: Batch): void {
-    for (const block of batch.written) this.#written.remove(block)
-    for (const block of batch.appended) this.#appended.remove(block)
-    for (const block of [...batch.written, ...batch.appended]) this.#sending.add(block)
-    if (batch.appended.length > 0) this.#isAppending = true
-  }
-
-  #release(batch: Batch): void {
-    if (batch.appended.length > 0) this.#isAppending = false
-    for (const block of [...batch.written, ...batch.appended]) {
-      if (this.#sending.delete(block)) this.#mount.budget.give(block.capacity)
-    }
-  }
-
-  #putBack(batch: Batch): void {
-    if (batch.appended.length > 0) this.#isAppending = false
-    for (const block of [...batch.written, ...batch.appended]) this.#sending.delete(block)
-    for (const block of batch.written) this.#mount.budget.take(this.#written.putBack(block))
-    for (const block of batch.appended) this.#mount.budget.take(this.#appended.putBack(block))
-  }
-
   #launch(batch: Batch, changes: WireAttributeChanges): Promise<void> {
     const work = this.#transmit(batch, changes).finally(() => this.#inFlight.delete(work))
     this.#inFlight.add(work)
-    work.catch((error) => {
-      this.#error ??= error
-    })
+    this.#inBackground(work)
     return work
   }
 
   async #transmit(batch: Batch, changes: WireAttributeChanges): Promise<void> {
     const parts: RemotePart[] = batch.written.flatMap((block) => block.pieces())
-    for (const block of batch.appended) {
-      for (const { data } of block.pieces()) parts.push({ offset: 'append', data })
+    for (const { data } of batch.appended.flatMap((block) => block.pieces())) {
+      parts.push({ offset: 'append', data })
     }
     try {
-      const attributes = await this.#mount.files.write(this.#node.ino, parts, {
-        durability: 'process',
-        ...withBytes(changes),
-      })
-      this.#release(batch)
+      const options = { durability: 'process', ...withBytes(changes) } as const
+      const attributes = await this.#mount.files.write(this.#node.ino, parts, options)
+      this.#unsent.arrived(batch)
       this.#confirm(attributes, 1, 1)
     } catch (error) {
-      this.#putBack(batch)
+      this.#unsent.putBack(batch)
       const { size: _, ...rest } = changes
       this.#changes = { ...rest, ...this.#changes }
       throw error
@@ -472,30 +360,23 @@ export class Content {
   }
 
   /** Takes in the server's answer to a change of ours. `ending`: of the requests under way, these end with it. */
-  #confirm(attributes: WireAttributes, versions: number, ending = 0): void {
-    this.#ownVersions += versions
+  #confirm(attributes: WireAttributes, changes: 0 | 1, ending = 0): void {
+    this.#versions.made(changes)
     if (attributes.version >= this.#base.version) this.#base = attributes
     this.#mount.cache.changedTo(this.#base)
     if (this.#inFlight.size > ending) return
+    const { version, size } = this.#base
     const node = this.#node
-    const isOurs = this.#base.version <= this.#versionBefore + this.#ownVersions
-    if (isOurs && node.pages === this.#versionBefore) node.pages = this.#base.version
-    if (!isOurs) this.#mount.foreign(node)
-    this.#versionBefore = this.#base.version
-    this.#ownVersions = 0
-    if (!this.#isDirty) this.#size = this.#base.size
+    if (!this.#versions.isOurs(version)) this.#mount.foreign(node)
+    else if (node.pages === this.#versions.before) node.pages = version
+    this.#versions.start(version)
+    if (!this.#isDirty) this.#size = size
   }
 
   #takeChanges(): WireAttributeChanges {
     const changes = this.#changes
     this.#changes = {}
     return changes
-  }
-
-  #discard(): void {
-    this.#mount.budget.give(this.#written.bytes + this.#appended.bytes)
-    this.#written.clear()
-    this.#appended.clear()
   }
 
   #inBackground(work: Promise<void>): void {
@@ -511,28 +392,4 @@ export class Content {
     this.#error = undefined
     throw error instanceof Error ? error : refusal('EIO', 'the file could not be sent')
   }
-}
-
-interface Batch {
-  readonly written: DirtyBlock[]
-  readonly appended: DirtyBlock[]
-}
-
-/** Attributes that travel with bytes. Writing itself sets mtime to now. */
-function withBytes(changes: WireAttributeChanges): { attributes?: WireAttributeChanges } {
-  const { mtime, atime, ...rest } = changes
-  const attributes: WireAttributeChanges = {
-    ...rest,
-    ...(isTime(mtime) ? { mtime } : {}),
-    ...(atime === undefined ? {} : { atime: atime === 'now' ? nanoseconds() : atime }),
-  }
-  return Object.keys(attributes).length > 0 ? { attributes } : {}
-}
-
-function isTime(time: string | undefined): time is string {
-  return time !== undefined && time !== 'now'
-}
-
-function nanoseconds(): string {
-  return `${Date.now()}000000`
 }

@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { byNumber, isTransient, refusal } from './answer.js'
-import { type Birth, Content, type ContentMount } from './content.js'
+import type { Birth } from './birth.js'
+import { Content, type ContentMount } from './content.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Pending } from './options.js'
 

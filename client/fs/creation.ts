@@ -1,8 +1,10 @@
 import type { WireAttributes } from '../../server/wire.js'
+
 import type { Cache } from '../cache.js'
 import type { Context } from '../fuse/filesystem.js'
 import type { RemoteFiles } from '../remote-files.js'
 import type { Owners } from './attributes.js'
+import { localTime } from './time.js'
 
 const S_ISGID = 0o2000
 const S_ISUID = 0o4000
@@ -41,7 +43,7 @@ export function withoutPrivileges(mode: number): number {
 
 /** A file as it will be once the server has it. */
 export function planned(ino: number, { mode, uid, gid }: Ownership): WireAttributes {
-  const now = `${Date.now()}000000`
+  const now = localTime()
   return {
     ino,
     type: 'file',

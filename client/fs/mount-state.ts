@@ -4,8 +4,8 @@ import type { Kernel } from '../fuse/filesystem.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { byNumber, hasCode } from './answer.js'
 import { Owners } from './attributes.js'
+import type { Birth } from './birth.js'
 import { Budget } from './budget.js'
-import type { Birth } from './content.js'
 import { Contents } from './contents.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
@@ -86,7 +86,7 @@ export class MountState {
   /** Sends a file the server has not heard of before something is asked of it by number. */
   async sent(ino: number): Promise<void> {
     const content = this.nodes.of(ino)?.content
-    if (content?.isUnborn === true) await content.flush()
+    if (content?.birth !== undefined) await content.flush()
   }
 
   /** The server told attributes: a version newer than the kernel's pages is somebody else's. */

@@ -1,0 +1,39 @@
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { RemoteFiles, UploadContent } from '../remote-files.js'
+import { isTime } from './time.js'
+
+/** A new file that the server has not heard of yet. */
+export interface Birth {
+  readonly directory: number
+  readonly name: string
+  readonly attributes: WireAttributes
+  /** O_TRUNC: should somebody else be first, then what they wrote is cut. */
+  readonly truncates: boolean
+}
+
+/** One request for a new file: content, owner, mode, times. @throws RemoteError EEXIST if somebody else was first */
+export function bear(
+  files: RemoteFiles,
+  { directory, name, attributes: planned }: Birth,
+  pieces: readonly Buffer[],
+  changes: WireAttributeChanges,
+): Promise<WireAttributes> {
+  const { mode, uid, gid } = { ...planned, ...changes }
+  const { atime, mtime } = changes
+  const times = { ...(isTime(atime) ? { atime } : {}), ...(isTime(mtime) ? { mtime } : {}) }
+  return files.put(directory, name, upload(pieces), {
+    mode: 'create',
+    durability: 'process',
+    attributes: { mode, uid, gid, ...times },
+    ino: planned.ino,
+  })
+}
+
+function upload(pieces: readonly Buffer[]): UploadContent {
+  return {
+    size: pieces.reduce((sum, data) => sum + data.length, 0),
+    async *open() {
+      yield* pieces
+    },
+  }
+}

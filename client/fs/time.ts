@@ -1,0 +1,37 @@
+import type { WireAttributeChanges, WireTime } from '../../server/wire.js'
+
+/** This machine's clock, until the server's answer says better. */
+export function localTime(): WireTime {
+  return `${Date.now()}000000`
+}
+
+export function isTime(time: WireTime | 'now' | undefined): time is WireTime {
+  return time !== undefined && time !== 'now'
+}
+
+/** Attributes that travel with bytes, or nothing. Writing itself sets mtime to now. */
+export function withBytes(changes: WireAttributeChanges): { attributes?: WireAttributeChanges } {
+  const { mtime, atime, ...rest } = changes
+  const attributes: WireAttributeChanges = {
+    ...rest,
+    ...(isTime(mtime) ? { mtime } : {}),
+    ...(atime === undefined ? {} : { atime: isTime(atime) ? atime : localTime() }),
+  }
+  return Object.keys(attributes).length > 0 ? { attributes } : {}
+}
+
+/** The same as attributes, with "now" as this machine's clock has it. */
+export function asAttributes(changes: WireAttributeChanges): Partial<
+  Record<'atime' | 'mtime', WireTime>
+> & {
+  mode?: number
+  uid?: number
+  gid?: number
+} {
+  const { size: _, mtime, atime, ...rest } = changes
+  return {
+    ...rest,
+    ...(mtime === undefined ? {} : { mtime: isTime(mtime) ? mtime : localTime() }),
+    ...(atime === undefined ? {} : { atime: isTime(atime) ? atime : localTime() }),
+  }
+}

@@ -1,0 +1,186 @@
+import {
+  RemoteError,
+  type RemoteFiles,
+  type RemoteNewAttributes,
+  type RemotePart,
+} from '../../../client/remote-files.js'
+import { FileError, PreconditionFailed } from '../../../server/errors.js'
+import { wireAttributes, wireEntry, wireTotals } from '../../../server/routes/attributes.js'
+import { type FileName, fileName } from '../../../server/storage/path.js'
+import {
+  type AttributeChanges,
+  append,
+  type NewInode,
+  overwrite,
+  type Tree,
+  type WritePart,
+} from '../../../server/storage/storage.js'
+import type { WireAttributeChanges, WireEntry } from '../../../server/wire.js'
+
+const PAGE = 1000
+
+/** What the mount asked, in order: `"stat 7"`, `"write 9"`, … */
+export interface Requests {
+  readonly made: string[]
+  count(operation: string): number
+  clear(): void
+}
+
+/** The storage engine behind RemoteFiles without HTTP between; counts requests and fails on demand. */
+export function localRemoteFiles(tree: Tree): {
+  files: Required<RemoteFiles>
+  requests: Requests
+  /** While it returns an error the operation fails with it; after it returned undefined all goes well. */
+  fault: { next?: (operation: string) => Error | undefined }
+} {
+  const made: string[] = []
+  const origin = { connection: 'mount' }
+  const fault: { next?: (operation: string) => Error | undefined } = {}
+
+  async function asked<T>(operation: string, what: string | number, work: () => Promise<T>) {
+    made.push(`${operation} ${what}`)
+    const error = fault.next?.(operation)
+    if (error !== undefined) throw error
+    try {
+      return await work()
+    } catch (cause) {
+      if (cause instanceof FileError || cause instanceof PreconditionFailed) {
+        throw new RemoteError(cause.code, cause.message, { cause })
+      }
+      throw cause
+    }
+  }
+
+  const place = (directory: number, name: string) => ({ directory, name: fileName(name) })
+
+  const files: Required<RemoteFiles> = {
+    root: () => asked('root', '', async () => wireAttributes(await tree.stat(tree.root))),
+    stat: (ino) => asked('stat', ino, async () => wireAttributes(await tree.stat(ino))),
+    lookup: (directory, name) =>
+      asked('lookup', name, async () =>
+        wireAttributes(await tree.lookup(directory, fileName(name))),
+      ),
+    async *list(directory): AsyncIterable<readonly WireEntry[]> {
+      for (let after: FileName | undefined, more = true; more; ) {
+        const page = { limit: PAGE + 1, ...(after === undefined ? {} : { after }) }
+        const entries = await asked('list', directory, () => tree.list(directory, page))
+        more = entries.length > PAGE
+        after = entries[PAGE - 1]?.name
+        yield entries.slice(0, PAGE).map(wireEntry)
+      }
+    },
+    read: (ino, offset, length) =>
+      asked('read', ino, async () => {
+        const content = await tree.open(ino)
+        try {
+          const data = await content.read(offset, length)
+          return { data, attributes: wireAttributes(content.inode) }
+        } finally {
+          await content.close()
+        }
+      }),
+    write: (ino, parts, options) =>
+      asked('write', ino, async () =>
+        wireAttributes(
+          await tree.write(
+            ino,
+            parts.map(writePart),
+            overwrite,
+            origin,
+            changes(options?.attributes ?? {}),
+          ),
+        ),
+      ),
+    put: (directory, name, content, options) =>
+      asked('put', name, async () => {
+        const upload = await tree.upload({ size: content.size })
+        await upload.write(content.open())
+        const attributes = newAttributes(options.attributes)
+        const { inode } = await upload.commit(
+          place(directory, name),
+          { ...attributes, ...(options.ino === undefined ? {} : { ino: options.ino }) },
+          (current) => {
+            if (options.mode === 'create' && current !== undefined) {
+              throw new PreconditionFailed('EEXIST', `${name} exists`)
+            }
+          },
+          origin,
+        )
+        return wireAttributes(inode)
+      }),
+    make: (directory, name, what, attributes) =>
+      asked('make', name, async () =>
+        wireAttributes(
+          await tree.make(
+            place(directory, name),
+            what as NewInode,
+            { mode: 0o644, uid: 0, gid: 0, ...newAttributes(attributes) },
+            origin,
+          ),
+        ),
+      ),
+    link: (ino, directory, name) =>
+      asked('link', name, async () =>
+        wireAttributes(await tree.link(ino, place(directory, name), origin)),
+      ),
+    remove: (directory, name, kind, { keep }) =>
+      asked('remove', name, async () => {
+        await tree.remove(place(directory, name), { kind, keep, precondition: overwrite }, origin)
+      }),
+    release: (ino) => asked('release', ino, () => tree.release(ino)),
+    rename: (from, to, { mode, keep }) =>
+      asked('rename', from.name, async () => {
+        await tree.rename(
+          place(from.directory, from.name),
+          place(to.directory, to.name),
+          { mode, keep, precondition: overwrite },
+          origin,
+        )
+      }),
+    setAttributes: (ino, asks) =>
+      asked('setAttributes', ino, async () =>
+        wireAttributes(await tree.setAttributes(ino, changes(asks), overwrite, origin)),
+      ),
+    getXattr: (ino, name) => asked('getXattr', ino, () => tree.getXattr(ino, name)),
+    listXattrs: (ino) => asked('listXattrs', ino, () => tree.listXattrs(ino)),
+    setXattr: (ino, name, value, mode) =>
+      asked('setXattr', ino, async () => {
+        await tree.setXattr(ino, name, value, mode, origin)
+      }),
+    removeXattr: (ino, name) =>
+      asked('removeXattr', ino, async () => {
+        await tree.removeXattr(ino, name, origin)
+      }),
+    sync: (ino) => asked('sync', ino, async () => {}),
+    reserve: (count) => asked('reserve', count, () => tree.reserve(count)),
+    totals: () => asked('totals', '', async () => wireTotals(await tree.totals(), 255)),
+  }
+  const requests: Requests = {
+    made,
+    count: (operation) => made.filter((request) => request.startsWith(`${operation} `)).length,
+    clear: () => {
+      made.length = 0
+    },
+  }
+  return { files, requests, fault }
+}
+
+function writePart({ offset, data }: RemotePart): WritePart {
+  return { offset: offset === 'append' ? append : offset, data }
+}
+
+function changes({ atime, mtime, ...rest }: WireAttributeChanges): AttributeChanges {
+  return {
+    ...rest,
+    ...(atime === undefined ? {} : { atime: atime === 'now' ? atime : BigInt(atime) }),
+    ...(mtime === undefined ? {} : { mtime: mtime === 'now' ? mtime : BigInt(mtime) }),
+  }
+}
+
+function newAttributes({ atime, mtime, ...rest }: RemoteNewAttributes) {
+  return {
+    ...rest,
+    ...(atime === undefined ? {} : { atime: BigInt(atime) }),
+    ...(mtime === undefined ? {} : { mtime: BigInt(mtime) }),
+  }
+}
