@@ -1,7 +1,66 @@
 /** The authorization server's only door. */
+
+import { VerifiedTokens } from './authenticate.js'
+import { createContext, type Dependencies } from './context.js'
+import { CONTINUE_PATH } from './flow.js'
+import { type Grants, grantsOf } from './grants.js'
+import { sourcesOf } from './pending.js'
+import type { RequestHandler, Router } from './router.js'
+import { createRouter, type Interaction, scopeGuard } from './router.js'
+
+export { type Registered, type Registry, registerClient } from './clients.js'
+export type { Accounts, Dependencies } from './context.js'
 export { OAuthError, type OAuthErrorCode } from './errors.js'
+export type { Grants, GrantView } from './grants.js'
+export { type KeyStatus, keyStatus } from './key-rotation.js'
+export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys.js'
 export type * from './pages.js'
-export type { AuthorizationServer, Interaction, SignInOptions } from './router.js'
+export type { Interaction, SignInOptions } from './router.js'
 export type * from './store.js'
 export type * from './types.js'
-export { DEFAULT_LIFETIMES } from './types.js'
+export {
+  CLIENT_AUTH_METHODS,
+  DEFAULT_LIFETIMES,
+  GRANT_TYPES,
+  SIGNING_ALGORITHMS,
+} from './types.js'
+
+export interface AuthorizationServer {
+  /** All endpoints and pages; mount at the root, before any body parser. */
+  readonly router: Router
+  /**
+   * Guards a resource: sets `response.locals.authenticated`, or sets WWW-Authenticate and hands an OAuthError (401, 403,
+   * or 400 for a malformed request) to the error handler.
+   */
+  requireScope(scope: string): RequestHandler
+  /** CSP form-action sources beside 'self' for a login page that returns to `returnTo`. */
+  formAction(returnTo: string): readonly string[]
+  readonly grants: Grants
+  /** Removes what has expired, in small steps; call it now and then. */
+  sweep(): Promise<void>
+}
+
+/** Rows of each kind per step: each stays short, so requests are served in between. */
+const SWEEP_LIMIT = 200
+
+export function authorizationServer(
+  dependencies: Dependencies & { readonly interaction: Interaction },
+): AuthorizationServer {
+  const context = createContext(dependencies)
+  const tokens = new VerifiedTokens()
+  return {
+    router: createRouter(context, tokens, dependencies.interaction),
+    requireScope: (scope) => scopeGuard(context, tokens, scope),
+    formAction(returnTo) {
+      const { pathname, searchParams } = new URL(returnTo, context.issuer)
+      if (!pathname.endsWith(CONTINUE_PATH)) return []
+      return sourcesOf(context, searchParams.get('request') ?? '')
+    },
+    grants: grantsOf(context),
+    async sweep() {
+      while ((await context.store.sweep(context.now(), SWEEP_LIMIT)) >= SWEEP_LIMIT) {
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    },
+  }
+}

@@ -106,13 +106,17 @@ export interface Redemption {
   readonly at: Milliseconds
   readonly address: string
   /** The first refresh token, unless the client gets none. */
-  readonly refreshToken: Omit<RefreshToken, 'grantId' | 'client_id'> | undefined
+  readonly refreshToken: NewRefreshToken | undefined
+  /** When the last of the tokens issued by it ends: until then the grant is kept. */
+  readonly endsAt: Milliseconds
 }
+
+export type NewRefreshToken = Pick<RefreshToken, 'tokenDigest' | 'dpop_jkt' | 'expiresAt'>
 
 export interface Rotation {
   readonly at: Milliseconds
   readonly address: string
-  readonly successor: Omit<RefreshToken, 'grantId' | 'client_id'>
+  readonly successor: NewRefreshToken
   /** The key of this request's proof: a repetition must show the same. */
   readonly presentedKey: string | undefined
   readonly graceMilliseconds: number

@@ -89,8 +89,9 @@ export interface AuthorizationCode {
   readonly codeDigest: Digest
   readonly grantId: string
   readonly client_id: string
-  /** As sent in the authorization request; the token request must repeat it. */
   readonly redirect_uri: string
+  /** It was in the authorization request, so the token request must repeat it (RFC 6749 section 4.1.3). */
+  readonly redirect_uri_sent: boolean
   readonly code_challenge: string
   /** RFC 9449 section 10: the key the code is bound to. */
   readonly dpop_jkt?: string
@@ -104,6 +105,8 @@ export interface RefreshToken {
   /** RFC 9449 section 5: set for public clients that sent a proof. */
   readonly dpop_jkt?: string
   readonly expiresAt: Milliseconds
+  /** When its successor was written. */
+  readonly spentAt?: Milliseconds
 }
 
 /** A pushed authorization request (RFC 9126). */
@@ -138,11 +141,8 @@ export interface StoredKey {
   readonly publicJwk: PublicJwk
   readonly sealed: string
   readonly createdAt: Milliseconds
-  /** Signs from here on; published since createdAt. */
+  /** Signs from here on, until a younger key of the same algorithm does; published since createdAt. */
   readonly activeAt: Milliseconds
-  /** Signs no longer; still published until expiresAt. */
-  readonly retiredAt?: Milliseconds
-  readonly expiresAt?: Milliseconds
 }
 
 /** Who makes a request of the resource server (RFC 6750, RFC 9449), as its access token says. */
@@ -208,6 +208,8 @@ export interface Lifetimes {
   readonly signingKey: number
   /** A new signing key is published this long before it signs (also the max-age of the JWKS). */
   readonly publishBeforeUse: number
+  /** A superseded key is published this long after its last use; longer than any token it signed. */
+  readonly keepAfterUse: number
 }
 
 const MINUTE = 60
@@ -226,4 +228,5 @@ export const DEFAULT_LIFETIMES: Lifetimes = {
   dpopNonce: 5 * MINUTE,
   signingKey: 90 * DAY,
   publishBeforeUse: 60 * MINUTE,
+  keepAfterUse: DAY,
 }

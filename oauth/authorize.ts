@@ -1,0 +1,245 @@
+/** The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2). */
+import {
+  type AuthorizationRequest,
+  asksForSilence,
+  authorizationRequest,
+  redirectError,
+  type Trusted,
+  trustedRedirect,
+} from './authorization-request.js'
+import type { Context } from './context.js'
+import { OAuthError } from './errors.js'
+import type { ConsentPage } from './pages.js'
+import type { Parameters } from './parameters.js'
+import { type Pending, sealConsent, sealPending, unsealConsent, unsealPending } from './pending.js'
+import { effectiveParameters } from './pushed.js'
+import { destination, formActionSource, isLoopback, withParameters } from './redirect-uri.js'
+import { covers } from './scope.js'
+import { digestOf, randomId, randomSecret } from './secrets.js'
+import type { BrowserSession, Grant } from './types.js'
+
+/** What the browser gets; an OAuthError that is thrown instead belongs on an error page. */
+export type Step =
+  | {
+      readonly kind: 'signIn'
+      /** Query of the page to come back to. */
+      readonly request: string
+      readonly reauthenticate: boolean
+      readonly loginHint: string | undefined
+    }
+  | { readonly kind: 'consent'; readonly page: Omit<ConsentPage, 'action'> }
+  | { readonly kind: 'redirect'; readonly location: string }
+
+export async function authorize(
+  context: Context,
+  parameters: Parameters,
+  session: BrowserSession | undefined,
+): Promise<Step> {
+  const { query, pushed } = await effectiveParameters(context, parameters)
+  return advance(context, { query, pushed, startedAt: context.now() }, session)
+}
+
+/** Carries a request over to a page that is got, not posted: a form posted from another site brings no cookie. */
+export async function hold(context: Context, parameters: Parameters): Promise<string> {
+  const { query, pushed } = await effectiveParameters(context, parameters)
+  return sealPending(context, { query, pushed, startedAt: context.now() })
+}
+
+/** After the login page. */
+export async function resume(
+  context: Context,
+  sealed: string,
+  session: BrowserSession | undefined,
+): Promise<Step> {
+  return advance(context, unsealPending(context, sealed), session)
+}
+
+async function advance(
+  context: Context,
+  pending: Pending,
+  session: BrowserSession | undefined,
+): Promise<Step> {
+  const { query, pushed } = pending
+  const trusted = await trustedRedirect(context, query)
+  const silent = asksForSilence(query)
+  try {
+    const origin = { pushed: pushed !== undefined }
+    const request = await authorizationRequest(context, query, trusted, origin)
+    const signIn = signInNeeded(context, request, pending, session)
+    if (signIn !== undefined || session === undefined) {
+      if (silent) throw new OAuthError('login_required', 'the user must log in')
+      return signInStep(context, pending, trusted, signIn === 'again', request.login_hint)
+    }
+    rejectOtherUser(request, session)
+    if (await consentNeeded(context, request, session)) {
+      if (silent) throw new OAuthError('consent_required', 'the user must be asked')
+      return { kind: 'consent', page: consentPage(context, request, pending, session) }
+    }
+    return await issue(context, request, pending, session, request.scope)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    // Nobody is sent to a client before logging in, not even with an error (RFC 9700 section 4.11.2).
+    if (session === undefined && !silent)
+      return signInStep(context, pending, trusted, false, undefined)
+    return { kind: 'redirect', location: redirectError(context, trusted, error) }
+  }
+}
+
+function signInStep(
+  context: Context,
+  pending: Pending,
+  { redirect_uri }: Trusted,
+  reauthenticate: boolean,
+  loginHint: string | undefined,
+): Step {
+  const request = sealPending(context, { ...pending, source: formActionSource(redirect_uri) })
+  return { kind: 'signIn', request, reauthenticate, loginHint }
+}
+
+/** `again`: somebody is signed in, but that is not enough. */
+function signInNeeded(
+  context: Context,
+  { prompt, max_age, hint }: AuthorizationRequest,
+  { startedAt }: Pending,
+  session: BrowserSession | undefined,
+): 'first' | 'again' | undefined {
+  if (session === undefined) return 'first'
+  // Whoever logged in since the request came has done what it asked for.
+  if (session.authTime >= startedAt) return undefined
+  if (prompt.has('login') || prompt.has('select_account')) return 'again'
+  if (max_age !== undefined && context.now() - session.authTime >= max_age * 1000) return 'again'
+  if (hint !== undefined && hint.sub !== session.sub) return 'again'
+  return undefined
+}
+
+/** OpenID Connect Core section 3.1.2.2 */
+function rejectOtherUser({ hint }: AuthorizationRequest, session: BrowserSession): void {
+  if (hint === undefined || hint.sub === session.sub) return
+  throw new OAuthError('login_required', 'another user is logged in than the id_token_hint names')
+}
+
+/** Any program can claim to be a client on this computer, so these are always asked for (RFC 8252 section 8.6). */
+async function consentNeeded(
+  context: Context,
+  { trusted, prompt, scope }: AuthorizationRequest,
+  session: BrowserSession,
+): Promise<boolean> {
+  const { client, redirect_uri } = trusted
+  if (prompt.has('consent')) return true
+  if (client.application_type === 'native' || isLoopback(redirect_uri)) return true
+  const allowed = await context.store.consent(session.sub, client.client_id)
+  return allowed === undefined || !covers(allowed, scope)
+}
+
+function consentPage(
+  context: Context,
+  { trusted, scope, resource }: AuthorizationRequest,
+  pending: Pending,
+  session: BrowserSession,
+): Omit<ConsentPage, 'action'> {
+  const { client, redirect_uri } = trusted
+  return {
+    fields: { request: sealConsent(context, pending, session) },
+    client_id: client.client_id,
+    client_name: client.client_name,
+    scopes: scope.map((token) => ({ scope: token, required: token === 'openid' })),
+    resource,
+    destination: destination(redirect_uri),
+    formAction: [formActionSource(redirect_uri)],
+  }
+}
+
+/** The consent form came back; the request is checked once more, for the client may have changed since. */
+export async function decide(
+  context: Context,
+  form: Parameters,
+  session: BrowserSession,
+): Promise<string> {
+  const ticked = form.all('scope')
+  const pending = unsealConsent(context, form.required('request'), session)
+  const trusted = await trustedRedirect(context, pending.query)
+  try {
+    const origin = { pushed: pending.pushed !== undefined }
+    const request = await authorizationRequest(context, pending.query, trusted, origin)
+    const scope = request.scope.filter((token) => token === 'openid' || ticked.includes(token))
+    if (form.optional('decision') !== 'allow' || scope.length === 0)
+      throw denied(context, request, session)
+    const { client_id } = trusted.client
+    await context.store.saveConsent(session.sub, client_id, scope.join(' '))
+    const step = await issue(context, request, pending, session, scope)
+    return step.location
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    return redirectError(context, trusted, error)
+  }
+}
+
+function denied(context: Context, { trusted }: AuthorizationRequest, { sub }: BrowserSession) {
+  const { client_id } = trusted.client
+  context.audit({
+    type: 'consent',
+    outcome: 'failure',
+    sub,
+    client_id,
+    detail: 'denied by the user',
+  })
+  return new OAuthError('access_denied', 'the user denied the request')
+}
+
+/** Writes the grant and its code, and sends the code to the client (RFC 6749 section 4.1.2). */
+async function issue(
+  context: Context,
+  request: AuthorizationRequest,
+  pending: Pending,
+  session: BrowserSession,
+  scope: readonly string[],
+) {
+  const { trusted, resource, code_challenge, nonce, dpop_jkt } = request
+  const { client, redirect_uri, redirect_uri_sent, state } = trusted
+  const now = context.now()
+  const code = randomSecret()
+  const { client_id } = client
+  const { sub, sid, authTime } = session
+  const grant: Grant = {
+    grantId: randomId(),
+    client_id,
+    sub,
+    scope: scope.join(' '),
+    resource,
+    authTime,
+    sid,
+    ...(nonce !== undefined && { nonce }),
+    createdAt: now,
+    expiresAt: now + context.lifetimes.grant * 1000,
+    lastUsedAt: now,
+    lastUsedFrom: '',
+  }
+  const written = await context.store.issueCode(
+    grant,
+    {
+      codeDigest: digestOf(code),
+      grantId: grant.grantId,
+      client_id,
+      redirect_uri,
+      redirect_uri_sent,
+      code_challenge,
+      ...(dpop_jkt !== undefined && { dpop_jkt }),
+      expiresAt: now + context.lifetimes.authorizationCode * 1000,
+    },
+    pending.pushed,
+  )
+  if (written === 'spent') {
+    throw new OAuthError('invalid_request_uri', 'the pushed request was used before')
+  }
+  const { grantId } = grant
+  context.audit({
+    type: 'consent',
+    outcome: 'success',
+    sub,
+    client_id,
+    grantId,
+    detail: grant.scope,
+  })
+  const location = withParameters(redirect_uri, { code, state, iss: context.issuer })
+  return { kind: 'redirect', location } as const
+}

@@ -1,0 +1,83 @@
+import type { Keys } from './keys.js'
+import { type DerivedKeys, deriveKeys } from './secrets.js'
+import type { Store } from './store.js'
+import type { AccountClaims, AuditEvent, Client, Lifetimes } from './types.js'
+import { DEFAULT_LIFETIMES } from './types.js'
+
+/** What the authorization server is given. */
+export interface Dependencies {
+  /** https, no query, no fragment, no slash at the end; from configuration only and never changed. */
+  readonly issuer: string
+  /** The identifier of the resource server beside it (RFC 8707): the default audience. */
+  readonly resource: string
+  /** Identifiers of further resource servers that trust this issuer. */
+  readonly otherResources?: readonly string[]
+  /** Scopes of the resources, beside those of OpenID Connect. */
+  readonly scopes: readonly string[]
+  readonly store: Store
+  readonly keys: Keys
+  /** At least 32 random bytes that stay the same for the life of the data. */
+  readonly secret: Buffer
+  readonly clock: () => Date
+  readonly lifetimes?: Partial<Lifetimes>
+  readonly accounts: Accounts
+  readonly audit: (event: AuditEvent) => void
+  /** Dynamic client registration (RFC 7591); off unless "open". */
+  readonly registration?: 'off' | 'open'
+}
+
+export interface Accounts {
+  /** Undefined when the account is gone or disabled. Asked on every request: keep it quick. */
+  claims(sub: string): Promise<AccountClaims | undefined>
+}
+
+/** What every endpoint gets. */
+export interface Context {
+  readonly issuer: string
+  readonly resource: string
+  readonly resources: ReadonlySet<string>
+  readonly scopes: readonly string[]
+  readonly store: Store
+  readonly keys: Keys
+  readonly derived: DerivedKeys
+  readonly lifetimes: Lifetimes
+  readonly accounts: Accounts
+  readonly audit: (event: AuditEvent) => void
+  readonly registration: 'off' | 'open'
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+export function createContext(dependencies: Dependencies): Context {
+  const { issuer, resource, otherResources = [], clock, secret, ...rest } = dependencies
+  assertIssuer(issuer)
+  return {
+    ...rest,
+    issuer,
+    resource,
+    resources: new Set([resource, ...otherResources]),
+    derived: deriveKeys(secret),
+    lifetimes: { ...DEFAULT_LIFETIMES, ...dependencies.lifetimes },
+    registration: dependencies.registration ?? 'off',
+    now: () => clock().getTime(),
+  }
+}
+
+/** RFC 8414 section 2; one spelling for ever, so no slash at the end. */
+function assertIssuer(issuer: string): void {
+  const parsed = URL.canParse(issuer) ? new URL(issuer) : undefined
+  if (parsed?.protocol !== 'https:' || /[?#]|\/$/.test(issuer)) {
+    throw new Error(
+      `the issuer must be an https URL without query, fragment or slash at the end, not ${issuer}`,
+    )
+  }
+}
+
+export function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
+}
+
+/** Public clients cannot keep a secret (RFC 6749 section 2.1). */
+export function isPublic(client: Client): boolean {
+  return client.token_endpoint_auth_method === 'none'
+}

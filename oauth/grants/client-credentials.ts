@@ -1,0 +1,37 @@
+/** The client credentials grant (RFC 6749 section 4.4): the client acts for itself. */
+import { createAccessToken } from '../access-token.js'
+import { isPublic } from '../context.js'
+import { OAuthError } from '../errors.js'
+import { requestedResources } from '../resource.js'
+import { OPENID_SCOPES, scopeWithin } from '../scope.js'
+import { tokenType } from '../token-response.js'
+import type { Client } from '../types.js'
+import type { GrantHandler } from './request.js'
+
+export const clientCredentials: GrantHandler = async (context, { call, client, jkt }) => {
+  if (isPublic(client)) {
+    throw new OAuthError('unauthorized_client', 'only a confidential client can act for itself')
+  }
+  const form = call.parameters
+  const allowed = ownScopes(client)
+  const scope = scopeWithin(form.optional('scope') ?? allowed, allowed).join(' ')
+  const resource = requestedResources(context, form)
+  // No user: the client is the subject, and no user has an identifier like it (RFC 9068 section 2.2, 5).
+  const access_token = await createAccessToken(context, {
+    client,
+    sub: client.client_id,
+    scope,
+    resource,
+    jkt,
+  })
+  return { status: 200, body: { access_token, ...tokenType(context, jkt), scope } }
+}
+
+/** Scopes that are about a user make no sense here. */
+function ownScopes(client: Client): string {
+  const ofUsers: ReadonlySet<string> = new Set(OPENID_SCOPES)
+  return client.scope
+    .split(' ')
+    .filter((scope) => !ofUsers.has(scope))
+    .join(' ')
+}

@@ -1,0 +1,104 @@
+/** Refreshing an access token (RFC 6749 section 6), with rotation and reuse detection (RFC 9700 section 4.14). */
+import { liveAccount } from '../authenticate.js'
+import { type Context, isPublic } from '../context.js'
+import { OAuthError } from '../errors.js'
+import { narrowedResources } from '../resource.js'
+import { scopeWithin } from '../scope.js'
+import { digestOf, successorOf } from '../secrets.js'
+import type { Rotation } from '../store.js'
+import { userTokens } from '../token-response.js'
+import type { Grant, RefreshToken } from '../types.js'
+import type { GrantHandler, GrantRequest } from './request.js'
+
+export const refreshToken: GrantHandler = async (context, request) => {
+  const { call, client, jkt } = request
+  const form = call.parameters
+  const token = form.required('refresh_token')
+  const digest = digestOf(token)
+  const stored = await context.store.refreshToken(digest)
+  const grant = stored && (await context.store.grant(stored.grantId))
+  if (stored === undefined || grant === undefined || stored.client_id !== client.client_id) {
+    throw deadToken()
+  }
+  if (stored.dpop_jkt !== undefined && stored.dpop_jkt !== jkt) throw wrongKey()
+  // Checked before anything is spent: a refused request leaves the token as it was.
+  const asked = form.optional('scope')
+  const scope = asked === undefined ? grant.scope : scopeWithin(asked, grant.scope).join(' ')
+  const resource = narrowedResources(form, grant.resource)
+  if ((await liveAccount(context, grant)) === undefined) throw deadToken()
+
+  const successor = successorOf(token, context.derived.successor)
+  const outcome = await context.store.rotate(digest, rotation(context, request, successor, stored))
+  switch (outcome.kind) {
+    case 'dead':
+      throw deadToken()
+    case 'refused':
+      throw wrongKey()
+    case 'reused':
+      throw reused(context, request, grant)
+    case 'rotated':
+    case 'repeated':
+      return userTokens(context, {
+        client,
+        grant: outcome.grant,
+        scope,
+        resource,
+        jkt,
+        refresh_token: successor,
+        nonce: undefined,
+      })
+  }
+}
+
+function rotation(
+  context: Context,
+  { call, client, jkt }: GrantRequest,
+  successor: string,
+  stored: RefreshToken,
+): Rotation {
+  const at = context.now()
+  // A public client's token stays bound to its key; one that starts to prove a key is bound from here on.
+  const dpop_jkt = isPublic(client) ? (stored.dpop_jkt ?? jkt) : undefined
+  return {
+    at,
+    address: call.address,
+    presentedKey: jkt,
+    graceMilliseconds: context.lifetimes.refreshGrace * 1000,
+    successor: {
+      tokenDigest: digestOf(successor),
+      expiresAt: at + context.lifetimes.refreshToken * 1000,
+      ...(dpop_jkt !== undefined && { dpop_jkt }),
+    },
+  }
+}
+
+function deadToken(): OAuthError {
+  return new OAuthError(
+    'invalid_grant',
+    'the refresh token is unknown, expired, revoked or for another client; log in again',
+  )
+}
+
+function wrongKey(): OAuthError {
+  return new OAuthError('invalid_grant', 'the refresh token is bound to another DPoP key')
+}
+
+function reused(context: Context, { call, client }: GrantRequest, grant: Grant): OAuthError {
+  const { sub, grantId } = grant
+  const { client_id } = client
+  const detail = 'a refresh token was used again after it was replaced; the grant is revoked'
+  const { address } = call
+  context.audit({
+    type: 'refresh.reuse',
+    outcome: 'failure',
+    sub,
+    client_id,
+    grantId,
+    address,
+    detail,
+  })
+  return new OAuthError(
+    'invalid_grant',
+    'the refresh token was used again after it had been replaced, perhaps by a thief: everything issued with it is revoked; log in again',
+  )
+}

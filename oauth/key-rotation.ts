@@ -1,0 +1,135 @@
+/**
+ * The life of a signing key: published, then signing, then only published, then gone (OpenID Connect Core section
+ * 10.1.1). A verifier that fetches the JWKS no less often than its max-age never meets a key it does not know.
+ */
+import { createHash, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import { seal } from './sealed.js'
+import type { Store } from './store.js'
+import {
+  type Lifetimes,
+  type PublicJwk,
+  SIGNING_ALGORITHMS,
+  type SigningAlgorithm,
+  type StoredKey,
+} from './types.js'
+
+const generate = promisify(generateKeyPair)
+
+interface KeyPair {
+  readonly publicKey: KeyObject
+  readonly privateKey: KeyObject
+}
+
+/** One way to make a key for each algorithm (RFC 7518 sections 3.3 and 3.4). */
+const GENERATORS: Readonly<Record<SigningAlgorithm, () => Promise<KeyPair>>> = {
+  ES256: () => generate('ec', { namedCurve: 'P-256' }),
+  RS256: () => generate('rsa', { modulusLength: 2048 }),
+}
+
+/** Members that a thumbprint is made of, in this order (RFC 7638 section 3.2). */
+const THUMBPRINT_MEMBERS: Readonly<Record<string, readonly (keyof PublicJwk)[]>> = {
+  EC: ['crv', 'kty', 'x', 'y'],
+  RSA: ['e', 'kty', 'n'],
+  OKP: ['crv', 'kty', 'x'],
+}
+
+/** base64url SHA-256 thumbprint; undefined for a kind of key we do not know. */
+export function thumbprint(jwk: PublicJwk): string | undefined {
+  const members = THUMBPRINT_MEMBERS[jwk.kty ?? '']
+  if (members === undefined) return undefined
+  const canonical = JSON.stringify(Object.fromEntries(members.map((name) => [name, jwk[name]])))
+  return createHash('sha256').update(canonical).digest('base64url')
+}
+
+async function createKey(
+  alg: SigningAlgorithm,
+  sealing: Buffer,
+  createdAt: number,
+  activeAt: number,
+): Promise<StoredKey> {
+  const { publicKey, privateKey } = await GENERATORS[alg]()
+  const jwk = publicKey.export({ format: 'jwk' })
+  const kid = thumbprint(jwk) ?? ''
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const publicJwk = { ...jwk, kid, alg, use: 'sig' }
+  return { kid, alg, publicJwk, sealed: seal(sealing, kid, pem), createdAt, activeAt }
+}
+
+export interface CurrentKeys {
+  readonly signing: StoredKey
+  /** The one that signs next, if it exists already. */
+  readonly next: StoredKey | undefined
+}
+
+/** Which of the keys signs now: the youngest that is active. */
+export function currentKeys(
+  keys: readonly StoredKey[],
+  alg: SigningAlgorithm,
+  now: number,
+): CurrentKeys {
+  const ofAlg = keys.filter((key) => key.alg === alg).sort((a, b) => b.activeAt - a.activeAt)
+  const signing = ofAlg.find((key) => key.activeAt <= now) ?? ofAlg.at(-1)
+  if (signing === undefined) throw new Error(`there is no ${alg} key`)
+  return { signing, next: ofAlg.find((key) => key.activeAt > signing.activeAt) }
+}
+
+/** Still to be published: it signs, will sign, or signed less than keepAfterUse ago. */
+function isPublished(key: StoredKey, keys: readonly StoredKey[], keep: number, now: number) {
+  const successors = keys.filter(({ alg, activeAt }) => alg === key.alg && activeAt > key.activeAt)
+  const supersededAt = Math.min(...successors.map(({ activeAt }) => activeAt))
+  return supersededAt + keep > now
+}
+
+/** The keys as they should be now; creates and drops what is due. Several processes may do so at once. */
+export async function nextKeys(
+  store: Store,
+  sealing: Buffer,
+  lifetimes: Lifetimes,
+  now: number,
+): Promise<readonly StoredKey[]> {
+  const publish = lifetimes.publishBeforeUse * 1000
+  for (;;) {
+    const stored = await store.signingKeys()
+    const kept = stored.filter((key) =>
+      isPublished(key, stored, lifetimes.keepAfterUse * 1000, now),
+    )
+    const created: StoredKey[] = []
+    for (const alg of SIGNING_ALGORITHMS) {
+      const youngest = Math.max(...kept.filter((key) => key.alg === alg).map((key) => key.activeAt))
+      if (youngest + lifetimes.signingKey * 1000 - publish > now) continue
+      const first = youngest === Number.NEGATIVE_INFINITY
+      created.push(await createKey(alg, sealing, now, first ? now : now + publish))
+    }
+    const keys = [...kept, ...created]
+    if (created.length === 0 && kept.length === stored.length) return stored
+    const seen = stored.map(({ kid }) => kid)
+    if (await store.replaceSigningKeys(seen, keys)) return keys
+  }
+}
+
+/** `key rotate`: the next key of every algorithm, at once published, signing after publishBeforeUse. */
+export async function rotateKeys(
+  store: Store,
+  sealing: Buffer,
+  lifetimes: Lifetimes,
+  now: number,
+): Promise<readonly StoredKey[]> {
+  for (;;) {
+    const stored = await nextKeys(store, sealing, lifetimes, now)
+    const activeAt = now + lifetimes.publishBeforeUse * 1000
+    const created = await Promise.all(
+      SIGNING_ALGORITHMS.map((alg) => createKey(alg, sealing, now, activeAt)),
+    )
+    const seen = stored.map(({ kid }) => kid)
+    if (await store.replaceSigningKeys(seen, [...stored, ...created])) return created
+  }
+}
+
+export type KeyStatus = 'next' | 'signing' | 'superseded'
+
+/** For `key list`. */
+export function keyStatus(key: StoredKey, keys: readonly StoredKey[], now: number): KeyStatus {
+  if (key.activeAt > now) return 'next'
+  return currentKeys(keys, key.alg, now).signing.kid === key.kid ? 'signing' : 'superseded'
+}

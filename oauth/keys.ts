@@ -1,0 +1,117 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import jwt from 'jsonwebtoken'
+import { currentKeys, nextKeys, rotateKeys } from './key-rotation.js'
+import { unseal } from './sealed.js'
+import { deriveKeys } from './secrets.js'
+import type { Store } from './store.js'
+import {
+  DEFAULT_LIFETIMES,
+  type Lifetimes,
+  type PublicJwk,
+  type SigningAlgorithm,
+  type StoredKey,
+} from './types.js'
+
+/** Who signs. Private keys stay behind it, so that an outside key service can take its place. */
+export interface Keys {
+  /** A compact JWS with the key that signs now; `kid` and `alg` go into the header. */
+  sign(alg: SigningAlgorithm, typ: string, claims: object): Promise<string>
+  /** A key that we sign with or signed with; undefined for any other. */
+  verificationKey(kid: string): Promise<VerificationKey | undefined>
+  jwks(): Promise<{ readonly keys: readonly PublicJwk[] }>
+}
+
+export interface VerificationKey {
+  readonly alg: SigningAlgorithm
+  readonly key: KeyObject
+}
+
+export interface LocalKeysOptions {
+  readonly store: Store
+  readonly secret: Buffer
+  readonly clock: () => Date
+  readonly lifetimes?: Partial<Lifetimes>
+}
+
+/** How long the set is believed before the store is asked again; far below publishBeforeUse. */
+const RELOAD_MILLISECONDS = 30_000
+
+interface LoadedKey extends VerificationKey {
+  readonly stored: StoredKey
+  readonly privateKey: KeyObject
+}
+
+/** Keys in the store, encrypted under the secret; made, published and retired by themselves. */
+export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions): Keys {
+  const sealing = deriveKeys(secret).signingKeys
+  let loaded: Promise<ReadonlyMap<string, LoadedKey>> | undefined
+  let loadedAt = Number.NEGATIVE_INFINITY
+
+  async function load(): Promise<ReadonlyMap<string, LoadedKey>> {
+    const stored = await nextKeys(
+      store,
+      sealing,
+      { ...DEFAULT_LIFETIMES, ...lifetimes },
+      clock().getTime(),
+    )
+    return new Map(stored.map((key) => [key.kid, open(key)]))
+  }
+
+  function open(stored: StoredKey): LoadedKey {
+    const pem = unseal(sealing, stored.kid, stored.sealed)
+    if (pem === undefined) {
+      throw new Error(
+        `signing key ${stored.kid} does not open: the secret is not the one it was sealed with`,
+      )
+    }
+    const key = createPublicKey({ key: stored.publicJwk, format: 'jwk' })
+    return { stored, alg: stored.alg, key, privateKey: createPrivateKey(pem) }
+  }
+
+  async function keys(): Promise<ReadonlyMap<string, LoadedKey>> {
+    const now = clock().getTime()
+    if (loaded === undefined || now - loadedAt >= RELOAD_MILLISECONDS || now < loadedAt) {
+      loadedAt = now
+      loaded = load()
+      loaded.catch(() => {
+        loaded = undefined
+      })
+    }
+    return loaded
+  }
+
+  return {
+    async sign(alg, typ, claims) {
+      const all = await keys()
+      const { signing } = currentKeys(
+        [...all.values()].map(({ stored }) => stored),
+        alg,
+        clock().getTime(),
+      )
+      const key = all.get(signing.kid)
+      if (key === undefined) throw new Error(`no key signs ${alg}`)
+      return jwt.sign(claims, key.privateKey, {
+        algorithm: alg,
+        header: { alg, typ, kid: key.stored.kid },
+        noTimestamp: true,
+      })
+    },
+    async verificationKey(kid) {
+      return (await keys()).get(kid)
+    },
+    async jwks() {
+      return { keys: [...(await keys()).values()].map(({ stored }) => stored.publicJwk) }
+    },
+  }
+}
+
+/** `key rotate`: a next key for every algorithm, published at once, signing once everybody can know it. */
+export async function rotateLocalKeys({
+  store,
+  secret,
+  clock,
+  lifetimes,
+}: LocalKeysOptions): Promise<readonly StoredKey[]> {
+  const all = { ...DEFAULT_LIFETIMES, ...lifetimes }
+  return rotateKeys(store, deriveKeys(secret).signingKeys, all, clock().getTime())
+}

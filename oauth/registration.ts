@@ -1,0 +1,125 @@
+/** Dynamic client registration (RFC 7591) and its management (RFC 7592); off unless the configuration opens it. */
+import type { Answer, Call } from './call.js'
+import { parseMetadata, type Registry, registerClient } from './clients.js'
+import type { Context } from './context.js'
+import { OAuthError } from './errors.js'
+import { digestOf, equalInConstantTime, randomSecret } from './secrets.js'
+import type { Client } from './types.js'
+
+/** What only an administrator may set. */
+const RESERVED = { introspects: false } as const
+
+/** Registrations that one address may make within the window. */
+const REGISTRATIONS_MAX = 20
+const REGISTRATIONS_WINDOW_SECONDS = 3600
+
+function registry(context: Context): Registry {
+  return { ...context, clock: () => new Date(context.now()) }
+}
+
+export async function register(context: Context, call: Call, metadata: unknown): Promise<Answer> {
+  const bucket = `registration ${call.address}`
+  const made = await context.store.countAttempt(bucket, REGISTRATIONS_WINDOW_SECONDS, context.now())
+  if (made > REGISTRATIONS_MAX) {
+    throw new OAuthError('temporarily_unavailable', 'too many registrations; try again later', {
+      status: 429,
+    })
+  }
+  const registration_access_token = randomSecret()
+  const { client, client_secret } = await registerClient(
+    registry(context),
+    { ...object(metadata), ...RESERVED },
+    { registration_digest: digestOf(registration_access_token) },
+  )
+  const { client_id } = client
+  context.audit({ type: 'client.register', outcome: 'success', client_id, address: call.address })
+  const secrets = {
+    registration_access_token,
+    ...(client_secret !== undefined && { client_secret }),
+  }
+  return { status: 201, body: { ...information(context, client), ...secrets } }
+}
+
+/** RFC 7592 section 2.1 */
+export async function readRegistration(
+  context: Context,
+  call: Call,
+  client_id: string,
+): Promise<Answer> {
+  return { status: 200, body: information(context, await managedClient(context, call, client_id)) }
+}
+
+/** RFC 7592 section 2.2: what is left out goes back to its default. */
+export async function updateRegistration(
+  context: Context,
+  call: Call,
+  client_id: string,
+  metadata: unknown,
+): Promise<Answer> {
+  const client = await managedClient(context, call, client_id)
+  const { createdAt, client_secret_digest, registration_digest } = client
+  const parsed = parseMetadata(context, { ...object(metadata), ...RESERVED })
+  if (parsed.token_endpoint_auth_method !== client.token_endpoint_auth_method) {
+    throw new OAuthError(
+      'invalid_client_metadata',
+      'the token_endpoint_auth_method cannot be changed',
+    )
+  }
+  const updated: Client = {
+    ...parsed,
+    client_id,
+    createdAt,
+    ...(client_secret_digest !== undefined && { client_secret_digest }),
+    ...(registration_digest !== undefined && { registration_digest }),
+  }
+  await context.store.saveClient(updated)
+  return { status: 200, body: information(context, updated) }
+}
+
+/** RFC 7592 section 2.3 */
+export async function deleteRegistration(
+  context: Context,
+  call: Call,
+  client_id: string,
+): Promise<Answer> {
+  await managedClient(context, call, client_id)
+  await context.store.removeClient(client_id, context.now())
+  context.audit({ type: 'client.remove', outcome: 'success', client_id, address: call.address })
+  return { status: 204 }
+}
+
+const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
+
+async function managedClient(context: Context, call: Call, client_id: string): Promise<Client> {
+  const [field, ...others] = call.headers.authorization ?? []
+  const shown = BEARER.exec(others.length === 0 ? (field ?? '') : '')?.[1]
+  const client = await context.store.client(client_id)
+  const expected = client?.registration_digest
+  if (
+    shown === undefined ||
+    client === undefined ||
+    expected === undefined ||
+    !equalInConstantTime(digestOf(shown), expected)
+  ) {
+    throw new OAuthError('invalid_token', 'the registration access token is missing or wrong', {
+      headers: { 'WWW-Authenticate': 'Bearer realm="coffer", error="invalid_token"' },
+    })
+  }
+  return client
+}
+
+/** RFC 7591 section 3.2.1; digests stay here. */
+function information(context: Context, client: Client): object {
+  const { client_secret_digest, registration_digest: _, createdAt, ...metadata } = client
+  return {
+    ...metadata,
+    client_id_issued_at: Math.floor(createdAt / 1000),
+    ...(client_secret_digest !== undefined && { client_secret_expires_at: 0 }),
+    registration_client_uri: `${context.issuer}/register/${client.client_id}`,
+  }
+}
+
+function object(metadata: unknown): object {
+  if (typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)) return metadata
+  throw new OAuthError('invalid_client_metadata', 'the body must be a JSON object')
+}

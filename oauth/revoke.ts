@@ -1,0 +1,57 @@
+/** Token revocation (RFC 7009). */
+import { verifyAccessToken } from './access-token.js'
+import type { Answer, Call } from './call.js'
+import { authenticateClient } from './client-auth.js'
+import type { Context } from './context.js'
+import { OAuthError } from './errors.js'
+import { digestOf } from './secrets.js'
+
+/** What revoking a token takes back. */
+type Target =
+  | { readonly kind: 'grant'; readonly client_id: string; readonly grantId: string }
+  | {
+      readonly kind: 'accessToken'
+      readonly client_id: string
+      readonly jti: string
+      readonly expiresAt: number
+    }
+
+/** 200 for a token that is not (any more) ours: the client has what it wanted (RFC 7009 section 2.2). */
+export async function revoke(context: Context, call: Call): Promise<Answer> {
+  const form = call.parameters
+  form.rejectRepeated()
+  const client = await authenticateClient(context, call)
+  const target = await findTarget(context, form.required('token'))
+  if (target === undefined) return { status: 200 }
+  const { client_id } = client
+  if (target.client_id !== client_id) {
+    throw new OAuthError('invalid_grant', 'the token was issued to another client')
+  }
+  const { address } = call
+  switch (target.kind) {
+    case 'grant': {
+      // The whole family: access tokens of a revoked refresh token die with it (RFC 7009 section 2.1).
+      const { grantId } = target
+      await context.store.revokeGrant(grantId, context.now())
+      context.audit({ type: 'grant.revoke', outcome: 'success', client_id, grantId, address })
+      break
+    }
+    case 'accessToken':
+      await context.store.revokeAccessToken(target.jti, target.expiresAt)
+      context.audit({ type: 'token.revoke', outcome: 'success', client_id, address })
+      break
+  }
+  return { status: 200 }
+}
+
+async function findTarget(context: Context, token: string): Promise<Target | undefined> {
+  const refreshToken = await context.store.refreshToken(digestOf(token))
+  if (refreshToken !== undefined) {
+    const { client_id, grantId } = refreshToken
+    return { kind: 'grant', client_id, grantId }
+  }
+  const claims = await verifyAccessToken(context, token)
+  if (claims === undefined) return undefined
+  const { client_id, jti, exp } = claims
+  return { kind: 'accessToken', client_id, jti, expiresAt: exp * 1000 }
+}

@@ -1,0 +1,51 @@
+import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Digest } from './types.js'
+
+/** 256 bits: RFC 6749 section 10.10 asks for a chance of guessing below 2^-128, better 2^-160. */
+export function randomSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+export function randomId(): string {
+  return randomBytes(16).toString('base64url')
+}
+
+/** High-entropy secrets need no slow hash: SHA-256 cannot be searched for 256 random bits. */
+export function digestOf(secret: string): Digest {
+  return createHash('sha256').update(secret).digest('base64url') as Digest
+}
+
+/** Takes the same time wherever the two differ. */
+export function equalInConstantTime(one: string, other: string): boolean {
+  const left = createHash('sha256').update(one).digest()
+  const right = createHash('sha256').update(other).digest()
+  return timingSafeEqual(left, right)
+}
+
+/** Keys for one purpose each, derived from the one secret that was handed in (HKDF, RFC 5869). */
+export interface DerivedKeys {
+  readonly sealing: Buffer
+  readonly successor: Buffer
+  readonly nonce: Buffer
+  readonly signingKeys: Buffer
+}
+
+export function deriveKeys(secret: Buffer): DerivedKeys {
+  if (secret.length < 32) throw new Error('the secret must have at least 32 bytes')
+  const derive = (purpose: string) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `coffer oauth ${purpose}`, 32))
+  return {
+    sealing: derive('sealing'),
+    successor: derive('refresh token successor'),
+    nonce: derive('dpop nonce'),
+    signingKeys: derive('signing keys'),
+  }
+}
+
+/**
+ * The refresh token that follows `token`: a function of it, so that a repeated request gets the same one although only
+ * digests are stored. Nobody without our key can compute it from a stolen predecessor.
+ */
+export function successorOf(token: string, key: Buffer): string {
+  return createHmac('sha256', key).update(token).digest('base64url')
+}

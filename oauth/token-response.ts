@@ -1,0 +1,51 @@
+/** What the token endpoint answers with (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3). */
+import { createAccessToken } from './access-token.js'
+import type { Answer } from './call.js'
+import type { Context } from './context.js'
+import { createIdToken } from './id-token.js'
+import { hasScope } from './scope.js'
+import type { Client, Grant } from './types.js'
+
+export interface UserTokens {
+  readonly client: Client
+  readonly grant: Grant
+  /** Of this access token; a part of the grant's. */
+  readonly scope: string
+  readonly resource: readonly string[]
+  readonly jkt: string | undefined
+  readonly refresh_token: string | undefined
+  readonly nonce: string | undefined
+}
+
+/** Tokens of a user's grant. */
+export async function userTokens(context: Context, tokens: UserTokens): Promise<Answer> {
+  const { client, grant, scope, resource, jkt, refresh_token, nonce } = tokens
+  const access_token = await createAccessToken(context, {
+    client,
+    sub: grant.sub,
+    scope,
+    resource,
+    grantId: grant.grantId,
+    authTime: grant.authTime,
+    jkt,
+  })
+  const withIdToken = hasScope(scope, 'openid')
+  return {
+    status: 200,
+    body: {
+      access_token,
+      ...tokenType(context, jkt),
+      scope,
+      ...(refresh_token !== undefined && { refresh_token }),
+      ...(withIdToken && { id_token: await createIdToken(context, client, grant, nonce) }),
+    },
+  }
+}
+
+/** RFC 9449 section 5: a bound token says so. */
+export function tokenType(context: Context, jkt: string | undefined) {
+  return {
+    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+    expires_in: context.lifetimes.accessToken,
+  }
+}

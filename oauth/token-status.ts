@@ -1,0 +1,65 @@
+/** Finds a token of ours, whatever its kind: revocation and introspection take both (RFC 7009, RFC 7662). */
+import { liveAccount, liveToken, type VerifiedTokens } from './authenticate.js'
+import { type Context, seconds } from './context.js'
+import { digestOf } from './secrets.js'
+
+export type TokenStatus =
+  | {
+      readonly kind: 'active'
+      readonly client_id: string
+      /** The members of RFC 7662 section 2.2. */
+      readonly members: Readonly<Record<string, unknown>>
+    }
+  | { readonly kind: 'inactive' }
+
+const INACTIVE: TokenStatus = { kind: 'inactive' }
+
+/** token_type_hint is a hint only, and not needed: a lookup by digest is quick (RFC 7009 section 2.1). */
+export async function tokenStatus(
+  context: Context,
+  tokens: VerifiedTokens,
+  token: string,
+): Promise<TokenStatus> {
+  return (await accessTokenStatus(context, tokens, token)) ?? refreshTokenStatus(context, token)
+}
+
+async function accessTokenStatus(
+  context: Context,
+  tokens: VerifiedTokens,
+  token: string,
+): Promise<TokenStatus | undefined> {
+  const live = await liveToken(context, tokens, token)
+  if (live === undefined) return undefined
+  const { grant_id: _, ...members } = live.claims
+  const token_type = members.cnf === undefined ? 'Bearer' : 'DPoP'
+  const username = live.account?.preferred_username
+  return {
+    kind: 'active',
+    client_id: members.client_id,
+    members: { ...members, token_type, ...(username !== undefined && { username }) },
+  }
+}
+
+async function refreshTokenStatus(context: Context, token: string): Promise<TokenStatus> {
+  const stored = await context.store.refreshToken(digestOf(token))
+  if (stored === undefined || stored.spentAt !== undefined) return INACTIVE
+  const grant = await context.store.grant(stored.grantId)
+  const now = context.now()
+  if (grant === undefined || grant.revokedAt !== undefined) return INACTIVE
+  if (stored.expiresAt <= now || grant.expiresAt <= now) return INACTIVE
+  if ((await liveAccount(context, grant)) === undefined) return INACTIVE
+  const { client_id, dpop_jkt } = stored
+  return {
+    kind: 'active',
+    client_id,
+    members: {
+      client_id,
+      iss: context.issuer,
+      sub: grant.sub,
+      scope: grant.scope,
+      aud: grant.resource,
+      exp: seconds(Math.min(stored.expiresAt, grant.expiresAt)),
+      ...(dpop_jkt !== undefined && { cnf: { jkt: dpop_jkt } }),
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import type { Store } from '../../oauth/index.js'
+import type { Database } from './database.js'
+import { clientStore } from './oauth/clients.js'
+import { codeStore } from './oauth/codes.js'
+import { deviceStore } from './oauth/devices.js'
+import { grantRows, grantStore } from './oauth/grants.js'
+import { onceStore } from './oauth/once.js'
+import { refreshTokenRows, refreshTokenStore } from './oauth/refresh-tokens.js'
+import { signingKeyStore } from './oauth/signing-keys.js'
+
+/**
+ * The authorization server's Store in SQLite. Every step is one statement or one immediate transaction, so of any number of
+ * processes exactly one spends what is single use.
+ */
+export function oauthStore(database: Database): Store {
+  const grants = grantRows(database)
+  const tokens = refreshTokenRows(database)
+  return {
+    ...clientStore(database),
+    ...signingKeyStore(database),
+    ...grantStore(database, grants),
+    ...codeStore(database, grants, tokens),
+    ...refreshTokenStore(database, grants, tokens),
+    ...deviceStore(database, grants, tokens),
+    ...onceStore(database),
+  }
+}

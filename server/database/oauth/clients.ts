@@ -1,0 +1,54 @@
+import type { Client, Store } from '../../../oauth/index.js'
+import type { Database } from '../database.js'
+
+export type ClientStore = Pick<Store, 'client' | 'clients' | 'saveClient' | 'removeClient'>
+
+/** Clients, as JSON of their metadata. */
+export function clientStore(database: Database): ClientStore {
+  const get = database
+    .prepare<[string], string>('SELECT client FROM clients WHERE client_id = ?')
+    .pluck()
+  const all = database.prepare<[], string>('SELECT client FROM clients ORDER BY client_id').pluck()
+  const save = database.prepare(
+    'INSERT INTO clients VALUES (?, ?) ON CONFLICT DO UPDATE SET client = excluded.client',
+  )
+  const remove = database.prepare('DELETE FROM clients WHERE client_id = ?')
+  const revokeGrants = database.prepare(
+    'UPDATE grants SET revoked_at = ? WHERE client_id = ? AND revoked_at IS NULL',
+  )
+  const removeConsents = database.prepare('DELETE FROM consents WHERE client_id = ?')
+  const removeAll = database.transaction((client_id: string, at: number) => {
+    revokeGrants.run(at, client_id)
+    removeConsents.run(client_id)
+    return remove.run(client_id).changes > 0
+  })
+  /** Parsed once for each text that is stored. */
+  const parsed = new Map<string, { readonly text: string; readonly client: Client }>()
+
+  function parse(client_id: string, text: string): Client {
+    const known = parsed.get(client_id)
+    if (known?.text === text) return known.client
+    if (parsed.size >= PARSED_MAX) parsed.clear()
+    const client: Client = JSON.parse(text)
+    parsed.set(client_id, { text, client })
+    return client
+  }
+
+  return {
+    async client(client_id) {
+      const text = get.get(client_id)
+      return text === undefined ? undefined : parse(client_id, text)
+    },
+    async clients() {
+      return all.all().map((text) => JSON.parse(text))
+    },
+    async saveClient(client) {
+      save.run(client.client_id, JSON.stringify(client))
+    },
+    async removeClient(client_id, at) {
+      return removeAll.immediate(client_id, at)
+    },
+  }
+}
+
+const PARSED_MAX = 1000

@@ -1,0 +1,118 @@
+import type {
+  DeviceAuthorization,
+  DeviceOutcome,
+  Digest,
+  Grant,
+  Redemption,
+  Store,
+} from '../../../oauth/index.js'
+import type { Database } from '../database.js'
+import type { GrantRows } from './grants.js'
+import type { RefreshTokenRows } from './refresh-tokens.js'
+
+interface Row {
+  readonly device_digest: Digest
+  readonly user_code_digest: Digest
+  readonly client_id: string
+  readonly scope: string
+  readonly resource: string
+  readonly dpop_jkt: string | null
+  readonly address: string
+  readonly created_at: number
+  readonly expires_at: number
+  readonly state: 'waiting' | 'approved' | 'denied' | 'spent'
+  readonly grant_id: string | null
+  readonly next_poll_at: number
+  readonly interval: number
+}
+
+/** Milliseconds between polls at first, and what every hasty poll adds (RFC 8628 sections 3.2 and 3.5). */
+const INTERVAL = 5000
+/** Networks are uneven: an interval that is this much too short still counts. */
+const TOLERANCE = 500
+
+function deviceOf(row: Row): DeviceAuthorization {
+  return {
+    deviceDigest: row.device_digest,
+    userCodeDigest: row.user_code_digest,
+    client_id: row.client_id,
+    scope: row.scope,
+    resource: JSON.parse(row.resource),
+    ...(row.dpop_jkt !== null && { dpop_jkt: row.dpop_jkt }),
+    address: row.address,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+  }
+}
+
+export type DeviceStore = Pick<
+  Store,
+  'saveDevice' | 'waitingDevice' | 'approveDevice' | 'denyDevice' | 'device' | 'pollDevice'
+>
+
+export function deviceStore(
+  database: Database,
+  grants: GrantRows,
+  tokens: RefreshTokenRows,
+): DeviceStore {
+  const insert = database.prepare(
+    `INSERT INTO devices VALUES (@deviceDigest, @userCodeDigest, @client_id, @scope, @resource, @dpop_jkt, @address,
+       @createdAt, @expiresAt, 'waiting', NULL, 0, ${INTERVAL}) ON CONFLICT DO NOTHING`,
+  )
+  const byCode = database.prepare<[string], Row>('SELECT * FROM devices WHERE device_digest = ?')
+  const waiting = database.prepare<[string, number], Row>(
+    `SELECT * FROM devices WHERE user_code_digest = ? AND state = 'waiting' AND expires_at > ?`,
+  )
+  const decide = database.prepare(
+    `UPDATE devices SET state = ?, grant_id = ?
+     WHERE user_code_digest = ? AND state = 'waiting' AND expires_at > ?`,
+  )
+  const spend = database.prepare(`UPDATE devices SET state = 'spent' WHERE device_digest = ?`)
+  const polled = database.prepare(
+    'UPDATE devices SET next_poll_at = ?, interval = ? WHERE device_digest = ?',
+  )
+
+  const approve = database.transaction((userCode: Digest, grant: Grant, at: number) => {
+    const row = waiting.get(userCode, at)
+    if (row === undefined) return false
+    grants.insert(grant, row.expires_at)
+    decide.run('approved', grant.grantId, userCode, at)
+    return true
+  })
+
+  const poll = database.transaction((device: Digest, redemption: Redemption): DeviceOutcome => {
+    const { at, address, refreshToken, endsAt } = redemption
+    const row = byCode.get(device)
+    if (row === undefined || row.state === 'spent') return { kind: 'dead' }
+    if (row.state === 'denied') return { kind: 'denied' }
+    if (row.expires_at <= at) return { kind: 'expired' }
+    const hasty = at < row.next_poll_at - TOLERANCE
+    const interval = hasty ? row.interval + INTERVAL : row.interval
+    polled.run(at + interval, interval, device)
+    if (hasty) return { kind: 'slow_down' }
+    if (row.state === 'waiting') return { kind: 'pending' }
+    spend.run(device)
+    const grant = row.grant_id === null ? undefined : grants.alive(row.grant_id, at)
+    if (grant === undefined) return { kind: 'dead' }
+    if (refreshToken !== undefined) tokens.insert(grant, refreshToken)
+    return { kind: 'redeemed', grant: grants.use(grant, at, address, endsAt) }
+  })
+
+  return {
+    async saveDevice(device) {
+      const resource = JSON.stringify(device.resource)
+      return insert.run({ dpop_jkt: null, ...device, resource }).changes > 0
+    },
+    async waitingDevice(userCode, at) {
+      const row = waiting.get(userCode, at)
+      return row === undefined ? undefined : deviceOf(row)
+    },
+    approveDevice: async (userCode, grant, at) => approve.immediate(userCode, grant, at),
+    denyDevice: async (userCode, at) => decide.run('denied', null, userCode, at).changes > 0,
+    async device(digest) {
+      const row = byCode.get(digest)
+      return row === undefined ? undefined : deviceOf(row)
+    },
+    pollDevice: async (device, redemption) => poll.immediate(device, redemption),
+  }
+}

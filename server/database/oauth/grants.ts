@@ -1,0 +1,145 @@
+import type { Grant, Store } from '../../../oauth/index.js'
+import type { Database } from '../database.js'
+
+interface Row {
+  readonly grant_id: string
+  readonly client_id: string
+  readonly sub: string
+  readonly scope: string
+  readonly resource: string
+  readonly auth_time: number
+  readonly sid: string
+  readonly nonce: string | null
+  readonly created_at: number
+  readonly expires_at: number
+  readonly revoked_at: number | null
+  readonly last_used_at: number
+  readonly last_used_from: string
+}
+
+function grantOf(row: Row): Grant {
+  return {
+    grantId: row.grant_id,
+    client_id: row.client_id,
+    sub: row.sub,
+    scope: row.scope,
+    resource: JSON.parse(row.resource),
+    authTime: row.auth_time,
+    sid: row.sid,
+    ...(row.nonce !== null && { nonce: row.nonce }),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    ...(row.revoked_at !== null && { revokedAt: row.revoked_at }),
+    lastUsedAt: row.last_used_at,
+    lastUsedFrom: row.last_used_from,
+  }
+}
+
+/** What the stores of codes, refresh tokens and devices do to grants, inside their own transactions. */
+export interface GrantRows {
+  get(grantId: string): Grant | undefined
+  /** The grant, unless it is revoked or over. */
+  alive(grantId: string, at: number): Grant | undefined
+  insert(grant: Grant, keptUntil: number): void
+  /** Tokens of it were issued; returns it as it is now. */
+  use(grant: Grant, at: number, address: string, endsAt: number): Grant
+  /** False when it was dead already. */
+  revoke(grantId: string, at: number): boolean
+}
+
+export function grantRows(database: Database): GrantRows {
+  const select = database.prepare<[string], Row>('SELECT * FROM grants WHERE grant_id = ?')
+  const insert = database.prepare(
+    `INSERT INTO grants VALUES (@grantId, @client_id, @sub, @scope, @resource, @authTime, @sid, @nonce, @createdAt,
+       @expiresAt, NULL, @lastUsedAt, @lastUsedFrom, @keptUntil)`,
+  )
+  const use = database.prepare(
+    `UPDATE grants SET last_used_at = ?, last_used_from = ?, kept_until = max(kept_until, ?)
+     WHERE grant_id = ?`,
+  )
+  const revoke = database.prepare(
+    'UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL',
+  )
+  const get = (grantId: string) => {
+    const row = select.get(grantId)
+    return row === undefined ? undefined : grantOf(row)
+  }
+  return {
+    get,
+    alive(grantId, at) {
+      const grant = get(grantId)
+      const isAlive = grant !== undefined && grant.revokedAt === undefined && grant.expiresAt > at
+      return isAlive ? grant : undefined
+    },
+    insert(grant, keptUntil) {
+      const resource = JSON.stringify(grant.resource)
+      insert.run({ nonce: null, ...grant, resource, keptUntil })
+    },
+    use(grant, at, address, endsAt) {
+      use.run(at, address, endsAt, grant.grantId)
+      return { ...grant, lastUsedAt: at, lastUsedFrom: address }
+    },
+    revoke: (grantId, at) => revoke.run(at, grantId).changes > 0,
+  }
+}
+
+export type GrantStore = Pick<
+  Store,
+  | 'grant'
+  | 'grantsOf'
+  | 'revokeGrant'
+  | 'revokeGrantsOf'
+  | 'revokeGrantsOfSession'
+  | 'revokeAccessToken'
+  | 'standing'
+  | 'consent'
+  | 'saveConsent'
+>
+
+const GRANTS_MAX = 1000
+
+export function grantStore(database: Database, rows: GrantRows): GrantStore {
+  const ofUser = database.prepare<[string, number, number], Row>(
+    `SELECT * FROM grants WHERE sub = ? AND revoked_at IS NULL AND min(expires_at, kept_until) > ?
+     ORDER BY created_at DESC, grant_id LIMIT ?`,
+  )
+  const revokeOfUser = database.prepare(
+    'UPDATE grants SET revoked_at = ? WHERE sub = ? AND revoked_at IS NULL',
+  )
+  const revokeOfSession = database.prepare(
+    `UPDATE grants SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL
+     AND ' ' || scope || ' ' NOT LIKE '% offline_access %'`,
+  )
+  const revokeToken = database.prepare(
+    'INSERT INTO revoked_tokens VALUES (?, ?) ON CONFLICT DO NOTHING',
+  )
+  const isRevoked = database
+    .prepare<[string], number>('SELECT 1 FROM revoked_tokens WHERE jti = ?')
+    .pluck()
+  const consent = database
+    .prepare<[string, string], string>('SELECT scope FROM consents WHERE sub = ? AND client_id = ?')
+    .pluck()
+  const saveConsent = database.prepare(
+    'INSERT INTO consents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET scope = excluded.scope',
+  )
+  return {
+    grant: async (grantId) => rows.get(grantId),
+    grantsOf: async (sub, at) => ofUser.all(sub, at, GRANTS_MAX).map(grantOf),
+    revokeGrant: async (grantId, at) => rows.revoke(grantId, at),
+    revokeGrantsOf: async (sub, at) => revokeOfUser.run(at, sub).changes,
+    revokeGrantsOfSession: async (sid, at) => revokeOfSession.run(at, sid).changes,
+    async revokeAccessToken(jti, expiresAt) {
+      revokeToken.run(jti, expiresAt)
+    },
+    async standing(jti, grantId, at) {
+      if (isRevoked.get(jti) !== undefined) return { kind: 'revoked' }
+      if (grantId === undefined) return { kind: 'live', grant: undefined }
+      const grant = rows.alive(grantId, at)
+      return grant === undefined ? { kind: 'revoked' } : { kind: 'live', grant }
+    },
+    consent: async (sub, client_id) => consent.get(sub, client_id),
+    async saveConsent(sub, client_id, scope) {
+      saveConsent.run(sub, client_id, scope)
+    },
+  }
+}

@@ -1,0 +1,50 @@
+import type { Store } from '../../../oauth/index.js'
+import type { Database } from '../database.js'
+
+export type OnceStore = Pick<Store, 'useOnce' | 'countAttempt' | 'attempts' | 'sweep'>
+
+/** Tables whose rows expire: their key, the time, and how long after it a row is still of use (milliseconds). */
+const EXPIRING = [
+  { table: 'codes', key: 'code_digest', time: 'expires_at', kept: 600_000 }, // a replay is noticed a while longer
+  { table: 'grants', key: 'grant_id', time: 'kept_until', kept: 600_000 },
+  { table: 'refresh_tokens', key: 'token_digest', time: 'expires_at', kept: 0 },
+  { table: 'revoked_tokens', key: 'jti', time: 'expires_at', kept: 0 },
+  { table: 'used_once', key: 'id', time: 'expires_at', kept: 0 },
+  { table: 'attempts', key: 'bucket', time: 'expires_at', kept: 0 },
+  { table: 'pushed_requests', key: 'uri_digest', time: 'expires_at', kept: 0 },
+  { table: 'devices', key: 'device_digest', time: 'expires_at', kept: 600_000 }, // to answer expired_token
+] as const
+
+/** Identifiers that count once, counters of attempts, and the sweep of what has expired. */
+export function onceStore(database: Database): OnceStore {
+  const use = database.prepare('INSERT INTO used_once VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const count = database
+    .prepare<{ bucket: string; at: number; expiresAt: number }, number>(
+      `INSERT INTO attempts VALUES (@bucket, 1, @expiresAt) ON CONFLICT DO UPDATE SET
+         count = CASE WHEN expires_at <= @at THEN 1 ELSE count + 1 END,
+         expires_at = CASE WHEN expires_at <= @at THEN @expiresAt ELSE expires_at END
+       RETURNING count`,
+    )
+    .pluck()
+  const attempts = database
+    .prepare<[string, number], number>(
+      'SELECT count FROM attempts WHERE bucket = ? AND expires_at > ?',
+    )
+    .pluck()
+  const sweeps = EXPIRING.map(({ table, key, time, kept }) => {
+    const statement = database.prepare(
+      `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${time} <= ? LIMIT ?)`,
+    )
+    return (at: number, limit: number) => statement.run(at - kept, limit).changes
+  })
+  return {
+    useOnce: async (id, expiresAt) => use.run(id, expiresAt).changes > 0,
+    async countAttempt(bucket, windowSeconds, at) {
+      return count.get({ bucket, at, expiresAt: at + windowSeconds * 1000 }) ?? 1
+    },
+    attempts: async (bucket, at) => attempts.get(bucket, at) ?? 0,
+    async sweep(at, limit) {
+      return sweeps.reduce((removed, sweep) => removed + sweep(at, limit), 0)
+    },
+  }
+}
