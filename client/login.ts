@@ -7,13 +7,13 @@ import { ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
 import { postForm } from './token-endpoint.js'
 import { chooseTokenStore, openTokenStore, type TokenStore, type Tokens } from './tokens.js'
-import { certificateChange, serverTrouble } from './trouble.js'
-import { HANDSHAKE_MILLISECONDS, shownFingerprint, type Trust } from './trust.js'
+import { serverTrouble } from './trouble.js'
+import type { Trust } from './trust.js'
 import {
   chosenTrust,
-  confirmFingerprint,
-  rememberedTrust,
+  confirmedTrust,
   type TrustWishes,
+  trustByFingerprint,
 } from './trust-choice.js'
 
 /** How a command talks to the user. */
@@ -31,6 +31,8 @@ export interface LoginOptions {
   readonly server: URL
   readonly directory: AccountDirectory
   readonly wishes: TrustWishes
+  /** Of the server's certificate or of its authority's, as the user was told. */
+  readonly fingerprint?: string | undefined
   readonly tokenStore: TokenStoreChoice
   readonly readOnly: boolean
   readonly terminal: Terminal
@@ -49,7 +51,7 @@ const SCOPE = 'openid profile email offline_access file.read file.write'
 export async function login(options: LoginOptions): Promise<LoggedIn> {
   const { server, directory, terminal, clock, signal } = options
   try {
-    const { authority, trust, send } = await trustedAuthority(options)
+    const { authority, remembered, send } = await trustedAuthority(options)
     const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
     const show = (url: string): void => {
       terminal.say('To log in, open this address in your browser:')
@@ -66,7 +68,7 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
       scope: tokens.scope,
       token_endpoint: authority.token_endpoint,
       revocation_endpoint: authority.revocation_endpoint,
-      trust: rememberedTrust(trust, server, options.wishes),
+      trust: remembered,
       store: store.kind,
     }
     await withRefreshLock(directory, async () => {
@@ -90,27 +92,33 @@ async function formerStore(directory: AccountDirectory): Promise<TokenStore | un
 
 interface Trusted {
   readonly authority: Authority
-  readonly trust: Trust
+  /** What the account remembers: what somebody decided, but not what is found again each time. */
+  readonly remembered: Trust
   readonly send: Send
 }
 
 /** Finds the login server; a certificate that nobody vouches for is shown to the user first. */
 async function trustedAuthority(options: LoginOptions): Promise<Trusted> {
-  const { server, wishes, terminal } = options
-  const chosen = chosenTrust(server, wishes, await options.directory.load())
+  const { server, wishes, fingerprint, terminal } = options
+  if (fingerprint !== undefined) {
+    const trust = await trustByFingerprint(server, fingerprint)
+    return authorityUnder(trust, server, trust)
+  }
+  const account = await options.directory.load()
+  const chosen = chosenTrust(server, wishes, account)
+  const decided = wishes.ca !== undefined || chosen === account?.trust
   try {
-    return await authorityUnder(chosen, server)
+    return await authorityUnder(chosen, server, decided ? chosen : { kind: 'system' })
   } catch (error) {
-    if (!(error instanceof ExchangeError) || error.kind !== 'untrusted') throw error
-    if (certificateChange(error) !== undefined || wishes.ca !== undefined) throw error
-    const shown = await shownFingerprint(server, HANDSHAKE_MILLISECONDS)
-    return authorityUnder(await confirmFingerprint(serverBase(server), shown, terminal.ask), server)
+    if (decided || !(error instanceof ExchangeError) || error.kind !== 'untrusted') throw error
+    const trust = await confirmedTrust(server, terminal.ask)
+    return authorityUnder(trust, server, trust)
   }
 }
 
-async function authorityUnder(trust: Trust, server: URL): Promise<Trusted> {
+async function authorityUnder(trust: Trust, server: URL, remembered: Trust): Promise<Trusted> {
   const { send } = httpClient({ trust })
-  return { authority: await discover(server, send), trust, send }
+  return { authority: await discover(server, send), remembered, send }
 }
 
 /** Revokes the login at the server (RFC 7009) and forgets it here. @returns whether the server knows of it */

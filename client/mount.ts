@@ -29,7 +29,6 @@ export const MOUNT_REQUEST = z.object({
   configDirectory: z.string(),
   stateDirectory: z.string(),
   ca: z.string().optional(),
-  fingerprint: z.string().optional(),
   localAuthorities: z.array(z.string()),
   log: z.string().optional(),
   /** The mount ends with the command that started it. */
@@ -172,7 +171,7 @@ function status(
 
 type RemoteRequest = Pick<
   MountRequest,
-  'server' | 'configDirectory' | 'remote' | 'ca' | 'fingerprint' | 'localAuthorities'
+  'server' | 'configDirectory' | 'remote' | 'ca' | 'localAuthorities'
 >
 
 /** The server's files with the login that is in the store. @throws CommandError if there was never a login */

@@ -45,7 +45,7 @@ function advice(error: ExchangeError, server: string): string {
   if (known !== undefined) return `Cannot talk to ${server}: ${known}`
   switch (error.kind) {
     case 'untrusted':
-      return `The certificate of ${server} is not trusted (${error.message}). Give the authority it comes from with --ca FILE or COFFER_CA, or its SHA-256 fingerprint with --fingerprint.`
+      return `The certificate of ${server} is not trusted (${error.message}). If you logged in there before, it has changed: ask the server's administrator whether that is right. Give the authority it comes from with --ca FILE or COFFER_CA, or its SHA-256 fingerprint with --fingerprint.`
     case 'unreachable':
     case 'lost':
       return `Cannot talk to ${server}: ${error.message}. Check the address, the port and the network connection.`
@@ -64,7 +64,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 /** The pinned certificate is not the one that was shown. */
-export function certificateChange(error: unknown): CertificateChanged | undefined {
+function certificateChange(error: unknown): CertificateChanged | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
     if (at instanceof CertificateChanged) return at
   }

@@ -1,9 +1,16 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Agent, type AgentOptions } from 'node:https'
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type ConnectionOptions, connect, rootCertificates } from 'node:tls'
+import {
+  type ConnectionOptions,
+  connect,
+  type DetailedPeerCertificate,
+  rootCertificates,
+} from 'node:tls'
 import { CommandError } from './command-error.js'
+import { ExchangeError } from './exchange.js'
 
 /** Which certificates a server may show. */
 export type Trust =
@@ -120,7 +127,7 @@ class PinnedAgent extends Agent {
       socket.off('error', failed)
       socket.setTimeout(0)
       socket.removeAllListeners('timeout')
-      const shown = socket.getPeerX509Certificate()?.fingerprint256.replaceAll(':', '') ?? ''
+      const shown = digits(socket.getPeerCertificate().fingerprint256)
       if (shown === this.#fingerprint) {
         callback?.(null, socket)
         return
@@ -132,24 +139,55 @@ class PinnedAgent extends Agent {
   }
 }
 
-/** The fingerprint of the certificate a server shows, without trusting it. */
-export function shownFingerprint(server: URL, timeout: number): Promise<string> {
+/** What a server shows of itself, without trusting it: its certificate, and the authority that comes with it. */
+export interface ShownCertificates {
+  readonly fingerprint: string
+  readonly authority: { readonly fingerprint: string; readonly pem: string } | undefined
+}
+
+export function shownCertificates(server: URL): Promise<ShownCertificates> {
   return new Promise((resolve, reject) => {
     const host = server.hostname.replace(/^\[|\]$/g, '')
     const socket = connect({
       host,
       port: Number(server.port || 443),
-      ...(/^[\d.]+$|:/.test(host) ? {} : { servername: host }),
+      ...(isIP(host) === 0 ? { servername: host } : {}),
       rejectUnauthorized: false,
-      timeout,
+      timeout: HANDSHAKE_MILLISECONDS,
     })
-    socket.once('error', reject)
+    socket.once('error', (cause) => {
+      reject(new ExchangeError('unreachable', cause.message, { cause }))
+    })
     socket.once('timeout', () => socket.destroy(new Error('no answer in time')))
     socket.once('secureConnect', () => {
-      const certificate = socket.getPeerX509Certificate()
+      const leaf = socket.getPeerCertificate(true)
       socket.destroy()
-      if (certificate === undefined) reject(new Error('the server shows no certificate'))
-      else resolve(certificate.fingerprint256.replaceAll(':', ''))
+      const last = lastOf(leaf)
+      resolve({
+        fingerprint: digits(leaf.fingerprint256),
+        authority:
+          last === leaf || last.ca !== true
+            ? undefined
+            : {
+                fingerprint: digits(last.fingerprint256),
+                pem: new X509Certificate(last.raw).toString(),
+              },
+      })
     })
   })
+}
+
+/** The end of the chain that came: node links the last certificate to itself. */
+function lastOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate {
+  let at = leaf
+  for (let length = 0; length < 10; length++) {
+    const next = at.issuerCertificate
+    if (next === undefined || next === at || next.fingerprint256 === at.fingerprint256) break
+    at = next
+  }
+  return at
+}
+
+function digits(fingerprint256: string): string {
+  return fingerprint256.replaceAll(':', '')
 }

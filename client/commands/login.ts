@@ -36,7 +36,8 @@ export async function loginTo(
     await login({
       server,
       directory: new AccountDirectory(config.configDirectory, server),
-      wishes: { ca: flags.ca ?? config.ca, fingerprint: flags.fingerprint, localAuthorities },
+      wishes: { ca: flags.ca ?? config.ca, localAuthorities },
+      fingerprint: flags.fingerprint,
       tokenStore: config.tokenStore,
       readOnly: flags.readOnly ?? false,
       terminal,
@@ -64,7 +65,7 @@ export async function logoutCommand(
   const directory = new AccountDirectory(config.configDirectory, server)
   const account = await directory.load()
   if (account === undefined) throw new CommandError(`Not logged in to ${base}.`)
-  const wishes = { ca: flags.ca ?? config.ca, fingerprint: flags.fingerprint, localAuthorities }
+  const wishes = { ca: flags.ca ?? config.ca, localAuthorities }
   const revoked = await logout(account, directory, chosenTrust(server, wishes, account))
   terminal.say(
     revoked

@@ -12,6 +12,7 @@ import { type MountRequest, openRemote } from '../mount.js'
 import { mountId } from '../mount-registry.js'
 import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
+import { trustByFingerprint } from '../trust-choice.js'
 import { loginTo, type TrustFlags } from './login.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -40,7 +41,11 @@ export async function mountCommand(
   const { config, terminal, workingDirectory, program, stop } = surroundings
   const point = await usableMountPoint(resolve(workingDirectory, directory), terminal.say)
   const request = mountRequest(url, point, flags, surroundings)
-  await reachable(request, flags, surroundings)
+  try {
+    await reachable(request, flags, surroundings)
+  } catch (error) {
+    throw serverTrouble(error, request.server)
+  }
   const mounted = `${request.server} is mounted on ${directory}.`
   if (flags.foreground) {
     const ready = (): void => terminal.say(mounted)
@@ -75,7 +80,6 @@ function mountRequest(
     localAuthorities: [...localAuthorities],
     foreground: flags.foreground ?? false,
     ...(ca === undefined ? {} : { ca }),
-    ...(flags.fingerprint === undefined ? {} : { fingerprint: flags.fingerprint }),
     ...(flags.log === undefined ? {} : { log: resolve(workingDirectory, flags.log) }),
   }
 }
@@ -110,7 +114,13 @@ async function reachable(
 ): Promise<void> {
   const server = serverUrl(request.server)
   const directory = new AccountDirectory(surroundings.config.configDirectory, server)
-  if ((await directory.load()) === undefined) await loginTo(server, flags, surroundings)
+  const account = await directory.load()
+  if (account === undefined) {
+    await loginTo(server, flags, surroundings)
+  } else if (flags.fingerprint !== undefined) {
+    const trust = await trustByFingerprint(server, flags.fingerprint)
+    await directory.save({ ...account, trust })
+  }
   const outcome = await tryRoot(request, surroundings)
   if (outcome === 'works') return
   surroundings.terminal.say(`The login to ${request.server} is over; log in again.`)
@@ -137,7 +147,7 @@ async function tryRoot(
     if (error instanceof RemoteError && error.code === 'ENOENT') {
       throw new CommandError(`There is no folder ${request.remote} on ${request.server}.`)
     }
-    throw serverTrouble(error, request.server)
+    throw error
   } finally {
     remote.close()
   }
