@@ -14,9 +14,8 @@ NODE    := node --enable-source-maps
 BIN     := node_modules/.bin
 SOURCES := $(shell find server client oauth -name '*.ts') $(wildcard views/*) tsconfig.json
 
-# A checkout keeps its server's data to itself, and its client trusts that server.
-serve dev mount: export COFFER_DATA ?= $(CURDIR)/.coffer/data
-mount: export COFFER_CA ?= $(if $(filter-out https://localhost%,$(SERVER)),,$(wildcard $(COFFER_DATA)/tls/ca.pem))
+# A checkout keeps the data of its server to itself; its client looks for the certificate there.
+serve dev: export COFFER_DATA ?= $(CURDIR)/.coffer/data
 
 # "~" is expanded by some shells only
 MOUNTPOINT = $(patsubst ~/%,$(HOME)/%,$(or $(MNT),$(error say where: make $@ MNT=directory)))
