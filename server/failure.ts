@@ -136,10 +136,8 @@ function report(
     path: request.originalUrl.split('?', 1)[0]?.slice(0, 300),
     address: request.ip,
   }
+  const reason = err instanceof Error ? err.message : 'unknown'
   if (status >= 500) log.error({ ...context, err }, 'a request failed')
-  else
-    log.debug(
-      { ...context, status, reason: err instanceof Error ? err.message : 'unknown' },
-      'refused',
-    )
+  else if (FILE_API.test(request.originalUrl)) log.debug({ ...context, status, reason }, 'refused')
+  else log.info({ ...context, status, reason }, 'refused')
 }

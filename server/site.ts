@@ -1,5 +1,6 @@
 import type { Accounts } from './accounts.js'
 import type { AuditRecord } from './database/audit.js'
+import type { Log } from './log.js'
 import type { Pages } from './pages.js'
 import type { Sessions } from './sessions.js'
 
@@ -10,5 +11,6 @@ export interface Site {
   readonly sessions: Sessions
   readonly pages: Pages
   readonly clock: () => Date
+  readonly log: Log
   audit(record: AuditRecord): void
 }

@@ -14,7 +14,6 @@ const SCOPES: Readonly<Record<string, { label: string; hint?: string }>> = {
     label: 'change all your files and folders',
     hint: 'Create, overwrite, rename and delete.',
   },
-  admin: { label: 'administer this server', hint: 'Accounts and applications of everybody.' },
 }
 
 export function describeScope(scope: string): { label: string; hint?: string } {
@@ -27,8 +26,7 @@ export function describeScopes(scopes: string): string {
   const parts: string[] = []
   if (asked.has('file.write')) parts.push('reads and changes your files')
   else if (asked.has('file.read')) parts.push('reads your files')
-  if (asked.has('admin')) parts.push('administers this server')
-  if (parts.length === 0) parts.push('knows who you are')
+  else parts.push('knows who you are')
   parts.push(asked.has('offline_access') ? 'stays signed in' : 'ends when you sign out')
   return parts.join(', ')
 }

@@ -1,5 +1,5 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express'
-import type { Store } from '../../oauth/index.js'
+import type { Grants } from '../../oauth/index.js'
 import { AccountError, newPassword } from '../accounts.js'
 import type { SessionTable } from '../database/sessions.js'
 import { Busy } from '../passwords.js'
@@ -9,10 +9,9 @@ import { describeBrowser, describeScopes, describeTime } from '../words.js'
 import { formBody, textField } from './login.js'
 
 export interface AccountOptions {
-  readonly grants: Pick<
-    Store,
-    'client' | 'grant' | 'grantsOf' | 'revokeGrant' | 'revokeGrantsOf' | 'revokeGrantsOfSession'
-  >
+  readonly grants: Grants
+  /** Ends what a browser session was the only ground for. */
+  readonly endSession: (sid: string) => Promise<unknown>
   /** Counts guesses at the current password. */
   readonly limits: readonly RequestHandler[]
   readonly browsers: Pick<SessionTable, 'ofUser' | 'endAllOf' | 'endOthersOf'>
@@ -28,8 +27,9 @@ const NOTICES = {
 type Notice = keyof typeof NOTICES
 
 /** People see what they granted and who is signed in as them, and take it back. */
-export function accountRoutes(site: Site, { grants, browsers, limits }: AccountOptions): Router {
+export function accountRoutes(site: Site, options: AccountOptions): Router {
   const { accounts, sessions, pages, clock } = site
+  const { grants, browsers, limits } = options
 
   async function show(
     request: Request,
@@ -38,24 +38,17 @@ export function accountRoutes(site: Site, { grants, browsers, limits }: AccountO
     outcome: { status: number; notice?: string | undefined; problem?: string },
   ): Promise<void> {
     const now = clock().getTime()
-    const granted = await grants.grantsOf(session.sub, now)
-    const clients = new Map(
-      await Promise.all(
-        [...new Set(granted.map(({ client_id }) => client_id))].map(
-          async (id) => [id, (await grants.client(id))?.client_name ?? id] as const,
-        ),
-      ),
-    )
-    const options = { title: 'Your account', status: outcome.status, layout: 'wide' } as const
-    await pages.render(response, 'account', options, {
+    const granted = await grants.list(session.sub)
+    const page = { title: 'Your account', status: outcome.status, layout: 'wide' } as const
+    await pages.render(response, 'account', page, {
       csrf_token: sessions.csrfToken(request),
       username: session.user.username,
       temporaryPassword: session.user.temporaryPassword,
       notice: outcome.notice,
       problem: outcome.problem,
-      grants: granted.map((grant) => ({
+      grants: granted.map(({ grant, client_name }) => ({
         grantId: grant.grantId,
-        client_name: clients.get(grant.client_id),
+        client_name,
         abilities: describeScopes(grant.scope),
         lastUsed: describeTime(grant.lastUsedAt, now),
         created: describeTime(grant.createdAt, now),
@@ -95,18 +88,13 @@ export function accountRoutes(site: Site, { grants, browsers, limits }: AccountO
 
   router.post('/account/revoke', formBody, async (request, response) => {
     const session = sessions.checkForm(request)
-    const grant = await grants.grant(textField(request.body?.grant))
-    if (grant?.sub === session.sub) {
-      await grants.revokeGrant(grant.grantId, clock().getTime())
-      audit(request, session, 'grant_revoked', `${grant.client_id} ${grant.grantId}`)
-    }
+    await grants.revoke(session.sub, textField(request.body?.grant))
     done(response, 'revoked')
   })
 
   router.post('/account/revoke-all', formBody, async (request, response) => {
     const session = sessions.checkForm(request)
-    const count = await grants.revokeGrantsOf(session.sub, clock().getTime())
-    audit(request, session, 'grants_revoked', `${count}`)
+    await grants.revokeAll(session.sub)
     done(response, 'all-revoked')
   })
 
@@ -115,8 +103,8 @@ export function accountRoutes(site: Site, { grants, browsers, limits }: AccountO
     const now = clock().getTime()
     const others = browsers.ofUser(session.sub, now).filter(({ id }) => id !== session.sid)
     browsers.endOthersOf(session.sub, session.sid)
-    for (const { id } of others) await grants.revokeGrantsOfSession(id, now)
-    audit(request, session, 'browsers_signed_out', `${others.length}`)
+    for (const { id } of others) await options.endSession(id)
+    audit(request, session, 'browsers.signOut', `${others.length}`)
     done(response, 'signed-out')
   })
 
@@ -133,15 +121,15 @@ export function accountRoutes(site: Site, { grants, browsers, limits }: AccountO
       const user = await accounts.authenticate(session.user.username, textField(current_password))
       if (user === undefined) {
         const { sub: subject } = session
-        const failed = { event: 'password_changed', outcome: 'failure', subject } as const
+        const failed = { event: 'password.change', outcome: 'failure', subject } as const
         site.audit({ ...failed, address: address(request) })
         return await refuse(403, 'The current password is not right. Nothing was changed.')
       }
       await accounts.changePassword(user.id, password, { temporary: false })
-      await grants.revokeGrantsOf(user.id, clock().getTime())
+      await grants.revokeAll(user.id)
       browsers.endAllOf(user.id)
       sessions.begin(request, user)
-      audit(request, session, 'password_changed')
+      audit(request, session, 'password.change')
       done(response, 'password-changed')
     } catch (error) {
       if (error instanceof AccountError) await refuse(400, `${error.message}. Nothing was changed.`)

@@ -79,7 +79,18 @@ export function interaction(site: Site): Interaction {
       await pages.render(response, 'message', { title }, { message })
     },
 
-    async error(_request, response, { status, error, message }) {
+    async error(request, response, { status, error, message }) {
+      site.log.info(
+        {
+          request_id: response.locals.requestId,
+          path: request.path,
+          address: address(request),
+          status,
+          error,
+          reason: message,
+        },
+        'refused',
+      )
       await pages.render(
         response,
         'error',

@@ -1,0 +1,75 @@
+import type { Client, Store } from '../oauth/index.js'
+import { type Accounts, newPassword, oneTimePassword, username } from './accounts.js'
+import type { Settings } from './database/settings.js'
+
+const ADMINISTRATOR = 'admin'
+
+/** What the first start made that the owner has to be told. */
+export interface FirstStart {
+  /** The administrator's password, when it was drawn here: it is shown once and kept nowhere. */
+  readonly oneTimePassword: string | undefined
+}
+
+/** The first account, so that somebody can sign in at all. Later starts change nothing. */
+export async function makeAdministrator(
+  accounts: Accounts,
+  configured: string | undefined,
+): Promise<FirstStart> {
+  if (accounts.all().length > 0) return { oneTimePassword: undefined }
+  const drawn = configured === undefined ? oneTimePassword() : undefined
+  await accounts.add({
+    username: username(ADMINISTRATOR),
+    password: drawn ?? newPassword(configured ?? ''),
+    name: 'Administrator',
+    administrator: true,
+    temporaryPassword: drawn !== undefined,
+  })
+  return { oneTimePassword: drawn }
+}
+
+/** The mount: a public native client (RFC 8252), whose loopback redirects may use any port (section 7.3). */
+const BUILT_IN: Omit<Client, 'createdAt'> = {
+  client_id: 'coffer',
+  client_name: 'Coffer mount',
+  application_type: 'native',
+  token_endpoint_auth_method: 'none',
+  redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback'],
+  post_logout_redirect_uris: [],
+  grant_types: [
+    'authorization_code',
+    'refresh_token',
+    'urn:ietf:params:oauth:grant-type:device_code',
+  ],
+  scope: 'openid profile email offline_access file.read file.write',
+  id_token_signed_response_alg: 'ES256',
+  access_token_signed_response_alg: 'ES256',
+  dpop_bound_access_tokens: false,
+  require_pushed_authorization_requests: false,
+  fapi: false,
+  introspects: false,
+}
+
+/** The client `coffer` as this version knows it. */
+export async function makeBuiltInClient(store: Store, now: number): Promise<void> {
+  const present = await store.client(BUILT_IN.client_id)
+  await store.saveClient({ ...BUILT_IN, createdAt: present?.createdAt ?? now })
+}
+
+/**
+ * Clients compare the issuer letter by letter and tokens carry it: another spelling locks all of them out, so it is fixed
+ * at the first start.
+ */
+export function fixIssuer(
+  settings: Settings,
+  issuer: string,
+  how: { acceptChange: boolean },
+): void {
+  const fixed = settings.get('issuer')
+  if (fixed === issuer) return
+  if (fixed !== undefined && !how.acceptChange) {
+    throw new Error(
+      `this data directory was set up as ${fixed}, and is now configured as ${issuer}: every device and application would have to sign in again. Set COFFER_ISSUER=${fixed}, or start once with --accept-issuer-change`,
+    )
+  }
+  settings.set('issuer', issuer)
+}

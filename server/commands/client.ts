@@ -1,0 +1,103 @@
+import type { Command } from 'commander'
+import { CLIENT_AUTH_METHODS, GRANT_TYPES, registerClient } from '../../oauth/index.js'
+import { RESOURCE_SCOPES } from '../scopes.js'
+import { atWorkbench, type CommandLine, table } from './workbench.js'
+
+interface AddOptions {
+  name?: string
+  type?: string
+  auth?: string
+  redirectUri?: string[]
+  postLogoutRedirectUri?: string[]
+  grant?: string[]
+  scope?: string
+  dpop?: true
+  par?: true
+  fapi?: true
+  introspects?: true
+  metadata?: true
+}
+
+const several = (value: string, before: string[] = []): string[] => [...before, value]
+
+/** client add | list | remove */
+export function clientCommands(program: Command, line: CommandLine): void {
+  const client = program.command('client').description('which applications may ask for access')
+
+  client
+    .command('add [name]')
+    .description('register an application; its secret, if it has one, is shown once')
+    .option('--type <type>', 'native or web (default web)')
+    .option('--auth <method>', CLIENT_AUTH_METHODS.join(', '))
+    .option('--redirect-uri <uri>', 'where answers go; may be repeated', several)
+    .option('--post-logout-redirect-uri <uri>', 'where a logout may lead; may be repeated', several)
+    .option('--grant <type>', `${GRANT_TYPES.join(', ')}; may be repeated`, several)
+    .option('--scope <scopes>', 'what it may ask for, separated by spaces')
+    .option('--dpop', 'takes only tokens bound to a key (RFC 9449)')
+    .option('--par', 'takes only pushed authorization requests (RFC 9126)')
+    .option('--fapi', 'is held to the FAPI 2.0 Security Profile')
+    .option('--introspects', 'is a resource server that may introspect tokens of others')
+    .option('--metadata', 'read client metadata (RFC 7591) as JSON from standard input as well')
+    .action(async (name: string | undefined, options: AddOptions) =>
+      atWorkbench(line, async ({ store, accounts, audit }) => {
+        const read: unknown = options.metadata ? JSON.parse(await line.readInput()) : {}
+        const registry = { store, accounts, scopes: RESOURCE_SCOPES, clock: line.clock }
+        const { client: made, client_secret } = await registerClient(registry, {
+          ...(typeof read === 'object' ? read : {}),
+          ...metadataOf(name, options),
+        })
+        const { client_id } = made
+        audit.append({ event: 'client.add', outcome: 'success', client_id })
+        line.print(`client_id      ${client_id}`)
+        if (client_secret !== undefined) {
+          line.print(`client_secret  ${client_secret} (shown only this once)`)
+        }
+      }),
+    )
+
+  client
+    .command('list')
+    .description('list the applications')
+    .action(async () =>
+      atWorkbench(line, async ({ store }) => {
+        const rows = (await store.clients()).map((each) => [
+          each.client_id,
+          each.client_name,
+          each.token_endpoint_auth_method === 'none' ? 'public' : each.token_endpoint_auth_method,
+          each.scope,
+        ])
+        line.print(table(['CLIENT ID', 'NAME', 'AUTHENTICATION', 'SCOPE'], rows))
+      }),
+    )
+
+  client
+    .command('remove <client_id>')
+    .description('remove an application; everything granted to it is revoked')
+    .action(async (client_id: string) =>
+      atWorkbench(line, async ({ store, audit }) => {
+        if (!(await store.removeClient(client_id, line.clock().getTime()))) {
+          throw new Error(`there is no client ${client_id}: "coffer-server client list" shows all`)
+        }
+        audit.append({ event: 'client.remove', outcome: 'success', client_id })
+        line.print(`Removed ${client_id}. Its tokens are worth nothing from now on.`)
+      }),
+    )
+}
+
+/** The flags as metadata of RFC 7591 section 2; what was not given is left to its default. */
+function metadataOf(name: string | undefined, options: AddOptions): object {
+  const metadata = {
+    client_name: name,
+    application_type: options.type,
+    token_endpoint_auth_method: options.auth,
+    redirect_uris: options.redirectUri,
+    post_logout_redirect_uris: options.postLogoutRedirectUri,
+    grant_types: options.grant,
+    scope: options.scope,
+    dpop_bound_access_tokens: options.dpop,
+    require_pushed_authorization_requests: options.par,
+    fapi: options.fapi,
+    introspects: options.introspects,
+  }
+  return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== undefined))
+}

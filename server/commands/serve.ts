@@ -1,0 +1,33 @@
+import { hostname } from 'node:os'
+import type { Command } from 'commander'
+import { openLog } from '../log.js'
+import { serve } from '../serve.js'
+import type { CommandLine } from './workbench.js'
+
+/** How the process is told to stop or to look at its certificate again. */
+export interface Signals {
+  onStop(listener: () => void): void
+  onReload(listener: () => void): void
+}
+
+/** serve: the default. Resolves once the server has stopped. */
+export function serveCommand(program: Command, line: CommandLine, signals: Signals): void {
+  program
+    .command('serve', { isDefault: true })
+    .description('serve files, sign-in and tokens (the default)')
+    .action(async () => {
+      const config = line.config()
+      const log = openLog(config.logLevel)
+      const server = await serve(config, {
+        clock: line.clock,
+        log,
+        machine: hostname(),
+        uid: line.uid,
+        print: line.print,
+      })
+      signals.onReload(() => void server.reloadCertificate())
+      await new Promise<void>((resolve) => signals.onStop(resolve))
+      await server.stop()
+      line.print('Coffer has stopped.')
+    })
+}

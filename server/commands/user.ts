@@ -1,0 +1,116 @@
+import type { Command } from 'commander'
+import {
+  AccountError,
+  type NewPassword,
+  newPassword,
+  oneTimePassword,
+  username,
+} from '../accounts.js'
+import type { User } from '../database/accounts.js'
+import { atWorkbench, type CommandLine, table, type Workbench } from './workbench.js'
+
+interface PasswordOption {
+  passwordStdin?: true
+}
+
+/** user add | passwd | list | disable | enable | remove */
+export function userCommands(program: Command, line: CommandLine): void {
+  const user = program.command('user').description('who may sign in')
+
+  user
+    .command('add <username>')
+    .description('add an account; without --password-stdin a password is drawn and shown once')
+    .option('--name <name>', 'the name applications may see')
+    .option('--email <address>', 'the e-mail address applications may see')
+    .option('--password-stdin', 'read the password from standard input')
+    .action(async (name: string, options: PasswordOption & { name?: string; email?: string }) =>
+      atWorkbench(line, async ({ accounts, audit }) => {
+        const { password, drawn } = await chosenPassword(line, options)
+        const made = await accounts.add({
+          username: username(name),
+          password,
+          name: options.name,
+          email: options.email,
+          administrator: false,
+          temporaryPassword: drawn,
+        })
+        audit.append({ event: 'user.add', outcome: 'success', subject: made.id })
+        line.print(`Added ${made.username}.`)
+        if (drawn) line.print(`The password is ${password} (shown only this once).`)
+      }),
+    )
+
+  user
+    .command('passwd <username>')
+    .description('give an account a new password; everything of it is signed out')
+    .option('--password-stdin', 'read the password from standard input')
+    .action(async (name: string, options: PasswordOption) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        const { password, drawn } = await chosenPassword(line, options)
+        await bench.accounts.changePassword(id, password, { temporary: drawn })
+        await bench.store.revokeGrantsOf(id, line.clock().getTime())
+        bench.audit.append({ event: 'password.change', outcome: 'success', subject: id })
+        line.print(`Changed the password of ${name}. All its devices and browsers are signed out.`)
+        if (drawn) line.print(`The password is ${password} (shown only this once).`)
+      }),
+    )
+
+  user
+    .command('list')
+    .description('list the accounts')
+    .action(async () =>
+      atWorkbench(line, async ({ accounts }) => {
+        const rows = accounts
+          .all()
+          .map((each) => [
+            each.username,
+            each.name ?? '',
+            each.disabledAt === undefined ? 'active' : 'disabled',
+            new Date(each.createdAt).toISOString().slice(0, 10),
+            each.id,
+          ])
+        line.print(table(['USER NAME', 'NAME', 'STATE', 'SINCE', 'ID'], rows))
+      }),
+    )
+
+  user
+    .command('disable <username>')
+    .description('refuse an account from now on; its files stay')
+    .action(async (name: string) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        bench.accounts.disable(id)
+        await bench.store.revokeGrantsOf(id, line.clock().getTime())
+        bench.audit.append({ event: 'user.disable', outcome: 'success', subject: id })
+        line.print(`Disabled ${name}. All its devices and browsers are signed out.`)
+      }),
+    )
+
+  user
+    .command('enable <username>')
+    .description('let a disabled account in again')
+    .action(async (name: string) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        bench.accounts.enable(id)
+        bench.audit.append({ event: 'user.enable', outcome: 'success', subject: id })
+        line.print(`Enabled ${name}.`)
+      }),
+    )
+}
+
+function existing({ accounts }: Workbench, name: string): User {
+  const user = accounts.find(username(name))
+  if (user !== undefined) return user
+  throw new AccountError(`there is no account ${name}: "coffer-server user list" shows all`)
+}
+
+async function chosenPassword(
+  line: CommandLine,
+  options: PasswordOption,
+): Promise<{ password: NewPassword; drawn: boolean }> {
+  if (options.passwordStdin === undefined) return { password: oneTimePassword(), drawn: true }
+  const [first = ''] = (await line.readInput()).split(/\r?\n/, 1)
+  return { password: newPassword(first), drawn: false }
+}

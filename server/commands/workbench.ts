@@ -1,0 +1,70 @@
+import type { Store } from '../../oauth/index.js'
+import { type Accounts, accounts } from '../accounts.js'
+import type { Config } from '../config.js'
+import { databaseFile, prepareDataDirectory, secretOfServer } from '../data-directory.js'
+import { userTable } from '../database/accounts.js'
+import { type AuditLog, auditLog } from '../database/audit.js'
+import { type Database, openDatabase } from '../database/database.js'
+import { oauthStore } from '../database/oauth-store.js'
+import { passwords } from '../passwords.js'
+import type { Secret } from '../secret.js'
+
+/** What a command has around it. */
+export interface CommandLine {
+  readonly config: () => Config
+  readonly clock: () => Date
+  readonly uid: number | undefined
+  /** Everything on standard input. */
+  readonly readInput: () => Promise<string>
+  readonly print: (line: string) => void
+  /** The exit status, when it is not 0. */
+  readonly fail: (status: number) => void
+}
+
+/** The data directory opened for one command. A server may run beside it: what is done holds there at once. */
+export interface Workbench {
+  readonly config: Config
+  readonly database: Database
+  readonly store: Store
+  readonly accounts: Accounts
+  readonly audit: AuditLog
+  readonly secret: Secret
+}
+
+export async function atWorkbench(
+  line: CommandLine,
+  work: (bench: Workbench) => Promise<void>,
+): Promise<void> {
+  const config = line.config()
+  prepareDataDirectory(config.data, line.uid)
+  const secret = secretOfServer(config)
+  const database = openDatabase(databaseFile(config.data))
+  try {
+    await work({
+      config,
+      database,
+      store: oauthStore(database),
+      accounts: accounts(userTable(database), passwords(), line.clock),
+      audit: auditLog(database, secret.derive('audit'), line.clock),
+      secret,
+    })
+  } finally {
+    database.close()
+  }
+}
+
+/** Rows under their headings, columns as wide as they need. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [headings, ...rows]
+  const widths = headings.map((_, column) =>
+    Math.max(...all.map((row) => (row[column] ?? '').length)),
+  )
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

@@ -1,0 +1,157 @@
+import type { Express } from 'express'
+import {
+  type AuditEvent,
+  authorizationServer,
+  DEFAULT_LIFETIMES,
+  localKeys,
+  type Store,
+} from '../oauth/index.js'
+import type { Accounts } from './accounts.js'
+import { createApp } from './app.js'
+import type { Config } from './config.js'
+import type { AuditLog, AuditRecord } from './database/audit.js'
+import type { Database } from './database/database.js'
+import { LimitStore } from './database/limits.js'
+import { sessionTable } from './database/sessions.js'
+import { limits } from './limits.js'
+import type { Log } from './log.js'
+import { pages } from './pages.js'
+import { accountRoutes } from './routes/account.js'
+import { fileRoutes } from './routes/files.js'
+import { interaction } from './routes/interaction.js'
+import { loginRoutes } from './routes/login.js'
+import { RESOURCE_SCOPES } from './scopes.js'
+import type { Secret } from './secret.js'
+import { sessionCookie, sessions } from './sessions.js'
+import type { Site } from './site.js'
+import type { Storage } from './storage/storage.js'
+
+export interface Parts {
+  readonly config: Pick<
+    Config,
+    'accessTokenLifetimeSeconds' | 'loginFailures' | 'tokenFailures' | 'trustProxy'
+  >
+  readonly issuer: string
+  readonly database: Database
+  readonly storage: Storage
+  readonly store: Store
+  readonly accounts: Accounts
+  readonly audit: AuditLog
+  readonly secret: Secret
+  readonly clock: () => Date
+  readonly log: Log
+}
+
+export interface Composed {
+  readonly app: Express
+  /** Removes expired state of the authorization server. */
+  sweep(): Promise<void>
+  /** Writes down what is still only in memory. */
+  flush(): void
+}
+
+/** Puts the authorization server, the file API and the site together. */
+export function compose(parts: Parts): Composed {
+  const { config, issuer, database, storage, store, accounts, secret, clock, log } = parts
+
+  const browsers = sessionTable(database)
+  const audit = (record: AuditRecord): void => {
+    parts.audit.append(record)
+    log.info({ ...record, audit: true }, record.event)
+  }
+  const site: Site = {
+    issuer,
+    accounts,
+    sessions: sessions({
+      table: browsers,
+      accounts,
+      csrfKey: secret.derive('csrf'),
+      clock,
+      issuer,
+    }),
+    pages: pages(issuer),
+    clock,
+    log,
+    audit,
+  }
+
+  const lifetimes = { ...DEFAULT_LIFETIMES, accessToken: config.accessTokenLifetimeSeconds }
+  const authorization = authorizationServer({
+    issuer,
+    resource: `${issuer}/files`,
+    scopes: RESOURCE_SCOPES,
+    store,
+    keys: localKeys({ store, secret: secret.derive('oauth'), clock, lifetimes }),
+    secret: secret.derive('oauth'),
+    clock,
+    lifetimes,
+    accounts,
+    audit: (event) => audit(recordOf(event)),
+    interaction: interaction(site),
+  })
+
+  const limitStores: LimitStore[] = []
+  const limit = limits({
+    store(prefix) {
+      const made = new LimitStore(database, prefix, clock)
+      limitStores.push(made)
+      return made
+    },
+    loginFailures: config.loginFailures,
+    tokenFailures: config.tokenFailures,
+    async knows(name, address) {
+      const user = accounts.lookup(name)
+      if (user === undefined) return false
+      const now = clock().getTime()
+      if (browsers.ofUser(user.id, now).some((browser) => browser.address === address)) return true
+      const grants = await store.grantsOf(user.id, now)
+      return grants.some(({ lastUsedFrom }) => lastUsedFrom === address)
+    },
+  })
+
+  const app = createApp({
+    site,
+    authorization,
+    files: fileRoutes({
+      storage,
+      requireRead: authorization.requireScope('file.read'),
+      requireWrite: authorization.requireScope('file.write'),
+      clock,
+    }),
+    login: loginRoutes(site, {
+      limits: limit.login,
+      formAction: (to) => authorization.formAction(to),
+    }),
+    account: accountRoutes(site, {
+      grants: authorization.grants,
+      endSession: (sid) => store.revokeGrantsOfSession(sid, clock().getTime()),
+      browsers,
+      limits: limit.login,
+    }),
+    sessionCookie: sessionCookie(secret.derive('cookie')),
+    clientLimit: limit.clients,
+    log,
+    trustProxy: config.trustProxy,
+  })
+  return {
+    app,
+    sweep: () => authorization.sweep(),
+    flush() {
+      for (const limitStore of limitStores) limitStore.flush()
+    },
+  }
+}
+
+function recordOf({
+  type,
+  outcome,
+  sub,
+  client_id,
+  grantId,
+  address,
+  detail,
+}: AuditEvent): AuditRecord {
+  const details = [detail, grantId === undefined ? undefined : `grant ${grantId}`]
+  const text = details.filter((part) => part !== undefined).join('; ')
+  return { event: type, outcome, subject: sub, client_id, address, detail: text }
+}

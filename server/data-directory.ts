@@ -1,0 +1,27 @@
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from './config.js'
+import { type Secret, secretFromFile, secretOf } from './secret.js'
+
+/** Makes the data directory, or closes one that others may enter. @throws when it is somebody else's */
+export function prepareDataDirectory(directory: string, uid: number | undefined): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const stat = statSync(directory)
+  if (uid !== undefined && stat.uid !== uid) {
+    throw new Error(
+      `${directory} belongs to another user: choose a directory of your own with --data`,
+    )
+  }
+  if ((stat.mode & 0o077) !== 0) chmodSync(directory, 0o700)
+}
+
+/** Where things are in the data directory. */
+export function databaseFile(directory: string): string {
+  return join(directory, 'coffer.db')
+}
+
+/** The secret of this server: from the environment, from a file of the owner's, or made in the data directory. */
+export function secretOfServer(config: Pick<Config, 'data' | 'secret' | 'secretFile'>): Secret {
+  if (config.secret !== undefined) return secretOf(config.secret)
+  return secretFromFile(config.secretFile ?? join(config.data, 'secret'))
+}

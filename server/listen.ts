@@ -1,0 +1,117 @@
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
+
+const SECOND = 1000
+
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly tls: SecureContextOptions
+  readonly maxConnections: number
+}
+
+/** The server on all addresses of its host: "localhost" is two, 127.0.0.1 and ::1. */
+export interface Listeners {
+  readonly port: number
+  readonly servers: readonly Server[]
+  setTls(options: SecureContextOptions): void
+  /**
+   * Takes no more connections, lets requests under way finish, and cuts what is left after the grace.
+   * @returns false when something had to be cut
+   */
+  close(graceMs: number): Promise<boolean>
+}
+
+export async function listen(options: ListenOptions): Promise<Listeners> {
+  const servers: Server[] = []
+  let port = options.port
+  const failures: unknown[] = []
+  for (const address of await addressesOf(options)) {
+    const server = configured(options)
+    try {
+      server.listen({ host: address, port, ipv6Only: address.includes(':') && address !== '::' })
+      await once(server, 'listening')
+      port = (server.address() as AddressInfo).port
+      servers.push(server)
+    } catch (cause) {
+      failures.push(cause)
+    }
+  }
+  // /etc/hosts gives "localhost" an address of a family that many containers lack: that one may be missing.
+  const fatal = servers.length === 0 ? failures[0] : failures.find((cause) => !isAbsent(cause))
+  if (fatal !== undefined) {
+    for (const server of servers) server.close()
+    throw explained(fatal, options)
+  }
+  return {
+    port,
+    servers,
+    setTls(tls) {
+      for (const server of servers) server.setSecureContext(tls)
+    },
+    close: (graceMs) => close(servers, graceMs),
+  }
+}
+
+function configured({ tls, maxConnections }: ListenOptions): Server {
+  const server = createServer({
+    ...tls,
+    noDelay: true,
+    // A 1 GiB upload over a slow line takes hours: no limit for a whole request. A connection on which nothing moves is
+    // cut, and headers must arrive at once.
+    requestTimeout: 0,
+    headersTimeout: 20 * SECOND,
+    handshakeTimeout: 20 * SECOND,
+    keepAliveTimeout: 75 * SECOND,
+    maxHeaderSize: 32_768,
+  })
+  server.timeout = 180 * SECOND
+  server.maxConnections = maxConnections
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  return server
+}
+
+async function addressesOf(options: ListenOptions): Promise<string[]> {
+  try {
+    const found = await lookup(options.host, { all: true, order: 'ipv4first' })
+    return [...new Set(found.map(({ address }) => address))]
+  } catch (cause) {
+    throw explained(cause, options)
+  }
+}
+
+function isAbsent(cause: unknown): boolean {
+  const codes = ['EADDRNOTAVAIL', 'EAFNOSUPPORT']
+  return cause instanceof Error && 'code' in cause && codes.includes(String(cause.code))
+}
+
+async function close(servers: readonly Server[], graceMs: number): Promise<boolean> {
+  const closed = Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+  )
+  // A kept-alive connection that is busy now must not wait for the next request afterwards.
+  for (const server of servers) server.keepAliveTimeout = 1
+  let cut = false
+  const timer = setTimeout(() => {
+    cut = true
+    for (const server of servers) server.closeAllConnections()
+  }, graceMs)
+  await closed
+  clearTimeout(timer)
+  return !cut
+}
+
+function explained(cause: unknown, { host, port }: ListenOptions): unknown {
+  if (!(cause instanceof Error) || !('code' in cause)) return cause
+  const advice: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another program listens there: stop it, or choose another port with --port',
+    EACCES: 'this port is for root: choose one from 1024 on with --port',
+    EADDRNOTAVAIL: 'this machine has no such address: choose another with --host',
+    ENOTFOUND: 'this name has no address: choose another with --host',
+  }
+  const what = advice[String(cause.code)] ?? cause.message
+  return new Error(`cannot listen on ${host} port ${port}: ${what}`, { cause })
+}
