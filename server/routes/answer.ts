@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { Inode } from '../storage/storage.js'
+import type { Ino, Inode } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
 import { attributesField, wireAttributes } from './attributes.js'
 import type { Exchange } from './exchange.js'
@@ -51,7 +51,7 @@ export function answerEmpty(
   response.end()
 }
 
-/** What was changed is on the disk as firmly as the request asked for. */
-export async function settled({ storage, durability }: Exchange): Promise<void> {
-  if (durability === 'power') await storage.durable()
+/** What was changed (and the content of this inode) is on the disk as firmly as the request asked for. */
+export async function settled({ storage, durability }: Exchange, ino?: Ino): Promise<void> {
+  if (durability === 'power') await storage.durable(ino)
 }

@@ -36,7 +36,8 @@ export interface Operation {
 interface Context {
   readonly tree: Tree
   readonly origin: Origin
-  /** The content of the frame. */
+  /** The content of the frame, and how many bytes it has. */
+  readonly length: number
   readonly content: AsyncIterable<Buffer>
 }
 
@@ -85,8 +86,8 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   put: operation(
     'write',
     { place, mode: z.enum(['create', 'replace']), attributes: newAttributes.default({}) },
-    async ({ tree, origin, content }, { place, mode, attributes }) => {
-      const upload = await tree.upload()
+    async ({ tree, origin, content, length }, { place, mode, attributes }) => {
+      const upload = await tree.upload({ size: length })
       try {
         await upload.write(content)
         const precondition = mode === 'create' ? absent : overwrite

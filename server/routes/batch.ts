@@ -62,7 +62,12 @@ async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
     if (operation.access === 'write' && !mayWrite) {
       throw new FileError('EACCES', 'this needs the scope file.write')
     }
-    return await operation.run(frame.header, { tree, origin, content: frame.content })
+    return await operation.run(frame.header, {
+      tree,
+      origin,
+      content: frame.content,
+      length: frame.length,
+    })
   } catch (error) {
     if (error instanceof FileError || error instanceof PreconditionFailed) {
       return failure('failed', error)

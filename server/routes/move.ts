@@ -21,7 +21,7 @@ export async function move(exchange: Exchange): Promise<void> {
   const how = { mode, keep: query.has('keep'), precondition: unless(replace || swap) } as const
   try {
     const { inode, replaced } = await tree.rename(from, to, how, origin)
-    await settled(exchange)
+    await settled(exchange, inode.ino)
     answerEmpty(exchange, replaced || swap ? 204 : 201, inode)
   } catch (error) {
     throw asOverwrite(error, replace)
@@ -40,7 +40,7 @@ export async function copy(exchange: Exchange): Promise<void> {
   const how = { deep, precondition: unless(replace) }
   try {
     const { inode, replaced } = await tree.copy(from.ino, to, how, origin)
-    await settled(exchange)
+    await settled(exchange, inode.ino)
     answerEmpty(exchange, replaced ? 204 : 201, inode)
   } catch (error) {
     throw asOverwrite(error, replace)

@@ -34,7 +34,7 @@ async function patchAttributes(exchange: Exchange): Promise<void> {
   const { ino } = await inodeAt(exchange)
   const changes = await jsonContent(exchange, attributeChanges)
   const inode = await exchange.tree.setAttributes(ino, changes, holds, exchange.origin)
-  await settled(exchange)
+  await settled(exchange, inode.ino)
   answerAttributes(exchange, 200, inode)
 }
 
@@ -73,7 +73,7 @@ async function write(exchange: Exchange, parts: () => AsyncIterable<WritePart>):
   if (current.type !== 'file') throw new FileError('EINVAL', `a ${current.type} has no content`)
   holds(current)
   const inode = await tree.write(current.ino, parts(), holds, origin, changes)
-  await settled(exchange)
+  await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 

@@ -17,14 +17,14 @@ export async function post(exchange: Exchange): Promise<void> {
   if (exchange.query.has('sync')) return sync(exchange)
   const wanted = await request(exchange)
   const inode = wanted.type === 'link' ? await link(exchange, wanted) : await make(exchange, wanted)
-  await settled(exchange)
+  await settled(exchange, inode.ino)
   answerAttributes(exchange, 201, inode)
 }
 
 /** fsync(2): what was acknowledged so far survives loss of power. */
 async function sync(exchange: Exchange): Promise<void> {
   const inode = await inodeAt(exchange)
-  await exchange.storage.durable()
+  await exchange.storage.durable(inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
 import { type ExpectedDigest, parseDigests, verified } from '../http/digest.js'
 import { strongEtag } from '../http/etag.js'
@@ -27,11 +27,11 @@ export async function put(exchange: Exchange): Promise<void> {
   const { target, current } = await destination(exchange)
   holds(current)
   const body = content(exchange, limits.uploadBytes)
-  const upload = await tree.upload()
+  const upload = await tree.upload(expected(request, current))
   try {
     await upload.write(verified(body, digests))
     const { inode, created } = await upload.commit(target, attributes, holds, origin)
-    await settled(exchange)
+    await settled(exchange, inode.ino)
     answerAttributes(exchange, created ? 201 : 200, inode, validators(inode))
   } catch (error) {
     await upload.abort()
@@ -59,6 +59,15 @@ function refuseUnlessFile({ type }: Inode): void {
   if (type === 'file') return
   if (type === 'directory') throw new FileError('EISDIR', 'this is a directory; POST makes those')
   throw new FileError('EINVAL', `this is a ${type}, which has no content`)
+}
+
+/** Lets the engine refuse what does not fit before it comes. */
+function expected({ headers }: IncomingMessage, current: Inode | undefined) {
+  const length = headers['content-length']
+  return {
+    ...(length !== undefined && { size: Number(length) }),
+    ...(current !== undefined && { replaces: current.ino }),
+  }
 }
 
 /** Content and representation are the same here: there is no coding between them (RFC 9530 appendix A). */

@@ -15,13 +15,13 @@ export async function remove(exchange: Exchange): Promise<void> {
   const kind = parseKind(query.get('kind') ?? 'either')
   if (names.length === 0 && from !== tree.root) {
     await tree.release(from)
-    await settled(exchange)
+    await settled(exchange, from)
     answerEmpty(exchange, 204, undefined)
     return
   }
   const how = { kind, keep: query.has('keep'), precondition: precondition(exchange) }
   const inode = await tree.remove(await placeAt(exchange), how, origin)
-  await settled(exchange)
+  await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 

@@ -11,6 +11,5 @@ export async function reserve(exchange: Exchange): Promise<void> {
   const asked = query.get('reserve')
   if (asked === undefined) throw new FileError('EINVAL', 'say how many: /inodes?reserve=N')
   const count = parseCount('reserve', asked, 1, MAX_RESERVED)
-  if (tree.reserve === undefined) throw new FileError('ENOTSUP', 'numbers cannot be reserved here')
   answerJson(exchange, 200, { first: await tree.reserve(count), count })
 }

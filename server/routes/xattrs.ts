@@ -30,14 +30,14 @@ export async function putXattr(exchange: Exchange, name: string): Promise<void> 
   const { ino } = await inodeAt(exchange)
   const value = await wholeContent(exchange, MAX_VALUE_BYTES)
   const inode = await tree.setXattr(ino, name, value, mode, origin)
-  await settled(exchange)
+  await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 
 export async function removeXattr(exchange: Exchange, name: string): Promise<void> {
   const { ino } = await inodeAt(exchange)
   const inode = await exchange.tree.removeXattr(ino, name, exchange.origin)
-  await settled(exchange)
+  await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 

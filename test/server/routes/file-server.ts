@@ -1,0 +1,145 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { join } from 'node:path'
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
+import { openDatabase } from '../../../server/database/database.js'
+import { deferContinue } from '../../../server/routes/body.js'
+import { type FileRoutesDependencies, fileRoutes } from '../../../server/routes/files.js'
+import { PROBLEM_TYPE, problemOf } from '../../../server/routes/problem.js'
+import { openStorage } from '../../../server/storage/engine.js'
+import type { Storage } from '../../../server/storage/storage.js'
+import type { WireAttributes, WireEntry, WireProblem } from '../../../server/wire.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly body: Buffer
+  attributes(): WireAttributes
+  entries(): WireEntry[]
+  problem(): WireProblem
+}
+
+export interface Options {
+  readonly headers?: http.OutgoingHttpHeaders
+  readonly body?: string | Buffer
+  readonly user?: string
+  readonly scope?: string
+}
+
+/** The file API on a socket, with the real engine in a directory of its own. */
+export interface FileServer {
+  readonly port: number
+  readonly directory: string
+  readonly storage: Storage
+  /** Sends the target exactly as it is given: nothing is encoded or normalised on the way. */
+  send(method: string, target: string, options?: Options): Promise<Answer>
+  /** Sends bytes as they are and answers all that comes until the server closes, or `until` has come. */
+  raw(text: string | Buffer, until?: RegExp): Promise<string>
+  close(): Promise<void>
+}
+
+/** Stands where the authorization server's guard stands: who asks is whoever the request says. */
+function guard(needed: string): RequestHandler {
+  return (request, response, next) => {
+    const scope = new Set((request.get('x-scope') ?? 'file.read file.write').split(' '))
+    if (!scope.has(needed)) {
+      response.set('WWW-Authenticate', 'Bearer error="insufficient_scope"').status(403).end()
+      return
+    }
+    response.locals.authenticated = { sub: request.get('x-user') ?? 'alice', scope }
+    next()
+  }
+}
+
+const asProblem: ErrorRequestHandler = (error, _request, response, _next) => {
+  const { status, fields, body } = problemOf(error)
+  if (status === 500) unexpected.push(error)
+  response.status(status).set(fields).type(PROBLEM_TYPE).send(JSON.stringify(body))
+}
+
+/** Errors that became a 500: none is ever expected. */
+export const unexpected: unknown[] = []
+
+export async function startFileServer(
+  options: Pick<FileRoutesDependencies, 'limits' | 'clock'> = {},
+): Promise<FileServer> {
+  const directory = await temporaryDirectory('routes')
+  const database = openDatabase(join(directory, 'coffer.sqlite'))
+  const storage = await openStorage({ directory, database })
+  const app = express()
+  app.use(
+    fileRoutes({
+      storage,
+      requireRead: guard('file.read'),
+      requireWrite: guard('file.write'),
+      ...options,
+    }),
+  )
+  app.use((_request, response) => {
+    response.status(404).send('not the file API')
+  })
+  app.use(asProblem)
+  const server = http.createServer(app)
+  deferContinue(server, app)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const agent = new http.Agent({ keepAlive: true })
+
+  return {
+    port,
+    directory,
+    storage,
+    send: (method, target, options = {}) => send({ agent, port, method, path: target }, options),
+    raw: (text, until) => raw(port, text, until),
+    close: async () => {
+      agent.destroy()
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+      await storage.close()
+      database.close()
+      await removeDirectory(directory)
+    },
+  }
+}
+
+async function send(
+  to: http.RequestOptions,
+  { headers, body, user, scope }: Options,
+): Promise<Answer> {
+  const who = { ...(user && { 'X-User': user }), ...(scope && { 'X-Scope': scope }) }
+  const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }
+  const request = http.request({ ...to, headers: { ...length, ...who, ...headers } })
+  request.end(body)
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk)
+  return answer(response, Buffer.concat(chunks))
+}
+
+function answer({ statusCode = 0, headers }: http.IncomingMessage, body: Buffer): Answer {
+  const json = () => JSON.parse(body.toString())
+  return {
+    status: statusCode,
+    headers,
+    body,
+    attributes: () => JSON.parse(String(headers['coffer-attributes'])),
+    entries: json,
+    problem: json,
+  }
+}
+
+async function raw(port: number, text: string | Buffer, until?: RegExp): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(text)
+  let received = ''
+  for await (const chunk of socket) {
+    received += chunk.toString('latin1')
+    if (until?.test(received)) break
+  }
+  socket.destroy()
+  return received
+}

@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto'
+import { expect } from 'chai'
+import { fileName } from '../../../server/storage/path.js'
+import { type FileServer, startFileServer } from './file-server.js'
+
+describe('GET and HEAD of a file', () => {
+  let server: FileServer
+  let etag: string
+  const content = Buffer.from('0123456789')
+  const mtime = '1700000000123456789'
+  const modified = 'Tue, 14 Nov 2023 22:13:20 GMT'
+
+  before(async () => {
+    server = await startFileServer()
+    const put = { body: content, headers: { 'Coffer-Mtime': mtime, 'Coffer-Mode': '0600' } }
+    etag = String((await server.send('PUT', '/files/f', put)).headers.etag)
+    await server.send('PUT', '/files/empty', { body: '' })
+  })
+  after(() => server.close())
+
+  const get = (headers: Record<string, string>, target = '/files/f') =>
+    server.send('GET', target, { headers })
+
+  it('answers the bytes, what they are and when they changed', async () => {
+    const { status, headers, body, attributes } = await get({})
+    expect([status, body.toString()]).to.deep.equal([200, '0123456789'])
+    expect(headers).to.include({
+      etag,
+      'content-type': 'application/octet-stream',
+      'content-length': '10',
+      'last-modified': modified,
+      'accept-ranges': 'bytes',
+      'x-file-type': 'file',
+      'cache-control': 'private, no-cache',
+      'x-content-type-options': 'nosniff',
+    })
+    expect(attributes()).to.include({ type: 'file', size: 10, mtime, mode: 0o600, etag, nlink: 1 })
+    expect(attributes().modified_time).to.equal('2023-11-14T22:13:20.123Z')
+  })
+
+  const asked: [name: string, headers: Record<string, string>, target?: string][] = [
+    ['plain', {}],
+    ['empty', {}, '/files/empty'],
+    ['unchanged', { 'If-None-Match': '*' }],
+    ['changed', { 'If-Match': '"x"' }],
+    ['a directory', {}, '/files'],
+    ['a page', {}, '/files?limit=1'],
+    ['xattrs', {}, '/files/f?xattrs'],
+    ['no xattr', {}, '/files/f?xattr=user.none'],
+    ['nothing', {}, '/files/none'],
+    ['totals', {}, '/totals'],
+    ['a download', {}, '/files/f?download'],
+  ]
+  for (const [name, headers, target = '/files/f'] of asked) {
+    it(`answers HEAD as GET: ${name} (RFC 9110 section 9.3.2)`, async () => {
+      const one = await server.send('GET', target, { headers })
+      const other = await server.send('HEAD', target, { headers })
+      const { date: _, ...fields } = one.headers
+      expect(other.body.length).to.equal(0)
+      expect(other.status).to.equal(one.status)
+      expect(other.headers).to.deep.include(fields)
+    })
+  }
+
+  const ranges: [range: string, status: number, body: string, contentRange: string][] = [
+    ['bytes=0-0', 206, '0', 'bytes 0-0/10'],
+    ['bytes=3-5', 206, '345', 'bytes 3-5/10'],
+    ['bytes=7-', 206, '789', 'bytes 7-9/10'],
+    ['bytes=-2', 206, '89', 'bytes 8-9/10'],
+    ['bytes=0-99', 206, '0123456789', 'bytes 0-9/10'],
+  ]
+  for (const [range, status, body, contentRange] of ranges) {
+    it(`answers ${range} with ${contentRange}`, async () => {
+      const answer = await get({ Range: range })
+      expect([
+        answer.status,
+        answer.body.toString(),
+        answer.headers['content-range'],
+      ]).to.deep.equal([status, body, contentRange])
+      expect(answer.headers['content-length']).to.equal(String(body.length))
+      expect(answer.headers.etag).to.equal(etag)
+    })
+  }
+
+  for (const range of ['bytes=10-', 'bytes=5-4', 'bytes=x', 'bytes', 'bytes=', 'bytes=-0', 'b@d']) {
+    it(`answers Range: ${range} with 416 and the length`, async () => {
+      const answer = await get({ Range: range })
+      expect([answer.status, answer.headers['content-range'], answer.problem().code]).to.deep.equal(
+        [416, 'bytes */10', 'EINVAL'],
+      )
+    })
+  }
+
+  it('ignores a range unit it does not know, and Range with HEAD', async () => {
+    expect((await get({ Range: 'lines=1-2' })).status).to.equal(200)
+    const head = await server.send('HEAD', '/files/f', { headers: { Range: 'bytes=0-0' } })
+    expect([head.status, head.headers['content-length']]).to.deep.equal([200, '10'])
+  })
+
+  it('answers several ranges as multipart/byteranges (RFC 9110 section 14.6)', async () => {
+    const answer = await get({ Range: 'bytes=0-1, 4-4, -1' })
+    expect(answer.status).to.equal(206)
+    const [, boundary] = /^multipart\/byteranges; boundary=(.+)$/.exec(
+      String(answer.headers['content-type']),
+    ) ?? ['', '']
+    const part = (range: string, text: string) =>
+      `\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ${range}/10\r\n\r\n${text}`
+    expect(answer.body.toString()).to.equal(
+      `${part('0-1', '01')}${part('4-4', '4')}${part('9-9', '9')}\r\n--${boundary}--\r\n`,
+    )
+    expect(answer.headers['content-length']).to.equal(String(answer.body.length))
+    expect(answer.headers).not.to.have.property('content-range')
+  })
+
+  const conditional: [headers: () => Record<string, string>, status: number][] = [
+    [() => ({ 'If-None-Match': etag }), 304],
+    [() => ({ 'If-None-Match': `W/${etag}` }), 304],
+    [() => ({ 'If-None-Match': '*' }), 304],
+    [() => ({ 'If-None-Match': '"other"' }), 200],
+    [() => ({ 'If-Match': etag }), 200],
+    [() => ({ 'If-Match': `W/${etag}` }), 412],
+    [() => ({ 'If-Match': '"other"' }), 412],
+    [() => ({ 'If-Modified-Since': modified }), 304],
+    [() => ({ 'If-Modified-Since': 'Tue, 14 Nov 2023 22:13:19 GMT' }), 200],
+    [() => ({ 'If-Unmodified-Since': modified }), 200],
+    [() => ({ 'If-Unmodified-Since': 'Tue, 14 Nov 2023 22:13:19 GMT' }), 412],
+    // a condition comes before Range (RFC 9110 section 13.2.2)
+    [() => ({ 'If-None-Match': etag, Range: 'bytes=0-0' }), 304],
+    [() => ({ 'If-Match': '"other"', Range: 'bytes=99-' }), 412],
+    [() => ({ 'If-Range': etag, Range: 'bytes=0-0' }), 206],
+    [() => ({ 'If-Range': `W/${etag}`, Range: 'bytes=0-0' }), 200],
+    [() => ({ 'If-Range': '"other"', Range: 'bytes=0-0' }), 200],
+    [() => ({ 'If-Range': '"other"', Range: 'bytes=99-' }), 200],
+    [() => ({ 'If-Range': modified, Range: 'bytes=0-0' }), 206],
+    [() => ({ 'If-Range': 'Tue, 14 Nov 2023 22:13:21 GMT', Range: 'bytes=0-0' }), 200],
+    [() => ({ 'If-None-Match': 'no quotes' }), 400],
+  ]
+  for (const [headers, status] of conditional) {
+    it(`answers ${headers.toString().slice(6)} with ${status}`, async () => {
+      const answer = await get(headers())
+      expect(answer.status).to.equal(status)
+      if (status === 304) {
+        expect(answer.body.length).to.equal(0)
+        expect(answer.headers).to.include({ etag, 'cache-control': 'private, no-cache' })
+        expect(answer.headers).not.to.have.property('content-type')
+      }
+    })
+  }
+
+  it('names a download after the file on request (RFC 6266)', async () => {
+    await server.send('PUT', '/files/%E2%82%AC%20a', { body: '' })
+    const { headers } = await server.send('GET', '/files/%E2%82%AC%20a?download')
+    expect(headers['content-disposition']).to.equal(
+      `attachment; filename="_ a"; filename*=UTF-8''%E2%82%AC%20a`,
+    )
+  })
+
+  it('never says it was modified after the answer (RFC 9110 section 8.8.2.1)', async () => {
+    const headers = { 'Coffer-Mtime': '9000000000000000000' }
+    await server.send('PUT', '/files/future', { body: 'x', headers })
+    const answer = await server.send('GET', '/files/future')
+    expect(Date.parse(String(answer.headers['last-modified']))).to.be.at.most(
+      Date.parse(String(answer.headers.date)),
+    )
+    expect(answer.attributes().mtime).to.equal('9000000000000000000')
+  })
+
+  it('reads by number as by name', async () => {
+    const { ino } = (await get({})).attributes()
+    const answer = await get({ Range: 'bytes=1-2' }, `/inodes/${ino}`)
+    expect([answer.status, answer.body.toString()]).to.deep.equal([206, '12'])
+  })
+
+  it('streams what is too large for one piece', async () => {
+    const large = randomBytes(3_000_001)
+    await server.send('PUT', '/files/large', { body: large })
+    const whole = await server.send('GET', '/files/large')
+    expect(whole.body.equals(large)).to.equal(true)
+    const part = await get({ Range: 'bytes=1000000-2500000' }, '/files/large')
+    expect(part.body.equals(large.subarray(1_000_000, 2_500_001))).to.equal(true)
+    const parts = await get({ Range: 'bytes=0-999999,1500000-2500000' }, '/files/large')
+    expect(parts.body.length).to.equal(Number(parts.headers['content-length']))
+    expect(parts.body.indexOf(large.subarray(1_500_000, 2_500_001))).to.be.above(1_000_000)
+  })
+})
+
+describe('GET of a directory', () => {
+  let server: FileServer
+  const names = ['B', 'a', 'a b', 'z&=+?#', 'ä', '€'] // in the order of their bytes
+
+  before(async () => {
+    server = await startFileServer()
+    await server.send('POST', '/files/d')
+    for (const name of names.toReversed()) {
+      await server.send('PUT', `/files/d/${encodeURIComponent(name)}`, { body: name })
+    }
+  })
+  after(() => server.close())
+
+  it('lists names with all attributes', async () => {
+    const answer = await server.send('GET', '/files/d')
+    expect(answer.headers).to.include({
+      'content-type': 'application/json',
+      'x-file-type': 'directory',
+    })
+    expect(answer.entries().map((entry) => entry.name)).to.deep.equal(names)
+    const [, a] = answer.entries()
+    expect(a).to.include({
+      name: 'a',
+      type: 'file',
+      size: 1,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      nlink: 1,
+    })
+    const file = await server.send('HEAD', '/files/d/a')
+    const { name: _, ...attributes } = a ?? { name: '' }
+    expect(attributes).to.deep.equal(file.attributes())
+  })
+
+  it('pages, each page saying where the next one is', async () => {
+    const seen: string[] = []
+    let target: string | undefined = '/files/d?limit=2'
+    let pages = 0
+    while (target !== undefined) {
+      const answer = await server.send('GET', target)
+      seen.push(...answer.entries().map((entry) => entry.name))
+      const [, next] = /^<(.*)>; rel="next"$/.exec(String(answer.headers.link)) ?? []
+      target = next && `/files/d${next}`
+      pages++
+    }
+    expect([seen, pages]).to.deep.equal([names, 3])
+  })
+
+  it('goes on after a name that is gone', async () => {
+    const { entries } = await server.send('GET', '/files/d?after=aa')
+    expect(entries().map((entry) => entry.name)).to.deep.equal(names.slice(3))
+  })
+
+  it('streams a directory of many pages', async () => {
+    const tree = await server.storage.tree('alice')
+    const attributes = { mode: 0o644, uid: 0, gid: 0 }
+    const wanted = Array.from({ length: 2500 }, (_, i) => `n${String(i).padStart(5, '0')}`)
+    await server.send('POST', '/files/many')
+    const { ino } = (await server.send('HEAD', '/files/many')).attributes()
+    for (const name of wanted) {
+      const place = { directory: ino, name: fileName(name) }
+      await tree.make(place, { type: 'file' }, attributes, {})
+    }
+    const answer = await server.send('GET', '/files/many')
+    expect(answer.entries().map((entry) => entry.name)).to.deep.equal(wanted)
+    expect(answer.headers).not.to.have.property('content-length')
+    const head = await server.send('HEAD', '/files/many')
+    expect(head.headers).not.to.have.property('content-length')
+  }).timeout(20_000)
+
+  it('answers a symlink and a special file with their attributes', async () => {
+    const json = { 'Content-Type': 'application/json' }
+    const make = (name: string, body: object) =>
+      server.send('POST', `/files/${name}`, { headers: json, body: JSON.stringify(body) })
+    await make('link', { type: 'symlink', target: '../ä/nowhere' })
+    await make('pipe', { type: 'fifo', mode: 0o600 })
+    const link = await server.send('GET', '/files/link')
+    expect(link.headers['x-file-type']).to.equal('symlink')
+    expect(JSON.parse(link.body.toString())).to.deep.equal(link.attributes())
+    expect(link.attributes().target).to.equal('../ä/nowhere')
+    expect(String(link.headers['coffer-attributes'])).to.match(/^[\x20-\x7e]+$/)
+    const pipe = await server.send('GET', '/files/pipe')
+    expect(pipe.attributes()).to.include({ type: 'fifo', mode: 0o600, size: 0 })
+    expect((await server.send('GET', '/files/link/below')).problem().code).to.equal('ENOTDIR')
+  })
+
+  it('leaves a very long symlink text to the body, where header fields have no room', async () => {
+    const target = 'ä'.repeat(2000)
+    const body = JSON.stringify({ type: 'symlink', target })
+    const headers = { 'Content-Type': 'application/json' }
+    expect((await server.send('POST', '/files/long', { headers, body })).status).to.equal(201)
+    const answer = await server.send('GET', '/files/long')
+    expect(JSON.parse(answer.body.toString()).target).to.equal(target)
+    expect(answer.attributes()).not.to.have.property('target')
+  })
+})
+
+describe('GET /totals', () => {
+  it('answers statfs(2) numbers', async () => {
+    const server = await startFileServer()
+    const totals = JSON.parse((await server.send('GET', '/totals')).body.toString())
+    await server.close()
+    expect(totals).to.have.all.keys(
+      'block_size',
+      'total_bytes',
+      'free_bytes',
+      'total_inodes',
+      'free_inodes',
+      'name_max',
+    )
+    expect(totals.name_max).to.equal(255)
+    expect(totals.free_bytes).to.be.above(0)
+    expect(totals.free_bytes).to.be.at.most(totals.total_bytes)
+  })
+})
