@@ -39,6 +39,7 @@ export class MountState {
     this.log = options.log ?? (() => {})
     this.files = files
     this.cache = new Cache({ now, timeoutMilliseconds, limit: CACHED })
+    this.cache.learn(options.root, this.cache.ticket())
     this.nodes = new Nodes(options.root.ino)
     this.owners = new Owners(options.owner)
     this.view = new View(this.nodes, this.cache, this.owners)

@@ -1,0 +1,404 @@
+import { expect } from 'chai'
+import { RemoteError } from '../../../client/remote-files.js'
+import {
+  caller,
+  O_APPEND,
+  O_EXCL,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  ROOT,
+} from './kernel-calls.js'
+import { type Machine, type World, world } from './local-mount.js'
+
+describe('the mount file system', () => {
+  let earth: World
+  let here: Machine
+  let there: Machine
+
+  beforeEach(async () => {
+    earth = await world()
+    here = await earth.machine()
+    there = await earth.machine()
+  })
+  afterEach(() => earth.close())
+
+  async function refused(work: Promise<unknown>): Promise<unknown> {
+    try {
+      await work
+    } catch (error) {
+      return (error as { code?: unknown }).code
+    }
+    throw new Error('nothing was refused')
+  }
+
+  describe('a new file', () => {
+    it('costs one request with its content, mode and times', async () => {
+      const { fs, requests, calls } = here
+      await calls.store(ROOT, 'first', 'takes numbers')
+      expect(await calls.lookup(ROOT, 'new')).to.include({ node: 0 })
+      requests.clear()
+      const file = await calls.create(ROOT, 'new')
+      await fs.write(file.node, file.handle, 0, Buffer.from('content'), caller)
+      await fs.setattr(file.node, { mode: 0o640, mtime: 1_000_000_007n }, file.handle, caller)
+      await fs.flush(file.node, file.handle, caller)
+      await fs.release(file.node, file.handle, caller)
+      expect(requests.made).to.deep.equal(['put new'])
+      const { attributes } = await there.calls.lookup(ROOT, 'new')
+      expect(attributes).to.include({ mode: 0o100640, mtime: 1_000_000_007n, size: 7 })
+      expect(attributes.ino).to.equal(file.attributes.ino)
+    })
+
+    it('with O_EXCL exists on the server before open(2) returns, on one machine only', async () => {
+      await here.calls.lookup(ROOT, 'lock')
+      await there.calls.lookup(ROOT, 'lock')
+      await here.calls.create(ROOT, 'lock', O_WRONLY | O_EXCL)
+      const error = await refused(there.calls.create(ROOT, 'lock', O_WRONLY | O_EXCL))
+      expect(error).to.equal('EEXIST')
+    })
+
+    it('with O_EXCL costs two requests', async () => {
+      const { fs, requests, calls } = here
+      const file = await calls.create(ROOT, 'new', O_WRONLY | O_EXCL)
+      await fs.write(file.node, file.handle, 0, Buffer.from('content'), caller)
+      await fs.setattr(file.node, { mode: 0o600, mtime: 5n }, file.handle, caller)
+      await fs.flush(file.node, file.handle, caller)
+      await fs.release(file.node, file.handle, caller)
+      expect(requests.made).to.deep.equal(['make new', `write ${file.attributes.ino}`])
+      expect((await there.calls.lookup(ROOT, 'new')).attributes).to.include({
+        mode: 0o100600,
+        mtime: 5n,
+      })
+    })
+
+    it('that is not yet sent is found, listed, renamed, linked and removed like any other', async () => {
+      const { fs, calls } = here
+      for (const name of ['a', 'b', 'c', 'd']) await calls.create(ROOT, name)
+      expect((await calls.lookup(ROOT, 'a')).node).not.to.equal(0)
+      expect(await calls.list(ROOT)).to.deep.equal(['a', 'b', 'c', 'd'])
+      const e = await calls.create(ROOT, 'e')
+      await fs.rename(ROOT, 'e', ROOT, 'f', 0, caller)
+      await fs.link(e.node, ROOT, 'g', caller)
+      await calls.create(ROOT, 'h')
+      await fs.unlink(ROOT, 'h', caller)
+      expect(await calls.list(ROOT)).to.deep.equal(['a', 'b', 'c', 'd', 'f', 'g'])
+      expect(await there.calls.list(ROOT)).to.deep.equal(['a', 'b', 'c', 'd', 'f', 'g'])
+    })
+
+    it('keeps its directory from being removed before it is sent', async () => {
+      const { fs, calls } = here
+      const { node } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await calls.create(node, 'file')
+      expect(await refused(fs.rmdir(ROOT, 'd', caller))).to.equal('ENOTEMPTY')
+    })
+
+    it('becomes the file that another machine made first', async () => {
+      const file = await here.calls.create(ROOT, 'log', O_WRONLY | O_APPEND)
+      await there.calls.store(ROOT, 'log', 'theirs\n')
+      await here.fs.write(file.node, file.handle, 0, Buffer.from('ours\n'), caller)
+      await here.fs.flush(file.node, file.handle, caller)
+      await here.fs.release(file.node, file.handle, caller)
+      earth.pass(2000)
+      const { node } = await there.calls.lookup(ROOT, 'log')
+      expect(await there.calls.text(node)).to.equal('theirs\nours\n')
+      expect(here.invalidated).to.include('entry 1 log')
+    })
+
+    it('reports at close what the server refuses, and is then gone', async () => {
+      const { fs, fault, calls } = here
+      const file = await calls.create(ROOT, 'new')
+      await fs.write(file.node, file.handle, 0, Buffer.from('content'), caller)
+      fault.next = (operation) =>
+        operation === 'put' ? new RemoteError('EDQUOT', 'full') : undefined
+      expect(await refused(fs.flush(file.node, file.handle, caller))).to.equal('EDQUOT')
+      await fs.release(file.node, file.handle, caller)
+      delete fault.next
+      expect(fs.pending()).to.deep.equal({ bytes: 0, files: 0 })
+      expect((await calls.lookup(ROOT, 'new')).node).to.equal(0)
+    })
+  })
+
+  describe('writing', () => {
+    it('is read back before it is sent, through any handle', async () => {
+      const { fs, calls, requests } = here
+      const file = await calls.store(ROOT, 'f', 'abcdefgh')
+      const a = await fs.open(file.node, O_RDWR, caller)
+      const b = await fs.open(file.node, O_RDONLY, caller)
+      requests.clear()
+      await fs.write(file.node, a.handle, 2, Buffer.from('XY'), caller)
+      expect(String(await fs.read(file.node, b.handle, 0, 100, caller))).to.equal('abXYefgh')
+      expect(requests.count('write')).to.equal(0)
+    })
+
+    it('leaves zeros where nothing was written', async () => {
+      const { fs, calls } = here
+      const file = await calls.create(ROOT, 'sparse', O_RDWR)
+      await fs.write(file.node, file.handle, 300_000, Buffer.from('end'), caller)
+      const before = await fs.read(file.node, file.handle, 299_998, 10, caller)
+      expect(before).to.deep.equal(Buffer.from('\0\0end'))
+      await fs.flush(file.node, file.handle, caller)
+      expect(await fs.read(file.node, file.handle, 299_998, 10, caller)).to.deep.equal(before)
+      expect((await there.calls.lookup(ROOT, 'sparse')).attributes.size).to.equal(300_003)
+    })
+
+    it('over an existing file with O_TRUNC costs one request', async () => {
+      const { calls, requests } = here
+      const { node } = await calls.store(ROOT, 'f', 'a long old content')
+      requests.clear()
+      await calls.store(ROOT, 'f', 'new')
+      expect(requests.made).to.have.lengthOf(1)
+      expect(await there.calls.text((await there.calls.lookup(ROOT, 'f')).node)).to.equal('new')
+      expect(await calls.text(node)).to.equal('new')
+    })
+
+    it('of a long file is sent in parts while it goes on, in bounded memory', async () => {
+      const { fs, calls, requests } = here
+      const file = await calls.create(ROOT, 'long')
+      const megabyte = Buffer.alloc(1 << 20, 'x')
+      let most = 0
+      for (let at = 0; at < 64; at++) {
+        await fs.write(file.node, file.handle, at << 20, megabyte, caller)
+        most = Math.max(most, fs.pending().bytes)
+      }
+      await fs.flush(file.node, file.handle, caller)
+      expect(most).to.be.at.most(26 << 20)
+      expect(requests.count('write')).to.be.within(8, 24)
+      expect((await there.calls.lookup(ROOT, 'long')).attributes.size).to.equal(64 << 20)
+      expect(fs.pending()).to.deep.equal({ bytes: 0, files: 0 })
+    })
+
+    it('at the end (O_APPEND) of one file by two machines loses nothing', async () => {
+      await here.calls.store(ROOT, 'log', 'start\n')
+      const ours = await here.calls.lookup(ROOT, 'log')
+      const theirs = await there.calls.lookup(ROOT, 'log')
+      const a = await here.fs.open(ours.node, O_WRONLY | O_APPEND, caller)
+      const b = await there.fs.open(theirs.node, O_WRONLY | O_APPEND, caller)
+      for (let line = 0; line < 3; line++) {
+        await here.fs.write(ours.node, a.handle, 6, Buffer.from(`here ${line}\n`), caller)
+        await there.fs.write(theirs.node, b.handle, 6, Buffer.from(`there ${line}\n`), caller)
+        await here.fs.flush(ours.node, a.handle, caller)
+        await there.fs.flush(theirs.node, b.handle, caller)
+      }
+      earth.pass(2000)
+      const lines = (await here.calls.text(ours.node)).split('\n').sort()
+      expect(lines).to.deep.equal(
+        ['', 'start', ...[0, 1, 2].flatMap((n) => [`here ${n}`, `there ${n}`])].sort(),
+      )
+    })
+
+    it('that fails is told at close, kept, and sent by the next close', async () => {
+      const { fs, fault, calls } = here
+      const file = await calls.store(ROOT, 'f', 'old')
+      const { handle } = await fs.open(file.node, O_WRONLY, caller)
+      await fs.write(file.node, handle, 0, Buffer.from('new'), caller)
+      fault.next = () => new RemoteError('EIO', 'no answer')
+      expect(await refused(fs.flush(file.node, handle, caller))).to.equal('EIO')
+      expect(fs.pending().files).to.equal(1)
+      delete fault.next
+      await fs.flush(file.node, handle, caller)
+      expect(await there.calls.text((await there.calls.lookup(ROOT, 'f')).node)).to.equal('new')
+    })
+
+    it('that the network refused at the last close is sent once the network is back', async () => {
+      const { fs, fault, calls } = here
+      const file = await calls.store(ROOT, 'f', 'old')
+      const { handle } = await fs.open(file.node, O_WRONLY, caller)
+      await fs.write(file.node, handle, 0, Buffer.from('new'), caller)
+      fault.next = () => new RemoteError('EIO', 'no answer')
+      await fs.release(file.node, handle, caller)
+      expect(fs.pending().files).to.equal(1)
+      delete fault.next
+      await fs.drain()
+      expect(fs.pending().files).to.equal(0)
+      expect(await there.calls.text((await there.calls.lookup(ROOT, 'f')).node)).to.equal('new')
+    })
+
+    it('fsync(2) asks for the power-safe form', async () => {
+      const { fs, calls, requests } = here
+      const file = await calls.create(ROOT, 'f')
+      await fs.write(file.node, file.handle, 0, Buffer.from('x'), caller)
+      requests.clear()
+      await fs.fsync(file.node, file.handle, false, caller)
+      expect(requests.made).to.deep.equal(['put f', `sync ${file.attributes.ino}`])
+    })
+
+    it('after a truncation shows zeros where the old content was', async () => {
+      const { fs, calls } = here
+      const file = await calls.store(ROOT, 'f', 'abcdefgh')
+      const { handle } = await fs.open(file.node, O_RDWR | O_TRUNC, caller)
+      await fs.write(file.node, handle, 4, Buffer.from('x'), caller)
+      expect(await fs.read(file.node, handle, 0, 10, caller)).to.deep.equal(
+        Buffer.from('\0\0\0\0x'),
+      )
+      await fs.flush(file.node, handle, caller)
+      expect(await fs.read(file.node, handle, 0, 10, caller)).to.deep.equal(
+        Buffer.from('\0\0\0\0x'),
+      )
+    })
+
+    it('takes set-user-ID away when the kernel asks for it', async () => {
+      const { fs, calls } = here
+      const file = await calls.store(ROOT, 'f', 'x')
+      await fs.setattr(file.node, { mode: 0o4755 }, undefined, caller)
+      const { handle } = await fs.open(file.node, O_WRONLY, caller)
+      const context = { ...caller, killPrivileges: true }
+      await fs.write(file.node, handle, 0, Buffer.from('y'), context)
+      await fs.flush(file.node, handle, caller)
+      expect((await calls.stat(file.node)).mode).to.equal(0o100755)
+    })
+  })
+
+  describe('an open file', () => {
+    it('stays usable when its name is removed, and is released with its last handle', async () => {
+      const { fs, calls, requests } = here
+      const file = await calls.store(ROOT, 'f', 'content')
+      const { handle } = await fs.open(file.node, O_RDWR, caller)
+      await fs.unlink(ROOT, 'f', caller)
+      expect(await there.calls.list(ROOT)).to.deep.equal([])
+      await fs.write(file.node, handle, 0, Buffer.from('C'), caller)
+      expect(String(await fs.read(file.node, handle, 0, 10, caller))).to.equal('Content')
+      expect(await calls.stat(file.node)).to.include({ nlink: 0, size: 7 })
+      await fs.release(file.node, handle, caller)
+      expect(requests.made.at(-1)).to.equal(`release ${file.attributes.ino}`)
+    })
+
+    it('stays usable when another file is renamed over it', async () => {
+      const { fs, calls } = here
+      const old = await calls.store(ROOT, 'f', 'old')
+      await calls.store(ROOT, 'g', 'new')
+      const { handle } = await fs.open(old.node, O_RDONLY, caller)
+      await fs.rename(ROOT, 'g', ROOT, 'f', 0, caller)
+      expect(String(await fs.read(old.node, handle, 0, 10, caller))).to.equal('old')
+      await fs.release(old.node, handle, caller)
+      expect(await calls.text((await calls.lookup(ROOT, 'f')).node)).to.equal('new')
+    })
+
+    it('with another hard link is not released when one name is removed', async () => {
+      const { fs, calls, requests } = here
+      const file = await calls.store(ROOT, 'f', 'content')
+      await fs.link(file.node, ROOT, 'g', caller)
+      const { handle } = await fs.open(file.node, O_RDONLY, caller)
+      await fs.unlink(ROOT, 'f', caller)
+      await fs.release(file.node, handle, caller)
+      expect(requests.count('release')).to.equal(0)
+      expect(await calls.text((await calls.lookup(ROOT, 'g')).node)).to.equal('content')
+    })
+  })
+
+  describe('what is known', () => {
+    it('costs one request per directory in a stat walk', async () => {
+      const { fs, calls } = there
+      const { node } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      for (let n = 0; n < 50; n++) await calls.store(node, `f${n}`, '')
+      const { requests } = here
+      const d = (await here.calls.lookup(ROOT, 'd')).node
+      requests.clear()
+      for (const name of await here.calls.list(d)) {
+        expect((await here.calls.lookup(d, name)).node).not.to.equal(0)
+      }
+      expect((await here.calls.lookup(d, 'absent')).node).to.equal(0)
+      expect(requests.made).to.have.lengthOf(1)
+    })
+
+    it('is fetched by listing once several names of a directory are asked for', async () => {
+      for (let n = 0; n < 20; n++) await there.calls.store(ROOT, `f${n}`, '')
+      here.requests.clear()
+      for (let n = 0; n < 20; n++) await here.calls.lookup(ROOT, `f${n}`)
+      expect(here.requests.made).to.have.lengthOf(4)
+    })
+
+    it('is asked again after the timeout, so that others’ changes are seen', async () => {
+      const file = await here.calls.store(ROOT, 'f', 'one')
+      expect(await here.calls.text(file.node)).to.equal('one')
+      await there.calls.store(ROOT, 'f', 'three')
+      await there.fs.rename(ROOT, 'f', ROOT, 'g', 0, caller)
+      earth.pass(1001)
+      expect((await here.calls.lookup(ROOT, 'f')).node).to.equal(0)
+      expect((await here.calls.stat(file.node)).size).to.equal(5)
+      expect(await here.calls.text(file.node)).to.equal('three')
+    })
+
+    it('is updated at once by own changes', async () => {
+      const { fs, calls, requests } = here
+      const { node } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await calls.store(node, 'a', '')
+      await fs.rename(node, 'a', node, 'b', 0, caller)
+      requests.clear()
+      expect((await calls.lookup(node, 'a')).node).to.equal(0)
+      expect(await calls.list(node)).to.deep.equal(['b'])
+      expect(requests.count('list') + requests.count('lookup')).to.equal(0)
+    })
+
+    it('keeps the kernel’s pages over opens until somebody else writes', async () => {
+      const { fs, calls } = here
+      const file = await calls.store(ROOT, 'f', 'one')
+      const open = async () => {
+        const { handle, keepCache } = await fs.open(file.node, O_RDONLY, caller)
+        await fs.release(file.node, handle, caller)
+        return keepCache
+      }
+      expect(await open()).to.equal(true)
+      await calls.store(ROOT, 'f', 'two')
+      expect(await open()).to.equal(true)
+      await there.calls.store(ROOT, 'f', 'six')
+      earth.pass(1001)
+      expect(await open()).to.equal(false)
+      expect(await open()).to.equal(true)
+    })
+
+    it('tells the kernel to drop pages when a write meets somebody else’s', async () => {
+      const { fs, calls, invalidated } = here
+      const file = await calls.store(ROOT, 'f', 'one')
+      const { handle } = await fs.open(file.node, O_WRONLY, caller)
+      await there.calls.store(ROOT, 'f', 'two')
+      await fs.write(file.node, handle, 0, Buffer.from('1'), caller)
+      await fs.flush(file.node, handle, caller)
+      expect(invalidated).to.include(`inode ${file.node} 0`)
+    })
+
+    it('is forgotten with the kernel', async () => {
+      const { fs, calls } = here
+      const { node } = await calls.store(ROOT, 'f', 'x')
+      fs.forget(node, 2)
+      earth.pass(1001)
+      expect((await calls.lookup(ROOT, 'f')).node).to.equal(node)
+    })
+  })
+
+  describe('owners', () => {
+    it('are this machine’s user wherever the server has none', async () => {
+      const mine = await earth.machine({ owner: { uid: 1000, gid: 1000 } })
+      const theirs = await earth.machine({ owner: { uid: 501, gid: 20 } })
+      await mine.calls.store(ROOT, 'f', '')
+      expect((await mine.calls.lookup(ROOT, 'f')).attributes).to.include({ uid: 1000, gid: 1000 })
+      expect((await theirs.calls.lookup(ROOT, 'f')).attributes).to.include({ uid: 501, gid: 20 })
+    })
+
+    it('are kept as they are where nobody is mapped', async () => {
+      const { fs, calls } = here
+      const { node } = await calls.store(ROOT, 'f', '')
+      await fs.setattr(node, { uid: 33, gid: 44 }, undefined, caller)
+      expect((await there.calls.lookup(ROOT, 'f')).attributes).to.include({ uid: 33, gid: 44 })
+    })
+  })
+
+  describe('an inode that is gone', () => {
+    it('is stale, so that the kernel looks its name up again', async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'x')
+      await there.calls.lookup(ROOT, 'f')
+      await there.fs.unlink(ROOT, 'f', caller)
+      earth.pass(1001)
+      expect(await refused(here.calls.stat(node))).to.equal('ESTALE')
+    })
+  })
+
+  it('refuses extended attributes that mean something to one machine only', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', '')
+    await here.fs.setxattr(node, 'user.a', Buffer.from('1'), 0, caller)
+    expect(String(await there.files.getXattr(node, 'user.a'))).to.equal('1')
+    const acl = here.fs.setxattr(node, 'system.posix_acl_access', Buffer.from('1'), 0, caller)
+    expect(await refused(acl)).to.equal('ENOTSUP')
+    expect(await refused(here.fs.getxattr(node, 'security.capability', caller))).to.equal('ENODATA')
+  })
+})
