@@ -3,12 +3,12 @@ import type { Nanoseconds } from './storage.js'
 
 export type Clock = () => Nanoseconds
 
-/** The wall clock, whose milliseconds are refined by the monotonic clock so that two changes rarely share a time. */
-export function wallClock(): Clock {
+/** A wall clock, whose milliseconds are refined by the monotonic clock so that two changes rarely share a time. */
+export function wallClock(date: () => Date): Clock {
   let millisecond = 0
   let began = 0
   return () => {
-    const now = Date.now()
+    const now = date().getTime()
     const monotonic = performance.now()
     if (now !== millisecond) {
       millisecond = now

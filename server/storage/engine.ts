@@ -4,7 +4,7 @@ import { fileStatements } from '../database/files.js'
 import { FileError } from '../errors.js'
 import { inodeRow } from './access.js'
 import { ChangeLog } from './change-log.js'
-import { type Clock, timespec, wallClock } from './clock.js'
+import { timespec, wallClock } from './clock.js'
 import { Contents } from './contents.js'
 import type { Engine } from './context.js'
 import { Durability } from './durability.js'
@@ -24,8 +24,7 @@ export interface StorageOptions {
   /** The data directory; contents lie in `content/` below it. */
   readonly directory: string
   readonly database: Database
-  /** Nanoseconds since the epoch; the wall clock by default. */
-  readonly clock?: Clock
+  readonly clock?: () => Date
   readonly disk?: Disk
   /** Bytes of the disk that files never take. */
   readonly reserveBytes?: number
@@ -48,7 +47,8 @@ export async function openStorage(options: StorageOptions): Promise<SqliteStorag
 
 /** The parts put together. */
 export function createEngine(options: StorageOptions): Engine {
-  const { directory, database, clock = wallClock(), disk = nodeDisk } = options
+  const { directory, database, disk = nodeDisk } = options
+  const clock = wallClock(options.clock ?? (() => new Date()))
   const sql = fileStatements(database)
   const transactions = new Transactions(database)
   const file = database.memory ? undefined : database.name
