@@ -1,0 +1,181 @@
+import { expect } from 'chai'
+import {
+  allow,
+  authorizeQuery,
+  code,
+  read,
+  redeem,
+  refresh,
+  type Tokens,
+  tokens,
+  type World,
+  world,
+} from './fixture.js'
+
+const SECOND = 1000
+const DAY = 86_400 * SECOND
+
+async function refreshed(at: World, token: string): Promise<Tokens> {
+  const { status, body } = await refresh(at, token)
+  if (status !== 200) throw new Error(JSON.stringify(body))
+  return body
+}
+
+describe('authorization codes over time (RFC 6749 section 4.1.2)', () => {
+  let at: World
+  beforeEach(async () => {
+    at = await world()
+  })
+
+  it('are redeemed for tokens that the resource server takes', async () => {
+    const { status, body } = await redeem(at, await code(at))
+    expect(status).to.equal(200)
+    expect(body).to.include({ token_type: 'Bearer', expires_in: 900 })
+    expect((await read(at, body.access_token)).status).to.equal(200)
+  })
+
+  it('are void after 60 seconds', async () => {
+    const issued = await code(at)
+    at.now += 60 * SECOND
+    const { status, body } = await redeem(at, issued)
+    expect([status, body.error]).to.deep.equal([400, 'invalid_grant'])
+  })
+
+  it('take everything down that was issued from them when they are used twice', async () => {
+    const issued = await code(at)
+    const { body } = await redeem(at, issued)
+    expect((await redeem(at, issued)).body.error).to.equal('invalid_grant')
+    expect((await refresh(at, body.refresh_token)).body.error).to.equal('invalid_grant')
+    expect((await read(at, body.access_token)).status).to.equal(401)
+  })
+
+  it('are redeemed by one of many at once', async () => {
+    const issued = await code(at)
+    const answers = await Promise.all(Array.from({ length: 50 }, () => redeem(at, issued)))
+    expect(answers.filter(({ status }) => status === 200)).to.have.length(1)
+  })
+
+  it('are void after one wrong verifier', async () => {
+    const issued = await code(at)
+    const wrong = await redeem(at, issued, { code_verifier: 'x'.repeat(43) })
+    expect(wrong.body.error).to.equal('invalid_grant')
+    expect((await redeem(at, issued)).body.error).to.equal('invalid_grant')
+  })
+})
+
+describe('refresh tokens over time (RFC 9700 section 4.14)', () => {
+  let at: World
+  let first: Tokens
+  beforeEach(async () => {
+    at = await world()
+    first = await tokens(at)
+  })
+
+  it('are replaced on every use', async () => {
+    const second = await refreshed(at, first.refresh_token)
+    expect(second.refresh_token).to.not.equal(first.refresh_token)
+    expect((await read(at, second.access_token)).status).to.equal(200)
+  })
+
+  it('get the same successor again within the grace', async () => {
+    const second = await refreshed(at, first.refresh_token)
+    at.now += 30 * SECOND
+    expect((await refreshed(at, first.refresh_token)).refresh_token).to.equal(second.refresh_token)
+    await refreshed(at, second.refresh_token)
+  })
+
+  it('end the whole family when used again after the grace', async () => {
+    const second = await refreshed(at, first.refresh_token)
+    at.now += 30 * SECOND + 1
+    const reuse = await refresh(at, first.refresh_token)
+    expect(reuse.body.error).to.equal('invalid_grant')
+    expect(reuse.body.error_description).to.include('revoked')
+    expect((await refresh(at, second.refresh_token)).body.error).to.equal('invalid_grant')
+    expect((await read(at, second.access_token)).status).to.equal(401)
+    expect(at.events.map(({ type }) => type)).to.include('refresh.reuse')
+  })
+
+  it('count as reused when the clock was set back', async () => {
+    await refreshed(at, first.refresh_token)
+    at.now -= DAY
+    expect((await refresh(at, first.refresh_token)).body.error).to.equal('invalid_grant')
+  })
+
+  it('have one successor when 100 requests race, and the session lives on', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => refreshed(at, first.refresh_token)),
+    )
+    const successors = new Set(answers.map(({ refresh_token }) => refresh_token))
+    expect(successors.size).to.equal(1)
+    await refreshed(at, [...successors][0] ?? '')
+  })
+
+  it('die when idle for 30 days, not when used', async () => {
+    at.now += 29 * DAY
+    const second = await refreshed(at, first.refresh_token)
+    at.now += 30 * DAY
+    expect((await refresh(at, second.refresh_token)).body.error).to.equal('invalid_grant')
+  })
+
+  it('die with the account, and access tokens at once', async () => {
+    at.disabled.add('user-1')
+    expect((await read(at, first.access_token)).status).to.equal(401)
+    expect((await refresh(at, first.refresh_token)).body.error).to.equal('invalid_grant')
+  })
+
+  it('survive a request that is refused', async () => {
+    const wider = await refresh(at, first.refresh_token, { scope: 'file.read admin' })
+    expect(wider.body.error).to.equal('invalid_scope')
+    await refreshed(at, first.refresh_token)
+  })
+})
+
+describe('access tokens over time (RFC 9068 section 4)', () => {
+  it('end to the second', async () => {
+    const at = await world()
+    const { access_token } = await tokens(at)
+    at.now += 899 * SECOND
+    expect((await read(at, access_token)).status).to.equal(200)
+    at.now += SECOND
+    expect((await read(at, access_token)).status).to.equal(401)
+  })
+
+  it('verify after the keys were rotated, and new ones are signed with the new key', async () => {
+    const at = await world()
+    const kid = (token: string) =>
+      JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+    await tokens(at)
+    at.now += 90 * DAY - 3600 * SECOND
+    const before = await tokens(at)
+    at.now += 3599 * SECOND
+    const last = await tokens(at)
+    at.now += 2 * SECOND
+    const after = await tokens(at)
+    expect(kid(last.access_token)).to.equal(kid(before.access_token))
+    expect(kid(after.access_token)).to.not.equal(kid(last.access_token))
+    expect((await read(at, last.access_token)).status).to.equal(200)
+    expect((await read(at, after.access_token)).status).to.equal(200)
+  })
+})
+
+describe('what has expired', () => {
+  it('is swept, and the rest stays', async () => {
+    const at = await world()
+    const { refresh_token } = await tokens(at)
+    for (let n = 0; n < 5; n++) await allow(at)
+    at.now += 20 * 60 * SECOND
+    await at.sweep()
+    const count = (table: string) =>
+      at.database.prepare(`SELECT count(*) FROM ${table}`).pluck().get()
+    expect([count('codes'), count('grants'), count('refresh_tokens')]).to.deep.equal([0, 1, 1])
+    expect((await refresh(at, refresh_token)).status).to.equal(200)
+  })
+})
+
+describe('the pages of the flow', () => {
+  it('say when somebody denied', async () => {
+    const { searchParams } = await allow(await world(), authorizeQuery(), 'deny')
+    expect(searchParams.get('error')).to.equal('access_denied')
+    expect(searchParams.get('iss')).to.equal('https://as.test')
+  })
+})
