@@ -63,14 +63,29 @@ function keyringTokens(keytar: Keytar, account: string): TokenStore {
     kind: 'keyring',
     place: `the keyring, as "${SERVICE}/${account}"`,
     async load() {
-      const text = await answered(keytar.getPassword(SERVICE, account))
+      const text = await reached(keytar.getPassword(SERVICE, account))
       return text === null ? undefined : parsedTokens(text, `the keyring's ${SERVICE}/${account}`)
     },
-    save: (tokens) => answered(keytar.setPassword(SERVICE, account, JSON.stringify(tokens))),
+    save: (tokens) => reached(keytar.setPassword(SERVICE, account, JSON.stringify(tokens))),
     async forget() {
-      await answered(keytar.deletePassword(SERVICE, account))
+      await reached(keytar.deletePassword(SERVICE, account))
     },
   }
+}
+
+async function reached<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await answered(work)
+  } catch (cause) {
+    throw outOfReach(cause)
+  }
+}
+
+function outOfReach(cause: unknown): CommandError {
+  return new CommandError(
+    `the login is in the keyring, which cannot be reached (${reason(cause)}); unlock it, or log in again with COFFER_TOKEN_STORE=file`,
+    { cause },
+  )
 }
 
 /** The store an account's tokens were put into at login. @throws CommandError if it cannot be reached */
@@ -82,10 +97,7 @@ export async function openTokenStore(
   try {
     return keyringTokens(await loadKeytar(), directory.key)
   } catch (cause) {
-    throw new CommandError(
-      `the login is in the keyring, which cannot be reached (${reason(cause)}); unlock it, or log in again with COFFER_TOKEN_STORE=file`,
-      { cause },
-    )
+    throw outOfReach(cause)
   }
 }
 

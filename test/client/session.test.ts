@@ -1,0 +1,176 @@
+import { expect } from 'chai'
+import { type Account, AccountDirectory } from '../../client/account.js'
+import { httpClient } from '../../client/api.js'
+import { ExchangeError } from '../../client/exchange.js'
+import { RemoteError } from '../../client/remote-files.js'
+import { Session, type SessionNotice } from '../../client/session.js'
+import { fileTokens, type TokenStore, type Tokens } from '../../client/tokens.js'
+import type { Trust } from '../../client/trust.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { bodyOf, json, type SmallServer, smallServer } from './small-server.js'
+
+/** A token endpoint that rotates: each refresh token works once. */
+describe('a session (RFC 6749 section 6)', () => {
+  let server: SmallServer
+  let config: string
+  let directory: AccountDirectory
+  let store: TokenStore
+  let now: number
+  let redeemed: string[]
+  let answer: 'tokens' | 'invalid_grant' | 'cut'
+  let notices: SessionNotice[]
+
+  beforeEach(async () => {
+    redeemed = []
+    notices = []
+    answer = 'tokens'
+    now = 1_000_000
+    server = await smallServer(async (request, response) => {
+      const form = new URLSearchParams(await bodyOf(request))
+      const presented = form.get('refresh_token') ?? ''
+      if (answer === 'cut') return request.socket.destroy()
+      if (answer === 'invalid_grant' || redeemed.includes(presented)) {
+        return json(response, 400, { error: 'invalid_grant', error_description: 'it is used up' })
+      }
+      redeemed.push(presented)
+      const number = redeemed.length
+      json(response, 200, {
+        access_token: `access-${number}`,
+        refresh_token: `refresh-${number}`,
+        token_type: 'Bearer',
+        expires_in: 900,
+      })
+      return undefined
+    })
+    config = await temporaryDirectory('session')
+    directory = new AccountDirectory(config, server.url)
+    store = fileTokens(directory)
+    await directory.save(account())
+    await store.save(tokens(900))
+  })
+  afterEach(async () => {
+    await server.close()
+    await removeDirectory(config)
+  })
+
+  const trust = (): Trust => ({ kind: 'authority', pem: server.authority.certificate })
+  function account(): Account {
+    return {
+      server: server.url.origin,
+      issuer: server.url.origin,
+      client_id: 'coffer',
+      resource: `${server.url.origin}/files`,
+      scope: 'file.read',
+      token_endpoint: `${server.url.origin}/token`,
+      trust: trust(),
+      store: 'file',
+    }
+  }
+  const tokens = (seconds: number): Tokens => ({
+    access_token: 'access-0',
+    refresh_token: 'refresh-0',
+    token_type: 'Bearer',
+    scope: 'file.read',
+    issuedAt: now,
+    expiresAt: now + seconds * 1000,
+  })
+  const session = (kept: TokenStore = store): Session =>
+    new Session({
+      account: account(),
+      directory,
+      store: kept,
+      send: httpClient({ trust: trust() }).send,
+      clock: () => now,
+      notice: (notice) => notices.push(notice),
+    })
+
+  it('uses the stored token while it is good', async () => {
+    expect(await session().headers()).to.deep.equal({ authorization: 'Bearer access-0' })
+    expect(redeemed).to.deep.equal([])
+  })
+
+  it('refreshes an expired token once, however many ask', async () => {
+    now += 901_000
+    const one = session()
+    const all = await Promise.all(Array.from({ length: 20 }, () => one.headers()))
+    for (const headers of all) expect(headers.authorization).to.equal('Bearer access-1')
+    expect(redeemed).to.deep.equal(['refresh-0'])
+    expect((await store.load())?.refresh_token).to.equal('refresh-1')
+  })
+
+  it('refreshes ahead of time and serves the old token meanwhile', async () => {
+    now += 850_000
+    const one = session()
+    expect((await one.headers()).authorization).to.equal('Bearer access-0')
+    while ((await one.headers()).authorization === 'Bearer access-0') {
+      await new Promise(setImmediate)
+    }
+    expect(redeemed).to.deep.equal(['refresh-0'])
+    expect((await one.headers()).authorization).to.equal('Bearer access-1')
+  })
+
+  it('refreshes once for several processes of the account', async () => {
+    now += 901_000
+    const several = Array.from({ length: 5 }, () => session())
+    const all = await Promise.all(several.map((one) => one.headers()))
+    for (const headers of all) expect(headers.authorization).to.equal('Bearer access-1')
+    expect(redeemed).to.deep.equal(['refresh-0'])
+  })
+
+  it('after a 401 uses what another process has got, else refreshes', async () => {
+    const [one, other] = [session(), session()]
+    const refused = await one.headers()
+    expect(await other.headers()).to.deep.equal(refused)
+    expect((await one.renewed(refused)).authorization).to.equal('Bearer access-1')
+    expect((await one.renewed(refused)).authorization).to.equal('Bearer access-1')
+    expect((await other.renewed(refused)).authorization).to.equal('Bearer access-1')
+    expect(redeemed).to.have.length(1)
+  })
+
+  it('says EACCES and what to do when the refresh token is dead, and says it once', async () => {
+    now += 901_000
+    answer = 'invalid_grant'
+    const one = session()
+    for (let round = 0; round < 3; round++) {
+      const error: unknown = await one.headers().catch((caught: unknown) => caught)
+      expect(error).to.be.instanceOf(RemoteError)
+      expect((error as RemoteError).code).to.equal('EACCES')
+      expect((error as RemoteError).message).to.include(`coffer login ${server.url.origin}`)
+    }
+    expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead'])
+    expect(one.state.kind).to.equal('dead')
+  })
+
+  it('comes back to life with a new login, without a restart', async () => {
+    now += 901_000
+    answer = 'invalid_grant'
+    const one = session()
+    await one.headers().catch(() => {})
+    await store.save({ ...tokens(900), access_token: 'fresh', refresh_token: 'fresh' })
+    now += 1_001
+    expect((await one.headers()).authorization).to.equal('Bearer fresh')
+    expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
+  })
+
+  it('takes a lost answer for a server out of reach, not for the end of the login', async () => {
+    now += 901_000
+    answer = 'cut'
+    const one = session()
+    const error: unknown = await one.headers().catch((caught: unknown) => caught)
+    expect(error).to.be.instanceOf(ExchangeError).with.property('kind', 'unreachable')
+    answer = 'tokens'
+    expect((await one.headers()).authorization).to.equal('Bearer access-1')
+    expect(notices).to.deep.equal([])
+  })
+
+  it('goes on with tokens that it could not store', async () => {
+    now += 901_000
+    const full: TokenStore = { ...store, save: () => Promise.reject(new Error('no space left')) }
+    const one = session(full)
+    expect((await one.headers()).authorization).to.equal('Bearer access-1')
+    now += 901_000
+    expect((await one.headers()).authorization).to.equal('Bearer access-2')
+    expect(redeemed).to.deep.equal(['refresh-0', 'refresh-1'])
+    expect(notices.map(({ kind }) => kind)).to.deep.equal(['unsaved', 'unsaved'])
+  })
+})
