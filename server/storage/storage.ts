@@ -218,7 +218,8 @@ export interface Tree {
   reserve(count: number): Promise<Ino>
   /**
    * Begins a whole new content, streamed to a file of its own. Nothing is visible before `commit`. What is known about
-   * it beforehand (its size, the inode it will replace) lets it be refused before the bytes come. @throws ENOSPC, EDQUOT, EFBIG
+   * it beforehand (its size, the inode it will replace) lets it be refused before the bytes come, and counted rightly
+   * against the quota meanwhile. @throws ENOSPC, EDQUOT, EFBIG
    */
   upload(expected?: { readonly size?: number; readonly replaces?: Ino }): Promise<Upload>
 

@@ -79,7 +79,6 @@ export class FileUpload implements Upload {
     this.#requireOpen()
     try {
       checkAttributes(attributes)
-      this.#checkRoom(this.size)
       if (this.#handle !== undefined || this.size > SMALL) await this.#flush()
       this.#requireOpen()
       this.#state = 'ended'
