@@ -3,7 +3,6 @@ import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { AttributeChanges, NewAttributes } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
-import { parseIno } from './target.js'
 
 /** Attributes that come as header fields, beside a body of bytes. Integers stay below (uid_t)-1, which means "leave". */
 const MAX_ID = 0xffff_fffe
@@ -26,7 +25,7 @@ export function newAttributeFields(headers: IncomingHttpHeaders): Partial<NewAtt
   if (gid !== undefined) attributes.gid = parseId(HEADERS.gid, gid)
   if (atime !== undefined) attributes.atime = parseTime(HEADERS.atime, atime)
   if (mtime !== undefined) attributes.mtime = parseTime(HEADERS.mtime, mtime)
-  if (ino !== undefined) attributes.ino = parseIno(ino)
+  if (ino !== undefined) attributes.ino = parseReserved(ino)
   return attributes
 }
 
@@ -74,6 +73,14 @@ function parseId(name: string, digits: string): number {
     throw new FileError('EINVAL', `${name} must be a number up to ${MAX_ID}`)
   }
   return id
+}
+
+function parseReserved(digits: string): number {
+  const ino = Number(digits)
+  if (!/^[1-9]\d{0,15}$/.test(digits) || !Number.isSafeInteger(ino)) {
+    throw new FileError('EINVAL', `${HEADERS.ino} must be a reserved inode number`)
+  }
+  return ino
 }
 
 function parseSize(digits: string): number {

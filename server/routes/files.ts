@@ -153,7 +153,7 @@ function answerError(
   response: Response,
   next: NextFunction,
 ): void {
-  if (response.headersSent || response.destroyed || request.destroyed) {
+  if (response.headersSent || response.socket?.destroyed !== false) {
     response.destroy()
     return
   }

@@ -111,7 +111,8 @@ async function send(
   { headers, body, user, scope }: Options,
 ): Promise<Answer> {
   const who = { ...(user && { 'X-User': user }), ...(scope && { 'X-Scope': scope }) }
-  const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }
+  const chunked = headers?.['Transfer-Encoding'] !== undefined || body === undefined
+  const length = chunked ? {} : { 'Content-Length': Buffer.byteLength(body) }
   const request = http.request({ ...to, headers: { ...length, ...who, ...headers } })
   request.end(body)
   const [response] = (await once(request, 'response')) as [http.IncomingMessage]

@@ -1,0 +1,382 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'chai'
+import { type Answer, type FileServer, type Options, startFileServer } from './file-server.js'
+
+const NOW = '1700000000000000000'
+const RANGES = 'application/vnd.coffer.ranges'
+
+describe('changing content', () => {
+  let server: FileServer
+  before(async () => {
+    server = await startFileServer({ limits: { uploadBytes: 100_000, jsonBytes: 1000 } })
+  })
+  after(() => server.close())
+
+  const put = (name: string, body: string | Buffer, headers = {}) =>
+    server.send('PUT', `/files/${name}`, { body, headers })
+  const text = async (name: string) => (await server.send('GET', `/files/${name}`)).body.toString()
+  const outcome = (answer: Answer) => [answer.status, answer.problem().code]
+
+  describe('PUT', () => {
+    it('creates with 201 and replaces with 200, the same inode in a new version', async () => {
+      const one = await put('a', 'one')
+      expect(one.status).to.equal(201)
+      expect(one.attributes()).to.include({ type: 'file', size: 3, mode: 0o644, uid: 0, gid: 0 })
+      expect(JSON.parse(one.body.toString())).to.deep.equal(one.attributes())
+      const two = await put('a', 'other')
+      expect(two.status).to.equal(200)
+      expect(two.attributes()).to.include({ ino: one.attributes().ino, size: 5 })
+      expect(two.headers.etag).not.to.equal(one.headers.etag)
+      expect(two.headers.etag).to.equal((await server.send('HEAD', '/files/a')).headers.etag)
+      expect(await text('a')).to.equal('other')
+    })
+
+    it('gives what it creates the attributes asked for', async () => {
+      const fields = {
+        'Coffer-Mode': '4755',
+        'Coffer-Uid': '1000',
+        'Coffer-Gid': '4294967294',
+        'Coffer-Mtime': '-1',
+        'Coffer-Atime': NOW,
+      }
+      expect((await put('attributes', 'x', fields)).attributes()).to.include({
+        mode: 0o4755,
+        uid: 1000,
+        gid: 4294967294,
+        mtime: '-1',
+        atime: NOW,
+      })
+    })
+
+    const badFields: [name: string, value: string][] = [
+      ['Coffer-Mode', '0888'],
+      ['Coffer-Mode', '10000'],
+      ['Coffer-Mode', 'rwxr-xr-x'],
+      ['Coffer-Uid', '-1'],
+      ['Coffer-Uid', '4294967295'],
+      ['Coffer-Gid', '1e3'],
+      ['Coffer-Mtime', '1.5'],
+      ['Coffer-Mtime', 'now'],
+      ['Coffer-Mtime', '9223372036854775808'],
+      ['Coffer-Atime', ''],
+      ['Coffer-Ino', 'x'],
+      ['Coffer-Connection', 'a b'],
+      ['Coffer-Connection', 'a'.repeat(65)],
+      ['Coffer-Durability', 'eternal'],
+      ['Content-Digest', 'nonsense'],
+      ['If-Match', 'nonsense'],
+      ['Content-Range', 'bytes 0-0/1'],
+    ]
+    for (const [name, value] of badFields) {
+      it(`refuses ${name}: ${value.slice(0, 30)}`, async () => {
+        const answer = await put('refused', 'x', { [name]: value })
+        expect(outcome(answer)).to.deep.equal([400, 'EINVAL'])
+        expect(answer.problem().detail).to.include(name.replace('Content-Range', 'PATCH'))
+        expect((await server.send('HEAD', '/files/refused')).status).to.equal(404)
+      })
+    }
+
+    it('keeps its promises of If-Match and If-None-Match', async () => {
+      const { etag = '' } = (await put('c', '1')).headers
+      expect(outcome(await put('c', '2', { 'If-None-Match': '*' }))).to.deep.equal([412, 'EEXIST'])
+      expect(outcome(await put('c', '2', { 'If-Match': '"x"' }))).to.deep.equal([412, 'ESTALE'])
+      expect((await put('c', '2', { 'If-Match': etag })).status).to.equal(200)
+      expect(outcome(await put('c', '3', { 'If-Match': etag }))).to.deep.equal([412, 'ESTALE'])
+      expect(outcome(await put('none', '3', { 'If-Match': '*' }))).to.deep.equal([412, 'ESTALE'])
+      expect((await put('new', '3', { 'If-None-Match': '*' })).status).to.equal(201)
+      expect(await text('c')).to.equal('2')
+    })
+
+    it('lets exactly one of many creators win', async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => put('race', String(i), { 'If-None-Match': '*' })),
+      )
+      const statuses = answers.map(({ status }) => status).sort()
+      expect(statuses).to.deep.equal([201, ...Array.from({ length: 19 }, () => 412)])
+    })
+
+    const digest = (algorithm: string, body: string) =>
+      `:${createHash(algorithm).update(body).digest('base64')}:`
+
+    it('verifies Content-Digest and Repr-Digest (RFC 9530)', async () => {
+      const right = { 'Content-Digest': `sha-256=${digest('sha256', 'abc')}` }
+      expect((await put('digest', 'abc', right)).status).to.equal(201)
+      for (const name of ['Content-Digest', 'Repr-Digest']) {
+        const answer = await put('digest', 'abd', { [name]: `sha-512=${digest('sha512', 'abc')}` })
+        expect(outcome(answer)).to.deep.equal([400, 'EINVAL'])
+      }
+      expect(await text('digest')).to.equal('abc')
+    })
+
+    const elsewhere: [target: string, status: number, code: string][] = [
+      ['/files/', 400, 'EISDIR'],
+      ['/files/nowhere/f', 404, 'ENOENT'],
+      ['/files/a/f', 409, 'ENOTDIR'],
+    ]
+    for (const [target, status, code] of elsewhere) {
+      it(`refuses ${target} with ${code}`, async () => {
+        expect(outcome(await server.send('PUT', target, { body: 'x' }))).to.deep.equal([
+          status,
+          code,
+        ])
+      })
+    }
+
+    it('refuses a directory and a symlink', async () => {
+      const headers = { 'Content-Type': 'application/json' }
+      const body = JSON.stringify({ type: 'symlink', target: 'a' })
+      await server.send('POST', '/files/dir')
+      await server.send('POST', '/files/link', { headers, body })
+      expect(outcome(await put('dir', 'x'))).to.deep.equal([400, 'EISDIR'])
+      expect(outcome(await put('link', 'x'))).to.deep.equal([400, 'EINVAL'])
+    })
+
+    it('refuses a body over the limit, announced or not, and makes nothing', async () => {
+      const body = Buffer.alloc(100_001)
+      expect(outcome(await put('big', body))).to.deep.equal([413, 'EFBIG'])
+      const answer = await put('big', body, { 'Transfer-Encoding': 'chunked' })
+      expect(outcome(answer)).to.deep.equal([413, 'EFBIG'])
+      expect((await server.send('HEAD', '/files/big')).status).to.equal(404)
+      expect((await put('big', body.subarray(1))).status).to.equal(201)
+    })
+
+    it('refuses a content coding with 415', async () => {
+      const answer = await put('coded', 'x', { 'Content-Encoding': 'gzip' })
+      expect([answer.status, answer.headers['accept-encoding']]).to.deep.equal([415, 'identity'])
+      expect((await put('coded', 'x', { 'Content-Encoding': 'identity' })).status).to.equal(201)
+    })
+
+    it('replaces by number, whatever the name is by now', async () => {
+      const { ino } = (await put('numbered', 'x')).attributes()
+      await server.send('MOVE', '/files/numbered', { headers: { Destination: '/files/moved' } })
+      const answer = await server.send('PUT', `/inodes/${ino}`, { body: 'by number' })
+      expect([answer.status, answer.attributes().ino]).to.deep.equal([200, ino])
+      expect(await text('moved')).to.equal('by number')
+    })
+
+    it('creates below a directory given by number', async () => {
+      const { ino } = (await server.send('POST', '/files/numbers')).attributes()
+      expect((await server.send('PUT', `/inodes/${ino}/f`, { body: 'x' })).status).to.equal(201)
+      expect(await text('numbers/f')).to.equal('x')
+    })
+
+    it('gives a new file the reserved number asked for', async () => {
+      const answer = await server.send('POST', '/inodes?reserve=3')
+      const { first, count } = JSON.parse(answer.body.toString())
+      expect([answer.status, count]).to.deep.equal([200, 3])
+      const made = await put('reserved', 'x', { 'Coffer-Ino': String(first + 1) })
+      expect([made.status, made.attributes().ino]).to.deep.equal([201, first + 1])
+      const taken = await put('again', 'x', { 'Coffer-Ino': String(first + 1) })
+      expect(outcome(taken)).to.deep.equal([409, 'EEXIST'])
+      const foreign = await put('again', 'x', { 'Coffer-Ino': String(first + 1000) })
+      expect(outcome(foreign)).to.deep.equal([400, 'EINVAL'])
+      for (const count of ['0', '10001', 'x', '']) {
+        expect((await server.send('POST', `/inodes?reserve=${count}`)).status).to.equal(400)
+      }
+      expect((await server.send('POST', '/inodes')).status).to.equal(400)
+    })
+  })
+
+  describe('PATCH of bytes', () => {
+    const patch = (name: string, body: string | Buffer, headers = {}, query = '') =>
+      server.send('PATCH', `/files/${name}${query}`, {
+        body,
+        headers: { 'Content-Type': 'application/octet-stream', ...headers },
+      })
+
+    it('writes in place, beyond the end, and at the end', async () => {
+      const before = (await put('p', '0123456789')).attributes()
+      const answer = await patch('p', 'ab', { 'Content-Range': 'bytes 3-4/*' })
+      expect(answer.status).to.equal(204)
+      expect(answer.attributes()).to.include({ ino: before.ino, size: 10 })
+      expect(answer.attributes().version).to.be.above(before.version)
+      expect(await text('p')).to.equal('012ab56789')
+      await patch('p', 'end', {}, '?append')
+      expect(await text('p')).to.equal('012ab56789end')
+      await patch('p', 'x', { 'Content-Range': 'bytes 15-15/*' })
+      expect(await text('p')).to.equal('012ab56789end\0\0x')
+    })
+
+    it('writes many pieces as one version', async () => {
+      const before = (await put('pieces', '0123456789')).attributes()
+      const body = Buffer.concat([
+        piece(8n, 'yz'),
+        piece(0n, 'ab'),
+        piece(END, '!'),
+        piece(END, '?'),
+      ])
+      const answer = await patch('pieces', body, { 'Content-Type': RANGES })
+      expect([answer.status, answer.attributes().version]).to.deep.equal([204, before.version + 1])
+      expect(await text('pieces')).to.equal('ab234567yz!?')
+    })
+
+    it('changes attributes after the bytes, in the same step', async () => {
+      await put('both', '0123456789')
+      const answer = await patch('both', 'ab', {
+        'Content-Range': 'bytes 0-1/*',
+        'Coffer-Size': '4',
+        'Coffer-Mode': '0600',
+        'Coffer-Mtime': NOW,
+      })
+      expect(answer.attributes()).to.include({ size: 4, mode: 0o600, mtime: NOW })
+      expect(await text('both')).to.equal('ab23')
+    })
+
+    it('holds If-Match', async () => {
+      const { etag = '' } = (await put('held', '0123')).headers
+      const range = { 'Content-Range': 'bytes 0-0/*' }
+      expect((await patch('held', 'a', { ...range, 'If-Match': etag })).status).to.equal(204)
+      const stale = await patch('held', 'b', { ...range, 'If-Match': etag })
+      expect(outcome(stale)).to.deep.equal([412, 'ESTALE'])
+      expect(await text('held')).to.equal('a123')
+    })
+
+    type Refusal = [
+      what: string,
+      body: string | Buffer,
+      headers: object,
+      query: string,
+      status: number,
+    ]
+    const refused: Refusal[] = [
+      ['no Content-Range', 'x', {}, '', 400],
+      ['a broken Content-Range', 'x', { 'Content-Range': 'bytes 0' }, '', 400],
+      ['an inverted Content-Range', 'x', { 'Content-Range': 'bytes 1-0/*' }, '', 400],
+      ['a longer Content-Range', 'x', { 'Content-Range': 'bytes 0-1/*' }, '', 400],
+      ['a shorter Content-Range', 'xyz', { 'Content-Range': 'bytes 0-1/*' }, '', 400],
+      ['a range and ?append', 'x', { 'Content-Range': 'bytes 0-0/*' }, '?append', 400],
+      [
+        'an offset beyond 2^53',
+        'x',
+        { 'Content-Range': `bytes ${2n ** 53n}-${2n ** 53n}/*` },
+        '',
+        413,
+      ],
+      ['a piece cut off', piece(0n, 'ab').subarray(0, 13), { 'Content-Type': RANGES }, '', 400],
+      ['a header cut off', piece(0n, 'ab').subarray(0, 5), { 'Content-Type': RANGES }, '', 400],
+      ['?append with pieces', piece(0n, 'ab'), { 'Content-Type': RANGES }, '?append', 400],
+      ['an unknown type', 'x', { 'Content-Type': 'text/plain' }, '', 415],
+      ['no type', 'x', { 'Content-Type': '' }, '', 415],
+      ['too much', Buffer.alloc(100_001), {}, '?append', 413],
+      ['a bad Coffer-Size', 'x', { 'Coffer-Size': '-1' }, '?append', 400],
+      ['a Coffer-Size beyond 2^53', 'x', { 'Coffer-Size': '9007199254740992' }, '?append', 413],
+    ]
+    for (const [what, body, headers, query, status] of refused) {
+      it(`refuses ${what} with ${status} and changes nothing`, async () => {
+        const before = (await put('whole', '0123456789')).attributes()
+        const answer = await patch('whole', body, headers, query)
+        expect(answer.status).to.equal(status)
+        if (status === 415) expect(answer.headers['accept-patch']).to.include(RANGES)
+        expect(await text('whole')).to.equal('0123456789')
+        expect((await server.send('HEAD', '/files/whole')).attributes()).to.deep.equal(before)
+      })
+    }
+
+    it('refuses a chunked body unlike its Content-Range and writes nothing', async () => {
+      await put('chunked', '0123456789')
+      for (const range of ['bytes 0-0/*', 'bytes 0-5/*']) {
+        const headers = { 'Content-Range': range, 'Transfer-Encoding': 'chunked' }
+        expect(outcome(await patch('chunked', 'abc', headers))).to.deep.equal([400, 'EINVAL'])
+      }
+      expect(await text('chunked')).to.equal('0123456789')
+    })
+
+    it('refuses what has no content', async () => {
+      await server.send('POST', '/files/pd')
+      expect(outcome(await patch('pd', 'x', {}, '?append'))).to.deep.equal([400, 'EISDIR'])
+      expect(outcome(await patch('none', 'x', {}, '?append'))).to.deep.equal([404, 'ENOENT'])
+    })
+  })
+
+  describe('PATCH of attributes', () => {
+    const patch = (name: string, changes: unknown, options: Options = {}) =>
+      server.send('PATCH', `/files/${name}`, {
+        body: typeof changes === 'string' ? changes : JSON.stringify(changes),
+        headers: { 'Content-Type': 'application/json; charset=utf-8', ...options.headers },
+      })
+
+    it('changes what is named and leaves the rest', async () => {
+      const before = (await put('at', '0123456789')).attributes()
+      const changes = { mode: 0o600, uid: 5, gid: 6, atime: '-5', mtime: NOW }
+      const answer = await patch('at', changes)
+      expect(answer.status).to.equal(200)
+      expect(answer.attributes()).to.include({
+        ...changes,
+        ino: before.ino,
+        version: before.version,
+      })
+      expect((await patch('at', {})).attributes()).to.include(changes)
+    })
+
+    it('knows "now"', async () => {
+      await put('now', 'x', { 'Coffer-Mtime': NOW })
+      const began = BigInt(Date.now() - 1000) * 1_000_000n
+      const { mtime, atime } = (await patch('now', { mtime: 'now' })).attributes()
+      expect(BigInt(mtime) > began).to.equal(true)
+      expect(BigInt(atime) > 0n).to.equal(true)
+    })
+
+    it('cuts and extends', async () => {
+      await put('size', '0123456789')
+      expect((await patch('size', { size: 4 })).attributes().size).to.equal(4)
+      await patch('size', { size: 6 })
+      expect(await text('size')).to.equal('0123\0\0')
+      await server.send('POST', '/files/sd')
+      expect(outcome(await patch('sd', { size: 0 }))).to.deep.equal([400, 'EISDIR'])
+    })
+
+    it('holds If-Match', async () => {
+      const { etag = '' } = (await put('held', 'x')).headers
+      expect((await patch('held', { size: 0 }, { headers: { 'If-Match': etag } })).status).to.equal(
+        200,
+      )
+      const stale = await patch('held', { size: 9 }, { headers: { 'If-Match': etag } })
+      expect(outcome(stale)).to.deep.equal([412, 'ESTALE'])
+    })
+
+    const refused: [changes: unknown, status: number][] = [
+      ['', 400],
+      ['{', 400],
+      ['null', 400],
+      ['[]', 400],
+      ['"mode"', 400],
+      ['\xff\xfe', 400],
+      [{ mode: 0o10000 }, 400],
+      [{ mode: -1 }, 400],
+      [{ mode: '0644' }, 400],
+      [{ mode: 1.5 }, 400],
+      [{ uid: 4294967295 }, 400],
+      [{ size: -1 }, 400],
+      [{ size: 1e300 }, 400],
+      [{ mtime: 5 }, 400],
+      [{ mtime: 'then' }, 400],
+      [{ mtime: '9223372036854775808' }, 400],
+      [{ owner: 'me' }, 400],
+      [{ ino: 5 }, 400],
+      [`{"mode":1${' '.repeat(1000)}}`, 413],
+    ]
+    for (const [changes, status] of refused) {
+      it(`refuses ${JSON.stringify(changes).slice(0, 40)} with ${status}`, async () => {
+        await put('refusing', 'x')
+        const body = typeof changes === 'string' ? Buffer.from(changes, 'latin1') : changes
+        const answer = Buffer.isBuffer(body)
+          ? await server.send('PATCH', '/files/refusing', {
+              body,
+              headers: { 'Content-Type': 'application/json' },
+            })
+          : await patch('refusing', body)
+        expect(answer.status).to.equal(status)
+        expect(answer.problem().detail).to.be.a('string').and.not.equal('')
+      })
+    }
+  })
+})
+
+const END = 0xffff_ffff_ffff_ffffn
+
+function piece(offset: bigint, data: string): Buffer {
+  const header = Buffer.alloc(12)
+  header.writeBigUInt64BE(offset, 0)
+  header.writeUInt32BE(data.length, 8)
+  return Buffer.concat([header, Buffer.from(data)])
+}
