@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:https'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type KeyPair, makeAuthority, makeServerCertificate } from '../../server/tls/authority.js'
 import { certificateNames } from '../../server/tls/names.js'
