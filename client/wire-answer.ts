@@ -35,7 +35,9 @@ export function successful(answer: Answer): Answer {
 
 /** The errno of a problem+json answer (RFC 9457), or of its status. */
 export function problem(answer: Answer): RemoteError {
-  if (/^application\/problem\+json\b/i.test(answer.headers['content-type'] ?? '')) {
+  // The answer to a HEAD has the same fields and no body (RFC 9110 section 9.3.2).
+  const isProblem = /^application\/problem\+json\b/i.test(answer.headers['content-type'] ?? '')
+  if (isProblem && answer.body.length > 0) {
     const document = parsedJson(answer.body)
     if (isRecord(document) && typeof document.code === 'string' && document.code in STATUS) {
       const detail = typeof document.detail === 'string' ? document.detail : ''

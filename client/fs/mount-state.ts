@@ -11,6 +11,7 @@ import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
 import { OpenFiles } from './open-files.js'
 import { DEFAULTS, type FileSystemOptions } from './options.js'
+import { withReasons } from './reasons.js'
 import { ReservedNumbers } from './reserved-numbers.js'
 import { Unborn } from './unborn.js'
 import { View } from './view.js'
@@ -33,10 +34,11 @@ export class MountState {
   readonly log: (message: string, error?: unknown) => void
   #kernel: Kernel | undefined
 
-  constructor(files: RemoteFiles, options: FileSystemOptions) {
+  constructor(remote: RemoteFiles, options: FileSystemOptions) {
     const now = options.now ?? (() => performance.now())
     const { timeoutMilliseconds, readBytes, writeBytes } = { ...DEFAULTS, ...options }
     this.log = options.log ?? (() => {})
+    const files = withReasons(remote, this.log)
     this.files = files
     this.cache = new Cache({ now, timeoutMilliseconds, limit: CACHED })
     this.cache.learn(options.root, this.cache.ticket())

@@ -32,9 +32,9 @@ const TICK_MILLISECONDS = 1000
 const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
 
 /** The remote tree as a file system: one entry per operation of fuse(4). */
-export function fileSystem(files: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
-  const state = new MountState(files, options)
-  const { cache, nodes, view, names, contents, open, log } = state
+export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
+  const state = new MountState(remote, options)
+  const { files, cache, nodes, view, names, contents, open, log } = state
   const directories = new Handles<OpenDirectory>()
   const ino = (node: Node) => nodes.ino(node)
   const place = (parent: Node, name: string) => ({ directory: ino(parent), name })
