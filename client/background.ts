@@ -38,7 +38,6 @@ function startMount(
     program.executable,
     [...program.executableArguments, program.script, MOUNT_COMMAND],
     {
-      cwd: '/',
       detached: how.detached,
       stdio: ['ignore', how.output, how.output, 'ipc'],
       env: { ...program.environment, UV_THREADPOOL_SIZE: String(threads) },

@@ -87,6 +87,7 @@ async function serveMount(): Promise<number> {
   const request = MOUNT_REQUEST.parse(
     await new Promise((resolve) => process.once('message', resolve)),
   )
+  process.chdir('/') // keeps no directory from being unmounted
   process.once('disconnect', () => {
     if (request.foreground) stop.abort(new CommandError('the command that mounted has ended'))
   })
