@@ -1,0 +1,18 @@
+import { expect } from 'chai'
+import { problem } from '../../client/wire-answer.js'
+
+const PROBLEM = { 'content-type': 'application/problem+json' }
+
+describe('the error of an answer (RFC 9457)', () => {
+  const cases: [what: string, status: number, body: string, code: string][] = [
+    ['the code of a problem document', 409, '{"code":"EEXIST","detail":"it is there"}', 'EEXIST'],
+    ['the status of an answer to HEAD, which has no content', 404, '', 'ENOENT'],
+    ['the status where the code is none of ours', 404, '{"code":"EWHATEVER"}', 'ENOENT'],
+    ['EIO for a status that means nothing here', 418, '', 'EIO'],
+  ]
+  for (const [what, status, body, code] of cases) {
+    it(`is ${what}`, () => {
+      expect(problem({ status, headers: PROBLEM, body: Buffer.from(body) }).code).to.equal(code)
+    })
+  }
+})
