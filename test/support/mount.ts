@@ -77,7 +77,9 @@ export async function machine(
     coffer,
     login: (approveLogin = approval) => interactive(['login'], approveLogin),
     mount: async ({ directory = join(home, 'mount'), flags = [], ...wishes } = {}) => {
-      await mkdir(directory, { recursive: true })
+      await mkdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOTCONN') throw error // a stale mount, which the command clears up
+      })
       await interactive(['mount', ...flags, directory], wishes.approval ?? approval)
       const mount: Mount = {
         directory,
