@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
@@ -46,13 +47,14 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
     for (const server of servers) server.close()
     throw explained(fatal, options)
   }
+  const open = openResponses(servers)
   return {
     port,
     servers,
     setTls(tls) {
       for (const server of servers) server.setSecureContext(tls)
     },
-    close: (graceMs) => close(servers, graceMs),
+    close: (graceMs) => close(servers, open, graceMs),
   }
 }
 
@@ -88,12 +90,35 @@ function isAbsent(cause: unknown): boolean {
   return cause instanceof Error && 'code' in cause && codes.includes(String(cause.code))
 }
 
-async function close(servers: readonly Server[], graceMs: number): Promise<boolean> {
+/** Streams of events never end by themselves; their clients come again. */
+function endStreams(open: Iterable<ServerResponse>): void {
+  for (const response of open) {
+    if (String(response.getHeader('Content-Type')).startsWith('text/event-stream')) response.end()
+  }
+}
+
+function openResponses(servers: readonly Server[]): ReadonlySet<ServerResponse> {
+  const open = new Set<ServerResponse>()
+  for (const server of servers) {
+    server.on('request', (_request, response) => {
+      open.add(response)
+      response.once('close', () => open.delete(response))
+    })
+  }
+  return open
+}
+
+async function close(
+  servers: readonly Server[],
+  open: ReadonlySet<ServerResponse>,
+  graceMs: number,
+): Promise<boolean> {
   const closed = Promise.all(
     servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
   )
   // A kept-alive connection that is busy now must not wait for the next request afterwards.
   for (const server of servers) server.keepAliveTimeout = 1
+  endStreams(open)
   let cut = false
   const timer = setTimeout(() => {
     cut = true

@@ -164,8 +164,9 @@ export function sessions(options: SessionOptions): Sessions {
   }
 }
 
+/** Where a request comes from; an IPv4 address in the form people know, also on a socket of both families. */
 export function address(request: Request): string {
-  return request.ip ?? 'unknown'
+  return request.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? 'unknown'
 }
 
 function digest(sid: string): string {

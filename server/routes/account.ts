@@ -104,7 +104,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
     const others = browsers.ofUser(session.sub, now).filter(({ id }) => id !== session.sid)
     browsers.endOthersOf(session.sub, session.sid)
     for (const { id } of others) await options.endSession(id)
-    audit(request, session, 'browsers.signOut', `${others.length}`)
+    audit(request, session, 'browser.signOutOthers', `${others.length}`)
     done(response, 'signed-out')
   })
 

@@ -26,7 +26,7 @@ export function interaction(site: Site): Interaction {
       sessions.end(request)
       if (session === undefined) return
       site.audit({
-        event: 'logout',
+        event: 'browser.signOut',
         outcome: 'success',
         subject: session.sub,
         address: address(request),

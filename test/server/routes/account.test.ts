@@ -1,0 +1,231 @@
+import { expect } from 'chai'
+import supertest from 'supertest'
+import { newPassword, username } from '../../../server/accounts.js'
+import type { Workbench } from '../../../server/commands/workbench.js'
+import { atWorkbench, type CommandLine } from '../../../server/commands/workbench.js'
+import { configuration, field, PASSWORD, type Running, signIn, startSite } from '../running.js'
+
+const OTHER = { username: 'maria', password: 'a password of maria' }
+
+describe('/account', () => {
+  let site: Running
+  beforeEach(async () => {
+    site = await startSite()
+  })
+  afterEach(() => site.remove())
+
+  /** What a command does beside the running server. */
+  function beside(work: (bench: Workbench) => Promise<void>): Promise<void> {
+    const line: CommandLine = {
+      config: () => configuration(site.data),
+      clock: () => new Date(),
+      uid: undefined,
+      readInput: async () => '',
+      print: () => {},
+      fail: () => {},
+    }
+    return atWorkbench(line, work)
+  }
+  const addOther = () =>
+    beside(async ({ accounts }) => {
+      await accounts.add({
+        username: username(OTHER.username),
+        password: newPassword(OTHER.password),
+        administrator: false,
+        temporaryPassword: true,
+      })
+    })
+
+  async function statusOf(access_token: string): Promise<number> {
+    const answer = await supertest
+      .agent(site.issuer, { ca: site.ca })
+      .get('/files/')
+      .set('Authorization', `Bearer ${access_token}`)
+    return answer.status
+  }
+  async function signedIn(fields: Record<string, string> = {}) {
+    const browser = site.browser()
+    expect((await signIn(browser, fields)).status).to.equal(303)
+    const page = async () => (await browser.get('/account')).text
+    const submit = async (path: string, more: Record<string, string> = {}) =>
+      browser
+        .post(path)
+        .type('form')
+        .send({ csrf_token: field(await page(), 'csrf_token'), ...more })
+    return { browser, page, submit }
+  }
+  const changed = {
+    current_password: PASSWORD,
+    new_password: 'another password 1',
+    repeated_password: 'another password 1',
+  }
+
+  it('sends whoever is not signed in to the login page and back', async () => {
+    const answer = await site.browser().get('/account')
+    expect(answer.status).to.equal(303)
+    expect(answer.headers.location).to.equal('/login?return_to=/account')
+  })
+
+  it('lists what has access, with when and from where it was last used', async () => {
+    await site.tokens()
+    const { page } = await signedIn()
+    expect(await page())
+      .to.contain('Coffer mount')
+      .and.contain('reads and changes your files, stays signed in')
+      .and.match(/Last used <time[^>]*>just now<\/time> from (::ffff:)?127\.0\.0\.1/)
+  })
+
+  it('takes one back: its next request is 401', async () => {
+    const lost = await site.tokens()
+    const { page, submit } = await signedIn()
+    const grant = field(await page(), 'grant')
+    const kept = await site.tokens()
+    expect(await statusOf(lost.access_token)).to.equal(200)
+    const answer = await submit('/account/revoke', { grant })
+    expect(answer.headers.location).to.equal('/account?done=revoked')
+    expect(await statusOf(lost.access_token)).to.equal(401)
+    expect(await statusOf(kept.access_token)).to.equal(200)
+    expect(await page()).to.not.contain(grant)
+  })
+
+  it('takes back nothing of anybody else', async () => {
+    await addOther()
+    const tokens = await site.tokens(OTHER.username, OTHER.password)
+    const theirs = field(await (await signedIn(OTHER)).page(), 'grant')
+    const { submit } = await signedIn()
+    await submit('/account/revoke', { grant: theirs })
+    expect(await statusOf(tokens.access_token)).to.equal(200)
+  })
+
+  it('takes back all at once', async () => {
+    const all = [await site.tokens(), await site.tokens()]
+    const { submit, page } = await signedIn()
+    await submit('/account/revoke-all')
+    for (const { access_token } of all) expect(await statusOf(access_token)).to.equal(401)
+    expect(await page()).to.contain('Nothing has access to your files')
+  })
+
+  it('signs out all other browsers', async () => {
+    const other = await signedIn()
+    const { browser, submit } = await signedIn()
+    await submit('/account/sign-out-others')
+    expect((await other.browser.get('/account')).status).to.equal(303)
+    expect((await browser.get('/account')).status).to.equal(200)
+  })
+
+  it('changes the password, which signs out everything else', async () => {
+    const tokens = await site.tokens()
+    const other = await signedIn()
+    const { browser, submit } = await signedIn()
+    const answer = await submit('/account/password', changed)
+    expect(answer.headers.location).to.equal('/account?done=password-changed')
+    expect(await statusOf(tokens.access_token)).to.equal(401)
+    expect((await other.browser.get('/account')).status).to.equal(303)
+    expect((await browser.get('/account')).status).to.equal(200)
+    expect((await signIn(site.browser())).status).to.equal(403)
+    const { new_password } = changed
+    expect((await signIn(site.browser(), { password: new_password })).status).to.equal(303)
+  })
+
+  const refused: [title: string, fields: object, status: number, says: string][] = [
+    [
+      'the current one is wrong',
+      { current_password: 'wrong wrong' },
+      403,
+      'current password is not',
+    ],
+    ['the new ones differ', { repeated_password: 'another password 2' }, 400, 'not the same'],
+    [
+      'the new one is short',
+      { new_password: 'short', repeated_password: 'short' },
+      400,
+      '8 to 1024',
+    ],
+  ]
+  for (const [title, fields, status, says] of refused) {
+    it(`keeps the password when ${title}`, async () => {
+      const tokens = await site.tokens()
+      const { submit } = await signedIn()
+      const answer = await submit('/account/password', { ...changed, ...fields })
+      expect(answer.status).to.equal(status)
+      expect(answer.text).to.contain(says)
+      expect(await statusOf(tokens.access_token)).to.equal(200)
+      expect((await signIn(site.browser())).status).to.equal(303)
+    })
+  }
+
+  for (const path of ['revoke', 'revoke-all', 'sign-out-others', 'password']) {
+    it(`does nothing at /account/${path} for a form that is not ours`, async () => {
+      const tokens = await site.tokens()
+      const { browser, page, submit } = await signedIn()
+      const fields = { ...changed, grant: field(await page(), 'grant') }
+      const forged = await submit(`/account/${path}`, { ...fields, csrf_token: 'x'.repeat(43) })
+      const foreign = await browser
+        .post(`/account/${path}`)
+        .set('Sec-Fetch-Site', 'cross-site')
+        .type('form')
+        .send({ ...fields, csrf_token: field(await page(), 'csrf_token') })
+      const anonymous = await site.browser().post(`/account/${path}`).type('form').send(fields)
+      for (const answer of [forged, foreign, anonymous]) expect(answer.status).to.equal(403)
+      expect(await statusOf(tokens.access_token)).to.equal(200)
+    })
+  }
+
+  it('offers to change a password that somebody else chose', async () => {
+    await addOther()
+    const { page } = await signedIn(OTHER)
+    expect(await page()).to.contain('Your password was chosen for you')
+    const { page: own } = await signedIn()
+    expect(await own()).to.not.contain('Your password was chosen for you')
+  })
+
+  it('says only what it was made to say', async () => {
+    const { browser } = await signedIn()
+    const answer = await browser.get('/account?done=%3Cscript%3E')
+    expect(answer.text).to.not.contain('role="status"').and.not.contain('<script')
+  })
+
+  it('is closed, and tokens dead, at once when the account is disabled', async () => {
+    const tokens = await site.tokens()
+    const { browser } = await signedIn()
+    await beside(async ({ accounts }) => {
+      accounts.disable(accounts.lookup('admin')?.id ?? '')
+    })
+    expect(await statusOf(tokens.access_token)).to.equal(401)
+    expect((await browser.get('/account')).status).to.equal(303)
+    expect((await signIn(site.browser())).status).to.equal(403)
+    await beside(async ({ accounts }) => {
+      accounts.enable(accounts.lookup('admin')?.id ?? '')
+    })
+    expect(await statusOf(tokens.access_token)).to.equal(401)
+    expect((await signIn(site.browser())).status).to.equal(303)
+  })
+})
+
+describe('a browser session', () => {
+  const HOUR = 3_600_000
+  const cases: [title: string, steps: number[], lives: boolean][] = [
+    ['lives while it is used', [7 * HOUR, 7 * HOUR, 7 * HOUR], true],
+    ['ends when it is not used for long', [9 * HOUR], false],
+    [
+      'ends a day after the login, however much it is used',
+      [7, 7, 7, 4].map((h) => h * HOUR),
+      false,
+    ],
+  ]
+  for (const [title, steps, lives] of cases) {
+    it(title, async () => {
+      let now = Date.now()
+      const site = await startSite({ clock: () => new Date(now) })
+      const browser = site.browser()
+      await signIn(browser)
+      let status = 0
+      for (const step of steps) {
+        now += step
+        status = (await browser.get('/account')).status
+      }
+      await site.remove()
+      expect(status).to.equal(lives ? 200 : 303)
+    })
+  }
+})
