@@ -11,18 +11,19 @@ export async function demolish(engine: Engine, ino: Ino): Promise<void> {
   const stack = [ino]
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const directory = top
-    const below = engine.transactions.run(() => clear(engine, directory))
-    if (below === undefined) stack.pop()
-    else if (below !== directory) stack.push(below)
+    const next = engine.transactions.run(() => clear(engine, directory))
+    if (next === 'empty') stack.pop()
+    else if (next !== 'more') stack.push(next)
     await new Promise((resolve) => setImmediate(resolve))
   }
+  engine.transactions.run(() => {
+    const row = engine.sql.inode.get(ino)
+    if (row !== undefined) engine.log.charge(row.tree, destroy(engine, row))
+  })
 }
 
-/**
- * Removes a page of a directory, and the directory itself once it is empty.
- * @returns undefined when it is gone, the directory if there is more of it, or a subdirectory that must go first
- */
-function clear(engine: Engine, directory: Ino): Ino | undefined {
+/** Removes a page of a directory; answers what is to be cleared next: a subdirectory that must go first. */
+function clear(engine: Engine, directory: Ino): 'empty' | 'more' | Ino {
   const { sql, log } = engine
   const page = sql.entries.all(directory, '', PAGE)
   for (const entry of page) {
@@ -31,8 +32,5 @@ function clear(engine: Engine, directory: Ino): Ino | undefined {
     if (isDirectory(entry) || entry.nlink <= 1) log.charge(entry.tree, destroy(engine, entry))
     else sql.updateInode.run({ ...entry, nlink: entry.nlink - 1 })
   }
-  if (page.length > 0) return directory
-  const row = sql.inode.get(directory)
-  if (row !== undefined) log.charge(row.tree, destroy(engine, row))
-  return undefined
+  return page.length === 0 ? 'empty' : 'more'
 }

@@ -1,36 +1,15 @@
-import { join } from 'node:path'
-import type { Database } from '../database/database.js'
-import { fileStatements } from '../database/files.js'
 import { FileError } from '../errors.js'
 import { inodeRow } from './access.js'
-import { ChangeLog } from './change-log.js'
-import { timespec, wallClock } from './clock.js'
-import { Contents } from './contents.js'
+import { timespec } from './clock.js'
 import type { Engine } from './context.js'
-import { Durability } from './durability.js'
-import { type Disk, nodeDisk } from './fs.js'
-import { Locks } from './locks.js'
+import { createEngine, type StorageOptions } from './create-engine.js'
 import { NO_CONTENT } from './names.js'
 import { draft, insertInode } from './new-inode.js'
-import { Numbers } from './numbers.js'
-import { Space } from './space.js'
 import type { Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
 import { sweepBuilding, sweepContents, sweepUnused } from './sweep.js'
-import { Transactions } from './transactions.js'
 import { UserTree } from './tree.js'
 import { putBackAll } from './undo.js'
 
-export interface StorageOptions {
-  /** The data directory; contents lie in `content/` below it. */
-  readonly directory: string
-  readonly database: Database
-  readonly clock?: () => Date
-  readonly disk?: Disk
-  /** Bytes of the disk that files never take. */
-  readonly reserveBytes?: number
-}
-
-const RESERVE_BYTES = 64 * 1024 * 1024
 const SWEEP_MILLISECONDS = 60 * 60 * 1000
 /** Trees remembered, so that a request does not look its own up. */
 const TREES = 1024
@@ -43,34 +22,6 @@ export async function openStorage(options: StorageOptions): Promise<SqliteStorag
   const engine = createEngine(options)
   await putBackAll(engine)
   return new SqliteStorage(engine)
-}
-
-/** The parts put together. */
-export function createEngine(options: StorageOptions): Engine {
-  const { directory, database, disk = nodeDisk } = options
-  const clock = wallClock(options.clock ?? (() => new Date()))
-  const sql = fileStatements(database)
-  const transactions = new Transactions(database)
-  const file = database.memory ? undefined : database.name
-  const durability: Durability = new Durability(disk, file, () => contents)
-  const root = join(directory, 'content')
-  const contents = new Contents(disk, root, (path) => durability.folderChanged(path))
-  return {
-    sql,
-    transactions,
-    disk,
-    clock,
-    contents,
-    durability,
-    locks: new Locks(),
-    log: new ChangeLog(sql, transactions, clock),
-    space: new Space(disk, root, options.reserveBytes ?? RESERVE_BYTES),
-    inos: new Numbers(sql, transactions, 'ino'),
-    generations: new Numbers(sql, transactions, 'generation'),
-    overwriting: new Map(),
-    unrestored: new Set(),
-    gathered: { bytes: 0 },
-  }
 }
 
 /** Metadata in SQLite, content in files. */

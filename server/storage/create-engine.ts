@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import type { Database } from '../database/database.js'
+import { fileStatements } from '../database/files.js'
+import { ChangeLog } from './change-log.js'
+import { wallClock } from './clock.js'
+import { Contents } from './contents.js'
+import type { Engine } from './context.js'
+import { Durability } from './durability.js'
+import { type Disk, nodeDisk } from './fs.js'
+import { Locks } from './locks.js'
+import { Numbers } from './numbers.js'
+import { Space } from './space.js'
+import { Transactions } from './transactions.js'
+
+export interface StorageOptions {
+  /** The data directory; contents lie in `content/` below it. */
+  readonly directory: string
+  readonly database: Database
+  readonly clock?: () => Date
+  readonly disk?: Disk
+  /** Bytes of the disk that files never take. */
+  readonly reserveBytes?: number
+}
+
+const RESERVE_BYTES = 64 * 1024 * 1024
+/** The parts put together. */
+export function createEngine(options: StorageOptions): Engine {
+  const { directory, database, disk = nodeDisk } = options
+  const clock = wallClock(options.clock ?? (() => new Date()))
+  const sql = fileStatements(database)
+  const transactions = new Transactions(database)
+  const file = database.memory ? undefined : database.name
+  const durability: Durability = new Durability(disk, file, () => contents)
+  const root = join(directory, 'content')
+  const contents = new Contents(disk, root, (path) => durability.folderChanged(path))
+  return {
+    sql,
+    transactions,
+    disk,
+    clock,
+    contents,
+    durability,
+    locks: new Locks(),
+    log: new ChangeLog(sql, transactions, clock),
+    space: new Space(disk, root, options.reserveBytes ?? RESERVE_BYTES),
+    inos: new Numbers(sql, transactions, 'ino'),
+    generations: new Numbers(sql, transactions, 'generation'),
+    overwriting: new Map(),
+    unrestored: new Set(),
+    gathered: { bytes: 0 },
+  }
+}
