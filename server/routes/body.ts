@@ -8,6 +8,9 @@ import { rawTarget } from './target.js'
 const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MILLISECONDS = 10_000
 
+/** What has come is passed on in pieces of about this size at most. */
+const GATHERED_BYTES = 256 * 1024
+
 /** Requests whose client waits for 100 (Continue) before it sends the body. */
 const awaitingContinue = new WeakSet<IncomingMessage>()
 
@@ -54,13 +57,50 @@ async function* bounded(
 ): AsyncGenerator<Buffer> {
   if (awaitingContinue.delete(request)) response.writeContinue()
   let size = 0
-  // destroyOnReturn would close the connection before the answer that says what was wrong
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of arriving(request)) {
     size += chunk.length
     if (size > limit) throw overLimit(tooLong, limit)
     yield chunk
   }
   if (!request.complete) throw new FileError('EINVAL', 'the body ended too early')
+}
+
+/**
+ * All that has come so far at a time: a body of three-byte chunks must not cost more than one of large ones. Unlike the
+ * stream's own iterator, giving up in the middle leaves the connection open for the answer that says why.
+ */
+async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
+  let wake = () => {}
+  const awaken = () => wake()
+  const events = ['readable', 'end', 'error', 'close']
+  for (const event of events) request.on(event, awaken)
+  try {
+    for (;;) {
+      const chunks = available(request)
+      if (chunks.length > 0) yield Buffer.concat(chunks)
+      else if (request.readableEnded) return
+      else if (request.destroyed) throw request.errored ?? new Error('the connection was closed')
+      else {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    }
+  } finally {
+    for (const event of events) request.off(event, awaken)
+  }
+}
+
+function available(request: IncomingMessage): Buffer[] {
+  const chunks: Buffer[] = []
+  let size = 0
+  while (size < GATHERED_BYTES) {
+    const chunk: Buffer | null = request.read()
+    if (chunk === null) break
+    chunks.push(chunk)
+    size += chunk.length
+  }
+  return chunks
 }
 
 /** A small body in one piece. @throws FileError E2BIG */
@@ -83,6 +123,8 @@ export function dropRest(request: IncomingMessage, response: ServerResponse): vo
     response.setHeader('Connection', 'close')
     return
   }
+  // begun to be read, so that Node does not drop it by itself, which would have no end
+  request.read(0)
   let dropped = 0
   const giveUp = () => request.socket.destroy()
   const timer = setTimeout(giveUp, LINGER_MILLISECONDS).unref()

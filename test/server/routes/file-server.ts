@@ -92,7 +92,8 @@ export async function startFileServer(
     port,
     directory,
     storage,
-    send: (method, target, options = {}) => send({ agent, port, method, path: target }, options),
+    send: (method, target, options = {}) =>
+      send({ agent, host: '127.0.0.1', port, method, path: target }, options),
     raw: (text, until) => raw(port, text, until),
     close: async () => {
       agent.destroy()
