@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../server/wire.js'
+import type { WireAttributes, WireTime } from '../server/wire.js'
 
 /**
  * What this mount knows of the remote tree: attributes by inode and names by directory, absences included. Everything is
@@ -97,9 +97,28 @@ export class Cache {
     return this.#setName(directory, name, ino)
   }
 
-  /** A change of our own in a directory. @returns for how long the new name holds */
-  changedName(directory: number, name: string, ino: number): number {
+  /**
+   * A change of our own in a directory: what stands under the name now, and when that came to be, which is then the time of
+   * the directory too. @returns for how long the new name holds
+   */
+  changedName(
+    directory: number,
+    name: string,
+    ino: number,
+    change: { time: WireTime; subdirectories: -1 | 0 | 1 } | undefined,
+  ): number {
+    const known = this.#attributes.get(directory)
+    const isFresh = known !== undefined && this.#fresh(known) !== undefined
     this.changed(directory)
+    if (isFresh && change !== undefined) {
+      const { value } = known
+      const time = BigInt(change.time) > BigInt(value.mtime) ? change.time : value.mtime
+      const nlink = value.nlink + change.subdirectories
+      this.#attributes.set(directory, {
+        ...known,
+        value: { ...value, mtime: time, ctime: time, nlink },
+      })
+    }
     return this.#setName(directory, name, ino)
   }
 

@@ -141,14 +141,15 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
         if (earlier === 'perhaps done') {
           const there = await requests.lookupOrNone(directory, name)
           // What we have never seen is somebody else's and stays.
-          if (there === undefined || (known !== undefined && there.ino !== known)) return
+          if (there === undefined || (known !== undefined && there.ino !== known)) return undefined
         }
-        await requests.succeed({
+        const answer = await requests.succeed({
           method: 'DELETE',
           target: `${namePath(directory, name)}?kind=${kind}${keep ? '&keep' : ''}`,
           headers: LIKE_A_DISK,
         })
         requests.unseen(directory, name)
+        return headerAttributes(answer)
       })
     },
 

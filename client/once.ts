@@ -55,7 +55,7 @@ export async function renameOnce(
   from: Place,
   to: Place,
   options: RenameOptions,
-): Promise<void> {
+): Promise<WireAttributes | undefined> {
   let known = requests.knownIno(from.directory, from.name)
   // Swapping twice is not swapping at all: here we must know beforehand which one is which.
   if (options.mode === 'exchange') {
@@ -68,18 +68,19 @@ export async function renameOnce(
     ...(options.mode === 'noreplace' ? { Overwrite: 'F' } : {}),
     ...(options.mode === 'exchange' ? { [HEADERS.exchange]: 'T' } : {}),
   }
-  await requests.retry(async (earlier) => {
-    if (earlier === 'perhaps done' && (await isRenamed(requests, from, to, known))) return
+  const moved = await requests.retry(async (earlier) => {
+    if (earlier === 'perhaps done' && (await isRenamed(requests, from, to, known))) return undefined
     const answer = await requests.ask({ method: 'MOVE', target, headers })
     if (answer.status === 412 && options.mode === 'noreplace') {
       throw new RemoteError('EEXIST', `"${to.name}" exists`)
     }
-    successful(answer)
+    return headerAttributes(successful(answer))
   })
   requests.unseen(from.directory, from.name)
   requests.unseen(to.directory, to.name)
   if (known !== undefined && options.mode !== 'exchange')
     requests.found(to.directory, to.name, known)
+  return moved
 }
 
 /** Whether what was at the first place is at the second: known by its number, or else because the first place is empty. */

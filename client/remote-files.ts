@@ -39,19 +39,23 @@ export interface RemoteFiles {
     attributes: RemoteNewAttributes,
   ): Promise<WireAttributes>
   link(ino: number, directory: number, name: string): Promise<WireAttributes>
-  /** `keep`: an inode that loses its last name stays usable by number until `release`. */
+  /**
+   * `keep`: an inode that loses its last name stays usable by number until `release`.
+   * @returns the inode as it was left; undefined if the server did it and its answer was lost
+   */
   remove(
     directory: number,
     name: string,
     kind: 'unlink' | 'rmdir',
     options: { keep: boolean },
-  ): Promise<void>
+  ): Promise<WireAttributes | undefined>
   release(ino: number): Promise<void>
+  /** @returns the inode that was moved; undefined if the server did it and its answer was lost */
   rename(
     from: { directory: number; name: string },
     to: { directory: number; name: string },
     options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean },
-  ): Promise<void>
+  ): Promise<WireAttributes | undefined>
   setAttributes(ino: number, changes: WireAttributeChanges): Promise<WireAttributes>
 
   getXattr(ino: number, name: string): Promise<Buffer>

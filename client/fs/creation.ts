@@ -1,8 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 
-import type { Cache } from '../cache.js'
 import type { Context } from '../fuse/filesystem.js'
-import type { RemoteFiles } from '../remote-files.js'
 import type { Owners } from './attributes.js'
 import { localTime } from './time.js'
 
@@ -17,21 +15,12 @@ export interface Ownership {
   readonly gid: number
 }
 
-/** Mode and owner of something new: the caller's, but the group of a directory with set-group-ID (inode(7)). */
-export async function ownership(
-  mount: { readonly files: RemoteFiles; readonly cache: Cache; readonly owners: Owners },
-  directory: number,
-  mode: number,
-  context: Context,
-  kind: 'directory' | 'other',
-): Promise<Ownership> {
-  const { files, cache, owners } = mount
-  const parent = cache.lastAttributes(directory) ?? (await files.stat(directory))
-  const inherits = (parent.mode & S_ISGID) !== 0
+/** Mode and owner of something new: the caller's. What set-group-ID of the directory adds (inode(7)) is the server's business. */
+export function ownership(mode: number, { uid, gid }: Context, owners: Owners): Ownership {
   return {
-    mode: (mode & PERMISSIONS) | (inherits && kind === 'directory' ? S_ISGID : 0),
-    uid: owners.storedUid(context.uid),
-    gid: inherits ? parent.gid : owners.storedGid(context.gid),
+    mode: mode & PERMISSIONS,
+    uid: owners.storedUid(uid),
+    gid: owners.storedGid(gid),
   }
 }
 

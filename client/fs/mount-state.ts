@@ -109,11 +109,9 @@ export class MountState {
   #born(node: KnownNode, birth: Birth, attributes: WireAttributes): void {
     const { cache, nodes } = this
     this.unborn.remove(birth.directory, birth.name)
-    // A program may have asked for the directory's times since the kernel made the entry.
-    const isSeen = cache.attributes(birth.directory) !== undefined
-    cache.changedName(birth.directory, birth.name, attributes.ino)
+    const change = { time: attributes.crtime, subdirectories: 0 } as const
+    cache.changedName(birth.directory, birth.name, attributes.ino, change)
     cache.changedTo(attributes)
-    if (isSeen) this.#kernel?.invalidateInode(nodes.id(birth.directory), -1, 0)
     if (attributes.ino === node.ino) return
     node.ino = attributes.ino
     this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)

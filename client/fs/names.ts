@@ -68,7 +68,8 @@ export class Names {
     const made = await this.#changing(place, () =>
       files.make(place.directory, place.name, what, attributes),
     )
-    cache.changedName(place.directory, place.name, made.ino)
+    const subdirectories = what.type === 'directory' ? 1 : 0
+    cache.changedName(place.directory, place.name, made.ino, { time: made.crtime, subdirectories })
     cache.changedTo(made)
     if (what.type === 'directory') cache.learnComplete(made.ino, 0, cache.ticket())
     return made
@@ -78,7 +79,8 @@ export class Names {
     const { files, cache, unborn } = this.#mount
     await unborn.send(place.directory, place.name)
     const linked = await this.#changing(place, () => files.link(ino, place.directory, place.name))
-    cache.changedName(place.directory, place.name, ino)
+    const change = { time: linked.ctime, subdirectories: 0 } as const
+    cache.changedName(place.directory, place.name, ino, change)
     cache.changedTo(linked)
     return linked
   }
@@ -89,12 +91,15 @@ export class Names {
     const ino = await this.#standing(place)
     if (kind === 'rmdir') await unborn.sendAll(ino)
     const held = this.#held(ino)
-    await this.#changing(place, () =>
+    const left = await this.#changing(place, () =>
       files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
     )
-    cache.changedName(place.directory, place.name, ABSENT)
+    const subdirectories = kind === 'rmdir' ? -1 : 0
+    const change = left && ({ time: left.ctime, subdirectories } as const)
+    cache.changedName(place.directory, place.name, ABSENT, change)
     if (kind === 'rmdir') cache.forgetNames(ino)
-    await this.#lostName(ino, held)
+    cache.changed(ino)
+    if (held !== undefined) held.isOrphan = left?.nlink === 0 || (await isNameless(files, ino))
   }
 
   async rename(from: Place, to: Place, mode: 'replace' | 'noreplace' | 'exchange'): Promise<void> {
@@ -106,12 +111,24 @@ export class Names {
     const replaced = target === moved ? ABSENT : target
     if (replaced !== ABSENT) await unborn.sendAll(replaced)
     const held = this.#held(replaced)
-    await this.#changing(from, () => files.rename(from, to, { mode, keep: held !== undefined }))
-    cache.changedName(from.directory, from.name, mode === 'exchange' ? replaced : ABSENT)
-    cache.changedName(to.directory, to.name, moved)
-    cache.changed(moved)
-    if (mode === 'exchange') cache.changed(replaced)
-    else if (replaced !== ABSENT) await this.#lostName(replaced, held)
+    const gone = mode === 'exchange' ? replaced : ABSENT
+    const answer = await this.#changing(from, () =>
+      files.rename(from, to, { mode, keep: held !== undefined }),
+    )
+    // Links between directories may have changed with it: only a file's move is as simple as that.
+    const change =
+      answer !== undefined && answer.type !== 'directory' && mode !== 'exchange'
+        ? ({ time: answer.ctime, subdirectories: 0 } as const)
+        : undefined
+    cache.changedName(from.directory, from.name, gone, change)
+    cache.changedName(to.directory, to.name, moved, change)
+    if (answer?.ino === moved) cache.changedTo(answer)
+    else cache.changed(moved)
+    if (replaced === ABSENT) return
+    cache.changed(replaced)
+    if (held !== undefined && mode !== 'exchange') {
+      held.isOrphan = await isNameless(files, replaced)
+    }
   }
 
   #fromCache({ directory, name }: Place): FuseEntry | undefined {
@@ -192,14 +209,6 @@ export class Names {
     const node = this.#mount.nodes.of(ino)
     if (node === undefined) return undefined
     return node.opens > 0 || node.content?.isClean === false ? node : undefined
-  }
-
-  async #lostName(ino: number, held: KnownNode | undefined): Promise<void> {
-    const { files, cache } = this.#mount
-    const before = cache.lastAttributes(ino)
-    cache.changed(ino)
-    if (held === undefined) return
-    held.isOrphan = before?.nlink === 1 || (await isNameless(files, ino))
   }
 
   /** After a refusal what we believed of the directory may be what was wrong. */

@@ -47,8 +47,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     mode: number,
     context: Context,
   ): Promise<FuseEntry> {
-    const kind = what.type === 'directory' ? 'directory' : 'other'
-    const attributes = await ownership(state, ino(parent), mode, context, kind)
+    const attributes = ownership(mode, context, state.owners)
     const entry = await names.make(place(parent, name), what, attributes)
     return view.entry(entry, cache.timeout, cache.timeout)
   }
@@ -64,7 +63,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     const number = await state.numbers.take()
     if (number === undefined) return undefined
     const { directory } = place(parent, name)
-    const attributes = planned(number, await ownership(state, directory, mode, context, 'other'))
+    const attributes = planned(number, ownership(mode, context, state.owners))
     const node = nodes.known(number)
     node.pages = attributes.version
     contents.bear(node, attributes, {
@@ -74,7 +73,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       truncates: (flags & O_TRUNC) !== 0,
     })
     state.unborn.add(directory, name, node)
-    cache.changedName(directory, name, number)
+    // The directory's times change when the file comes there.
+    cache.learnName(directory, name, number, cache.ticket())
     return node
   }
 
@@ -93,7 +93,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       if (!content.isBlank) await content.flush().catch(() => {})
       if (!content.isClean) return view.attributesOf(known, content.attributes(), cache.timeout)
     }
-    const { value, milliseconds } = await state.stat(ino(node))
+    const { value, ...fresh } = await state.stat(ino(node))
+    const milliseconds = state.unborn.isExpecting(ino(node)) ? 0 : fresh.milliseconds
     return known === undefined
       ? view.attributes(value, milliseconds)
       : view.attributesOf(known, value, milliseconds)

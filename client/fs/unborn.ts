@@ -8,6 +8,11 @@ export class Unborn {
     return this.#directories.get(directory)?.get(name)
   }
 
+  /** Whether files are to stand in a directory, whose times will change with them. */
+  isExpecting(directory: number): boolean {
+    return this.#directories.has(directory)
+  }
+
   add(directory: number, name: string, node: KnownNode): void {
     const names = this.#directories.get(directory) ?? new Map<string, KnownNode>()
     names.set(name, node)

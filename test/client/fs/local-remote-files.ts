@@ -125,17 +125,19 @@ export function localRemoteFiles(tree: Tree): {
       ),
     remove: (directory, name, kind, { keep }) =>
       asked('remove', name, async () => {
-        await tree.remove(place(directory, name), { kind, keep, precondition: overwrite }, origin)
+        const how = { kind, keep, precondition: overwrite }
+        return wireAttributes(await tree.remove(place(directory, name), how, origin))
       }),
     release: (ino) => asked('release', ino, () => tree.release(ino)),
     rename: (from, to, { mode, keep }) =>
       asked('rename', from.name, async () => {
-        await tree.rename(
+        const { inode } = await tree.rename(
           place(from.directory, from.name),
           place(to.directory, to.name),
           { mode, keep, precondition: overwrite },
           origin,
         )
+        return wireAttributes(inode)
       }),
     setAttributes: (ino, asks) =>
       asked('setAttributes', ino, async () =>

@@ -330,6 +330,26 @@ describe('the mount file system', () => {
       expect(requests.count('list') + requests.count('lookup')).to.equal(0)
     })
 
+    it('has the directory’s times too, without asking, after own changes in it', async () => {
+      const { fs, calls, requests } = here
+      const { node } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await calls.stat(node)
+      await calls.store(node, 'a', 'x')
+      await fs.mkdir(node, 'b', 0o755, caller)
+      await fs.mkdir(node, 'c', 0o755, caller)
+      await fs.rmdir(node, 'c', caller)
+      await fs.rename(node, 'a', node, 'd', 0, caller)
+      await fs.unlink(node, 'd', caller)
+      requests.clear()
+      const { mtime, nlink } = await calls.stat(node)
+      expect(requests.made).to.deep.equal([])
+      const d = await there.calls.lookup(ROOT, 'd')
+      expect({ mtime, nlink }).to.deep.equal({
+        mtime: d.attributes.mtime,
+        nlink: d.attributes.nlink,
+      })
+    })
+
     it('keeps the kernel’s pages over opens until somebody else writes', async () => {
       const { fs, calls } = here
       const file = await calls.store(ROOT, 'f', 'one')
