@@ -440,3 +440,25 @@ export function nextOperation(
       return { kind, path: some(), to: pick(2) === 0 ? fresh() : some() }
   }
 }
+
+/** A model of what there is below a directory. */
+export async function load(tree: Tree, root: number): Promise<Model> {
+  const model = new Model()
+  const known = new Map<number, File>()
+  const visit = async (directory: Directory, ino: number): Promise<void> => {
+    for (const { name, inode } of await tree.list(ino, { limit: 10_000 })) {
+      if (inode.type === 'directory') {
+        const made: Directory = { type: 'directory', mode: inode.mode, names: new Map() }
+        directory.names.set(name, made)
+        await visit(made, inode.ino)
+        continue
+      }
+      const data = Buffer.alloc(inode.size)
+      const file = known.get(inode.ino) ?? { type: 'file', mode: inode.mode, content: data }
+      known.set(inode.ino, file)
+      directory.names.set(name, file)
+    }
+  }
+  await visit(model.root, root)
+  return model
+}
