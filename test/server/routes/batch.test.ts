@@ -1,0 +1,287 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import { expect } from 'chai'
+import type { WireOperation, WireResult } from '../../../server/wire.js'
+import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
+import { type Answer, type FileServer, type Options, startFileServer } from './file-server.js'
+
+type Request = [operation: WireOperation | object, content?: string]
+type Result = Record<string, unknown> & { content?: string }
+
+describe('POST /batch', () => {
+  let server: FileServer
+  let root: number
+  let ino: number
+  before(async () => {
+    server = await startFileServer({ limits: { uploadBytes: 1_000_000 } })
+    root = (await server.send('HEAD', '/files')).attributes().ino
+    ino = (await server.send('PUT', '/files/f', { body: '0123456789' })).attributes().ino
+  })
+  after(() => server.close())
+
+  const encode = (requests: Request[]) =>
+    Buffer.concat(
+      requests.map(([operation, content]) =>
+        encodeFrame(operation, content === undefined ? undefined : Buffer.from(content)),
+      ),
+    )
+  const send = (body: Buffer, options: Options = {}) =>
+    server.send('POST', '/batch', {
+      body,
+      ...options,
+      headers: { 'Content-Type': BATCH_TYPE, ...options.headers },
+    })
+
+  async function results({ body }: Answer): Promise<Result[]> {
+    const reader = new FrameReader(
+      (async function* () {
+        yield body
+      })(),
+    )
+    const all: Result[] = []
+    for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
+      const chunks: Buffer[] = []
+      for await (const chunk of frame.content) chunks.push(chunk)
+      const content = Buffer.concat(chunks).toString()
+      all.push({ ...frame.header, ...(frame.length > 0 && { content }) })
+    }
+    return all
+  }
+  const batch = async (...requests: Request[]) => results(await send(encode(requests)))
+  const one = async (operation: object, content?: string) =>
+    (await batch(content === undefined ? [operation] : [operation, content]))[0] ?? {}
+  const attributes = (result: Result | undefined) => result?.attributes as Record<string, unknown>
+
+  it('answers nothing to nothing', async () => {
+    const answer = await send(Buffer.alloc(0))
+    expect([answer.status, answer.headers['content-type'], answer.body.length]).to.deep.equal([
+      200,
+      BATCH_TYPE,
+      0,
+    ])
+  })
+
+  it('does operations in order, one answer each', async () => {
+    const place = (name: string) => ({ directory: root, name })
+    const [made, put, taken, written, read, renamed, removed, gone] = await batch(
+      [
+        {
+          op: 'make',
+          place: place('dir'),
+          what: { type: 'directory' },
+          attributes: { mode: 0o700 },
+        },
+      ],
+      [
+        {
+          op: 'put',
+          place: place('new'),
+          mode: 'create',
+          attributes: { mode: 0o600, mtime: '5', atime: '-5', uid: 7 },
+        },
+        'content',
+      ],
+      [{ op: 'put', place: place('new'), mode: 'create' }, 'other'],
+      [{ op: 'write', ino, offset: 8, changes: { mode: 0o600 } }, 'xyz'],
+      [{ op: 'read', ino, offset: 7, bytes: 3 }],
+      [{ op: 'rename', from: place('new'), to: place('renamed'), mode: 'noreplace' }],
+      [{ op: 'remove', place: place('renamed'), kind: 'unlink' }],
+      [{ op: 'lookup', directory: root, name: 'renamed' }],
+    )
+    expect(attributes(made)).to.include({ type: 'directory', mode: 0o700 })
+    expect(attributes(put)).to.include({ size: 7, mode: 0o600, mtime: '5', atime: '-5', uid: 7 })
+    expect(taken).to.include({ outcome: 'failed', code: 'EEXIST' })
+    expect(attributes(written)).to.include({ ino, size: 11, mode: 0o600 })
+    expect(read).to.include({ outcome: 'done', content: '7xy' })
+    expect(attributes(read)).to.include({ ino, size: 11 })
+    expect(attributes(renamed)).to.include({ ino: attributes(put).ino })
+    expect(removed?.outcome).to.equal('done')
+    expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
+  })
+
+  it('looks at many paths', async () => {
+    await server.send('POST', '/files/deep')
+    await server.send('PUT', '/files/deep/g', { body: 'g' })
+    const found = await batch(
+      [{ op: 'root' }],
+      [{ op: 'stat', ino: root, names: ['deep', 'g'] }],
+      [{ op: 'stat', ino: root }],
+      [{ op: 'stat', ino: root, names: ['deep', 'none'] }],
+      [{ op: 'stat', ino: root, names: ['deep', '..'] }],
+    )
+    expect(found.map((result) => attributes(result)?.type ?? result.code)).to.deep.equal([
+      'directory',
+      'file',
+      'directory',
+      'ENOENT',
+      'EINVAL',
+    ])
+  })
+
+  it('lists in pages', async () => {
+    await server.send('POST', '/files/list')
+    for (const name of ['a', 'b', 'c']) await server.send('PUT', `/files/list/${name}`)
+    const { ino: directory } = (await server.send('HEAD', '/files/list')).attributes()
+    const first = await one({ op: 'list', directory, limit: 2 })
+    const rest = await one({ op: 'list', directory, after: 'b', limit: 2 })
+    const names = (result: Result) => (result.entries as { name: string }[]).map(({ name }) => name)
+    expect([names(first), first.more, names(rest), rest.more]).to.deep.equal([
+      ['a', 'b'],
+      true,
+      ['c'],
+      false,
+    ])
+  })
+
+  it('handles xattrs, links, attributes and release', async () => {
+    const [set, get, list, removed, none, link, changed, appended, kept, read, released, gone] =
+      await batch(
+        [{ op: 'setXattr', ino, name: 'user.a', mode: 'create' }, 'value'],
+        [{ op: 'getXattr', ino, name: 'user.a' }],
+        [{ op: 'listXattrs', ino }],
+        [{ op: 'removeXattr', ino, name: 'user.a' }],
+        [{ op: 'getXattr', ino, name: 'user.a' }],
+        [{ op: 'link', ino, place: { directory: root, name: 'hard' } }],
+        [{ op: 'setAttributes', ino, changes: { size: 3, mtime: '9' } }],
+        [{ op: 'write', ino, offset: 'append' }, '!'],
+        [{ op: 'remove', place: { directory: root, name: 'hard' }, kind: 'either', keep: true }],
+        [{ op: 'read', ino }],
+        [{ op: 'release', ino: 999_999_999 }],
+        [{ op: 'stat', ino: 999_999_999 }],
+      )
+    expect(set?.outcome).to.equal('done')
+    expect(get).to.include({ outcome: 'done', content: 'value' })
+    expect(list?.names).to.deep.equal(['user.a'])
+    expect(removed?.outcome).to.equal('done')
+    expect(none).to.include({ outcome: 'failed', code: 'ENODATA' })
+    expect(attributes(link)).to.include({ ino, nlink: 2 })
+    expect(attributes(changed)).to.include({ size: 3, mtime: '9' })
+    expect(attributes(appended)).to.include({ size: 4 })
+    expect(attributes(kept)).to.include({ ino, nlink: 1 })
+    expect(String(read?.content)).to.match(/!$/)
+    expect(released).to.include({ outcome: 'failed', code: 'ENOENT' })
+    expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
+  })
+
+  it('stops after an error only where that was asked for', async () => {
+    const lookup = (name: string, more = {}) => [{ op: 'lookup', directory: root, name, ...more }]
+    const outcomes = (await batch(
+      lookup('none') as Request,
+      lookup('f', { stopOnError: true }) as Request,
+      lookup('none', { stopOnError: true }) as Request,
+      lookup('f') as Request,
+      [{ op: 'put', place: { directory: root, name: 'skipped' }, mode: 'create' }, 'content'],
+    )) as WireResult[]
+    expect(outcomes.map(({ outcome }) => outcome)).to.deep.equal([
+      'failed',
+      'done',
+      'failed',
+      'skipped',
+      'skipped',
+    ])
+    expect((await server.send('HEAD', '/files/skipped')).status).to.equal(404)
+  })
+
+  const refused: [operation: object, code: string][] = [
+    [{}, 'EINVAL'],
+    [{ op: 'format' }, 'EINVAL'],
+    [{ op: 'constructor' }, 'EINVAL'],
+    [{ op: 5 }, 'EINVAL'],
+    [{ op: 'stat' }, 'EINVAL'],
+    [{ op: 'stat', ino: '1' }, 'EINVAL'],
+    [{ op: 'stat', ino: -1 }, 'EINVAL'],
+    [{ op: 'stat', ino: 1, extra: true }, 'EINVAL'],
+    [{ op: 'lookup', directory: 1, name: 'a/b' }, 'EINVAL'],
+    [{ op: 'lookup', directory: 1, name: 'a\0' }, 'EINVAL'],
+    [{ op: 'lookup', directory: 1, name: 'a'.repeat(256) }, 'ENAMETOOLONG'],
+    [{ op: 'lookup', directory: 1, name: '\ud800' }, 'EILSEQ'],
+    [{ op: 'read', ino: 1, offset: -1 }, 'EINVAL'],
+    [{ op: 'read', ino: 1, bytes: 4194305 }, 'EINVAL'],
+    [{ op: 'list', directory: 1, limit: 10_001 }, 'EINVAL'],
+    [{ op: 'rename', from: {}, to: {}, mode: 'replace' }, 'EINVAL'],
+  ]
+  for (const [operation, code] of refused) {
+    it(`refuses ${JSON.stringify(operation).slice(0, 50)} with ${code}`, async () => {
+      expect(await one(operation)).to.include({ outcome: 'failed', code })
+    })
+  }
+
+  it('needs file.write for what changes something', async () => {
+    const place = { directory: root, name: 'unwritten' }
+    const body = encode([
+      [{ op: 'root' }],
+      [{ op: 'put', place, mode: 'create' }, 'content'],
+      [{ op: 'release', ino }],
+    ])
+    const answers = await results(await send(body, { scope: 'file.read' }))
+    expect(answers.map(({ outcome, code }) => code ?? outcome)).to.deep.equal([
+      'done',
+      'EACCES',
+      'EACCES',
+    ])
+    expect((await send(body, { scope: 'file.write' })).status).to.equal(403)
+  })
+
+  it('refuses what is no batch, and what is broken from the start', async () => {
+    const text = await send(Buffer.from('x'), { headers: { 'Content-Type': 'text/plain' } })
+    expect([text.status, text.headers.accept]).to.deep.equal([415, BATCH_TYPE])
+    for (const body of ['x', '\0\0\0\x01{', '\xff\xff\xff\xff', '\0\0\0\x02[]']) {
+      const answer = await send(Buffer.from(body, 'latin1'))
+      expect([answer.status, answer.problem().code]).to.deep.equal([400, 'EINVAL'])
+    }
+    const long = await send(Buffer.alloc(1_000_001))
+    expect([long.status, long.problem().code]).to.deep.equal([413, 'EFBIG'])
+  })
+
+  it('says so in the last answer when it breaks later', async () => {
+    const broken = Buffer.concat([encode([[{ op: 'root' }]]), Buffer.from('????????')])
+    const cutOff = encode([
+      [{ op: 'root' }],
+      [{ op: 'put', place: { directory: root, name: 'cut' }, mode: 'create' }, 'content'],
+    ]).subarray(0, -2)
+    for (const body of [broken, cutOff]) {
+      const [, last, ...more] = await results(await send(body))
+      expect([last?.outcome, last?.code, more.length]).to.deep.equal(['broken', 'EINVAL', 0])
+    }
+    expect((await server.send('HEAD', '/files/cut')).status).to.equal(404)
+  })
+
+  it('takes at most 10,000 operations', async () => {
+    const frame = encodeFrame({ op: 'root' })
+    const answers = await results(await send(Buffer.concat(Array(10_001).fill(frame))))
+    expect(answers).to.have.length(10_001)
+    expect(answers.at(-2)).to.include({ outcome: 'done' })
+    expect(answers.at(-1)).to.include({ outcome: 'broken', code: 'E2BIG' })
+  })
+
+  it('answers while operations are still being sent', async () => {
+    const request = http.request({
+      port: server.port,
+      host: '127.0.0.1',
+      method: 'POST',
+      path: '/batch',
+      headers: { 'Content-Type': BATCH_TYPE },
+    })
+    request.write(encodeFrame({ op: 'stat', ino }))
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    const reader = new FrameReader(response)
+    expect((await reader.next())?.header).to.include({ outcome: 'done' })
+    request.write(encodeFrame({ op: 'lookup', directory: root, name: 'none' }))
+    expect((await reader.next())?.header).to.include({ outcome: 'failed', code: 'ENOENT' })
+    request.end()
+    expect(await reader.next()).to.equal(undefined)
+  })
+
+  it('creates many small files in one request', async () => {
+    const requests = Array.from({ length: 500 }, (_, i): Request => {
+      const place = { directory: root, name: `many-${i}` }
+      return [{ op: 'put', place, mode: 'create', attributes: { mtime: String(i) } }, `file ${i}`]
+    })
+    const made = await batch(...requests)
+    expect(made.every(({ outcome }) => outcome === 'done')).to.equal(true)
+    const read = await batch(
+      ...made.map((result): Request => [{ op: 'read', ino: attributes(result).ino }]),
+    )
+    expect(read.map(({ content }) => content)).to.deep.equal(requests.map(([, content]) => content))
+  })
+}).timeout(20_000)
