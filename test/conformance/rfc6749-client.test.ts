@@ -1,0 +1,170 @@
+import { expect } from 'chai'
+import { expectError, expectRefused } from './support/expect.js'
+import { json } from './support/http.js'
+import { row } from './support/row.js'
+import { basic, unique } from './support/suite.js'
+
+const grant = { grant_type: 'client_credentials' }
+
+describe('RFC 6749: client authentication', () => {
+  row(
+    'rfc6749-2.3-1',
+    'M',
+    'takes one client-auth method per request',
+    async (suite) => {
+      const { client_secret = '' } = suite.client('service')
+      const both = await suite.token({ ...grant, client_secret }, suite.basic('service'))
+      expectError(both, 400, 'invalid_request')
+      const assertion = await suite.assertion('keyed')
+      expectError(
+        await suite.token({ ...grant, ...assertion }, suite.basic('service')),
+        400,
+        'invalid_request',
+      )
+    },
+    { clients: ['service', 'keyed'] },
+  )
+
+  row(
+    'rfc6749-2.3.1-1',
+    'M',
+    'accepts Basic from a client with a password',
+    async (suite) => {
+      expect((await suite.token(grant, suite.basic('service'))).status).to.equal(200)
+    },
+    { clients: ['service'] },
+  )
+
+  row(
+    'rfc6749-2.3.1-2',
+    'M',
+    'form-decodes the id and the secret of Basic, and refuses what does not decode',
+    async (suite) => {
+      const { client_id, client_secret = '' } = suite.client('service')
+      const escaped = [...client_secret].map((c) => `%${c.charCodeAt(0).toString(16)}`).join('')
+      expect(
+        (await suite.token(grant, { authorization: basic(client_id, escaped) })).status,
+      ).to.equal(200)
+      const wrong = [
+        basic(client_id, '%zz'),
+        basic(client_id, `${client_secret}%`),
+        basic(client_id, `${client_secret}+`),
+        basic(client_id, '%ff%fe'),
+        `Basic ${Buffer.from(`${client_id}:${client_secret}`).toString('base64').replace(/=*$/, '')}=====`,
+        `Basic ${Buffer.from(client_id).toString('base64')}`,
+        'Basic',
+        'Basic !!!',
+      ]
+      for (const authorization of wrong) {
+        expectError(await suite.token(grant, { authorization }), 401, 'invalid_client')
+      }
+    },
+    { clients: ['service'] },
+  )
+
+  row(
+    'rfc6749-2.3.1-3',
+    'M',
+    'never takes credentials from the URI',
+    async (suite) => {
+      const { client_id, client_secret = '' } = suite.client('service')
+      const query = new URLSearchParams({ ...grant, client_id, client_secret })
+      const answer = await suite.http.post(`${await suite.endpoint('token')}?${query}`, '')
+      expectRefused(answer)
+      expect(answer.body).to.not.include('access_token')
+    },
+    { clients: ['service'] },
+  )
+
+  row(
+    'rfc6749-2.3.1-4',
+    'M',
+    'slows down who guesses secrets, and nobody else',
+    async (suite) => {
+      const { client_id, client_secret = '' } = suite.client('post')
+      const url = await suite.endpoint('token')
+      const guesser = { localAddress: '127.0.0.77' }
+      const statuses: number[] = []
+      for (let n = 0; n < 40; n++) {
+        const form = { ...grant, client_id, client_secret: `wrong-${n}` }
+        statuses.push((await suite.http.post(url, form, {}, guesser)).status)
+      }
+      expect(statuses[0]).to.equal(401)
+      expect(statuses.at(-1)).to.equal(429)
+      const right = await suite.http.post(url, { ...grant, client_id, client_secret })
+      expectError(right, 400, 'unauthorized_client')
+    },
+    { clients: ['post'], inside: true },
+  )
+
+  row(
+    'rfc6749-3.2.1-1',
+    'M',
+    'requires a client_id of a client that does not authenticate',
+    async (suite) => {
+      const code = await suite.code()
+      expectRefused(await suite.redeem(code, { client_id: undefined }))
+    },
+  )
+
+  row(
+    'rfc6749-4.1.3-3',
+    'M',
+    'requires a confidential client to authenticate',
+    async (suite) => {
+      const { client_id } = suite.client('web')
+      const code = await suite.code(await suite.web())
+      const form = { client_id, redirect_uri: 'https://rp.test/cb?x=1' }
+      expectError(await suite.redeem(code, form), 401, 'invalid_client')
+      expectError(
+        await suite.redeem(code, form, { authorization: basic(client_id, unique()) }),
+        401,
+        'invalid_client',
+      )
+    },
+    { clients: ['web'] },
+  )
+
+  row(
+    'rfc6749-4.4-1',
+    'M',
+    'gives client_credentials to confidential clients only',
+    async (suite) => {
+      const { client_id } = suite.client('fuse')
+      const answer = await suite.token({ ...grant, client_id })
+      expectRefused(answer)
+      expect(json(answer).error).to.be.oneOf(['unauthorized_client', 'invalid_client'])
+    },
+  )
+
+  row(
+    'rfc6749-5.2-2',
+    'M',
+    'answers invalid_client to Basic with 401 and a Basic challenge',
+    async (suite) => {
+      const { client_id } = suite.client('service')
+      const answer = await suite.token(grant, { authorization: basic(client_id, 'wrong') })
+      expectError(answer, 401, 'invalid_client')
+      expect(answer.headers['www-authenticate']).to.match(/^Basic realm=/)
+    },
+    { clients: ['service'] },
+  )
+
+  row(
+    'rfc6749-6-4',
+    'M',
+    'requires a confidential client to authenticate when it refreshes',
+    async (suite) => {
+      const { refresh_token } = await suite.webTokens()
+      const { client_id } = suite.client('web')
+      expectError(await suite.refresh(refresh_token, { client_id }), 401, 'invalid_client')
+      const authenticated = await suite.refresh(
+        refresh_token,
+        { client_id: undefined },
+        suite.basic('web'),
+      )
+      expect(authenticated.status).to.equal(200)
+    },
+    { clients: ['web'] },
+  )
+})

@@ -1,0 +1,215 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { expectError, expectPage } from './support/expect.js'
+import { formsOf } from './support/http.js'
+import { row } from './support/row.js'
+import { success } from './support/suite.js'
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+describe('RFC 6749: security considerations', () => {
+  row(
+    'rfc6749-10.3-1',
+    'M',
+    'stores no code, token or secret in the clear',
+    async (suite) => {
+      const code = await suite.code()
+      const tokens = success(await suite.redeem(code))
+      const next = success(await suite.refresh(tokens.refresh_token))
+      const { client_secret = '' } = suite.client('web')
+      const secrets = [
+        code,
+        tokens.refresh_token,
+        tokens.access_token,
+        next.refresh_token,
+        client_secret,
+      ]
+      const { server } = suite.inside
+      for (const file of await filesBelow(server.data)) {
+        const content = await readFile(file)
+        for (const secret of secrets) expect(content.includes(secret), file).to.equal(false)
+      }
+      for (const secret of secrets) expect(server.log().includes(secret), 'log').to.equal(false)
+    },
+    { inside: true, clients: ['fuse', 'web'] },
+  )
+
+  row('rfc6749-10.10-1', 'M', 'issues secrets that nobody guesses', async (suite) => {
+    const url = await suite.endpoint('device_authorization')
+    const { client_id } = suite.client('fuse')
+    const secrets: string[] = []
+    for (let n = 0; n < 200; n++) {
+      const answer = await suite.http.post(url, { client_id, scope: 'file.read' })
+      secrets.push(String(JSON.parse(answer.body).device_code))
+    }
+    let { refresh_token } = await suite.tokens()
+    for (let n = 0; n < 100; n++) {
+      refresh_token = success(await suite.refresh(refresh_token)).refresh_token
+      secrets.push(refresh_token)
+    }
+    expect(new Set(secrets).size).to.equal(secrets.length)
+    for (const secret of secrets) expect(secret).to.match(/^[A-Za-z0-9_-]{27,}$/)
+    const bytes = Buffer.concat(secrets.map((secret) => Buffer.from(secret, 'base64url')))
+    const ones = bytes.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0)
+    // Six standard deviations around one half.
+    const bits = bytes.length * 8
+    expect(Math.abs(ones - bits / 2)).to.be.below(3 * Math.sqrt(bits))
+  })
+
+  row(
+    'rfc6749-10.12-1',
+    'M',
+    'takes consent, logout and device forms from its own pages only',
+    async (suite) => {
+      const browser = await suite.signedIn()
+      const page = await suite.asked({}, browser)
+      const form = suite.consentForm(page)
+      form.fields.set('decision', 'allow')
+      const tokenField = [...form.fields.keys()].find((name) => /csrf/i.test(name)) ?? ''
+      const without = new URLSearchParams([...form.fields].filter(([name]) => name !== tokenField))
+      const foreign = new URLSearchParams([...without, [tokenField, 'x'.repeat(43)]])
+      const own = form.action.origin
+      const attempts = [
+        await browser.post(form.action, without.toString(), { origin: own }),
+        await browser.post(form.action, foreign.toString(), { origin: own }),
+        await browser.post(form.action, form.fields.toString(), { origin: 'https://evil.test' }),
+        await browser.post(form.action, form.fields.toString(), { origin: 'null' }),
+        await browser.post(form.action, form.fields.toString(), {
+          origin: own,
+          'sec-fetch-site': 'cross-site',
+        }),
+      ]
+      for (const answer of attempts) {
+        expect(answer.status).to.equal(403)
+        expect(answer.headers.location).to.equal(undefined)
+      }
+      for (const path of ['/device', '/device/decision', '/logout/decision']) {
+        const answer = await browser.post(suite.target.issuer + path, without.toString(), {
+          origin: own,
+        })
+        expect(answer.status, path).to.equal(403)
+      }
+      expect((await browser.submit(form)).status).to.equal(303)
+    },
+  )
+
+  row(
+    'rfc6749-10.12-2',
+    'B',
+    'gives a new session id at login; the old cookie is worth nothing',
+    async (suite) => {
+      const browser = suite.newBrowser()
+      const page = await browser.follow(await suite.authorize(browser))
+      const before = new Map(browser.cookies)
+      await browser.follow(await suite.submitLogin(browser, page))
+      expect([...browser.cookies]).to.not.deep.equal([...before])
+      const planted = suite.newBrowser()
+      for (const [name, value] of before) planted.cookies.set(name, value)
+      const again = await planted.follow(await suite.authorize(planted))
+      expect(formsOf(again).some(({ hasPassword }) => hasPassword)).to.equal(true)
+    },
+  )
+
+  row('rfc6749-10.13-1', 'M', 'lets no page be framed', async (suite) => {
+    const browser = await suite.signedIn()
+    const pages = [
+      await suite.http.follow(await suite.authorize(suite.http)),
+      await suite.asked({}, browser),
+      await suite.asked({ client_id: 'nope' }, browser),
+      await browser.get(`${suite.target.issuer}/device`),
+      await browser.get(`${suite.target.issuer}/nothing-here`, { accept: 'text/html' }),
+    ]
+    for (const { headers, url } of pages) {
+      expect(headers['content-security-policy'], url.pathname).to.include("frame-ancestors 'none'")
+      expect(headers['x-frame-options'], url.pathname).to.equal('DENY')
+    }
+  })
+
+  row(
+    'rfc6749-4.1.2-5',
+    'B',
+    'redeems a code once even when the server is killed in between',
+    async (suite) => {
+      const code = await suite.code()
+      const tokens = success(await suite.redeem(code))
+      await suite.inside.server.stop('SIGKILL')
+      await suite.inside.server.restart()
+      expectError(await suite.redeem(code), 400, 'invalid_grant')
+      expectError(await suite.refresh(tokens.refresh_token), 400, 'invalid_grant')
+    },
+    { inside: true },
+  )
+
+  row(
+    'rfc6749-10.10-2',
+    'B',
+    'answers thousands of malformed requests without a 5xx',
+    async (suite) => {
+      const junk = [
+        '',
+        '%',
+        '%00',
+        '\u0000',
+        'a'.repeat(3000),
+        '..',
+        '[]',
+        '{}',
+        'é',
+        '"',
+        "'; --",
+        'a.b.c',
+        '%f0%9f%98%80',
+      ]
+      const names = [
+        'client_id',
+        'code',
+        'grant_type',
+        'refresh_token',
+        'token',
+        'scope',
+        'request_uri',
+        'client_assertion',
+        'code_verifier',
+        'redirect_uri',
+        'resource',
+        'device_code',
+      ]
+      const urls = await Promise.all(
+        [
+          'token',
+          'revocation',
+          'introspection',
+          'pushed_authorization_request',
+          'device_authorization',
+          'authorization',
+        ].map((name) => suite.endpoint(name)),
+      )
+      for (let n = 0; n < 1200; n++) {
+        const url = urls[n % urls.length] ?? ''
+        const pairs = Array.from(
+          { length: 1 + (n % 7) },
+          (_, k) => `${names[(n * 5 + k) % names.length]}=${junk[(n * 3 + k * 11) % junk.length]}`,
+        )
+        const headers = {
+          ...(n % 3 === 0 && {
+            authorization: `Basic ${junk[n % junk.length]?.replace(/[^\x20-\x7e]/g, '') ?? ''}`,
+          }),
+          ...(n % 5 === 0 && { dpop: 'a.b.c' }),
+        }
+        const answer =
+          n % 2 === 0
+            ? await suite.http.post(url, pairs.join('&'), headers)
+            : await suite.http.get(`${url}?${encodeURI(pairs.join('&')).replaceAll('\u0000', '')}`)
+        expect(answer.status, `${url} ${pairs.join('&').slice(0, 200)}`).to.be.below(500)
+      }
+      expectPage(await suite.asked({ client_id: 'nope' }))
+    },
+    { timeout: 120_000 },
+  )
+})

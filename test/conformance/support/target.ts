@@ -1,0 +1,167 @@
+/**
+ * The server under test. With COFFER_CONFORMANCE_URL it is any running server, prepared as docs/conformance.md says;
+ * without, it is ours: a child process on a data directory of its own, whose clock and keys the suite can reach.
+ */
+import { readFile } from 'node:fs/promises'
+import { importPKCS8 } from 'jose'
+import { type Keys, localKeys, registerClient, type Store } from '../../../oauth/index.js'
+import { accounts } from '../../../server/accounts.js'
+import { databaseFile, secretOfServer } from '../../../server/data-directory.js'
+import { userTable } from '../../../server/database/accounts.js'
+import { type Database, openDatabase } from '../../../server/database/database.js'
+import { oauthStore } from '../../../server/database/oauth-store.js'
+import { passwords } from '../../../server/passwords.js'
+import { RESOURCE_SCOPES } from '../../../server/scopes.js'
+import { startServer, type TestServer } from '../../support/server.js'
+import { assertionKey, CLIENTS, type ClientName, type TestClient } from './clients.js'
+
+export interface Target {
+  readonly issuer: string
+  readonly ca: string | undefined
+  readonly users: readonly [User, User]
+  readonly clients: Readonly<Partial<Record<ClientName, TestClient>>>
+  /** Where a token with file.read gets 200. */
+  readonly resourceUrl: string
+  /** What only our own server lets a test do. */
+  readonly inside: Inside | undefined
+}
+
+export interface User {
+  readonly username: string
+  readonly password: string
+}
+
+export interface Inside {
+  readonly store: Store
+  readonly keys: Keys
+  readonly server: TestServer
+  readonly database: Database
+  /** Makes everything stored that many seconds older. */
+  passTime(seconds: number): void
+  userId(username: string): string
+  setDisabled(username: string, disabled: boolean): void
+  changePassword(username: string, password: string): Promise<void>
+}
+
+let started: Promise<Target> | undefined
+let own: { readonly server: TestServer; readonly database: Database } | undefined
+
+export function target(): Promise<Target> {
+  const { COFFER_CONFORMANCE_URL: url } = process.env
+  started ??= url === undefined || url === '' ? ownTarget() : givenTarget(url)
+  return started
+}
+
+after('stop the server under test', async () => {
+  own?.database.close()
+  await own?.server.remove()
+})
+
+/** COFFER_CONFORMANCE_CLIENTS is a JSON file: client names to client_id, client_secret and key (PKCS #8). */
+async function givenTarget(url: string): Promise<Target> {
+  const env = process.env
+  const ca = env.COFFER_CONFORMANCE_CA
+  const file = env.COFFER_CONFORMANCE_CLIENTS
+  const given: Record<string, { client_id: string; client_secret?: string; key?: string }> =
+    file === undefined ? {} : JSON.parse(await readFile(file, 'utf8'))
+  const clients: Partial<Record<ClientName, TestClient>> = {}
+  for (const [name, { key, ...client }] of Object.entries(given)) {
+    clients[name as ClientName] =
+      key === undefined ? client : { ...client, key: await importPKCS8(key, 'ES256') }
+  }
+  const issuer = url.replace(/\/$/, '')
+  return {
+    issuer,
+    ca: ca === undefined ? undefined : await readFile(ca, 'utf8'),
+    users: [
+      {
+        username: env.COFFER_CONFORMANCE_USER ?? '',
+        password: env.COFFER_CONFORMANCE_PASSWORD ?? '',
+      },
+      {
+        username: env.COFFER_CONFORMANCE_USER2 ?? '',
+        password: env.COFFER_CONFORMANCE_PASSWORD2 ?? '',
+      },
+    ],
+    clients,
+    resourceUrl: env.COFFER_CONFORMANCE_RESOURCE ?? `${issuer}/files/`,
+    inside: undefined,
+  }
+}
+
+/** Tables with times, for passTime. */
+const TIMES: Readonly<Record<string, readonly string[]>> = {
+  codes: ['expires_at'],
+  grants: ['created_at', 'expires_at', 'kept_until', 'last_used_at', 'auth_time'],
+  refresh_tokens: ['expires_at', 'spent_at'],
+  pushed_requests: ['expires_at'],
+  devices: ['created_at', 'expires_at', 'next_poll_at'],
+  used_once: ['expires_at'],
+  attempts: ['expires_at'],
+  sessions: ['auth_time'],
+  users: ['valid_from'],
+}
+
+async function ownTarget(): Promise<Target> {
+  const limits = { COFFER_TOKEN_FAILURES: '1000000', COFFER_LOGIN_FAILURES: '1000000' }
+  const server = await startServer({ env: limits })
+  const database = openDatabase(databaseFile(server.data))
+  own = { server, database }
+  const store = oauthStore(database)
+  const clock = () => new Date()
+  const people = accounts(userTable(database), passwords(), clock)
+  const secret = secretOfServer({
+    data: server.data,
+    secret: undefined,
+    secretFile: undefined,
+  }).derive('oauth')
+  const registry = { store, accounts: people, scopes: RESOURCE_SCOPES, clock }
+  const clients: Partial<Record<ClientName, TestClient>> = {}
+  for (const [name, metadata] of Object.entries(CLIENTS)) {
+    const key =
+      metadata.token_endpoint_auth_method === 'private_key_jwt' ? await assertionKey() : undefined
+    const { client, client_secret } = await registerClient(registry, {
+      ...metadata,
+      jwks: key?.jwks,
+    })
+    clients[name as ClientName] = {
+      client_id: client.client_id,
+      ...(client_secret !== undefined && { client_secret }),
+      ...(key !== undefined && { key: key.privateKey }),
+    }
+  }
+  const second = { username: 'second', password: 'another battery staple 7' }
+  await people.add({
+    username: second.username as never,
+    password: second.password as never,
+    administrator: false,
+    temporaryPassword: false,
+  })
+  const userId = (username: string) => people.lookup(username)?.id ?? ''
+  return {
+    issuer: server.issuer,
+    ca: server.ca,
+    users: [{ username: server.username, password: server.password }, second],
+    clients,
+    resourceUrl: `${server.issuer}/files/`,
+    inside: {
+      store,
+      server,
+      database,
+      keys: localKeys({ store, secret, clock }),
+      passTime(seconds) {
+        for (const [table, columns] of Object.entries(TIMES)) {
+          const shift = columns.map((column) => `${column} = ${column} - ${seconds * 1000}`)
+          database.exec(`UPDATE ${table} SET ${shift.join(', ')}`)
+        }
+      },
+      userId,
+      setDisabled(username, disabled) {
+        if (disabled) people.disable(userId(username))
+        else people.enable(userId(username))
+      },
+      changePassword: (username, password) =>
+        people.changePassword(userId(username), password as never, { temporary: false }),
+    },
+  }
+}
