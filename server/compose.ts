@@ -46,8 +46,8 @@ export interface Composed {
   readonly app: Express
   /** Removes expired state of the authorization server. */
   sweep(): Promise<void>
-  /** Writes down what is still only in memory. */
-  flush(): void
+  /** Writes down what is still only in memory; nothing comes afterwards. */
+  close(): void
 }
 
 /** Puts the authorization server, the file API and the site together. */
@@ -136,8 +136,8 @@ export function compose(parts: Parts): Composed {
   return {
     app,
     sweep: () => authorization.sweep(),
-    flush() {
-      for (const limitStore of limitStores) limitStore.flush()
+    close() {
+      for (const limitStore of limitStores) limitStore.shutdown()
     },
   }
 }

@@ -11,6 +11,7 @@ import { settings } from './database/settings.js'
 import { listen } from './listen.js'
 import { lockDataDirectory } from './lock.js'
 import type { Log } from './log.js'
+import { Opened } from './opened.js'
 import { passwords } from './passwords.js'
 import { deferContinue } from './routes/body.js'
 import { openStorage } from './storage/engine.js'
@@ -36,50 +37,51 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
-/** Opens everything, listens, and says so. */
+/** Opens everything, listens, and says so. What a failed start has opened is closed again. */
 export async function serve(config: Config, around: Surroundings): Promise<RunningServer> {
-  const { clock, log, print } = around
+  const opened = new Opened()
+  try {
+    return await start(config, around, opened)
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+async function start(config: Config, around: Surroundings, opened: Opened): Promise<RunningServer> {
+  const { clock, log, print, machine } = around
   prepareDataDirectory(config.data, around.uid)
-  const lock = lockDataDirectory(config.data)
+  opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
   const secret = secretOfServer(config)
-  const database = openDatabase(databaseFile(config.data))
+  const database = opened.keep(openDatabase(databaseFile(config.data)), (db) => db.close())
   const store = oauthStore(database)
   const audit = auditLog(database, secret.derive('audit'), clock)
   const accounts = openAccounts(userTable(database), passwords(), clock)
 
-  const configured =
-    config.issuer ?? (config.port === 0 ? undefined : issuerOf(config, config.port))
-  if (configured !== undefined) {
-    fixIssuer(settings(database), configured, { acceptChange: config.acceptIssuerChange })
+  const settled = config.issuer ?? (config.port === 0 ? undefined : issuerOf(config, config.port))
+  if (settled !== undefined) {
+    fixIssuer(settings(database), settled, { acceptChange: config.acceptIssuerChange })
   }
   const { oneTimePassword } = await makeAdministrator(accounts, config.adminPassword)
   await makeBuiltInClient(store, clock().getTime())
-  const storage = await openStorage({ directory: config.data, database })
+  const storage = opened.keep(await openStorage({ directory: config.data, database }), (engine) =>
+    engine.close(),
+  )
 
-  const hosts = [around.machine, config.host, ...(configured ? [new URL(configured).hostname] : [])]
+  const hosts = [machine, config.host, ...(settled ? [new URL(settled).hostname] : [])]
   const loadCertificate = async () =>
     config.tls === undefined
-      ? (await localCertificate(config.data, around.machine, certificateNames(...hosts), clock()))
-          .pair
+      ? (await localCertificate(config.data, machine, certificateNames(...hosts), clock())).pair
       : readKeyPair(config.tls)
-  const listeners = await listen({
-    host: config.host,
-    port: config.port,
-    tls: contextOptions(await loadCertificate()),
-    maxConnections: config.maxConnections,
-  })
+  const tls = contextOptions(await loadCertificate())
+  const { host, port, maxConnections } = config
+  const listeners = await listen({ host, port, tls, maxConnections })
   const issuer = issuerOf(config, listeners.port)
-  const { app, sweep, flush } = compose({
-    config,
-    issuer,
-    database,
-    storage,
-    store,
-    accounts,
-    audit,
-    secret,
-    clock,
-    log,
+  const parts = { config, issuer, database, storage, store, accounts, audit, secret, clock, log }
+  const { app, sweep } = opened.keep(compose(parts), (composed) => composed.close())
+  opened.keep(listeners, async () => {
+    const whole = await listeners.close(config.shutdownGraceSeconds * 1000)
+    if (!whole) log.warn('requests were cut off: they took longer than the grace')
   })
   for (const server of listeners.servers) {
     server.on('request', app)
@@ -93,41 +95,27 @@ export async function serve(config: Config, around: Surroundings): Promise<Runni
     files: [files.certificate, files.key],
     report(outcome) {
       if (outcome.kind === 'loaded') log.info('the certificate was loaded again')
-      else
-        log.error({ err: outcome.cause }, 'the certificate could not be loaded: the old one stays')
+      else log.error({ err: outcome.cause }, 'the certificate cannot be loaded: the old one stays')
     },
   })
-  const sweeper = keepSwept({
-    database,
-    tokens: sweep,
-    audit,
-    clock,
-    failed: (err) => log.error({ err }, 'sweeping failed'),
-  })
+  opened.keep(certificate, (keeper) => keeper.stop())
+  const failed = (err: unknown) => log.error({ err }, 'sweeping failed')
+  opened.keep(keepSwept({ database, tokens: sweep, audit, clock, failed }), (sweeper) =>
+    sweeper.stop(),
+  )
 
   if (oneTimePassword !== undefined) {
     print(`The administrator is "admin", the password ${oneTimePassword} (shown only this once).`)
     print(`Sign in and choose your own at ${issuer}/account`)
   }
   if (config.tls === undefined) {
-    print(
-      `The local certificate authority, for clients to trust, is ${tlsFiles(config.data).authority.certificate}`,
-    )
+    const { certificate: authority } = tlsFiles(config.data).authority
+    print(`The local certificate authority, for clients to trust, is ${authority}`)
   }
   print(`Coffer is serving ${issuer}`)
-
   return {
     issuer,
     reloadCertificate: () => certificate.reload(),
-    async stop() {
-      certificate.stop()
-      sweeper.stop()
-      const whole = await listeners.close(config.shutdownGraceSeconds * 1000)
-      if (!whole) log.warn('requests were cut off: they took longer than the grace')
-      flush()
-      await storage.close()
-      database.close()
-      lock.release()
-    },
+    stop: () => opened.close(),
   }
 }

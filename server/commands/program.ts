@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { SETTINGS } from '../config.js'
 import { auditCommands } from './audit.js'
 import { clientCommands } from './client.js'
+import { fsckCommand } from './fsck.js'
 import { keyCommands } from './key.js'
 import { type Signals, serveCommand } from './serve.js'
 import { userCommands } from './user.js'
@@ -31,5 +32,6 @@ export function createProgram(
   clientCommands(program, commandLine)
   keyCommands(program, commandLine)
   auditCommands(program, commandLine)
+  fsckCommand(program, commandLine)
   return program
 }

@@ -7,6 +7,9 @@ import {
   username,
 } from '../accounts.js'
 import type { User } from '../database/accounts.js'
+import { lockDataDirectory } from '../lock.js'
+import { openStorage } from '../storage/engine.js'
+import { removeFiles } from './remove-files.js'
 import { atWorkbench, type CommandLine, table, type Workbench } from './workbench.js'
 
 interface PasswordOption {
@@ -96,6 +99,41 @@ export function userCommands(program: Command, line: CommandLine): void {
         bench.accounts.enable(id)
         bench.audit.append({ event: 'user.enable', outcome: 'success', subject: id })
         line.print(`Enabled ${name}.`)
+      }),
+    )
+
+  user
+    .command('remove <username>')
+    .description('remove an account and all its files; the server must be stopped')
+    .option('--delete-files', 'say that the files shall go, too')
+    .action(async (name: string, { deleteFiles }: { deleteFiles?: true }) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        if (deleteFiles === undefined) {
+          throw new AccountError(
+            `this deletes all files of ${name}: say so with --delete-files, or keep them with "coffer-server user disable ${name}"`,
+          )
+        }
+        const lock = lockDataDirectory(bench.config.data)
+        try {
+          bench.accounts.disable(id)
+          await bench.store.revokeGrantsOf(id, line.clock().getTime())
+          const { data: directory } = bench.config
+          const storage = await openStorage({ directory, database: bench.database })
+          const count = await removeFiles(await storage.tree(id))
+          await storage.durable()
+          await storage.close()
+          bench.accounts.remove(id)
+          bench.audit.append({
+            event: 'user.remove',
+            outcome: 'success',
+            subject: id,
+            detail: name,
+          })
+          line.print(`Removed ${name} and ${count} files and folders.`)
+        } finally {
+          lock.release()
+        }
       }),
     )
 }

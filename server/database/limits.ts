@@ -25,6 +25,7 @@ export class LimitStore implements Store {
   readonly #remove
   readonly #flushAll
   #windowMs = 60_000
+  #closed = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(database: Database, prefix: string, clock: () => Date) {
@@ -69,6 +70,12 @@ export class LimitStore implements Store {
   resetKey(key: string): void {
     this.#counters.delete(key)
     this.#remove.run(this.prefix + key)
+  }
+
+  /** Writes down what has changed, and nothing any more afterwards. */
+  shutdown(): void {
+    this.flush()
+    this.#closed = true
   }
 
   /** Writes down what has changed. */
@@ -116,7 +123,7 @@ export class LimitStore implements Store {
 
   #changed(counter: Counter): void {
     counter.changed = true
-    this.#timer ??= setTimeout(() => this.flush(), WRITE_AFTER_MS).unref()
+    if (!this.#closed) this.#timer ??= setTimeout(() => this.flush(), WRITE_AFTER_MS).unref()
   }
 
   #persist(key: string, counter: Counter): void {

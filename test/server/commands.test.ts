@@ -1,0 +1,267 @@
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import supertest from 'supertest'
+import { createProgram } from '../../server/commands/program.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { type Outcome, outcome, root } from '../support/process.js'
+import { configuration, type Running, signIn, startSite } from './running.js'
+
+describe('coffer-server', () => {
+  let parent: string
+  let data: string
+  before(async () => {
+    parent = await temporaryDirectory('commands')
+    data = join(parent, 'data')
+  })
+  after(() => removeDirectory(parent))
+
+  /** In a process of its own, as a person would. */
+  function spawned(
+    parameters: string[],
+    input = '',
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<Outcome> {
+    return outcome(process.execPath, ['--import', 'tsx', 'server/main.ts', ...parameters], {
+      cwd: root,
+      env: { COFFER_DATA: data, ...env },
+      input,
+    })
+  }
+
+  /** The same in this process: several commands in a test take a moment, not a minute. */
+  async function coffer(
+    parameters: string[],
+    input = '',
+    environment: Record<string, string> = {},
+  ): Promise<Outcome> {
+    const output: string[] = []
+    let status = 0
+    const program = createProgram(
+      (flags) => ({
+        config: () => configuration(data, { environment, flags: flags() }),
+        clock: () => new Date(),
+        uid: undefined,
+        readInput: async () => input,
+        print: (line) => output.push(line),
+        fail: (given) => {
+          status = given
+        },
+      }),
+      { onStop: () => {}, onReload: () => {} },
+      '0',
+    )
+    const failed = (error: Error) => ({
+      status: 1,
+      stdout: output.join('\n'),
+      stderr: error.message,
+    })
+    const done = () => ({ status, stdout: output.join('\n'), stderr: '' })
+    return program.parseAsync(parameters, { from: 'user' }).then(done, failed)
+  }
+
+  it('administers beside a running server, at once', async () => {
+    const site: Running = await startSite({ data })
+    const added = await coffer(['user', 'add', 'Maria', '--name', 'Maria M.'])
+    expect(added.status, added.stderr).to.equal(0)
+    const drawn = /password is ([a-z0-9-]{23}) /.exec(added.stdout)?.[1] ?? ''
+    const maria = { username: 'maria', password: drawn }
+    expect((await signIn(site.browser(), maria)).status).to.equal(303)
+    const { access_token } = await site.tokens('maria', drawn)
+    const status = async () =>
+      (
+        await supertest
+          .agent(site.issuer, { ca: site.ca })
+          .get('/files/')
+          .set('Authorization', `Bearer ${access_token}`)
+      ).status
+    expect(await status()).to.equal(200)
+
+    const changed = await coffer(
+      ['user', 'passwd', 'maria', '--password-stdin'],
+      'chosen by maria\n',
+    )
+    expect(changed.stdout).to.not.contain('chosen by maria')
+    expect(await status()).to.equal(401)
+    expect((await signIn(site.browser(), maria)).status).to.equal(403)
+    const chosen = { ...maria, password: 'chosen by maria' }
+    expect((await signIn(site.browser(), chosen)).status).to.equal(303)
+
+    await coffer(['user', 'disable', 'maria'])
+    expect((await signIn(site.browser(), chosen)).status).to.equal(403)
+    expect((await coffer(['user', 'list'])).stdout).to.match(/^maria +Maria M\. +disabled /m)
+    await coffer(['user', 'enable', 'maria'])
+    expect((await signIn(site.browser(), chosen)).status).to.equal(303)
+
+    const log = await coffer(['audit', 'list', '--user', 'maria'])
+    const events = log.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events.map(({ event }) => event)).to.include.members([
+      'user.add',
+      'login',
+      'password.change',
+      'user.disable',
+      'user.enable',
+    ])
+    expect(events[0]).to.include({ user: 'maria', outcome: 'success' })
+    const verified = await coffer(['audit', 'verify'])
+    expect(verified.status).to.equal(0)
+    expect(verified.stdout).to.match(/is whole: \d+ entries/)
+    await site.stop()
+  }).timeout(120_000)
+
+  it('removes an account with all its files, when it is told so and no server runs', async () => {
+    await coffer(['user', 'add', 'peter', '--password-stdin'], 'password of peter')
+    const site = await startSite({ data })
+    const { access_token } = await site.tokens('peter', 'password of peter')
+    const agent = supertest
+      .agent(site.issuer, { ca: site.ca })
+      .auth(access_token, { type: 'bearer' })
+    for (const path of ['/files/d', '/files/d/e'])
+      expect((await agent.post(path)).status).to.equal(201)
+    expect((await agent.put('/files/d/e/f').send('content')).status).to.equal(201)
+    const unsure = await coffer(['user', 'remove', 'peter'])
+    expect(unsure.stderr).to.contain('--delete-files').and.contain('user disable peter')
+    const early = await coffer(['user', 'remove', 'peter', '--delete-files'])
+    expect(early.stderr).to.contain('in use by another coffer-server')
+    expect((await agent.get('/files/d/e/f')).status).to.equal(200)
+    await site.stop()
+    const removed = await coffer(['user', 'remove', 'peter', '--delete-files'])
+    expect(removed.stdout, removed.stderr).to.equal('Removed peter and 3 files and folders.')
+    expect((await coffer(['user', 'list'])).stdout).to.not.contain('peter')
+    const added = await coffer(['user', 'add', 'peter'])
+    expect(added.status).to.equal(0)
+    expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
+  })
+
+  it('proves that metadata and content agree, also beside a running server', async () => {
+    const site = await startSite({ data })
+    expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
+    expect((await coffer(['fsck', '--repair'])).stderr).to.contain('in use by another')
+    await site.stop()
+    expect((await coffer(['fsck', '--repair'])).stdout).to.equal('Everything agrees.')
+    const { default: Database } = await import('better-sqlite3')
+    const database = new Database(join(data, 'coffer.db'))
+    const { changes } = database.prepare('UPDATE inodes SET nlink = nlink + 1').run()
+    database.close()
+    expect(changes).to.be.above(0)
+    const broken = await coffer(['fsck'])
+    expect(broken.status).to.equal(1)
+    expect(broken.stdout).to.contain('fsck --repair')
+    expect((await coffer(['fsck', '--repair'])).status).to.equal(0)
+    expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
+  })
+
+  it('registers and removes applications', async () => {
+    const added = await coffer([
+      'client',
+      'add',
+      'Backup',
+      '--grant',
+      'client_credentials',
+      '--scope',
+      'file.read',
+    ])
+    expect(added.status, added.stderr).to.equal(0)
+    const id = /client_id +(\S+)/.exec(added.stdout)?.[1] ?? ''
+    expect(added.stdout).to.match(/client_secret +[\w-]{27,} /)
+    expect((await coffer(['client', 'list'])).stdout).to.match(
+      new RegExp(`^${id} +Backup +client_secret_basic +file.read$`, 'm'),
+    )
+    expect((await coffer(['client', 'remove', id])).status).to.equal(0)
+    const again = await coffer(['client', 'remove', id])
+    expect(again.status).to.equal(1)
+    expect(again.stderr).to.contain('client list')
+  }).timeout(60_000)
+
+  it('lists and rotates keys: the next one is published before it signs', async () => {
+    const before = await coffer(['key', 'list'])
+    expect(before.stdout)
+      .to.match(/ES256 +signing/)
+      .and.match(/RS256 +signing/)
+    expect((await coffer(['key', 'rotate'])).status).to.equal(0)
+    const after = await coffer(['key', 'list'])
+    expect(after.stdout)
+      .to.match(/ES256 +signing/)
+      .and.match(/ES256 +next/)
+  }).timeout(60_000)
+
+  it('shows an audit log that was tampered with, and its status says so', async () => {
+    const copy = await temporaryDirectory('tampered')
+    const { default: Database } = await import('better-sqlite3')
+    const original = new Database(join(data, 'coffer.db'))
+    await original.backup(join(copy, 'coffer.db'))
+    original.close()
+    writeFileSync(join(copy, 'secret'), readFileSync(join(data, 'secret')), { mode: 0o600 })
+    const database = new Database(join(copy, 'coffer.db'))
+    database.exec("UPDATE audit SET address = '192.0.2.1' WHERE number = 2")
+    database.close()
+    const verified = await spawned(['audit', 'verify'], '', { COFFER_DATA: copy })
+    expect(verified.status).to.equal(1)
+    expect(verified.stdout).to.contain('entry 2')
+    await removeDirectory(copy)
+  }).timeout(60_000)
+
+  const mistakes: [title: string, parameters: string[], env: NodeJS.ProcessEnv, says: RegExp][] = [
+    ['an unknown command', ['sevre'], {}, /unknown command 'sevre'|too many arguments/],
+    ['an unknown account', ['user', 'disable', 'nobody'], {}, /no account nobody.*user list/],
+    ['a taken user name', ['user', 'add', 'admin'], {}, /admin is taken/],
+    ['a bad user name', ['user', 'add', '../x'], {}, /a user name has/],
+    [
+      'a bad redirect URI',
+      ['client', 'add', 'x', '--redirect-uri', 'http://a.example'],
+      {},
+      /redirect URI http:\/\/a.example must be https/,
+    ],
+    ['a bad moment', ['audit', 'list', '--since', 'noon'], {}, /must be a date/],
+    [
+      'several bad settings',
+      [],
+      { COFFER_PORT: 'x', COFFER_ISSUER: 'y' },
+      /COFFER_PORT must.*\n.*COFFER_ISSUER must/,
+    ],
+    [
+      'a host without an address',
+      ['--host', 'no-such-host.invalid'],
+      {},
+      /cannot listen on no-such-host.invalid/,
+    ],
+  ]
+  for (const [title, parameters, env, says] of mistakes) {
+    it(`says what to do about ${title}, without a stack trace`, async () => {
+      const { status, stderr } = await spawned(parameters, '', env)
+      expect(status).to.equal(1)
+      expect(stderr)
+        .to.match(says)
+        .and.not.match(/\n {4}at /)
+    }).timeout(60_000)
+  }
+
+  it('does not take a password that is too short', async () => {
+    const { status, stderr } = await spawned(
+      ['user', 'add', 'peter', '--password-stdin'],
+      'short\n',
+    )
+    expect(status).to.equal(1)
+    expect(stderr).to.contain('8 to 1024').and.not.contain('short')
+  }).timeout(60_000)
+
+  it('takes no secret from a file that others may read', async () => {
+    const file = join(parent, 'c.json')
+    writeFileSync(file, '{ "adminPassword": "correct horse battery" }')
+    chmodSync(file, 0o644)
+    const { status, stderr } = await spawned(['user', 'list'], '', { COFFER_CONFIG: file })
+    expect(status).to.equal(1)
+    expect(stderr).to.contain(`chmod 600 ${file}`).and.not.contain('correct horse')
+  }).timeout(60_000)
+
+  it('will not start when its secret can be read by others', async () => {
+    chmodSync(join(data, 'secret'), 0o644)
+    const { status, stderr } = await spawned(['user', 'list'])
+    chmodSync(join(data, 'secret'), 0o600)
+    expect(status).to.equal(1)
+    expect(stderr).to.contain('chmod 600')
+  }).timeout(60_000)
+})

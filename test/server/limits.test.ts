@@ -1,0 +1,149 @@
+import { expect } from 'chai'
+import { openDatabase } from '../../server/database/database.js'
+import { LimitStore, sweepLimits } from '../../server/database/limits.js'
+import { type Running, signIn, startSite } from './running.js'
+
+const WRONG = { password: 'a wrong password' }
+
+describe('failed logins', () => {
+  let site: Running
+  const start = async (more: object = {}) => {
+    site = await startSite({
+      environment: { COFFER_LOGIN_FAILURES: '3', COFFER_TRUST_PROXY: 'loopback' },
+      ...more,
+    })
+  }
+  beforeEach(() => start())
+  afterEach(() => site.remove())
+
+  const from = (address: string) => ({ 'X-Forwarded-For': address })
+  const attempt = async (fields: Record<string, string>, address: string) =>
+    signIn(site.browser(), fields, from(address))
+  async function fail(times: number, address: string, fields: Record<string, string> = WRONG) {
+    for (let count = 0; count < times; count++) {
+      expect((await attempt(fields, address)).status).to.equal(403)
+    }
+  }
+
+  it('of one address are limited, with the time to come back', async () => {
+    await fail(3, '192.0.2.1')
+    const answer = await attempt({}, '192.0.2.1')
+    expect(answer.status).to.equal(429)
+    expect(Number(answer.headers['retry-after'])).to.be.within(1, 900)
+    expect(answer.text).to.match(/Too many failed attempts from your address: try again in/)
+  })
+
+  it('of one address are nothing to another', async () => {
+    await fail(3, '192.0.2.1')
+    expect((await attempt({}, '192.0.2.2')).status).to.equal(303)
+  })
+
+  it('count for the whole prefix of an IPv6 customer', async () => {
+    await fail(3, '2001:db8:1:2::1')
+    expect((await attempt({}, '2001:db8:1:3:ffff::9')).status).to.equal(429)
+    expect((await attempt({}, '2001:db8:2::1')).status).to.equal(303)
+  })
+
+  it('do not include those that succeed', async () => {
+    for (let count = 0; count < 5; count++) {
+      expect((await attempt({}, '192.0.2.1')).status).to.equal(303)
+    }
+  })
+
+  it('of one account are limited, from however many addresses', async () => {
+    for (let host = 1; host <= 12; host++) await fail(1, `192.0.2.${host}`)
+    const answer = await attempt({}, '192.0.2.100')
+    expect(answer.status).to.equal(429)
+    expect(answer.text).to.contain('for this account')
+    const other = await attempt({ username: 'nobody' }, '192.0.2.100')
+    expect(other.status).to.equal(403)
+  })
+
+  it('of others do not lock out who was let in from there before', async () => {
+    expect((await attempt({}, '192.0.2.100')).status).to.equal(303)
+    for (let host = 1; host <= 12; host++) await fail(1, `192.0.2.${host}`)
+    expect((await attempt({}, '192.0.2.101')).status).to.equal(429)
+    expect((await attempt({}, '192.0.2.100')).status).to.equal(303)
+  })
+
+  it('are remembered when the server starts again', async () => {
+    await fail(3, '192.0.2.1')
+    const { data } = site
+    await site.stop()
+    await start({ data })
+    expect((await attempt({}, '192.0.2.1')).status).to.equal(429)
+  })
+
+  it('are in the audit log, without what was typed', async () => {
+    await fail(1, '192.0.2.1')
+    await fail(1, '192.0.2.1', { username: 'hunter2', password: 'x' })
+    await site.stop()
+    const database = openDatabase(`${site.data}/coffer.db`)
+    const rows = database.prepare('SELECT * FROM audit').all() as Record<string, unknown>[]
+    database.close()
+    const logins = rows.filter(({ event }) => event === 'login')
+    expect(logins.map(({ outcome }) => outcome)).to.deep.equal(['failure', 'failure'])
+    expect(logins.map(({ address }) => address)).to.deep.equal(['192.0.2.1', '192.0.2.1'])
+    expect(JSON.stringify(rows)).to.not.contain('hunter2').and.not.contain(WRONG.password)
+    await start({ data: site.data })
+  })
+})
+
+describe('forged proxy headers (RFC 9700 section 4.13)', () => {
+  it('change nothing when the peer is no trusted proxy', async () => {
+    const site = await startSite({ environment: { COFFER_LOGIN_FAILURES: '3' } })
+    for (let host = 1; host <= 3; host++) {
+      await signIn(site.browser(), WRONG, { 'X-Forwarded-For': `192.0.2.${host}` })
+    }
+    const answer = await signIn(site.browser(), {}, { 'X-Forwarded-For': '192.0.2.9' })
+    const metadata = await site
+      .browser()
+      .get('/.well-known/oauth-authorization-server')
+      .set({ 'X-Forwarded-Host': 'evil.example', 'X-Forwarded-Proto': 'http' })
+    await site.remove()
+    expect(answer.status).to.equal(429)
+    expect(JSON.stringify(metadata.body)).to.not.contain('evil').and.not.contain('http://')
+  })
+})
+
+describe('LimitStore', () => {
+  it('counts in a window, up and down, and forgets', () => {
+    let now = 0
+    const database = openDatabase(':memory:')
+    const open = () => {
+      const store = new LimitStore(database, 'test', () => new Date(now))
+      store.init({ windowMs: 1000 } as Parameters<LimitStore['init']>[0])
+      return store
+    }
+    const store = open()
+    const rows = () => database.prepare('SELECT key, hits FROM limits').all()
+    store.increment('a')
+    expect(store.increment('a')).to.deep.equal({ totalHits: 2, resetTime: new Date(1000) })
+    store.decrement('a')
+    store.flush()
+    expect(rows()).to.deep.equal([{ key: 'test:a', hits: 1 }])
+    const reopened = open()
+    expect(reopened.increment('a').totalHits).to.equal(2)
+    reopened.shutdown()
+    reopened.decrement('a')
+    reopened.decrement('a')
+    expect(rows()).to.deep.equal([{ key: 'test:a', hits: 2 }])
+    store.resetKey('a')
+    store.increment('c')
+    store.decrement('c')
+    store.decrement('c')
+    store.flush()
+    expect(rows()).to.deep.equal([])
+    store.increment('b')
+    store.flush()
+    now = 1000
+    expect(store.get('b')).to.equal(undefined)
+    expect(store.increment('b').totalHits).to.equal(1)
+    store.flush()
+    now = 2000
+    expect(sweepLimits(database, now, 10)).to.equal(1)
+    expect(rows()).to.deep.equal([])
+    store.shutdown()
+    database.close()
+  })
+})
