@@ -93,7 +93,6 @@ export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions)
       return jwt.sign(claims, key.privateKey, {
         algorithm: alg,
         header: { alg, typ, kid: key.stored.kid },
-        noTimestamp: true,
       })
     },
     async verificationKey(kid) {

@@ -1,0 +1,103 @@
+import { expect } from 'chai'
+import { expectError } from './support/expect.js'
+import { row } from './support/row.js'
+import { basic, success, unique } from './support/suite.js'
+
+describe('RFC 7009: revocation', () => {
+  row('rfc7009-2-1', 'M', 'revokes refresh tokens', async (suite) => {
+    const { refresh_token } = await suite.tokens()
+    expect((await suite.revoke(refresh_token)).status).to.equal(200)
+    expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+  })
+
+  row('rfc7009-2-2', 'S', 'revokes access tokens at once', async (suite) => {
+    const { access_token } = await suite.tokens()
+    expect((await suite.read(access_token)).status).to.equal(200)
+    expect((await suite.revoke(access_token)).status).to.equal(200)
+    expect((await suite.read(access_token)).status).to.equal(401)
+  })
+
+  row('rfc7009-2.1-1', 'M', 'finds a token whatever the hint says', async (suite) => {
+    for (const token_type_hint of ['access_token', 'foo']) {
+      const { refresh_token } = await suite.tokens()
+      expect((await suite.revoke(refresh_token, { token_type_hint })).status).to.equal(200)
+      expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+    }
+  })
+
+  row(
+    'rfc7009-2.1-3',
+    'M',
+    'authenticates the client',
+    async (suite) => {
+      const { refresh_token, access_token } = await suite.webTokens()
+      const { client_id } = suite.client('web')
+      const wrong = { authorization: basic(client_id, unique()) }
+      expectError(
+        await suite.revoke(refresh_token, { client_id: undefined }, wrong),
+        401,
+        'invalid_client',
+      )
+      expectError(await suite.revoke(refresh_token, { client_id }), 401, 'invalid_client')
+      expect((await suite.read(access_token)).status).to.equal(200)
+      success(await suite.refresh(refresh_token, { client_id: undefined }, suite.basic('web')))
+    },
+    { clients: ['web'] },
+  )
+
+  row(
+    'rfc7009-2.1-4',
+    'M',
+    'leaves tokens of other clients alone',
+    async (suite) => {
+      const { refresh_token, access_token } = await suite.webTokens()
+      await suite.revoke(refresh_token)
+      await suite.revoke(access_token)
+      expect((await suite.read(access_token)).status).to.equal(200)
+      success(await suite.refresh(refresh_token, { client_id: undefined }, suite.basic('web')))
+    },
+    { clients: ['fuse', 'web'] },
+  )
+
+  row(
+    'rfc7009-2.1-5',
+    'S',
+    'revokes the access tokens of a refresh token with it',
+    async (suite) => {
+      const { refresh_token, access_token } = await suite.tokens()
+      await suite.revoke(refresh_token)
+      expect((await suite.read(access_token)).status).to.equal(401)
+    },
+  )
+
+  row('rfc7009-2.2-1', 'M', 'answers 200 to unknown and revoked tokens', async (suite) => {
+    const { refresh_token } = await suite.tokens()
+    for (const token of ['garbage', refresh_token, refresh_token]) {
+      expect((await suite.revoke(token)).status).to.equal(200)
+    }
+  })
+
+  row('rfc7009-2.2.1-1', 'M', 'answers errors as the token endpoint does', async (suite) => {
+    expectError(await suite.revoke(''), 400, 'invalid_request')
+    expect((await suite.http.get(await suite.endpoint('revocation'))).status).to.equal(405)
+  })
+
+  row(
+    'rfc7009-2-3',
+    'B',
+    'leaves nothing alive when revocation and refresh race',
+    async (suite) => {
+      for (let round = 0; round < 40; round++) {
+        const { refresh_token } = await suite.tokens()
+        const [refreshed] = await Promise.all([
+          suite.refresh(refresh_token),
+          suite.revoke(refresh_token),
+        ])
+        if (refreshed?.status !== 200) continue
+        const next = success(refreshed)
+        expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
+        expect((await suite.read(next.access_token)).status).to.equal(401)
+      }
+    },
+  )
+})
