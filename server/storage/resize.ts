@@ -28,13 +28,18 @@ export async function resize(
   // Taken outside of the transaction, as Numbers demands; spare if the file is not emptied.
   const generation = changes.size === 0 ? engine.generations.next() : undefined
   const resizing = { engine, tree, ino, changes, precondition, origin, generation }
-  return engine.locks.hold(ino, async () => {
-    if (engine.unrestored.has(ino)) await putBack(engine, ino)
-    const row = fileRow(engine, tree, ino)
-    precondition(toInode(row))
-    if (row.stored === 0 || changes.size === 0 || changes.size === row.size) return commit(resizing)
-    return changes.size > row.size ? grow(resizing, row) : shrink(resizing, row)
-  })
+  try {
+    return await engine.locks.hold(ino, async () => {
+      if (engine.unrestored.has(ino)) await putBack(engine, ino)
+      const row = fileRow(engine, tree, ino)
+      precondition(toInode(row))
+      const isCommitAlone = row.stored === 0 || changes.size === 0 || changes.size === row.size
+      if (isCommitAlone) return commit(resizing)
+      return changes.size > row.size ? await grow(resizing, row) : await shrink(resizing, row)
+    })
+  } catch (error) {
+    throw failure(error)
+  }
 }
 
 interface Resizing {
@@ -58,7 +63,7 @@ async function grow(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
     return commit(resizing)
   } catch (error) {
     await engine.disk.truncate(handle.fd, row.size).catch(() => {})
-    throw failure(error)
+    throw error
   } finally {
     engine.contents.release(handle)
   }
@@ -67,14 +72,14 @@ async function grow(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
 /** The metadata first: bytes beyond the size are never shown, so it does not matter if the file stays longer. */
 async function shrink(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
   const { engine, changes } = resizing
-  const after = commit(resizing)
   const handle = engine.contents.acquire(row.generation)
   try {
+    const after = commit(resizing)
     await engine.disk.truncate(handle.fd, changes.size).catch(() => {})
+    return after
   } finally {
     engine.contents.release(handle)
   }
-  return after
 }
 
 /** An emptied file gets a new generation: who reads the old content may read on. */

@@ -36,13 +36,17 @@ export async function write(
   checkAttributes(changes)
   if (changes.size !== undefined) checkSize(changes.size)
   precondition(toInode(fileRow(engine, tree, ino)))
-  const gathered = await gather(engine, parts)
   try {
-    return await engine.locks.hold(ino, () =>
-      writeGathered({ engine, tree, ino, gathered, precondition, origin, changes }),
-    )
-  } finally {
-    gathered.end()
+    const gathered = await gather(engine, parts)
+    try {
+      return await engine.locks.hold(ino, () =>
+        writeGathered({ engine, tree, ino, gathered, precondition, origin, changes }),
+      )
+    } finally {
+      gathered.end()
+    }
+  } catch (error) {
+    throw failure(error)
   }
 }
 
@@ -111,7 +115,7 @@ async function writeSmall(
     return commit(write, end)
   } catch (error) {
     await takeBack(engine, row, handle)
-    throw failure(error)
+    throw error
   }
 }
 
@@ -139,7 +143,7 @@ async function writeLarge(
     return after
   } catch (error) {
     await takeBack(engine, row, handle)
-    throw failure(error)
+    throw error
   } finally {
     done()
   }
