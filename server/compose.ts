@@ -29,7 +29,7 @@ import type { Storage } from './storage/storage.js'
 export interface Parts {
   readonly config: Pick<
     Config,
-    'accessTokenLifetimeSeconds' | 'loginFailures' | 'tokenFailures' | 'trustProxy'
+    'accessTokenLifetimeSeconds' | 'registration' | 'loginFailures' | 'tokenFailures' | 'trustProxy'
   >
   readonly issuer: string
   readonly database: Database
@@ -80,6 +80,7 @@ export function compose(parts: Parts): Composed {
     issuer,
     resource: `${issuer}/files`,
     scopes: RESOURCE_SCOPES,
+    registration: config.registration,
     store,
     keys: localKeys({ store, secret: secret.derive('oauth'), clock, lifetimes }),
     secret: secret.derive('oauth'),

@@ -37,6 +37,8 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
+const LOOPBACK = /^(?:localhost|127\.[\d.]+|::1)$/
+
 /** Opens everything, listens, and says so. What a failed start has opened is closed again. */
 export async function serve(config: Config, around: Surroundings): Promise<RunningServer> {
   const opened = new Opened()
@@ -111,6 +113,9 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   if (config.tls === undefined) {
     const { certificate: authority } = tlsFiles(config.data).authority
     print(`The local certificate authority, for clients to trust, is ${authority}`)
+  }
+  if (config.issuer === undefined && !LOOPBACK.test(config.host)) {
+    print(`Others reach this machine by another name than ${issuer}: set COFFER_ISSUER to that.`)
   }
   print(`Coffer is serving ${issuer}`)
   return {

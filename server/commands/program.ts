@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { SETTINGS } from '../config.js'
+import { SETTINGS } from '../settings.js'
 import { auditCommands } from './audit.js'
 import { clientCommands } from './client.js'
 import { fsckCommand } from './fsck.js'
