@@ -49,17 +49,26 @@ export type ControlHandler = (request: ControlRequest) => AsyncIterable<ControlR
 const LINE_LIMIT = 64 * 1024
 
 export interface Control {
+  /** Lets the answers under way end, and hangs up on whoever has not asked anything. */
   close(): Promise<void>
 }
 
 export async function openControl(path: string, handle: ControlHandler): Promise<Control> {
   await rm(path, { force: true })
   const open = new Set<Socket>()
+  const answering = new Set<Socket>()
   const server = createServer((socket) => {
     open.add(socket)
-    socket.once('close', () => open.delete(socket))
+    socket.once('close', () => {
+      open.delete(socket)
+      answering.delete(socket)
+    })
     socket.on('error', () => socket.destroy())
-    serve(socket, handle).catch(() => socket.destroy())
+    const answer: ControlHandler = (request) => {
+      answering.add(socket)
+      return handle(request)
+    }
+    serve(socket, answer).catch(() => socket.destroy())
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -70,7 +79,7 @@ export async function openControl(path: string, handle: ControlHandler): Promise
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
-        for (const socket of open) socket.end()
+        for (const socket of open) if (!answering.has(socket)) socket.end()
       }),
   }
 }
