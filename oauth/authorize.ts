@@ -174,13 +174,15 @@ export async function decide(
   }
 }
 
-function denied(context: Context, { trusted }: AuthorizationRequest, { sub }: BrowserSession) {
+function denied(context: Context, { trusted }: AuthorizationRequest, session: BrowserSession) {
+  const { sub, address } = session
   const { client_id } = trusted.client
   context.audit({
     type: 'consent',
     outcome: 'failure',
     sub,
     client_id,
+    address,
     detail: 'denied by the user',
   })
   return new OAuthError('access_denied', 'the user denied the request')
@@ -199,7 +201,7 @@ async function issue(
   const now = context.now()
   const code = randomSecret()
   const { client_id } = client
-  const { sub, sid, authTime } = session
+  const { sub, sid, authTime, address } = session
   const grant: Grant = {
     grantId: randomId(),
     client_id,
@@ -212,7 +214,7 @@ async function issue(
     createdAt: now,
     expiresAt: now + context.lifetimes.grant * 1000,
     lastUsedAt: now,
-    lastUsedFrom: '',
+    lastUsedFrom: address,
   }
   const written = await context.store.issueCode(
     grant,
@@ -238,6 +240,7 @@ async function issue(
     sub,
     client_id,
     grantId,
+    address,
     detail: grant.scope,
   })
   const location = withParameters(redirect_uri, { code, state, iss: context.issuer })

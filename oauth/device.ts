@@ -181,7 +181,7 @@ export async function decideDevice(
   const scope = (device?.scope ?? '')
     .split(' ')
     .filter((token) => token === 'openid' || ticked.includes(token))
-  const { sub } = session
+  const { sub, address } = session
   if (device === undefined) return EXPIRED
   const { client_id } = device
   if (decision !== 'allow' || scope.length === 0) {
@@ -191,6 +191,7 @@ export async function decideDevice(
       outcome: 'failure',
       sub,
       client_id,
+      address,
       detail: 'denied by the user',
     })
     return { title: 'Denied', message: 'The device gets no access. You can close this page.' }
@@ -204,6 +205,7 @@ export async function decideDevice(
     sub,
     client_id,
     grantId,
+    address,
     detail: grant.scope,
   })
   return { title: 'Done', message: 'The device is signed in. You can close this page.' }

@@ -10,10 +10,10 @@ export interface GrantView {
 export interface Grants {
   /** Newest first. */
   list(sub: string): Promise<readonly GrantView[]>
-  /** False when the user has no such living grant. */
-  revoke(sub: string, grantId: string): Promise<boolean>
+  /** False when the user has no such living grant. `address`: where the user is, for the audit log. */
+  revoke(sub: string, grantId: string, address: string): Promise<boolean>
   /** Everything of the user; how many ended. */
-  revokeAll(sub: string): Promise<number>
+  revokeAll(sub: string, address: string): Promise<number>
 }
 
 export function grantsOf(context: Context): Grants {
@@ -28,7 +28,7 @@ export function grantsOf(context: Context): Grants {
         }),
       )
     },
-    async revoke(sub, grantId) {
+    async revoke(sub, grantId, address) {
       const grant = await store.grant(grantId)
       if (grant?.sub !== sub) return false
       const { client_id } = grant
@@ -38,13 +38,14 @@ export function grantsOf(context: Context): Grants {
         sub,
         client_id,
         grantId,
+        address,
         detail: 'by the user',
       })
       return store.revokeGrant(grantId, now())
     },
-    async revokeAll(sub) {
+    async revokeAll(sub, address) {
       const ended = await store.revokeGrantsOf(sub, now())
-      audit({ type: 'grant.revoke', outcome: 'success', sub, detail: `all ${ended}` })
+      audit({ type: 'grant.revoke', outcome: 'success', sub, address, detail: `all ${ended}` })
       return ended
     },
   }

@@ -104,8 +104,9 @@ export function heldLogout(context: Context, sealed: string): Parameters {
 /** Grants of the session end with it, unless they were given for longer (offline_access). */
 export async function endSessionGrants(
   context: Context,
-  { sid, sub }: BrowserSession,
+  { sid, sub, address }: BrowserSession,
 ): Promise<void> {
   const died = await context.store.revokeGrantsOfSession(sid, context.now())
-  context.audit({ type: 'logout', outcome: 'success', sub, detail: `${died} grants ended` })
+  const detail = `${died} grants ended`
+  context.audit({ type: 'logout', outcome: 'success', sub, address, detail })
 }

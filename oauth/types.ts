@@ -153,6 +153,8 @@ export interface Authenticated {
   readonly jti: string
   /** Absent for client_credentials: there is no user's grant behind it. */
   readonly grantId: string | undefined
+  /** When the token ends, in seconds since the epoch (RFC 7519 section 4.1.4). */
+  readonly exp: number
 }
 
 /** A browser in which somebody is signed in. */
@@ -162,6 +164,8 @@ export interface BrowserSession {
   /** When the user last proved who they are (OpenID Connect Core section 2, auth_time). */
   readonly authTime: Milliseconds
   readonly csrfToken: string
+  /** Where the request that belongs to it comes from; for people and the audit log. */
+  readonly address: string
 }
 
 /** What is known of an account; standard claims are named as OpenID Connect Core section 5.1 names them. */

@@ -91,6 +91,7 @@ export function sessions(options: SessionOptions): Sessions {
       sub: user.id,
       authTime: stored.authTime,
       csrfToken: tokenOf(sid),
+      address: address(request),
       user,
     }
   }
@@ -147,7 +148,14 @@ export function sessions(options: SessionOptions): Sessions {
         before === undefined ? undefined : digest(before),
       )
       request.session = { sid }
-      return { sid: digest(sid), sub: user.id, authTime: at, csrfToken: tokenOf(sid), user }
+      return {
+        sid: digest(sid),
+        sub: user.id,
+        authTime: at,
+        csrfToken: tokenOf(sid),
+        address: address(request),
+        user,
+      }
     },
     end(request) {
       const sid = cookieId(request)

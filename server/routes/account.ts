@@ -88,13 +88,13 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
 
   router.post('/account/revoke', formBody, async (request, response) => {
     const session = sessions.checkForm(request)
-    await grants.revoke(session.sub, textField(request.body?.grant))
+    await grants.revoke(session.sub, textField(request.body?.grant), address(request))
     done(response, 'revoked')
   })
 
   router.post('/account/revoke-all', formBody, async (request, response) => {
     const session = sessions.checkForm(request)
-    await grants.revokeAll(session.sub)
+    await grants.revokeAll(session.sub, address(request))
     done(response, 'all-revoked')
   })
 
@@ -126,7 +126,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
         return await refuse(403, 'The current password is not right. Nothing was changed.')
       }
       await accounts.changePassword(user.id, password, { temporary: false })
-      await grants.revokeAll(user.id)
+      await grants.revokeAll(user.id, address(request))
       browsers.endAllOf(user.id)
       sessions.begin(request, user)
       audit(request, session, 'password.change')

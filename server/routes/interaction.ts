@@ -22,15 +22,7 @@ export function interaction(site: Site): Interaction {
     checkForm: async (request) => sessions.checkForm(request),
 
     async signOut(request) {
-      const session = sessions.current(request)
       sessions.end(request)
-      if (session === undefined) return
-      site.audit({
-        event: 'browser.signOut',
-        outcome: 'success',
-        subject: session.sub,
-        address: address(request),
-      })
     },
 
     async consent(request, response, page) {

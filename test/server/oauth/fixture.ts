@@ -94,7 +94,13 @@ function jsonPages(now: () => number): Interaction {
   const session = (request: Request): BrowserSession | undefined => {
     const [, sub, since] = /who=(user-[^@]+)@(\d*)/.exec(request.headers.cookie ?? '') ?? []
     if (sub === undefined) return undefined
-    return { sid: `sid of ${sub}`, sub, authTime: since ? Number(since) : now(), csrfToken: 'good' }
+    return {
+      sid: `sid of ${sub}`,
+      sub,
+      authTime: since ? Number(since) : now(),
+      csrfToken: 'good',
+      address: '192.0.2.1',
+    }
   }
   const page = (kind: string) => async (_request: Request, response: Response, shown: object) => {
     response.json({ kind, ...shown })
