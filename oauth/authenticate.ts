@@ -95,8 +95,20 @@ export async function authenticate(
   if (!granted.has(scope)) {
     throw refusal(context, 'insufficient_scope', `the access token lacks the scope ${scope}`, scope)
   }
-  const { sub, client_id, jti, grant_id: grantId } = claims
-  return { authenticated: { sub, client_id, scope: granted, jti, grantId }, live }
+  const { sub, client_id, jti, grant_id: grantId, exp } = claims
+  return { authenticated: { sub, client_id, scope: granted, jti, grantId, exp }, live }
+}
+
+/** Whether what was authenticated earlier still counts: for answers that go on for long after their request. */
+export async function isStillLive(
+  context: Context,
+  { jti, grantId, exp }: Authenticated,
+): Promise<boolean> {
+  if (exp * 1000 <= context.now()) return false
+  const standing = await context.store.standing(jti, grantId, context.now())
+  if (standing.kind === 'revoked') return false
+  const { grant } = standing
+  return grant === undefined || (await liveAccount(context, grant)) !== undefined
 }
 
 /** A bound token needs its key, an unbound one must not pretend to have one (RFC 9449 sections 7.1 and 7.2). */

@@ -1,12 +1,13 @@
 /** The authorization server's only door. */
 
-import { VerifiedTokens } from './authenticate.js'
+import { isStillLive, VerifiedTokens } from './authenticate.js'
 import { createContext, type Dependencies } from './context.js'
 import { CONTINUE_PATH } from './flow.js'
 import { type Grants, grantsOf } from './grants.js'
 import { sourcesOf } from './pending.js'
 import type { RequestHandler, Router } from './router.js'
 import { createRouter, type Interaction, scopeGuard } from './router.js'
+import type { Authenticated } from './types.js'
 
 export { type Registered, type Registry, registerClient } from './clients.js'
 export type { Accounts, Dependencies } from './context.js'
@@ -33,6 +34,8 @@ export interface AuthorizationServer {
    * or 400 for a malformed request) to the error handler.
    */
   requireScope(scope: string): RequestHandler
+  /** Whether an access token that was let in still counts: neither expired nor revoked since. */
+  isLive(authenticated: Authenticated): Promise<boolean>
   /** CSP form-action sources beside 'self' for a login page that returns to `returnTo`. */
   formAction(returnTo: string): readonly string[]
   readonly grants: Grants
@@ -51,6 +54,7 @@ export function authorizationServer(
   return {
     router: createRouter(context, tokens, dependencies.interaction),
     requireScope: (scope) => scopeGuard(context, tokens, scope),
+    isLive: (authenticated) => isStillLive(context, authenticated),
     formAction(returnTo) {
       const { pathname, searchParams } = new URL(returnTo, context.issuer)
       if (!pathname.endsWith(CONTINUE_PATH)) return []

@@ -117,6 +117,7 @@ export function compose(parts: Parts): Composed {
       storage,
       requireRead: authorization.requireScope('file.read'),
       requireWrite: authorization.requireScope('file.write'),
+      isLive: (authenticated) => authorization.isLive(authenticated),
       clock,
     }),
     login: loginRoutes(site, {

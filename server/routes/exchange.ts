@@ -19,6 +19,10 @@ export interface Exchange {
   readonly origin: Origin
   /** Whether the token has the scope file.write, where the route itself needs only file.read. */
   readonly mayWrite: boolean
+  /** Whether the token that let the request in still counts, for answers that go on for long. */
+  readonly isLive: () => Promise<boolean>
+  /** How many streams of changes each user has open. */
+  readonly openStreams: Map<string, number>
   readonly durability: 'power' | 'process'
   readonly limits: Limits
   readonly clock: () => Date
@@ -30,11 +34,14 @@ export interface Limits {
   readonly uploadBytes: number
   /** Bytes of a JSON body. */
   readonly jsonBytes: number
+  /** How often a stream of changes says that it is alive, and makes sure that it still may be. */
+  readonly heartbeatMilliseconds: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
   uploadBytes: Number.MAX_SAFE_INTEGER,
   jsonBytes: 64 * 1024,
+  heartbeatMilliseconds: 15_000,
 }
 
 export function inodeAt({ tree, from, names }: Exchange): Promise<Inode> {

@@ -1,8 +1,10 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { Authenticated } from '../../oauth/index.js'
 import { Refusal } from '../http/refusal.js'
 import type { Storage } from '../storage/storage.js'
 import { batch } from './batch.js'
 import { dropRest } from './body.js'
+import { changes } from './changes.js'
 import {
   DEFAULT_LIMITS,
   type Exchange,
@@ -32,6 +34,8 @@ export interface FileRoutesDependencies {
   /** Lets through who may read, and sets `response.locals.authenticated`. */
   readonly requireRead: RequestHandler
   readonly requireWrite: RequestHandler
+  /** Whether who was let in still may; asked while a stream of changes is open. */
+  readonly isLive: (authenticated: Authenticated) => Promise<boolean>
   readonly limits?: Partial<Limits>
   readonly clock?: () => Date
 }
@@ -69,7 +73,7 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
     ['HEAD', TOTALS],
   ]),
   batch: new Map([['POST', { scope: 'requireRead', query: [], serve: batch }]]),
-  changes: new Map(),
+  changes: new Map([['GET', { scope: 'requireRead', query: ['since', 'others'], serve: changes }]]),
 }
 const ROOT: TreeTarget = { from: 'root', names: [] }
 
@@ -80,6 +84,7 @@ const ROOT: TreeTarget = { from: 'root', names: [] }
 export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler {
   const { storage } = dependencies
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
+  const openStreams = new Map<string, number>()
   const clock = dependencies.clock ?? (() => new Date())
 
   async function serve(
@@ -92,9 +97,10 @@ export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler
     const query = parseQuery(raw.query, known)
     const origin = parseOrigin(request)
     const durability = parseDurability(request)
-    const { sub, scope } = response.locals.authenticated
-    const mayWrite = scope.has('file.write')
-    const tree = await storage.tree(sub)
+    const authenticated: Authenticated = response.locals.authenticated
+    const mayWrite = authenticated.scope.has('file.write')
+    const isLive = () => dependencies.isLive(authenticated)
+    const tree = await storage.tree(authenticated.sub)
     const from = at.from === 'root' ? tree.root : at.from
     const where = { tree, from, names: at.names, query }
     await serve({
@@ -104,6 +110,8 @@ export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler
       ...where,
       origin,
       mayWrite,
+      isLive,
+      openStreams,
       durability,
       limits,
       clock,

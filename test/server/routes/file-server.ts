@@ -63,7 +63,7 @@ const asProblem: ErrorRequestHandler = (error, _request, response, _next) => {
 export const unexpected: unknown[] = []
 
 export async function startFileServer(
-  options: Pick<FileRoutesDependencies, 'limits' | 'clock'> = {},
+  options: Partial<Pick<FileRoutesDependencies, 'limits' | 'clock' | 'isLive'>> = {},
 ): Promise<FileServer> {
   const directory = await temporaryDirectory('routes')
   const database = openDatabase(join(directory, 'coffer.sqlite'))
@@ -74,6 +74,7 @@ export async function startFileServer(
       storage,
       requireRead: guard('file.read'),
       requireWrite: guard('file.write'),
+      isLive: async () => true,
       ...options,
     }),
   )

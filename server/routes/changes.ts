@@ -1,0 +1,113 @@
+import { pipeline } from 'node:stream/promises'
+import { FileError } from '../errors.js'
+import { EVENT_STREAM, encodeEvent, encodeHeartbeat, encodeRetry } from '../http/event-stream.js'
+import { field } from '../http/field.js'
+import { Refusal } from '../http/refusal.js'
+import type { Change, Changes } from '../storage/changes.js'
+import type { WireChange, WireChangesStart } from '../wire.js'
+import type { Exchange } from './exchange.js'
+
+const RETRY_MILLISECONDS = 1000
+/** Changes taken from the log at a time: what a slow reader costs. */
+const PAGE = 500
+const MAX_STREAMS_PER_USER = 100
+/** Many small changes at once become one write. */
+const GATHER_MILLISECONDS = 5
+
+/** GET /changes: the stream of changes as server-sent events, from where the client was (Last-Event-ID) or from now on. */
+export async function changes(exchange: Exchange): Promise<void> {
+  const { response, tree, openStreams } = exchange
+  const count = openStreams.get(tree.owner) ?? 0
+  if (count >= MAX_STREAMS_PER_USER) {
+    throw new Refusal(429, `close one of the ${count} streams of changes that are open`)
+  }
+  const start = parseStart(exchange) ?? (await tree.changes.newest())
+  openStreams.set(tree.owner, count + 1)
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  response.setHeader('Content-Type', EVENT_STREAM)
+  // a proxy must not hold events back
+  response.writeHead(200, { 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
+  try {
+    await pipeline(events(exchange, start, gone.signal), response)
+  } finally {
+    gone.abort()
+    const left = (openStreams.get(tree.owner) ?? 1) - 1
+    if (left > 0) openStreams.set(tree.owner, left)
+    else openStreams.delete(tree.owner)
+  }
+}
+
+async function* events(
+  { tree, query, origin, isLive, limits }: Exchange,
+  start: number,
+  gone: AbortSignal,
+): AsyncGenerator<string> {
+  const own = query.has('others') ? origin.connection : undefined
+  let seq = start
+  let checked = performance.now()
+  yield encodeRetry(RETRY_MILLISECONDS) + startEvent('ready', seq)
+  while (!gone.aborted) {
+    const page = await tree.changes.after(seq, PAGE)
+    if (page.kind === 'expired') {
+      seq = page.newest
+      yield startEvent('reset', seq)
+    } else if (page.changes.length > 0) {
+      seq = page.changes.at(-1)?.seq ?? seq
+      const seen = page.changes.filter(({ origin }) => origin === undefined || origin !== own)
+      const text = seen.map((change) => encodeEvent('change', change.seq, wireChange(change)))
+      if (text.length > 0) yield text.join('')
+    } else {
+      await changeOrTimeout(tree.changes, seq, gone, limits.heartbeatMilliseconds)
+    }
+    if (performance.now() - checked >= limits.heartbeatMilliseconds) {
+      // a token that was revoked or has expired must not go on reading
+      if (!(await isLive())) return
+      checked = performance.now()
+      yield encodeHeartbeat(seq)
+    }
+  }
+}
+
+/** Waits for a change, for so long, or for the client to go away. */
+async function changeOrTimeout(
+  changes: Changes,
+  seq: number,
+  gone: AbortSignal,
+  milliseconds: number,
+): Promise<void> {
+  const enough = new AbortController()
+  const stop = () => enough.abort()
+  const timer = setTimeout(stop, milliseconds)
+  gone.addEventListener('abort', stop)
+  try {
+    if (gone.aborted) return
+    await changes.wait(seq, enough.signal)
+    await new Promise((resolve) => setTimeout(resolve, GATHER_MILLISECONDS))
+  } catch (error) {
+    if (!enough.signal.aborted) throw error
+  } finally {
+    clearTimeout(timer)
+    gone.removeEventListener('abort', stop)
+  }
+}
+
+/** Last-Event-ID wins: it is what an EventSource sends when it comes again, to the same address. */
+function parseStart({ request, query }: Exchange): number | undefined {
+  const id = field(request.headers, 'Last-Event-ID') || query.get('since')
+  if (id === undefined) return undefined
+  if (!/^\d{1,16}$/.test(id)) {
+    throw new FileError('EINVAL', 'Last-Event-ID and ?since must be the number of a change')
+  }
+  return Number(id)
+}
+
+function startEvent(event: 'ready' | 'reset', newest: number): string {
+  const start: WireChangesStart = { newest }
+  return encodeEvent(event, newest, start)
+}
+
+/** The same shape; names are plain text on the wire. */
+function wireChange(change: Change): WireChange {
+  return change
+}

@@ -1,0 +1,179 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import { expect } from 'chai'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import type { WireChange } from '../../../server/wire.js'
+import { type FileServer, startFileServer } from './file-server.js'
+
+interface Stream {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  /** The next event; undefined once the server has ended the stream. */
+  next(): Promise<EventSourceMessage | undefined>
+  /** The next change. */
+  change(): Promise<WireChange>
+  close(): void
+}
+
+describe('GET /changes', () => {
+  let server: FileServer
+  let live = true
+  const streams: Stream[] = []
+  beforeEach(async () => {
+    live = true
+    server = await startFileServer({
+      isLive: async () => live,
+      limits: { heartbeatMilliseconds: 30 },
+    })
+  })
+  afterEach(async () => {
+    for (const stream of streams.splice(0)) stream.close()
+    await server.close()
+  })
+
+  async function open(target = '/changes', headers = {}): Promise<Stream> {
+    const request = http.request({ host: '127.0.0.1', port: server.port, path: target, headers })
+    request.end()
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    const events: EventSourceMessage[] = []
+    const parser = createParser({ onEvent: (event) => events.push(event) })
+    const chunks = response[Symbol.asyncIterator]()
+    const next = async () => {
+      while (events.length === 0) {
+        const { done, value } = await chunks.next()
+        if (done === true) return undefined
+        parser.feed(value.toString())
+      }
+      return events.shift()
+    }
+    const stream: Stream = {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      next,
+      change: async () => {
+        const event = await next()
+        expect(event?.event).to.equal('change')
+        const change: WireChange = JSON.parse(String(event?.data))
+        expect(event?.id).to.equal(String(change.seq))
+        return change
+      },
+      close: () => request.destroy(),
+    }
+    streams.push(stream)
+    return stream
+  }
+
+  const put = (name: string, headers = {}) =>
+    server.send('PUT', `/files/${name}`, { body: name, headers })
+
+  it('begins with where it is, and tells of every change with its place', async () => {
+    const root = (await server.send('HEAD', '/files')).attributes().ino
+    await put('before')
+    const stream = await open()
+    expect(stream.status).to.equal(200)
+    expect(stream.headers).to.include({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+    })
+    const ready = await stream.next()
+    expect([ready?.event, ready?.id, ready?.data]).to.deep.equal(['ready', '1', '{"newest":1}'])
+    const place = (name: string) => ({ directory: root, name })
+
+    const { ino } = (await put('a')).attributes()
+    expect(await stream.change()).to.include({ seq: 2, kind: 'make', ino })
+    await put('a')
+    expect(await stream.change()).to.deep.include({ kind: 'content', ino, place: place('a') })
+    await server.send('PATCH', '/files/a', {
+      body: '{"mode":384}',
+      headers: { 'Content-Type': 'application/json' },
+    })
+    expect(await stream.change()).to.deep.include({ kind: 'attributes', ino, place: place('a') })
+    await server.send('MOVE', '/files/a', { headers: { Destination: '/files/b' } })
+    const renamed = { kind: 'rename', ino, from: place('a'), to: place('b') }
+    expect(await stream.change()).to.deep.include(renamed)
+    await server.send('DELETE', '/files/b')
+    expect(await stream.change()).to.deep.include({ seq: 6, kind: 'remove', place: place('b') })
+  })
+
+  it('names the connection that made a change, and leaves out its own on request', async () => {
+    const mine = { 'Coffer-Connection': 'mine' }
+    const all = await open('/changes', mine)
+    const others = await open('/changes?others', mine)
+    await all.next()
+    await others.next()
+    await put('a', mine)
+    await put('b', { 'Coffer-Connection': 'theirs' })
+    await put('c')
+    expect((await all.change()).origin).to.equal('mine')
+    expect(await others.change()).to.include({ seq: 2, origin: 'theirs' })
+    expect(await others.change())
+      .to.include({ seq: 3 })
+      .and.not.have.property('origin')
+  })
+
+  it('goes on after Last-Event-ID, which wins over ?since', async () => {
+    for (const name of ['a', 'b', 'c']) await put(name)
+    const stream = await open('/changes?since=2', { 'Last-Event-ID': '1' })
+    expect((await stream.next())?.id).to.equal('1')
+    expect([(await stream.change()).seq, (await stream.change()).seq]).to.deep.equal([2, 3])
+    const since = await open('/changes?since=2')
+    await since.next()
+    expect((await since.change()).seq).to.equal(3)
+  })
+
+  it('says start afresh to who comes with a number that is none of the log', async () => {
+    await put('a')
+    const stream = await open('/changes?since=99')
+    await stream.next()
+    const reset = await stream.next()
+    expect([reset?.event, reset?.id, reset?.data]).to.deep.equal(['reset', '1', '{"newest":1}'])
+    await put('b')
+    expect((await stream.change()).seq).to.equal(2)
+  })
+
+  it('tells nobody of another user’s changes', async () => {
+    const stream = await open('/changes', { 'X-User': 'bob' })
+    await stream.next()
+    await put('hers')
+    await server.send('PUT', '/files/his', { body: '', user: 'bob' })
+    expect(await stream.change()).to.deep.include({ seq: 1, kind: 'make' })
+  })
+
+  it('ends when the token is revoked', async () => {
+    const stream = await open()
+    await stream.next()
+    live = false
+    expect(await stream.next()).to.equal(undefined)
+  })
+
+  it('keeps a quiet connection alive with comments that move the last id on', async () => {
+    const raw = 'GET /changes?others HTTP/1.1\r\nHost: h\r\nCoffer-Connection: me\r\n\r\n'
+    const answer = server.raw(raw, /: still here\nid: 1\n\n/)
+    await put('a', { 'Coffer-Connection': 'me' })
+    expect(await answer).not.to.include('event: change')
+  })
+
+  it('tells a burst in order, without a gap', async () => {
+    const stream = await open()
+    await stream.next()
+    await Promise.all(Array.from({ length: 300 }, (_, i) => put(`n${i}`)))
+    const seen: number[] = []
+    while (seen.length < 300) seen.push((await stream.change()).seq)
+    expect(seen).to.deep.equal(Array.from({ length: 300 }, (_, i) => i + 1))
+  })
+
+  it('refuses a number that is none, and too many streams of one user', async () => {
+    for (const target of ['/changes?since=x', '/changes?since=-1', '/changes?since=']) {
+      const answer = await server.send('GET', target)
+      expect([answer.status, answer.problem().code]).to.deep.equal([400, 'EINVAL'])
+    }
+    for (let i = 0; i < 100; i++) await open()
+    const answer = await server.send('GET', '/changes')
+    expect([answer.status, answer.problem().code]).to.deep.equal([429, 'EBUSY'])
+    for (const stream of streams.splice(0, 50)) stream.close()
+    let again = await server.send('HEAD', '/changes')
+    expect(again.status).to.equal(405)
+    do again = await server.send('GET', '/changes?since=x')
+    while (again.status === 429)
+  })
+}).timeout(20_000)
