@@ -45,6 +45,7 @@ export class Http {
         {
           method,
           timeout: 20_000,
+          servername: url.hostname,
           ...(this.#ca !== undefined && { ca: this.#ca }),
           ...(localAddress === undefined
             ? { agent: this.#agent }

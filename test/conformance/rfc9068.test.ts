@@ -1,0 +1,248 @@
+import { createHmac } from 'node:crypto'
+import { expect } from 'chai'
+import {
+  decodeProtectedHeader,
+  exportSPKI,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  SignJWT,
+} from 'jose'
+import { registerClient } from '../../oauth/index.js'
+import { RESOURCE_SCOPES } from '../../server/scopes.js'
+import { CLIENTS } from './support/clients.js'
+import { json } from './support/http.js'
+import { row } from './support/row.js'
+import { claims, type Suite, success } from './support/suite.js'
+
+async function refused(suite: Suite, token: string, what: string): Promise<void> {
+  const before = Date.now()
+  const answer = await suite.read(token)
+  expect(answer.status, what).to.equal(401)
+  expect(Date.now() - before, `${what}: slow`).to.be.below(2000)
+}
+
+function encode(value: object | string): string {
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString(
+    'base64url',
+  )
+}
+
+describe('RFC 9068: JWT access tokens', () => {
+  row('rfc9068-2.1-1', 'M', 'signs tokens of type at+jwt', async (suite) => {
+    const { typ, alg } = decodeProtectedHeader((await suite.tokens()).access_token)
+    expect(typ).to.equal('at+jwt')
+    expect(alg).to.be.oneOf(['ES256', 'RS256'])
+  })
+
+  row(
+    'rfc9068-2.1-2',
+    'M',
+    'supports RS256 from end to end',
+    async (suite) => {
+      const { client_id } = suite.client('rs256')
+      const { access_token } = await suite.tokens({ client_id })
+      expect(decodeProtectedHeader(access_token).alg).to.equal('RS256')
+      expect((await suite.read(access_token)).status).to.equal(200)
+    },
+    { clients: ['rs256'] },
+  )
+
+  row(
+    'rfc9068-2.2-1',
+    'M',
+    'has the required claims, and a jti of its own each',
+    async (suite) => {
+      const { access_token } = await suite.tokens()
+      expect(claims(access_token)).to.include.keys(
+        'iss',
+        'exp',
+        'aud',
+        'sub',
+        'client_id',
+        'iat',
+        'jti',
+      )
+      const ids = new Set<unknown>()
+      for (let n = 0; n < 200; n++) {
+        const answer = await suite.token(
+          { grant_type: 'client_credentials' },
+          suite.basic('service'),
+        )
+        ids.add(claims(success(answer).access_token).jti)
+      }
+      expect(ids.size).to.equal(200)
+    },
+    { clients: ['fuse', 'service'] },
+  )
+
+  row(
+    'rfc9068-2.2-2',
+    'S',
+    'never lets a client pass for a user',
+    async (suite) => {
+      const answer = await suite.token({ grant_type: 'client_credentials' }, suite.basic('service'))
+      expect(claims(success(answer).access_token).sub).to.equal(suite.client('service').client_id)
+      const { store, userId } = suite.inside
+      const sub = userId(suite.target.users[0].username)
+      const accounts = { claims: async (id: string) => (id === sub ? { sub } : undefined) }
+      const registry = { store, accounts, scopes: RESOURCE_SCOPES, clock: () => new Date() }
+      const refusal = await registerClient(registry, CLIENTS.service, { client_id: sub }).catch(
+        (error) => error,
+      )
+      expect(refusal).to.be.an('error')
+    },
+    { clients: ['service'], inside: true },
+  )
+
+  row('rfc9068-2.2.3-1', 'S', 'has the scope in the token', async (suite) => {
+    const { access_token, scope } = await suite.tokens({ scope: 'file.read file.write' })
+    expect(claims(access_token).scope).to.equal(scope)
+  })
+
+  row('rfc9068-3-1', 'M', 'has a default audience', async (suite) => {
+    expect(claims((await suite.tokens()).access_token).aud).to.be.a('string')
+  })
+
+  row(
+    'rfc9068-4-1',
+    'M',
+    'takes no other type of token',
+    async (suite) => {
+      const { id_token, access_token } = await suite.tokens({ scope: 'openid file.read' })
+      await refused(suite, id_token, 'ID token')
+      const { keys } = suite.inside
+      for (const typ of ['JWT', 'dpop+jwt', 'logout+jwt']) {
+        await refused(suite, await keys.sign('ES256', typ, claims(access_token)), typ)
+      }
+      const media = await keys.sign('ES256', 'application/at+jwt', claims(access_token))
+      expect((await suite.read(media)).status).to.equal(200)
+    },
+    { inside: true },
+  )
+
+  row(
+    'rfc9068-4-2',
+    'M',
+    'compares the issuer exactly',
+    async (suite) => {
+      const { access_token } = await suite.tokens()
+      const content = claims(access_token)
+      const token = await suite.inside.keys.sign('ES256', 'at+jwt', {
+        ...content,
+        iss: `${content.iss}/`,
+      })
+      await refused(suite, token, 'slash')
+    },
+    { inside: true },
+  )
+
+  row(
+    'rfc9068-4-3',
+    'M',
+    'takes only tokens for itself',
+    async (suite) => {
+      const { access_token } = await suite.tokens()
+      const sign = (aud: unknown) =>
+        suite.inside.keys.sign('ES256', 'at+jwt', { ...claims(access_token), aud })
+      for (const aud of [
+        'https://other.test/',
+        suite.target.issuer,
+        `${suite.target.resourceUrl}`,
+        [],
+      ]) {
+        await refused(suite, await sign(aud), String(aud))
+      }
+    },
+    { inside: true },
+  )
+
+  row('rfc9068-4-4', 'M', 'refuses alg none and HMAC with a public key', async (suite) => {
+    const { access_token } = await suite.tokens()
+    const { kid } = decodeProtectedHeader(access_token)
+    const content = claims(access_token)
+    await refused(
+      suite,
+      `${encode({ alg: 'none', typ: 'at+jwt', kid })}.${encode(content)}.`,
+      'none',
+    )
+    const { keys } = json(await suite.http.get(String((await suite.metadata()).jwks_uri))) as {
+      keys: JWK[]
+    }
+    for (const jwk of keys) {
+      const pem = await exportSPKI((await importJWK(jwk, jwk.alg)) as never)
+      const input = `${encode({ alg: 'HS256', typ: 'at+jwt', kid: jwk.kid })}.${encode(content)}`
+      for (const secret of [pem, JSON.stringify(jwk)]) {
+        await refused(
+          suite,
+          `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`,
+          'HS256',
+        )
+      }
+    }
+  })
+
+  row('rfc9068-4-5', 'M', 'takes keys from the server alone', async (suite) => {
+    const { access_token } = await suite.tokens()
+    const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+    const { exportJWK } = await import('jose')
+    const jwk = await exportJWK(publicKey)
+    const { kid } = decodeProtectedHeader(access_token)
+    for (const more of [
+      { jwk },
+      { jku: 'https://evil.test/jwks' },
+      { x5u: 'https://evil.test/x5u' },
+      { kid: 'other', jwk },
+    ]) {
+      const header = { alg: 'ES256', typ: 'at+jwt', ...(kid !== undefined && { kid }), ...more }
+      await refused(
+        suite,
+        await new SignJWT(claims(access_token)).setProtectedHeader(header).sign(privateKey),
+        JSON.stringify(more),
+      )
+    }
+  })
+
+  row(
+    'rfc9068-4-6',
+    'M',
+    'checks the expiry',
+    async (suite) => {
+      const { access_token } = await suite.tokens()
+      const now = Math.floor(Date.now() / 1000)
+      const token = await suite.inside.keys.sign('ES256', 'at+jwt', {
+        ...claims(access_token),
+        exp: now - 61,
+      })
+      await refused(suite, token, 'expired')
+    },
+    { inside: true },
+  )
+
+  row('rfc9068-4-8', 'B', 'parses JWS strictly', async (suite) => {
+    const { access_token } = await suite.tokens()
+    const [head = '', body = '', signature = ''] = access_token.split('.')
+    const { kid } = decodeProtectedHeader(access_token)
+    const header = `{"alg":"ES256","typ":"at+jwt","kid":"${kid}"`
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const last = alphabet[(alphabet.indexOf(signature.at(-1) ?? 'A') ^ 1) & 63] ?? ''
+    const bad = {
+      'duplicate keys': `${encode(`${header},"alg":"ES256"}`)}.${body}.${signature}`,
+      crit: `${encode(`${header},"crit":["x"],"x":1}`)}.${body}.${signature}`,
+      'extra dot': `${access_token}.`,
+      'four parts': `${access_token}.${signature}`,
+      'non-canonical': `${head}.${body}.${signature.slice(0, -1)}${last}`,
+      padded: `${head}.${body}.${signature}=`,
+      large: `${head}.${'A'.repeat(12_000)}.${signature}`,
+      empty: '..',
+      array: `${encode('[]')}.${body}.${signature}`,
+    }
+    for (const [what, token] of Object.entries(bad)) await refused(suite, token, what)
+    expect((await suite.read(access_token)).status).to.equal(200)
+  })
+
+  row('rfc9068-5-1', 'M', 'has an audience that ID tokens do not have', async (suite) => {
+    const { id_token, access_token } = await suite.tokens({ scope: 'openid file.read' })
+    expect([claims(id_token).aud].flat()).to.not.include([claims(access_token).aud].flat()[0])
+  })
+})
