@@ -1,5 +1,6 @@
 import { FuseError } from './errno.js'
 import type { Context } from './filesystem.js'
+import type { Busy } from './invalidation.js'
 import type { OperationName } from './protocol.js'
 import type { Header } from './request.js'
 
@@ -14,6 +15,8 @@ export class Call implements Context {
   readonly killPrivileges: boolean
   /** The kernel has its answer; whatever the operation still brings is given back. */
   answered = false
+  /** Keeps invalidations of the node waiting. */
+  busy: Busy | undefined
   #interrupted = false
   #controller: AbortController | undefined
 

@@ -1,7 +1,7 @@
 import type { Kernel, Node } from './filesystem.js'
 import { invalidateEntryMessage, invalidateInodeMessage } from './reply.js'
 
-/** Threads that may hang in the kernel while it waits for the pages or the directory that a message is about. */
+/** Threads that may wait in the kernel for the pages or the directory that a message is about. */
 export const INVALIDATION_THREADS = 2
 const OVERDUE_MILLISECONDS = 250
 
@@ -10,18 +10,25 @@ interface Waiting {
   readonly messages: Map<string, Buffer>
 }
 
+/** An operation that is being answered. */
+export interface Busy {
+  readonly node: Node
+  readonly since: number
+}
+
 /**
- * Messages to the kernel about what it must drop. The kernel takes the locks of the node for each, and whoever waits for
- * us to answer an operation may hold them: so a message is written on another thread, only one at a time, and not while
- * an operation on its node is being answered. One that has waited long (somebody reads without a pause) goes by a second
- * thread, so that it never holds up the others.
+ * Messages to the kernel about what it must drop. For each the kernel takes locks of the node, and who holds them may wait
+ * for us to answer an operation: so a message is written on another thread, one at a time, and not while an operation on its
+ * node is being answered. Where somebody works on a node without a pause, a message that is overdue goes by a second
+ * thread, but never while an operation is stuck: if this process were killed then, the kernel could not end that thread.
  */
 export class Invalidations implements Kernel {
   readonly #waiting = new Map<Node, Waiting>()
-  readonly #busy = new Map<Node, number>()
+  /** Oldest first. */
+  readonly #busy = new Map<Node, Set<Busy>>()
   readonly #write: (message: Buffer) => Promise<void>
   readonly #clock: () => number
-  #sending = { prompt: false, overdue: false }
+  readonly #sending = { prompt: false, overdue: false }
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -38,15 +45,20 @@ export class Invalidations implements Kernel {
     this.#add(node, `inode ${offset} ${length}`, invalidateInodeMessage(node, offset, length))
   }
 
-  operationBegins(node: Node): void {
-    this.#busy.set(node, (this.#busy.get(node) ?? 0) + 1)
+  operationBegins(node: Node): Busy {
+    const operation = { node, since: this.#clock() }
+    const others = this.#busy.get(node)
+    if (others === undefined) this.#busy.set(node, new Set([operation]))
+    else others.add(operation)
+    return operation
   }
 
-  operationEnds(node: Node): void {
-    const left = (this.#busy.get(node) ?? 1) - 1
-    if (left > 0) this.#busy.set(node, left)
-    else this.#busy.delete(node)
-    if (left === 0 && this.#waiting.has(node)) this.#send()
+  operationEnds(operation: Busy): void {
+    const { node } = operation
+    const left = this.#busy.get(node)
+    if (!left?.delete(operation) || left.size > 0) return
+    this.#busy.delete(node)
+    if (this.#waiting.has(node)) this.#send()
   }
 
   close(): void {
@@ -66,13 +78,19 @@ export class Invalidations implements Kernel {
   #send(): void {
     if (!this.#sending.prompt) this.#sendOne('prompt', (node) => !this.#busy.has(node))
     const due = this.#clock() - OVERDUE_MILLISECONDS
-    if (!this.#sending.overdue) this.#sendOne('overdue', (_, { since }) => since <= due)
+    const isOverdue = (node: Node, { since }: Waiting) => since <= due && !this.#isStuck(node, due)
+    if (!this.#sending.overdue) this.#sendOne('overdue', isOverdue)
     if (this.#waiting.size === 0 || this.#timer !== undefined) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#send()
     }, OVERDUE_MILLISECONDS)
     this.#timer.unref()
+  }
+
+  #isStuck(node: Node, due: number): boolean {
+    const [oldest] = this.#busy.get(node) ?? []
+    return oldest !== undefined && oldest.since <= due
   }
 
   #sendOne(way: 'prompt' | 'overdue', may: (node: Node, waiting: Waiting) => boolean): void {

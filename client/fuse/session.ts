@@ -122,8 +122,8 @@ export class Session {
     const call = new Call(message.op, from, message.fields)
     const fields = ownData(message)
     const keeps = fields === message.fields && message.op === 'write'
+    call.busy = this.#invalidations.operationBegins(call.node)
     this.#calls.set(call.unique, call)
-    this.#invalidations.operationBegins(call.node)
     const operation = OPERATIONS[message.op](this.#fs, call.node, fields, call)
     void operation
       .then(
@@ -133,7 +133,7 @@ export class Session {
       .finally(() => {
         if (keeps) this.#buffers.give(buffer)
         this.#calls.delete(call.unique)
-        this.#invalidations.operationEnds(call.node)
+        if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
         if (this.#calls.size === 0) this.#idle()
       })
     return keeps
@@ -181,6 +181,7 @@ export class Session {
     if (call.answered || !READ_ONLY.has(call.op)) return
     call.answered = true
     this.#answerErrno(call.unique, constants.errno.EINTR)
+    if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
   }
 
   /** @returns whether the kernel took the answer; it does not when the caller has gone */

@@ -11,6 +11,7 @@ export interface Settings {
   readonly options: MountOptions
   readonly validMilliseconds: number
   readonly keepCache: boolean
+  readonly directIo: boolean
 }
 
 export type Order =
@@ -22,7 +23,7 @@ export type Order =
   | { readonly kind: 'invalidate-inode'; readonly node: number }
   | { readonly kind: 'invalidate-entry'; readonly parent: number; readonly name: string }
   | { readonly kind: 'add-file'; readonly name: string }
-  | { readonly kind: 'stick' }
+  | { readonly kind: 'stick'; readonly how: Stickiness }
   | { readonly kind: 'stuck' }
   | { readonly kind: 'die' }
 
@@ -30,14 +31,22 @@ const BINDINGS: Record<string, () => Promise<Binding>> = {
   kernel: async () => kernelBinding,
 }
 
-/** While it sticks, read waits until its caller is interrupted. */
+/** What read does: its work, wait until its caller is interrupted, or wait for ever. */
+export type Stickiness = 'no' | 'heeding' | 'deaf'
+
 class StickyFileSystem extends MemoryFileSystem {
-  sticky = false
+  sticky: Stickiness = 'no'
+  readonly #release: (() => void)[] = []
   #reportStuck: () => void = () => undefined
   /** Somebody waits in read. */
   readonly stuck = new Promise<void>((resolve) => {
     this.#reportStuck = resolve
   })
+
+  stick(how: Stickiness): void {
+    this.sticky = how
+    if (how === 'no') for (const release of this.#release.splice(0)) release()
+  }
 
   override async read(
     node: number,
@@ -46,9 +55,11 @@ class StickyFileSystem extends MemoryFileSystem {
     size: number,
     context: Context,
   ): Promise<Buffer> {
-    if (!this.sticky) return super.read(node, handle, offset, size, context)
+    if (this.sticky === 'no') return super.read(node, handle, offset, size, context)
     this.#reportStuck()
-    return new Promise((_, reject) => {
+    return new Promise((resolve, reject) => {
+      this.#release.push(() => resolve(super.read(node, handle, offset, size, context)))
+      if (this.sticky === 'deaf') return
       context.signal.addEventListener('abort', () => reject(context.signal.reason))
     })
   }
@@ -81,7 +92,7 @@ async function obey(order: Order): Promise<unknown> {
     case 'add-file':
       return fs.addFromOutside(order.name)
     case 'stick':
-      fs.sticky = true
+      fs.stick(order.how)
       return undefined
     case 'stuck':
       return fs.stuck
@@ -99,6 +110,7 @@ function send(message: object): Promise<void> {
 async function hold(settings: Settings): Promise<void> {
   fs.validMilliseconds = settings.validMilliseconds
   fs.keepCache = settings.keepCache
+  fs.directIo = settings.directIo
   const binding = await BINDINGS.kernel?.()
   if (binding === undefined) throw new Error('no such binding')
   mounted = await binding(settings.directory, fs, settings.options)

@@ -46,6 +46,7 @@ export class MemoryFileSystem implements FileSystem {
   readonly counts = new Map<string, number>()
   validMilliseconds = 0
   keepCache = false
+  directIo = false
   #next = ROOT + 1
   readonly #listings = new Map<number, [string, number][]>()
   #nextHandle = 1
@@ -73,8 +74,10 @@ export class MemoryFileSystem implements FileSystem {
     this.count('lookup')
     if (Buffer.byteLength(name) > 255) throw new PosixError('ENAMETOOLONG')
     const ino = this.#directory(parent).entries.get(name)
-    if (ino === undefined) throw new PosixError('ENOENT')
-    return this.#entry(this.#inode(ino))
+    if (ino !== undefined) return this.#entry(this.#inode(ino))
+    const { validMilliseconds } = this
+    if (validMilliseconds === 0) throw new PosixError('ENOENT')
+    return { ...this.#uncounted(this.#inode(ROOT)), node: 0, validMilliseconds }
   }
 
   forget(node: number, count: number): void {
@@ -475,7 +478,7 @@ export class MemoryFileSystem implements FileSystem {
 
   #open(inode: MemoryInode): FuseOpen {
     inode.opened++
-    return { handle: this.#nextHandle++, keepCache: this.keepCache, directIo: false }
+    return { handle: this.#nextHandle++, keepCache: this.keepCache, directIo: this.directIo }
   }
 
   #list(handle: number, offset: number, size: number) {

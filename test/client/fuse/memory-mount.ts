@@ -23,6 +23,7 @@ export interface Wanted {
   readonly options?: Partial<MountOptions>
   readonly validMilliseconds?: number
   readonly keepCache?: boolean
+  readonly directIo?: boolean
   readonly threads?: number
   readonly user?: { uid: number; gid: number }
 }
@@ -54,6 +55,7 @@ export class MemoryMount {
       options: { ...OPTIONS, ...wanted.options },
       validMilliseconds: wanted.validMilliseconds ?? 0,
       keepCache: wanted.keepCache ?? false,
+      directIo: wanted.directIo ?? false,
     }
     const options: ForkOptions = {
       execArgv: ['--import', 'tsx'],
