@@ -54,6 +54,12 @@ export function apiHeaders(issuer: string): RequestHandler {
   }
 }
 
+/** What is between the pages belongs to one person as much as they do. */
+export const noStore: RequestHandler = (_request, response, next) => {
+  response.set('Cache-Control', 'no-store')
+  next()
+}
+
 /** "localhost" and addresses are shared by every program of a machine. */
 function hasName(issuer: string): boolean {
   const { hostname } = new URL(issuer)

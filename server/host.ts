@@ -30,11 +30,16 @@ export function expectedHost(issuer: string, pages: Pages): RequestHandler {
         message: `You came here as ${used}, but this server is set up as ${issuer}. Whoever runs it can change that: COFFER_ISSUER must be the address that people use.`,
         error: undefined,
         link: {
-          href: issuer + request.originalUrl.replace(/^\/+/, '/'),
+          href: issuer + pathOf(request.originalUrl),
           text: `Go to ${expected.host}`,
         },
         request_id: response.locals.requestId,
       },
     )
   }
+}
+
+/** The path to link to; a client may also send a whole URL as its target (RFC 9112 section 3.2.2). */
+function pathOf(target: string): string {
+  return target.startsWith('/') ? target.replace(/^\/+/, '/') : '/'
 }

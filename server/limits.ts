@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import type { LimitStore } from './database/limits.js'
 import { address } from './sessions.js'
@@ -58,10 +58,12 @@ export function limits({ store, loginFailures, tokenFailures, knows }: LimitOpti
       failures('login', 'Too many failed attempts from your address', {
         windowMs: 15 * MINUTE,
         limit: loginFailures,
+        requestWasSuccessful: wasLetIn,
       }),
       failures('account', 'Too many failed attempts for this account', {
         windowMs: 15 * MINUTE,
         limit: loginFailures * 4,
+        requestWasSuccessful: wasLetIn,
         keyGenerator: accountKey,
         skip: (request) => knows(accountKey(request), address(request)),
       }),
@@ -72,6 +74,11 @@ export function limits({ store, loginFailures, tokenFailures, knows }: LimitOpti
       requestWasSuccessful: (_request, response) => response.statusCode !== 401,
     }),
   }
+}
+
+/** Whoever is refused gets a 403; that the server was busy is nobody's failure. */
+function wasLetIn(_request: Request, response: Response): boolean {
+  return response.statusCode !== 403
 }
 
 /** An IPv6 customer has a whole prefix: it counts as one address. */

@@ -2,6 +2,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import type { Grants } from '../../oauth/index.js'
 import { AccountError, newPassword } from '../accounts.js'
 import type { SessionTable } from '../database/sessions.js'
+import { noStore } from '../headers.js'
 import { Busy } from '../passwords.js'
 import { address, type SignedIn } from '../sessions.js'
 import type { Site } from '../site.js'
@@ -74,6 +75,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
   }
 
   const router = Router()
+  router.use('/account', noStore)
 
   router.get('/', (_request, response) => response.redirect(303, '/account'))
 

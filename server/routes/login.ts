@@ -1,5 +1,6 @@
 import express, { type Request, type RequestHandler, type Response, Router } from 'express'
 import { FormRefused } from '../errors.js'
+import { noStore } from '../headers.js'
 import { Busy } from '../passwords.js'
 import { type ReturnTo, returnTo } from '../return-to.js'
 import { address } from '../sessions.js'
@@ -47,6 +48,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
   }
 
   const router = Router()
+  router.use('/login', noStore)
 
   router.get('/login', async (request, response) => {
     const { return_to, reauthenticate, login_hint } = request.query
