@@ -13,7 +13,7 @@ const SLOW = 300_000
 describe('a real tree on the mount', () => {
   let server: TestServer
   let home: Machine
-  let tree: { path: string; files: number }
+  let tree: { path: string; entries: number }
 
   before(async function () {
     requires(this, 'fuse')
@@ -27,7 +27,7 @@ describe('a real tree on the mount', () => {
   })
 
   it('is the same after cp -a, unmount and mount again', async () => {
-    expect(tree.files).to.be.above(2000)
+    expect(tree.entries).to.be.above(2000)
     const mount = await home.mount()
     await run('cp', ['-a', tree.path, join(mount.directory, 'npm')], { timeoutMilliseconds: SLOW })
     await mount.unmount()
