@@ -31,18 +31,16 @@ export class SqliteStorage implements Storage {
   readonly #timer: NodeJS.Timeout
   #sweeping: Promise<void>
   #closed = false
+  readonly #stopped = () => this.#closed
 
   constructor(engine: Engine) {
     this.#engine = engine
-    const stopped = () => this.#closed
-    this.#sweeping = this.#sweep(async () => {
+    this.#sweeping = this.#swept(async () => {
       await sweepBuilding(engine)
-      await sweepContents(engine, engine.generations.start, stopped)
-      await sweepUnused(engine, stopped)
+      await sweepContents(engine, engine.generations.start, this.#stopped)
+      await sweepUnused(engine, this.#stopped)
     })
-    this.#timer = setInterval(() => {
-      this.#sweeping = this.#sweeping.then(() => this.#sweep(() => sweepUnused(engine, stopped)))
-    }, SWEEP_MILLISECONDS)
+    this.#timer = setInterval(() => void this.sweep(), SWEEP_MILLISECONDS)
     this.#timer.unref()
   }
 
@@ -74,6 +72,13 @@ export class SqliteStorage implements Storage {
     return { bytes, inodes, maxBytes: max_bytes, maxInodes: max_inodes }
   }
 
+  /** Takes away what nobody uses any more; happens by itself every hour. */
+  async sweep(): Promise<void> {
+    const before = this.#sweeping
+    this.#sweeping = before.then(() => this.#swept(() => sweepUnused(this.#engine, this.#stopped)))
+    await this.#sweeping
+  }
+
   /** Resolves when what a crash left has been swept. */
   async swept(): Promise<void> {
     await this.#sweeping
@@ -98,7 +103,7 @@ export class SqliteStorage implements Storage {
   }
 
   /** A sweep is no request's business: what it could not do, the next one does. */
-  async #sweep(work: () => Promise<unknown>): Promise<void> {
+  async #swept(work: () => Promise<unknown>): Promise<void> {
     try {
       await work()
     } catch {

@@ -18,7 +18,7 @@ interface Check {
   /** Rows that are wrong: any columns of Wrong. */
   readonly sql: string
   /** Puts one right; without it, only the owner can. */
-  readonly repair?: (engine: Engine, database: Database, wrong: Wrong) => void
+  readonly repair?: (engine: () => Engine, database: Database, wrong: Wrong) => void
 }
 
 const DIRECTORY = '(i.mode & 61440) = 16384'
@@ -35,8 +35,16 @@ const LINKS = `CASE WHEN NOT ${DIRECTORY} THEN (SELECT count(*) FROM entries e W
   ELSE 2 + (SELECT count(*) FROM entries e JOIN inodes c ON c.ino = e.ino
             WHERE e.directory = i.ino AND (c.mode & 61440) = 16384) END`
 
-/** What must hold between the rows, in the order in which it can be repaired: names first, counts last. */
+/** What must hold between the rows, in the order in which it can be repaired: numbers, names, counts. */
 export const METADATA_CHECKS = {
+  'counter behind': {
+    sql: `SELECT 'the counter "' || c.name || '" is behind' AS text, c.name, m.value FROM counters c JOIN (
+          SELECT 'ino' AS name, coalesce(max(ino), 0) + 1 AS value FROM inodes UNION ALL
+          SELECT 'generation', coalesce(max(generation), 0) + 1 FROM inodes) m ON m.name = c.name WHERE c.value < m.value`,
+    repair: (_engine, database, { name, value }) => {
+      database.prepare('UPDATE counters SET value = ? WHERE name = ?').run(value, name)
+    },
+  },
   'tree without root': {
     sql: `SELECT 'the root of ' || t.owner || ' is missing' AS text, t.id AS tree FROM trees t
           LEFT JOIN inodes i ON i.ino = t.root AND i.tree = t.id AND ${DIRECTORY} WHERE i.ino IS NULL`,
@@ -80,7 +88,7 @@ export const METADATA_CHECKS = {
     sql: `SELECT 'inode ' || k.ino || ' is kept although it is gone or has a name' AS text, k.ino FROM kept k
           LEFT JOIN inodes i ON i.ino = k.ino WHERE i.ino IS NULL OR EXISTS (SELECT 1 FROM entries e WHERE e.ino = k.ino)`,
     repair: (engine, _database, { ino }) => {
-      engine.sql.unkeep.run(ino)
+      engine().sql.unkeep.run(ino)
     },
   },
   'lost directory': {
@@ -89,20 +97,20 @@ export const METADATA_CHECKS = {
           ORDER BY EXISTS (SELECT 1 FROM entries e WHERE e.ino = i.ino), i.ino LIMIT 1`,
     repair: (engine, database, wrong) => {
       database.prepare('DELETE FROM entries WHERE ino = ?').run(wrong.ino)
-      find(engine, wrong)
+      find(engine(), wrong)
     },
   },
   'lost inode': {
     sql: `SELECT 'inode ' || i.ino || ' has no name' AS text, i.ino, i.tree FROM inodes i
           WHERE NOT ${DIRECTORY} AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.ino = i.ino)
           AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.ino = i.ino)`,
-    repair: (engine, _database, wrong) => find(engine, wrong),
+    repair: (engine, _database, wrong) => find(engine(), wrong),
   },
   'attribute without inode': {
     sql: `SELECT 'the attribute ' || x.name || ' belongs to no inode' AS text, x.ino, x.name FROM xattrs x
           LEFT JOIN inodes i ON i.ino = x.ino WHERE i.ino IS NULL`,
     repair: (engine, _database, { ino, name }) => {
-      engine.sql.removeXattr.run(ino, name)
+      engine().sql.removeXattr.run(ino, name)
     },
   },
   'wrong link count': {
@@ -129,20 +137,13 @@ export const METADATA_CHECKS = {
         .run(tree)
     },
   },
-  'counter behind': {
-    sql: `SELECT 'the counter "' || c.name || '" is behind' AS text, c.name, m.value FROM counters c JOIN (
-          SELECT 'ino' AS name, coalesce(max(ino), 0) + 1 AS value FROM inodes UNION ALL
-          SELECT 'generation', coalesce(max(generation), 0) + 1 FROM inodes) m ON m.name = c.name WHERE c.value < m.value`,
-    repair: (_engine, database, { name, value }) => {
-      database.prepare('UPDATE counters SET value = ? WHERE name = ?').run(value, name)
-    },
-  },
 } as const satisfies Record<string, Check>
 
 export type MetadataProblem = keyof typeof METADATA_CHECKS
 
-function deleteEntry(engine: Engine, _database: Database, { directory, name }: Wrong): void {
-  engine.sql.deleteEntry.run(directory, name)
+function deleteEntry(engine: () => Engine, _database: Database, wrong: Wrong): void {
+  const { directory, name } = wrong
+  engine().sql.deleteEntry.run(directory, name)
 }
 
 /** Gives something without a name one in lost+found; link counts are put right afterwards. */

@@ -52,17 +52,31 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   }
   // Its tables cannot be trusted, so nothing is built on them.
   if (count.found > 0) return count
-  const engine = mode === 'repair' ? createEngine(options) : undefined
-  if (engine !== undefined) await putBackAll(engine)
+  if (mode !== 'repair') {
+    checkMetadata(database, undefined, report)
+    await checkContent(options, undefined, report)
+    return count
+  }
+  // Made at its first use: by then the counters it takes its numbers from are right.
+  let made: Engine | undefined
+  const engine = () => {
+    made ??= createEngine(options)
+    return made
+  }
   checkMetadata(database, engine, report)
-  await checkContent(options, engine, report)
-  if (engine !== undefined) await engine.contents.close()
+  await putBackAll(engine())
+  await checkContent(options, engine(), report)
+  await engine().contents.close()
   return count
 }
 
 type Report = (problem: Problem, text: string, repaired: boolean) => void
 
-function checkMetadata(database: Database, engine: Engine | undefined, report: Report): void {
+function checkMetadata(
+  database: Database,
+  engine: (() => Engine) | undefined,
+  report: Report,
+): void {
   for (const [problem, check] of Object.entries(METADATA_CHECKS)) {
     const repair = 'repair' in check ? check.repair : undefined
     let before: string | undefined
