@@ -58,12 +58,12 @@ export function limits({ store, loginFailures, tokenFailures, knows }: LimitOpti
       failures('login', 'Too many failed attempts from your address', {
         windowMs: 15 * MINUTE,
         limit: loginFailures,
-        requestWasSuccessful: wasLetIn,
+        requestWasSuccessful: wasNoGuess,
       }),
       failures('account', 'Too many failed attempts for this account', {
         windowMs: 15 * MINUTE,
         limit: loginFailures * 4,
-        requestWasSuccessful: wasLetIn,
+        requestWasSuccessful: wasNoGuess,
         keyGenerator: accountKey,
         skip: (request) => knows(accountKey(request), address(request)),
       }),
@@ -76,9 +76,13 @@ export function limits({ store, loginFailures, tokenFailures, knows }: LimitOpti
   }
 }
 
-/** Whoever is refused gets a 403; that the server was busy is nobody's failure. */
-function wasLetIn(_request: Request, response: Response): boolean {
-  return response.statusCode !== 403
+/** Marks the answer to a wrong password: nothing else is a guess, neither an old form nor a busy server. */
+export function countAsGuess(response: Response): void {
+  response.locals.guess = true
+}
+
+function wasNoGuess(_request: Request, response: Response): boolean {
+  return response.locals.guess !== true
 }
 
 /** An IPv6 customer has a whole prefix: it counts as one address. */

@@ -3,6 +3,7 @@ import type { Grants } from '../../oauth/index.js'
 import { AccountError, newPassword } from '../accounts.js'
 import type { SessionTable } from '../database/sessions.js'
 import { noStore } from '../headers.js'
+import { countAsGuess } from '../limits.js'
 import { Busy } from '../passwords.js'
 import { address, type SignedIn } from '../sessions.js'
 import type { Site } from '../site.js'
@@ -125,6 +126,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
         const { sub: subject } = session
         const failed = { event: 'password.change', outcome: 'failure', subject } as const
         site.audit({ ...failed, address: address(request) })
+        countAsGuess(response)
         return await refuse(403, 'The current password is not right. Nothing was changed.')
       }
       await accounts.changePassword(user.id, password, { temporary: false })

@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler, type Response, Router } from 'express'
 import { FormRefused } from '../errors.js'
 import { noStore } from '../headers.js'
+import { countAsGuess } from '../limits.js'
 import { Busy } from '../passwords.js'
 import { type ReturnTo, returnTo } from '../return-to.js'
 import { address } from '../sessions.js'
@@ -97,6 +98,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
         detail: known === undefined ? 'unknown user name' : undefined,
       })
       if (user === undefined) {
+        countAsGuess(response)
         await again(403, WRONG)
         return
       }

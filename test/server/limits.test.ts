@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { openDatabase } from '../../server/database/database.js'
 import { LimitStore, sweepLimits } from '../../server/database/limits.js'
-import { type Running, signIn, startSite } from './running.js'
+import { field, type Running, signIn, startSite } from './running.js'
 
 const WRONG = { password: 'a wrong password' }
 
@@ -47,6 +47,32 @@ describe('failed logins', () => {
   it('do not include those that succeed', async () => {
     for (let count = 0; count < 5; count++) {
       expect((await attempt({}, '192.0.2.1')).status).to.equal(303)
+    }
+  })
+
+  it('do not include forms that were too old', async () => {
+    for (let count = 0; count < 5; count++) {
+      expect((await attempt({ csrf_token: 'old' }, '192.0.2.1')).status).to.equal(403)
+    }
+    expect((await attempt({}, '192.0.2.1')).status).to.equal(303)
+  })
+
+  it('include guesses at the current password on the account page', async () => {
+    const browser = site.browser()
+    await signIn(browser, {}, from('192.0.2.1'))
+    for (const status of [403, 403, 403, 429]) {
+      const page = await browser.get('/account')
+      const answer = await browser
+        .post('/account/password')
+        .set(from('192.0.2.1'))
+        .type('form')
+        .send({
+          csrf_token: field(page.text, 'csrf_token'),
+          current_password: 'a wrong password',
+          new_password: 'another password',
+          repeated_password: 'another password',
+        })
+      expect(answer.status).to.equal(status)
     }
   })
 
