@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { FileName } from './path.js'
+import type { Ino, Inode, Tree } from './storage.js'
+import { END, encodeMember, padding } from './tar.js'
+
+const PAGE = 1000
+const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map()
+
+/** Writes a directory of a user, with all attributes, as a plain tree. @throws Error with what tar(1) complained about */
+export async function exportTree(tree: Tree, from: Ino, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
+  const options = ['--extract', '--file=-', `--directory=${to}`, '--preserve-permissions']
+  const tar = spawn(
+    'tar',
+    [...options, '--delay-directory-restore', '--xattrs', '--xattrs-include=*'],
+    {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    },
+  )
+  const ended = tarEnded(tar)
+  const [sent] = await Promise.allSettled([
+    pipeline(Readable.from(archive(tree, from), { objectMode: false }), tar.stdin),
+    ended,
+  ])
+  await ended
+  if (sent.status === 'rejected') throw sent.reason
+}
+
+/** Resolves when tar(1) has ended well. */
+export async function tarEnded(tar: ReturnType<typeof spawn>): Promise<void> {
+  let complaint = ''
+  tar.stderr?.on('data', (text: Buffer) => {
+    if (complaint.length < COMPLAINT_MAX) complaint += text
+  })
+  const [code] = await once(tar, 'close')
+  if (code !== 0) throw new Error(`tar failed: ${complaint.trim() || `exit status ${code}`}`)
+}
+
+const COMPLAINT_MAX = 4096
+
+/** A pax archive of a directory and all below it. Memory grows with its depth and with the hard links, not with the files. */
+export async function* archive(tree: Tree, from: Ino): AsyncGenerator<Buffer> {
+  const firstNames = new Map<Ino, string>()
+  yield* members(tree, await tree.stat(from), '.', firstNames)
+  yield END
+}
+
+async function* members(
+  tree: Tree,
+  inode: Inode,
+  path: string,
+  firstNames: Map<Ino, string>,
+): AsyncGenerator<Buffer> {
+  const { type, mode, uid, gid, mtime, atime, rdev } = inode
+  // A socket is made by who listens at it.
+  if (type === 'socket') return
+  const first = firstNames.get(inode.ino)
+  const common = { path, mode, uid, gid, mtime, atime, rdev }
+  if (first !== undefined) {
+    yield encodeMember({ ...common, type: 'link', size: 0, linkpath: first, xattrs: NO_XATTRS })
+    return
+  }
+  if (type !== 'directory' && inode.nlink > 1) firstNames.set(inode.ino, path)
+  const xattrs = new Map<string, Buffer>()
+  for (const name of await tree.listXattrs(inode.ino)) {
+    xattrs.set(name, await tree.getXattr(inode.ino, name))
+  }
+  if (type === 'file') {
+    yield* file(tree, inode.ino, (size) =>
+      encodeMember({ ...common, type, size, linkpath: '', xattrs }),
+    )
+    return
+  }
+  yield encodeMember({ ...common, type, size: 0, linkpath: inode.target ?? '', xattrs })
+  if (type !== 'directory') return
+  for (let after: FileName | undefined; ; ) {
+    const page = { limit: PAGE, ...(after !== undefined && { after }) }
+    const entries = await tree.list(inode.ino, page)
+    for (const { name, inode } of entries)
+      yield* members(tree, inode, `${path}/${name}`, firstNames)
+    after = entries.at(-1)?.name
+    if (after === undefined) return
+  }
+}
+
+async function* file(
+  tree: Tree,
+  ino: Ino,
+  encode: (size: number) => Buffer,
+): AsyncGenerator<Buffer> {
+  const content = await tree.open(ino)
+  const { size } = content.inode
+  yield encode(size)
+  for await (const chunk of content.stream(0, size - 1)) yield chunk
+  yield padding(size)
+}

@@ -1,0 +1,253 @@
+import { spawn } from 'node:child_process'
+import { FileError } from '../errors.js'
+import { tarEnded } from './export.js'
+import { type FileName, fileName } from './path.js'
+import type { Ino, Inode, NewInode, Place, Tree } from './storage.js'
+import { BLOCK, decodeHeader, extendMember, type Member } from './tar.js'
+
+export interface Imported {
+  readonly files: number
+  readonly bytes: number
+  readonly skipped: number
+}
+
+/** Says which member could not be imported, and why; the others are. */
+export type Skip = (path: string, reason: string) => void
+
+/** The largest extended header that is taken: names and xattrs of one member. */
+const EXTENDED_MAX = 16 * 1024 * 1024
+
+/** Takes in a plain tree with all attributes below a directory. What exists there stays as it is. */
+export async function importTree(
+  tree: Tree,
+  into: Ino,
+  from: string,
+  skip: Skip,
+): Promise<Imported> {
+  const options = ['--create', '--file=-', '--format=posix', `--directory=${from}`]
+  const tar = spawn('tar', [...options, '--xattrs', '--xattrs-include=*', '--numeric-owner', '.'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = tarEnded(tar)
+  // Awaited below; until then its failure is nobody's.
+  ended.catch(() => {})
+  try {
+    return await importArchive(tree, into, tar.stdout, skip)
+  } finally {
+    tar.kill()
+    await ended
+  }
+}
+
+/** Takes in a pax archive below a directory. */
+export async function importArchive(
+  tree: Tree,
+  into: Ino,
+  source: AsyncIterable<Buffer>,
+  skip: Skip,
+): Promise<Imported> {
+  const input = new Input(source)
+  const importing = new Importing(tree, into)
+  const count = { files: 0, bytes: 0, skipped: 0 }
+  let extended: Buffer | undefined
+  for (;;) {
+    const block = await input.take(BLOCK)
+    const header = decodeHeader(block)
+    if (header === undefined) break
+    const { typeflag } = header
+    if (typeflag === 'x' || typeflag === 'g') {
+      const { size } = header.member
+      if (size > EXTENDED_MAX) throw new Error('an extended header of the archive is too large')
+      const records = await input.take(size)
+      if (typeflag === 'x') extended = records
+      await input.skip((BLOCK - (size % BLOCK)) % BLOCK)
+      continue
+    }
+    const member = extended === undefined ? header.member : extendMember(header.member, extended)
+    extended = undefined
+    const size = member.type === 'file' ? member.size : 0
+    const content = input.part(size)
+    try {
+      await importing.member(member, content)
+      count.files += 1
+      count.bytes += size
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error
+      count.skipped += 1
+      skip(member.path, error.message)
+    }
+    for await (const _rest of content) {
+      // What was not used of a refused file.
+    }
+    await input.skip((BLOCK - (size % BLOCK)) % BLOCK)
+  }
+  await importing.end()
+  await input.drain()
+  return count
+}
+
+interface OpenDirectory {
+  readonly names: readonly FileName[]
+  readonly ino: Ino
+  readonly member: Member
+}
+
+/** Members one after the other; a directory gets its times when all that is in it has come. */
+class Importing {
+  readonly #tree: Tree
+  readonly #into: Ino
+  #open: OpenDirectory[] = []
+
+  constructor(tree: Tree, into: Ino) {
+    this.#tree = tree
+    this.#into = into
+  }
+
+  async member(member: Member, content: AsyncIterable<Buffer>): Promise<void> {
+    const names = namesOf(member.path)
+    await this.#leave(names)
+    const name = names.at(-1)
+    if (name === undefined) {
+      this.#open.push({ names, ino: this.#into, member })
+      return
+    }
+    const place = { directory: await this.#directory(names.slice(0, -1)), name }
+    const inode = await this.#make(place, member, content)
+    if (inode === undefined) return
+    for (const [key, value] of member.xattrs) {
+      await this.#tree.setXattr(inode.ino, key, value, 'either', {})
+    }
+    if (member.type === 'directory') this.#open.push({ names, ino: inode.ino, member })
+  }
+
+  async end(): Promise<void> {
+    while (this.#open.length > 0) await this.#close()
+  }
+
+  /** Ends the directories that do not hold this path. */
+  async #leave(names: readonly FileName[]): Promise<void> {
+    for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
+      const holds =
+        top.names.length < names.length && top.names.every((name, i) => name === names[i])
+      if (holds) return
+      await this.#close()
+    }
+  }
+
+  async #close(): Promise<void> {
+    const directory = this.#open.pop()
+    if (directory === undefined) return
+    const { mode, uid, gid, mtime, atime } = directory.member
+    const changes = { mode, uid, gid, mtime, ...(atime !== undefined && { atime }) }
+    await this.#tree.setAttributes(directory.ino, changes, () => {}, {})
+  }
+
+  async #directory(names: readonly FileName[]): Promise<Ino> {
+    const top = this.#open.at(-1)
+    if (top !== undefined && top.names.length === names.length) return top.ino
+    return (await this.#tree.walk(this.#into, names)).ino
+  }
+
+  async #make(
+    place: Place,
+    member: Member,
+    content: AsyncIterable<Buffer>,
+  ): Promise<Inode | undefined> {
+    const { mode, uid, gid, mtime, atime } = member
+    const attributes = { mode, uid, gid, mtime, ...(atime !== undefined && { atime }) }
+    if (member.type === 'link') {
+      const first = await this.#tree.walk(this.#into, namesOf(member.linkpath))
+      await this.#tree.link(first.ino, place, {})
+      return undefined
+    }
+    if (member.type !== 'file') {
+      return this.#tree.make(place, newInode(member), attributes, {})
+    }
+    const upload = await this.#tree.upload({ size: member.size })
+    try {
+      await upload.write(content)
+      return (await upload.commit(place, attributes, isNew, {})).inode
+    } catch (error) {
+      await upload.abort()
+      throw error
+    }
+  }
+}
+
+function isNew(current: Inode | undefined): void {
+  if (current !== undefined) throw new FileError('EEXIST', 'it exists already')
+}
+
+function newInode({ type, linkpath, rdev }: Member): NewInode {
+  switch (type) {
+    case 'symlink':
+      return { type, target: linkpath }
+    case 'chardev':
+    case 'blockdev':
+      return { type, rdev }
+    case 'directory':
+    case 'fifo':
+      return { type }
+    case 'file':
+    case 'link':
+    case 'socket':
+      throw new FileError('ENOTSUP', 'this type of file cannot be imported')
+  }
+}
+
+function namesOf(path: string): FileName[] {
+  return path
+    .split('/')
+    .filter((name) => name !== '.' && name !== '')
+    .map(fileName)
+}
+
+/** Bytes of a stream, taken in pieces of known sizes. */
+class Input {
+  readonly #source: AsyncIterator<Buffer>
+  #rest: Buffer = Buffer.alloc(0)
+
+  constructor(source: AsyncIterable<Buffer>) {
+    this.#source = source[Symbol.asyncIterator]()
+  }
+
+  async take(size: number): Promise<Buffer> {
+    const pieces: Buffer[] = []
+    for await (const piece of this.part(size)) pieces.push(piece)
+    return Buffer.concat(pieces)
+  }
+
+  /** The next so many bytes; may be read in several loops until they are used up. */
+  part(size: number): AsyncIterable<Buffer> {
+    let left = size
+    const next = async (): Promise<IteratorResult<Buffer>> => {
+      if (left === 0) return { done: true, value: undefined }
+      const piece = await this.#some(left)
+      left -= piece.length
+      return { done: false, value: piece }
+    }
+    return { [Symbol.asyncIterator]: () => ({ next }) }
+  }
+
+  async skip(size: number): Promise<void> {
+    await this.take(size)
+  }
+
+  /** What follows the end of the archive. */
+  async drain(): Promise<void> {
+    for (let next = await this.#source.next(); !next.done; next = await this.#source.next()) {
+      // Blocks that tar(1) fills its last record with.
+    }
+  }
+
+  async #some(most: number): Promise<Buffer> {
+    while (this.#rest.length === 0) {
+      const next = await this.#source.next()
+      if (next.done) throw new Error('the archive ends too early')
+      this.#rest = next.value
+    }
+    const piece = this.#rest.subarray(0, most)
+    this.#rest = this.#rest.subarray(piece.length)
+    return piece
+  }
+}

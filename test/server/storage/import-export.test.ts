@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect } from 'chai'
+import { exportTree } from '../../../server/storage/export.js'
+import { importTree } from '../../../server/storage/import.js'
+import { fileName as name } from '../../../server/storage/path.js'
+import type { Tree } from '../../../server/storage/storage.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { put, read } from './contract.js'
+import { type TemporaryStorage, temporaryStorage } from './temporary.js'
+
+const run = promisify(execFile)
+
+/** Every attribute of a plain tree that find(1) can tell. */
+async function listing(directory: string): Promise<string> {
+  const { stdout } = await run(
+    'find',
+    ['.', '-printf', '%P %y %m %U %G %n %l %T@ %s\\n', '-type', 'f', '-exec', 'sha1sum', '{}', ';'],
+    { cwd: directory, maxBuffer: 1e8 },
+  )
+  // The size of a directory is the host's affair.
+  return stdout
+    .split('\n')
+    .map((line) => line.replace(/^(\S* d .*) \d+$/, '$1'))
+    .sort()
+    .join('\n')
+}
+
+describe('import and export', () => {
+  let subject: TemporaryStorage
+  let tree: Tree
+  let directory: string
+
+  beforeEach(async () => {
+    subject = await temporaryStorage()
+    tree = await subject.storage.tree('ann')
+    directory = await temporaryDirectory('export')
+  })
+  afterEach(async () => {
+    await subject.close()
+    await removeDirectory(directory)
+  })
+
+  const none = (path: string, reason: string) => {
+    throw new Error(`${path}: ${reason}`)
+  }
+
+  it('brings a plain tree in and out again, with all attributes', async () => {
+    const from = join(directory, 'from')
+    const long = 'n'.repeat(200)
+    await mkdir(join(from, 'sub', long), { recursive: true })
+    await writeFile(join(from, 'sub', long, 'ü \u{1f600}'), 'deep')
+    await writeFile(join(from, 'big'), Buffer.alloc(3_000_001, 'x'))
+    await writeFile(join(from, 'empty'), '')
+    const script = `
+      chmod 4750 big; ln big sub/hard; ln -s '../\u00fc' sub/soft; mkfifo -m 600 sub/fifo
+      touch -d '1965-01-02 03:04:05.000000001 UTC' empty
+      touch -h -d '2001-02-03 04:05:06.123456789 UTC' sub/soft
+      chmod 500 sub/${long}; touch -d '2030-01-01 00:00:00.999999999 UTC' sub/${long} sub .`
+    await run('sh', ['-c', script], { cwd: from })
+    const imported = await importTree(tree, tree.root, from, none)
+    expect(imported).to.include({ skipped: 0, bytes: 3_000_005 })
+    const empty = await tree.lookup(tree.root, name('empty'))
+    expect(empty.mtime).to.equal(BigInt(Date.UTC(1965, 0, 2, 3, 4, 5)) * 1_000_000n + 1n)
+    const to = join(directory, 'to')
+    await exportTree(tree, tree.root, to)
+    expect(await listing(to)).to.equal(await listing(from))
+    expect((await stat(join(to, 'sub/hard'))).nlink).to.equal(2)
+    expect(await subject.problems()).to.deep.equal([])
+    await run('chmod', ['-R', 'u+w', directory])
+  })
+
+  it('carries xattrs, and devices as far as tar may make them', async () => {
+    const { ino } = await put(tree, { directory: tree.root, name: name('f') }, 'x')
+    const value = Buffer.from([0, 10, 61, 255])
+    await tree.setXattr(ino, 'user.coffer', value, 'either', {})
+    await exportTree(tree, tree.root, join(directory, 'out'))
+    const other = await subject.storage.tree('bob')
+    await importTree(other, other.root, join(directory, 'out'), none)
+    const back = await other.lookup(other.root, name('f'))
+    expect(await other.getXattr(back.ino, 'user.coffer')).to.deep.equal(value)
+  })
+
+  it('leaves what exists as it is and says so', async () => {
+    await writeFile(join(directory, 'a'), 'new')
+    await writeFile(join(directory, 'b'), 'new')
+    const { ino } = await put(tree, { directory: tree.root, name: name('a') }, 'old')
+    const skipped: string[] = []
+    const imported = await importTree(tree, tree.root, directory, (path) => skipped.push(path))
+    expect(imported.skipped).to.equal(1)
+    expect(skipped).to.deep.equal(['./a'])
+    expect(await read(tree, ino)).to.equal('old')
+    expect((await tree.lookup(tree.root, name('b'))).size).to.equal(3)
+  })
+
+  it('says what is wrong with the directory', async () => {
+    const missing = join(directory, 'missing')
+    const outcome = await importTree(tree, tree.root, missing, none).then(
+      () => 'it succeeded',
+      (error: Error) => error.message,
+    )
+    expect(outcome).to.match(/tar failed: .*missing/)
+  })
+})
