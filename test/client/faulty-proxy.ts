@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { createServer, request as forward } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { TestServer } from '../support/server.js'
+
+/**
+ * Stands between client and server. `fault` decides on each request:
+ * - `pass`: forwards it and the answer
+ * - `lose the answer`: lets the server carry it out, then cuts the connection
+ * - `cut`: cuts the connection without telling the server
+ * - `silence`: takes the request and never says anything
+ * - a status: answers it, without telling the server
+ */
+export type Fault = 'pass' | 'lose the answer' | 'cut' | 'silence' | number
+
+export interface FaultyProxy {
+  readonly url: string
+  fault: (request: IncomingMessage) => Fault
+  /** Method and target of everything that reached the server. */
+  readonly carriedOut: string[]
+  close(): Promise<void>
+}
+
+export async function faultyProxy(server: TestServer): Promise<FaultyProxy> {
+  const tls = (name: string): string => readFileSync(join(server.data, 'tls', name), 'utf8')
+  const carriedOut: string[] = []
+  const proxy: { fault: FaultyProxy['fault'] } = { fault: () => 'pass' }
+  const listener = createServer(
+    { cert: tls('server.pem'), key: tls('server-key.pem') },
+    (incoming, reply) => {
+      const fault = proxy.fault(incoming)
+      if (fault === 'silence') return
+      if (fault === 'cut') {
+        incoming.socket.destroy()
+        return
+      }
+      if (typeof fault === 'number') {
+        incoming.resume()
+        reply.writeHead(fault).end()
+        return
+      }
+      carriedOut.push(`${incoming.method} ${incoming.url}`)
+      const onward = forward(
+        new URL(incoming.url ?? '/', server.issuer),
+        { method: incoming.method, headers: incoming.headers, ca: server.ca },
+        (answer) => {
+          if (fault === 'lose the answer') {
+            answer.resume()
+            answer.once('end', () => incoming.socket.destroy())
+            return
+          }
+          reply.writeHead(answer.statusCode ?? 502, answer.headers)
+          answer.pipe(reply)
+        },
+      )
+      onward.once('error', () => incoming.socket.destroy())
+      incoming.once('error', () => onward.destroy())
+      reply.once('close', () => onward.destroy())
+      incoming.pipe(onward)
+    },
+  )
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  return Object.assign(proxy, {
+    url: `https://localhost:${(listener.address() as AddressInfo).port}`,
+    carriedOut,
+    close: () =>
+      new Promise<void>((resolve) => {
+        listener.close(() => resolve())
+        listener.closeAllConnections()
+      }),
+  })
+}

@@ -1,0 +1,367 @@
+import { expect } from 'chai'
+import { httpClient } from '../../client/api.js'
+import { FileRequests } from '../../client/file-requests.js'
+import { filesOverHttp } from '../../client/files-over-http.js'
+import { RemoteError, type RemoteFiles, type UploadContent } from '../../client/remote-files.js'
+import { Connection } from '../../client/retry.js'
+import { login } from '../support/login.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.js'
+
+const content = (...pieces: string[]): UploadContent => ({
+  size: Buffer.byteLength(pieces.join('')),
+  async *open() {
+    for (const piece of pieces) yield Buffer.from(piece)
+  },
+})
+const process_ = { durability: 'process' } as const
+
+describe('the remote files over HTTP', () => {
+  let server: TestServer
+  let proxy: FaultyProxy
+  let token: string
+  let remote: Connected
+  let files: RemoteFiles
+  let root: number
+  let counter = 0
+
+  before(async function () {
+    this.timeout(60_000)
+    server = await startServer()
+    proxy = await faultyProxy(server)
+    token = (await login(server)).access_token
+  })
+  after(async () => {
+    await proxy?.close()
+    await server?.remove()
+  })
+  beforeEach(async () => {
+    proxy.fault = () => 'pass'
+    remote = connected()
+    files = remote.files
+    root = (await files.root()).ino
+    proxy.carriedOut.length = 0
+  })
+  afterEach(() => remote.close())
+
+  interface Connected {
+    readonly files: RemoteFiles
+    readonly connection: Connection
+    close(): void
+  }
+
+  /** One request for each operation: what goes wrong with channels is tested beside them. */
+  function connected(
+    settings: { silenceMilliseconds?: number; patience?: number } = {},
+  ): Connected {
+    const milliseconds = settings.patience ?? 10_000
+    const headers = async () => ({ authorization: `Bearer ${token}` })
+    const client = httpClient({
+      trust: { kind: 'authority', pem: server.ca },
+      credentials: { headers, renewed: headers },
+      silenceMilliseconds: settings.silenceMilliseconds ?? 5_000,
+    })
+    const connection = new Connection(() => performance.now())
+    const requests = new FileRequests({
+      base: proxy.url,
+      connection: `test-${counter++}`,
+      send: client.send,
+      retry: {
+        connection,
+        patience: { milliseconds, whileAwayMilliseconds: milliseconds },
+        lost: client.forgetIdle,
+      },
+    })
+    return { files: filesOverHttp(requests, '/files/'), connection, close: client.close }
+  }
+  const fresh = (): string => `name-${counter++}`
+  const codeOf = async (work: Promise<unknown>): Promise<string> => {
+    try {
+      await work
+    } catch (error) {
+      if (error instanceof RemoteError) return error.code
+      throw error
+    }
+    return 'done'
+  }
+  const textOf = async (ino: number): Promise<string> =>
+    (await files.read(ino, 0, 1_000)).data.toString()
+
+  /** The first matching request meets the fault, all others pass. */
+  function once(method: string, fault: Fault): void {
+    let left = 1
+    proxy.fault = (request) => (request.method === method && left-- > 0 ? fault : 'pass')
+  }
+
+  it('puts, reads, writes and lists', async () => {
+    const name = `ü %/ ${fresh()}`.replace('/', '-')
+    const made = await files.put(root, name, content('hello ', 'world'), {
+      mode: 'create',
+      attributes: { mode: 0o640, uid: 7, gid: 8, mtime: '1234567890123456789' },
+      ...process_,
+    })
+    expect(made).to.include({ type: 'file', mode: 0o640, uid: 7, gid: 8, size: 11 })
+    expect(made.mtime).to.equal('1234567890123456789')
+    expect((await files.lookup(root, name)).ino).to.equal(made.ino)
+    expect(await textOf(made.ino)).to.equal('hello world')
+    expect((await files.read(made.ino, 6, 2)).data.toString()).to.equal('wo')
+    expect((await files.read(made.ino, 9, 10)).data.toString()).to.equal('ld')
+    expect((await files.read(made.ino, 11, 10)).data.length).to.equal(0)
+    expect((await files.read(made.ino, 500, 10)).data.length).to.equal(0)
+    const written = await files.write(
+      made.ino,
+      [
+        { offset: 0, data: Buffer.from('J') },
+        { offset: 20, data: Buffer.from('!') },
+        { offset: 'append', data: Buffer.from('?') },
+      ],
+      process_,
+    )
+    expect(written.size).to.equal(22)
+    expect(await textOf(made.ino)).to.equal(`Jello world${'\0'.repeat(9)}!?`)
+    const names: string[] = []
+    for await (const page of files.list(root)) names.push(...page.map((entry) => entry.name))
+    expect(names).to.include(name)
+    expect((await files.setAttributes(made.ino, { size: 5, mode: 0o600 })).size).to.equal(5)
+  })
+
+  it('makes each type, links, renames, removes', async () => {
+    const [a, b, c] = [fresh(), fresh(), fresh()]
+    const folder = await files.make(root, a, { type: 'directory' }, { mode: 0o700 })
+    expect(folder).to.include({ type: 'directory', mode: 0o700 })
+    const link = await files.make(folder.ino, b, { type: 'symlink', target: '../x' }, {})
+    expect(link.target).to.equal('../x')
+    const pipe = await files.make(folder.ino, c, { type: 'fifo' }, { mode: 0o600 })
+    expect((await files.link(pipe.ino, root, c)).nlink).to.equal(2)
+    expect(await codeOf(files.remove(root, a, 'rmdir', { keep: false }))).to.equal('ENOTEMPTY')
+    expect(await codeOf(files.remove(root, a, 'unlink', { keep: false }))).to.equal('EISDIR')
+    expect(await codeOf(files.lookup(root, 'nothing'))).to.equal('ENOENT')
+    const noreplace = { mode: 'noreplace', keep: false } as const
+    const [from, to] = [
+      { directory: folder.ino, name: b },
+      { directory: root, name: c },
+    ]
+    expect(await codeOf(files.rename(from, to, noreplace))).to.equal('EEXIST')
+    await files.rename(from, to, { mode: 'exchange', keep: false })
+    expect((await files.lookup(root, c)).ino).to.equal(link.ino)
+    await files.rename(from, to, { mode: 'replace', keep: false })
+    expect((await files.lookup(root, c)).ino).to.equal(pipe.ino)
+    await files.remove(root, c, 'unlink', { keep: false })
+    await files.remove(folder.ino, c, 'unlink', { keep: false })
+    await files.remove(root, a, 'rmdir', { keep: false })
+    expect(await codeOf(files.stat(pipe.ino))).to.equal('ESTALE')
+  })
+
+  it('keeps an open file usable by number until it is released', async () => {
+    const name = fresh()
+    const { ino } = await files.put(root, name, content('kept'), {
+      mode: 'create',
+      attributes: {},
+      ...process_,
+    })
+    await files.remove(root, name, 'unlink', { keep: true })
+    expect(await textOf(ino)).to.equal('kept')
+    await files.release(ino)
+    expect(await codeOf(files.read(ino, 0, 4))).to.equal('ESTALE')
+  })
+
+  it('has extended attributes, totals and reserved numbers', async () => {
+    const { ino } = await files.make(root, fresh(), { type: 'file' }, {})
+    await files.setXattr(ino, 'user.a', Buffer.from([0, 255]), 'create')
+    expect(await codeOf(files.setXattr(ino, 'user.a', Buffer.from('x'), 'create'))).to.equal(
+      'EEXIST',
+    )
+    expect(await files.listXattrs(ino)).to.deep.equal(['user.a'])
+    expect(await files.getXattr(ino, 'user.a')).to.deep.equal(Buffer.from([0, 255]))
+    await files.removeXattr(ino, 'user.a')
+    expect(await codeOf(files.getXattr(ino, 'user.a'))).to.equal('ENODATA')
+    expect((await files.totals()).total_bytes).to.be.greaterThan(0)
+    const first = (await files.reserve?.(10)) ?? 0
+    const made = await files.put(root, fresh(), content(''), {
+      mode: 'create',
+      ino: first,
+      attributes: {},
+      ...process_,
+    })
+    expect(made.ino).to.equal(first)
+    await files.sync(ino)
+  })
+
+  describe('when an answer is lost', () => {
+    const put = (name: string, text: string) =>
+      files.put(root, name, content(text), { mode: 'create', attributes: {}, ...process_ })
+
+    it('makes a file once and reports no false EEXIST', async () => {
+      once('PUT', 'lose the answer')
+      const name = fresh()
+      expect((await put(name, 'once')).size).to.equal(4)
+      expect(proxy.carriedOut.filter((line) => line.startsWith('PUT'))).to.have.length(2)
+    })
+
+    it('still reports a true EEXIST', async () => {
+      const name = fresh()
+      await put(name, 'theirs')
+      once('PUT', 'lose the answer')
+      expect(await codeOf(put(name, 'ours'))).to.equal('EEXIST')
+      expect(await textOf((await files.lookup(root, name)).ino)).to.equal('theirs')
+    })
+
+    for (const what of [
+      { type: 'directory' },
+      { type: 'file' },
+      { type: 'symlink', target: 't' },
+    ] as const) {
+      it(`makes a ${what.type} once, and still reports a true EEXIST`, async () => {
+        const name = fresh()
+        once('POST', 'lose the answer')
+        const made = await files.make(root, name, what, {})
+        expect(made.type).to.equal(what.type)
+        once('POST', 'lose the answer')
+        expect(await codeOf(files.make(root, name, what, {}))).to.equal('EEXIST')
+      })
+    }
+
+    it('makes a hard link once', async () => {
+      const { ino } = await put(fresh(), 'x')
+      once('POST', 'lose the answer')
+      expect((await files.link(ino, root, fresh())).nlink).to.equal(2)
+    })
+
+    it('removes once and reports no false ENOENT', async () => {
+      const name = fresh()
+      await put(name, 'x')
+      once('DELETE', 'lose the answer')
+      expect(await codeOf(files.remove(root, name, 'unlink', { keep: false }))).to.equal('done')
+    })
+
+    it('does not remove what somebody else has put there since', async () => {
+      const name = fresh()
+      await put(name, 'ours')
+      const other = connected()
+      let left = 1
+      proxy.fault = (request) => {
+        if (request.method !== 'DELETE' || left-- === 0) return 'pass'
+        return 'lose the answer'
+      }
+      const removed = files.remove(root, name, 'unlink', { keep: false })
+      while ((await codeOf(other.files.lookup(root, name))) !== 'ENOENT')
+        await new Promise(setImmediate)
+      const theirs = await other.files.put(root, name, content('theirs'), {
+        mode: 'create',
+        attributes: {},
+        ...process_,
+      })
+      await removed
+      expect((await other.files.lookup(root, name)).ino).to.equal(theirs.ino)
+      other.close()
+    })
+
+    for (const mode of ['replace', 'noreplace'] as const) {
+      it(`renames once (${mode})`, async () => {
+        const [a, b] = [fresh(), fresh()]
+        const { ino } = await put(a, 'x')
+        once('MOVE', 'lose the answer')
+        await files.rename(
+          { directory: root, name: a },
+          { directory: root, name: b },
+          { mode, keep: false },
+        )
+        expect((await files.lookup(root, b)).ino).to.equal(ino)
+        expect(await codeOf(files.lookup(root, a))).to.equal('ENOENT')
+      })
+
+      it(`still reports what is true of a rename (${mode})`, async () => {
+        once('MOVE', 'lose the answer')
+        const [from, to] = [
+          { directory: root, name: fresh() },
+          { directory: root, name: fresh() },
+        ]
+        expect(await codeOf(files.rename(from, to, { mode, keep: false }))).to.equal('ENOENT')
+      })
+    }
+
+    it('exchanges once and not back again', async () => {
+      const [a, b] = [fresh(), fresh()]
+      const [first, second] = [await put(a, '1'), await put(b, '2')]
+      once('MOVE', 'lose the answer')
+      const options = { mode: 'exchange', keep: false } as const
+      await files.rename({ directory: root, name: a }, { directory: root, name: b }, options)
+      expect((await files.lookup(root, a)).ino).to.equal(second.ino)
+      expect((await files.lookup(root, b)).ino).to.equal(first.ino)
+    })
+
+    it('appends once', async () => {
+      const { ino } = await put(fresh(), 'a')
+      once('PATCH', 'lose the answer')
+      await files.write(ino, [{ offset: 'append', data: Buffer.from('b') }], process_)
+      expect(await textOf(ino)).to.equal('ab')
+    })
+
+    it('appends although the first try never reached the server', async () => {
+      const { ino } = await put(fresh(), 'a')
+      once('PATCH', 'cut')
+      await files.write(ino, [{ offset: 'append', data: Buffer.from('a') }], process_)
+      expect(await textOf(ino)).to.equal('aa')
+    })
+
+    it('sets an extended attribute once', async () => {
+      const { ino } = await put(fresh(), 'a')
+      once('PUT', 'lose the answer')
+      await files.setXattr(ino, 'user.a', Buffer.from('v'), 'create')
+      once('DELETE', 'lose the answer')
+      await files.removeXattr(ino, 'user.a')
+      expect(await files.listXattrs(ino)).to.deep.equal([])
+    })
+  })
+
+  describe('when the server is in trouble', () => {
+    for (const fault of ['cut', 429, 502, 503, 504] as const) {
+      it(`tries again after ${fault}`, async () => {
+        let left = 3
+        proxy.fault = () => (left-- > 0 ? fault : 'pass')
+        expect((await files.stat(root)).ino).to.equal(root)
+      })
+    }
+
+    it('gives up with EIO when its patience is over, and says that the server is away', async () => {
+      remote.close()
+      remote = connected({ patience: 300 })
+      proxy.fault = () => 'cut'
+      expect(await codeOf(remote.files.stat(root))).to.equal('EIO')
+      expect(remote.connection.state.kind).to.equal('away')
+      proxy.fault = () => 'pass'
+      expect(await codeOf(remote.files.stat(root))).to.equal('done')
+      expect(remote.connection.state.kind).to.equal('connected')
+    })
+
+    it('does not wait for ever on a connection that fell silent', async () => {
+      remote.close()
+      remote = connected({ silenceMilliseconds: 200 })
+      let left = 1
+      proxy.fault = () => (left-- > 0 ? 'silence' : 'pass')
+      expect((await remote.files.stat(root)).ino).to.equal(root)
+    })
+
+    it('stops waiting with EINTR when its caller gives up', async () => {
+      proxy.fault = () => 'silence'
+      const given = new AbortController()
+      const waiting = codeOf(files.stat(root, given.signal))
+      setImmediate(() => given.abort())
+      expect(await waiting).to.equal('EINTR')
+    })
+
+    it('sends an upload again from its beginning', async () => {
+      let left = 2
+      proxy.fault = (request) => (request.method === 'PUT' && left-- > 0 ? 'cut' : 'pass')
+      const big = Array.from({ length: 64 }, (_, piece) => String(piece % 10).repeat(64 * 1024))
+      const made = await files.put(root, fresh(), content(...big), {
+        mode: 'create',
+        attributes: {},
+        ...process_,
+      })
+      expect(made.size).to.equal(64 * 64 * 1024)
+      const end = await files.read(made.ino, made.size - 3, 3)
+      expect(end.data.toString()).to.equal('333')
+    })
+  })
+})
