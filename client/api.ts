@@ -1,4 +1,5 @@
 import got, { type Got, RequestError, TimeoutError } from 'got'
+import { type Duplex, duplex } from './duplex.js'
 import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
 import { agentFor, CertificateChanged, HANDSHAKE_MILLISECONDS, type Trust } from './trust.js'
 
@@ -26,6 +27,11 @@ export interface Credentials {
 
 export interface Client {
   readonly send: Send
+  /** Content and answer at the same time, for POST /batch. */
+  duplex(
+    exchange: Pick<Exchange, 'method' | 'url' | 'headers'>,
+    isWaiting: () => boolean,
+  ): Promise<Duplex>
   /** Closes the idle connections; the next request makes a new one. */
   forgetIdle(): void
   close(): void
@@ -65,6 +71,11 @@ export function httpClient(options: ClientOptions): Client {
     }
   }
   return {
+    async duplex(exchange, isWaiting) {
+      const { credentials, silenceMilliseconds = SILENCE_MILLISECONDS } = options
+      if (credentials === undefined) throw new ExchangeError('unreachable', 'nobody is logged in')
+      return duplex(agent, exchange, credentials, { milliseconds: silenceMilliseconds, isWaiting })
+    },
     send: (exchange) => sendOnce(client, exchange, options.credentials),
     forgetIdle,
     close: () => agent.destroy(),

@@ -33,11 +33,24 @@ const KNOWN_FILES = 4_096
 /** Sends requests of the file API again and again until they are answered, and remembers what is needed to tell what a lost answer said. */
 export class FileRequests {
   readonly #transport: Transport
-  readonly #names = new Memory<string, number>(KNOWN_NAMES)
-  readonly #files = new Memory<number, WireAttributes>(KNOWN_FILES)
+  readonly #names: Memory<string, number>
+  readonly #files: Memory<number, WireAttributes>
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, sharing?: FileRequests) {
     this.#transport = transport
+    this.#names = sharing === undefined ? new Memory(KNOWN_NAMES) : sharing.#names
+    this.#files = sharing === undefined ? new Memory(KNOWN_FILES) : sharing.#files
+  }
+
+  /** The same, for what may have been carried out already on another way. */
+  again(): FileRequests {
+    const retry = { ...this.#transport.retry, earlier: 'perhaps done' } as const
+    return new FileRequests({ ...this.#transport, retry }, this)
+  }
+
+  /** The server answered on another way. */
+  reached(): void {
+    this.#transport.retry.connection.reached()
   }
 
   retry<T>(attempt: Attempt<T>, signal?: AbortSignal): Promise<T> {

@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { HEADERS } from '../server/wire.js'
+import { BATCH_TYPE } from '../server/wire-frames.js'
 import { type Client, type ClientOptions, type Credentials, httpClient } from './api.js'
+import { Channels } from './channel.js'
 import { CommandError } from './command-error.js'
 import type { Exchange } from './exchange.js'
 import { FileRequests, namePath } from './file-requests.js'
+import { filesOverChannels } from './files-over-channel.js'
 import { filesOverHttp } from './files-over-http.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
@@ -53,14 +57,36 @@ export function remoteFiles(options: RemoteOptions): Remote {
       lost: () => client.forgetIdle(),
     },
   })
+  const root = rootTarget(options.remotePath ?? '/')
+  const channels = new Channels(
+    (isWaiting) =>
+      client.duplex(
+        {
+          method: 'POST',
+          url: new URL(`${options.server}/batch`),
+          headers: {
+            'Content-Type': BATCH_TYPE,
+            [HEADERS.connection]: connectionId,
+            [HEADERS.durability]: 'process',
+          },
+        },
+        isWaiting,
+      ),
+    options.clock,
+  )
+  const files = filesOverHttp(requests, root)
+  const again = filesOverHttp(requests.again(), root)
   return {
-    files: filesOverHttp(requests, rootTarget(options.remotePath ?? '/')),
+    files: filesOverChannels(channels, requests, files, again),
     connectionId,
     counts,
     get state() {
       return connection.state
     },
-    close: () => client.close(),
+    close() {
+      channels.close()
+      client.close()
+    },
   }
 }
 

@@ -88,6 +88,8 @@ export type ConnectionState =
 export interface RetryOptions {
   readonly connection: Connection
   readonly patience: Patience
+  /** `perhaps done`: before the first attempt the same was tried on another way. */
+  readonly earlier?: 'perhaps done'
   readonly signal?: AbortSignal | undefined
   /** Called after a connection turned out dead: others may be too. */
   readonly lost: () => void
@@ -100,7 +102,7 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
     connection.awayFor() > patience.milliseconds
       ? patience.whileAwayMilliseconds
       : patience.milliseconds
-  let earlier: 'none' | 'perhaps done' = 'none'
+  let earlier: 'none' | 'perhaps done' = options.earlier ?? 'none'
   let troubleSince: number | undefined
   for (let tries = 0; ; tries++) {
     try {

@@ -48,6 +48,11 @@ export function problem(answer: Answer): RemoteError {
   return new RemoteError(code, `the server answered ${answer.status}`)
 }
 
+/** The errno the server names, or EIO for one nobody knows. */
+export function refusalCode(code: string): FileErrorCode {
+  return code in STATUS ? (code as FileErrorCode) : 'EIO'
+}
+
 /** The attributes in the answer's header. @throws RemoteError EIO if it has none: this is no Coffer server */
 export function headerAttributes(answer: Answer): WireAttributes {
   const field = answer.headers[HEADERS.attributes.toLowerCase()]
@@ -57,17 +62,17 @@ export function headerAttributes(answer: Answer): WireAttributes {
       `the answer has no ${HEADERS.attributes}: is this a Coffer server?`,
     )
   }
-  return attributes(parsedJson(field))
+  return checkedAttributes(parsedJson(field))
 }
 
 export function bodyAttributes(answer: Answer): WireAttributes {
-  return attributes(parsedJson(answer.body))
+  return checkedAttributes(parsedJson(answer.body))
 }
 
 export function bodyEntries(answer: Answer): WireEntry[] {
   const list = parsedJson(answer.body)
   if (!Array.isArray(list)) throw nonsense('a directory listing is no array')
-  return list.map(entry)
+  return list.map(checkedEntry)
 }
 
 export function bodyStrings(answer: Answer): string[] {
@@ -94,7 +99,8 @@ const COUNTS = ['ino', 'mode', 'uid', 'gid', 'nlink', 'size', 'rdev', 'version',
 const TIMES = ['atime', 'mtime', 'ctime', 'crtime']
 const TIME = /^-?\d{1,19}$/
 
-function attributes(value: unknown): WireAttributes {
+/** @throws RemoteError EIO for what are no attributes */
+export function checkedAttributes(value: unknown): WireAttributes {
   if (
     !isRecord(value) ||
     COUNTS.some((name) => !isCount(value[name])) ||
@@ -109,8 +115,8 @@ function attributes(value: unknown): WireAttributes {
 }
 
 /** A name from the server must not lead out of the directory it is listed in. */
-function entry(value: unknown): WireEntry {
-  const checked = attributes(value)
+export function checkedEntry(value: unknown): WireEntry {
+  const checked = checkedAttributes(value)
   const { name } = checked as WireEntry
   if (
     typeof name !== 'string' ||

@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http'
+import { type Agent, request } from 'node:https'
+import type { Credentials } from './api.js'
+import { type Exchange, ExchangeError } from './exchange.js'
+
+/** A request whose content is still being sent while its answer comes. */
+export interface Duplex {
+  write(data: Buffer): void
+  /** No more content; the answer ends when the server has done all. */
+  end(): void
+  /** Gives up what is under way. */
+  destroy(): void
+  /** The answer's content. @throws ExchangeError: `unreachable` means that nothing was carried out */
+  readonly answer: AsyncIterable<Buffer>
+}
+
+/** @param silenceMilliseconds nothing moving for this long, the connection is dead; only counted while `isWaiting` */
+export async function duplex(
+  agent: Agent,
+  exchange: Pick<Exchange, 'method' | 'url' | 'headers'>,
+  credentials: Credentials,
+  silence: { readonly milliseconds: number; readonly isWaiting: () => boolean },
+): Promise<Duplex> {
+  const asked: Exchange = { ...exchange, limit: 0 }
+  const carried = await credentials.headers(asked)
+  const { method, url } = exchange
+  const outgoing = request(url, { method, agent, headers: { ...exchange.headers, ...carried } })
+  outgoing.setNoDelay(true)
+  outgoing.setTimeout(silence.milliseconds, () => {
+    if (silence.isWaiting()) outgoing.destroy(new Error('the connection fell silent'))
+  })
+  const incoming = new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.once('response', resolve)
+    outgoing.on('error', reject)
+  })
+  incoming.catch(() => {})
+  // Content goes to the connection piece by piece: an answer can only come once the headers are out.
+  outgoing.flushHeaders()
+
+  async function* answer(): AsyncGenerator<Buffer> {
+    let response: IncomingMessage
+    try {
+      response = await incoming
+    } catch (cause) {
+      throw new ExchangeError('lost', `${url.host}: no answer`, { cause })
+    }
+    if (response.statusCode !== 200) {
+      response.resume()
+      outgoing.destroy()
+      if (response.statusCode === 401) {
+        const refused = { status: 401, headers: response.headers, body: Buffer.alloc(0) }
+        await credentials.renewed(carried, asked, refused)
+      }
+      throw new ExchangeError('unreachable', `${url.pathname} answered ${response.statusCode}`)
+    }
+    try {
+      for await (const data of response) yield data as Buffer
+    } catch (cause) {
+      throw new ExchangeError('lost', `${url.host}: the connection broke`, { cause })
+    }
+  }
+
+  return {
+    write: (data) => void outgoing.write(data),
+    end: () => void outgoing.end(),
+    destroy: () => void outgoing.destroy(),
+    answer: answer(),
+  }
+}

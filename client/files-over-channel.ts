@@ -1,0 +1,200 @@
+import type { WireAttributes, WireEntry, WireOperation } from '../server/wire.js'
+import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'
+import { ExchangeError } from './exchange.js'
+import type { FileRequests } from './file-requests.js'
+import { creation } from './once.js'
+import { RemoteError, type RemoteFiles, type UploadContent } from './remote-files.js'
+import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
+
+/** Entries of one page: they must not keep others waiting for long. */
+const PAGE = 1_000
+
+/**
+ * Small operations over channels, at a fraction of a request's cost; large ones as requests. When a channel breaks the
+ * operation goes on as a request: `first` if the server cannot have seen it, `again` (which tells apart what was carried
+ * out) if it may have.
+ */
+export function filesOverChannels(
+  channels: Channels,
+  requests: FileRequests,
+  first: RemoteFiles,
+  again: RemoteFiles,
+): RemoteFiles {
+  async function asked<T>(
+    operation: WireOperation,
+    content: Buffer | undefined,
+    answer: (reply: Reply) => T,
+    otherwise: (files: RemoteFiles) => Promise<T>,
+  ): Promise<T> {
+    let reply: Reply
+    try {
+      reply = await channels.ask(operation, content)
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error
+      return otherwise(error.kind === 'unreachable' ? first : again)
+    }
+    requests.reached()
+    switch (reply.result.outcome) {
+      case 'done':
+        return answer(reply)
+      case 'failed': {
+        const { code, detail } = reply.result
+        throw new RemoteError(refusalCode(code), `${code}: ${detail}`)
+      }
+      case 'broken':
+      case 'skipped':
+        return otherwise(first)
+    }
+  }
+
+  const attributes = ({ result }: Reply): WireAttributes =>
+    checkedAttributes(result.outcome === 'done' ? result.attributes : undefined)
+  const named = (directory: number, name: string) => (reply: Reply) =>
+    requests.seen(attributes(reply), directory, name)
+  const place = (directory: number, name: string) => ({ directory, name })
+
+  return {
+    ...first,
+    stat: (ino, signal) =>
+      asked(
+        { op: 'stat', ino },
+        undefined,
+        (reply) => requests.seen(attributes(reply)),
+        (files) => files.stat(ino, signal),
+      ),
+    lookup: (directory, name, signal) =>
+      asked({ op: 'lookup', directory, name }, undefined, named(directory, name), (files) =>
+        files.lookup(directory, name, signal),
+      ),
+    async *list(directory, signal): AsyncIterable<readonly WireEntry[]> {
+      for (let after: string | undefined, more = true; more; ) {
+        const from = after === undefined ? {} : { after }
+        const page = await asked(
+          { op: 'list', directory, limit: PAGE, ...from },
+          undefined,
+          ({ result }) => {
+            if (result.outcome !== 'done') return undefined
+            return { entries: (result.entries ?? []).map(checkedEntry), more: result.more === true }
+          },
+          async () => undefined,
+        )
+        if (page === undefined) {
+          if (after !== undefined) throw new RemoteError('EIO', 'the listing broke off')
+          yield* first.list(directory, signal)
+          return
+        }
+        for (const entry of page.entries) requests.seen(entry, directory, entry.name)
+        after = page.entries.at(-1)?.name
+        more = page.more && after !== undefined
+        yield page.entries
+      }
+    },
+    read(ino, offset, length, signal) {
+      if (length > CHANNEL_BYTES || length === 0) return first.read(ino, offset, length, signal)
+      return asked(
+        { op: 'read', ino, offset, bytes: length },
+        undefined,
+        (reply) => ({ data: reply.content, attributes: requests.seen(attributes(reply)) }),
+        (files) => files.read(ino, offset, length, signal),
+      )
+    },
+    write(ino, parts, options) {
+      const [part, ...others] = parts
+      const isSmall = part !== undefined && others.length === 0 && part.data.length <= CHANNEL_BYTES
+      if (!isSmall || part.data.length === 0 || options?.durability !== 'process') {
+        return first.write(ino, parts, options)
+      }
+      const { attributes: changes } = options
+      return asked(
+        { op: 'write', ino, offset: part.offset, ...(changes === undefined ? {} : { changes }) },
+        part.data,
+        (reply) => requests.seen(attributes(reply)),
+        (files) => files.write(ino, parts, options),
+      )
+    },
+    async put(directory, name, content, options) {
+      if (content.size > CHANNEL_BYTES || options.durability !== 'process') {
+        return first.put(directory, name, content, options)
+      }
+      const made = options.mode === 'create' ? creation(options.attributes) : options.attributes
+      const number = options.ino === undefined ? {} : { ino: options.ino }
+      return asked(
+        {
+          op: 'put',
+          place: place(directory, name),
+          mode: options.mode,
+          attributes: { ...made, ...number },
+        },
+        await whole(content),
+        named(directory, name),
+        (files) => files.put(directory, name, content, { ...options, attributes: made }),
+      )
+    },
+    make(directory, name, what, given) {
+      const made = creation(given)
+      return asked(
+        { op: 'make', place: place(directory, name), what, attributes: made },
+        undefined,
+        named(directory, name),
+        (files) => files.make(directory, name, what, made),
+      )
+    },
+    link: (ino, directory, name) =>
+      asked(
+        { op: 'link', ino, place: place(directory, name) },
+        undefined,
+        named(directory, name),
+        (files) => files.link(ino, directory, name),
+      ),
+    remove: (directory, name, kind, { keep }) =>
+      asked(
+        { op: 'remove', place: place(directory, name), kind, keep },
+        undefined,
+        (reply): WireAttributes | undefined => {
+          requests.unseen(directory, name)
+          return attributes(reply)
+        },
+        (files) => files.remove(directory, name, kind, { keep }),
+      ),
+    rename(from, to, options) {
+      // Swapping needs to know beforehand which is which; it is rare.
+      if (options.mode === 'exchange') return first.rename(from, to, options)
+      return asked(
+        { op: 'rename', from, to, ...options },
+        undefined,
+        (reply): WireAttributes | undefined => {
+          requests.unseen(from.directory, from.name)
+          return requests.seen(attributes(reply), to.directory, to.name)
+        },
+        (files) => files.rename(from, to, options),
+      )
+    },
+    setAttributes: (ino, changes) =>
+      asked(
+        { op: 'setAttributes', ino, changes },
+        undefined,
+        (reply) => requests.seen(attributes(reply)),
+        (files) => files.setAttributes(ino, changes),
+      ),
+    getXattr: (ino, name) =>
+      asked(
+        { op: 'getXattr', ino, name },
+        undefined,
+        ({ content }) => content,
+        (files) => files.getXattr(ino, name),
+      ),
+    listXattrs: (ino) =>
+      asked(
+        { op: 'listXattrs', ino },
+        undefined,
+        ({ result }) => (result.outcome === 'done' ? (result.names ?? []) : []),
+        (files) => files.listXattrs(ino),
+      ),
+  }
+}
+
+async function whole(content: UploadContent): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  for await (const piece of content.open()) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
