@@ -63,6 +63,7 @@ export function withParameters(
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined) query.append(name, value)
   }
+  if (query.size === 0) return uri
   return `${uri}${uri.includes('?') ? '&' : '?'}${query}`
 }
 

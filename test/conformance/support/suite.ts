@@ -204,9 +204,13 @@ export class Suite {
   }
 
   /** Tokens of the web client, which authenticates by Basic. */
-  async webTokens(changes: Changes = {}, name: ClientName = 'web'): Promise<Tokens> {
+  async webTokens(
+    changes: Changes = {},
+    name: ClientName = 'web',
+    browser?: Http,
+  ): Promise<Tokens> {
     const { client_id } = this.client(name)
-    const code = await this.code({ client_id, redirect_uri: WEB_URI, ...changes })
+    const code = await this.code({ client_id, redirect_uri: WEB_URI, ...changes }, browser)
     const form = { client_id: undefined, redirect_uri: WEB_URI }
     return success(await this.redeem(code, form, this.basic(name)))
   }
