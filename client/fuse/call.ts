@@ -8,6 +8,7 @@ import type { Header } from './request.js'
 export class Call implements Context {
   readonly op: OperationName
   readonly unique: bigint
+  readonly descriptor: number
   readonly node: number
   readonly uid: number
   readonly gid: number
@@ -20,9 +21,10 @@ export class Call implements Context {
   #interrupted = false
   #controller: AbortController | undefined
 
-  constructor(op: OperationName, header: Header, fields: object) {
+  constructor(op: OperationName, header: Header, descriptor: number, fields: object) {
     this.op = op
     this.unique = header.unique
+    this.descriptor = descriptor
     this.node = header.node
     this.uid = header.uid
     this.gid = header.gid

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { MountOptions } from './filesystem.js'
 import { MountError, type MountErrorCode } from './mount-error.js'
+import type { Device, Polled } from './reader.js'
 
 /** Where a set-user-ID fusermount3 may be; NixOS has such programs in /run/wrappers. */
 const SEARCH = '/run/wrappers/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin'
@@ -22,15 +23,16 @@ const COMPLAINTS: readonly [RegExp, MountErrorCode][] = [
   [/Operation not permitted|Permission denied/, 'not-permitted'],
 ]
 
-/** Mounts, and returns the descriptor over which the kernel speaks. Works for every user: fusermount3 has the rights. */
-export async function mountedDescriptor(directory: string, options: MountOptions): Promise<number> {
-  const { socketpair, receiveDescriptor } = await systemCalls()
+/** Mounts, and returns the device over which the kernel speaks. Works for every user: fusermount3 has the rights. */
+export async function mountedDevice(directory: string, options: MountOptions): Promise<Device> {
+  const { socketpair, receiveDescriptor, polled } = await systemCalls()
   const [ours, theirs] = socketpair()
   try {
     const child = run(['-o', mountOptions(options), '--', directory], theirs)
     const failure = complaint(await child, directory)
     if (failure !== undefined) throw failure
-    return await receiveDescriptor(ours)
+    const descriptor = await receiveDescriptor(ours)
+    return { descriptor, polled: polled(descriptor) }
   } finally {
     closeSync(ours)
     closeSync(theirs)
@@ -112,7 +114,12 @@ export interface SystemCalls {
   socketpair(): [number, number]
   /** Waits for the descriptor that comes over the socket (SCM_RIGHTS, man 7 unix). */
   receiveDescriptor(socket: number): Promise<number>
+  /** Undefined where the kernel cannot (before Linux 4.2), or the user may no longer open /dev/fuse. */
+  polled(descriptor: number): Polled | undefined
 }
+
+/** _IOR(229, 0, uint32_t) */
+const FUSE_DEV_IOC_CLONE = 0x8004e500
 
 /** The calls Node does not have. */
 export async function systemCalls(): Promise<SystemCalls> {
@@ -122,6 +129,8 @@ export async function systemCalls(): Promise<SystemCalls> {
   const libc = koffi.load(null)
   const socketpair = libc.func('int socketpair(int domain, int type, int protocol, _Out_ int *sv)')
   const recvmsg = libc.func('int64_t recvmsg(int socket, void *message, int flags)')
+  const ioctl = libc.func('int ioctl(int device, unsigned long request, void *argument)')
+  const read = libc.func('int64_t read(int device, void *buffer, size_t length)')
   const recvmsgAsync = promisify(recvmsg.async) as (...args: unknown[]) => Promise<number>
   return {
     socketpair: () => {
@@ -149,5 +158,25 @@ export async function systemCalls(): Promise<SystemCalls> {
       }
       return control.readInt32LE(CONTROL_DATA)
     },
+    polled: (original) => {
+      const descriptor = nonblockingDevice()
+      if (descriptor === undefined) return undefined
+      const argument = Buffer.alloc(4)
+      argument.writeUInt32LE(original)
+      if (ioctl(descriptor, FUSE_DEV_IOC_CLONE, argument) !== 0) {
+        closeSync(descriptor)
+        return undefined
+      }
+      return { descriptor, readNow: (buffer) => Number(read(descriptor, buffer, buffer.length)) }
+    },
+  }
+}
+
+/** Node opens with O_CLOEXEC. */
+function nonblockingDevice(): number | undefined {
+  try {
+    return openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK)
+  } catch {
+    return undefined
   }
 }

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import type { Binding } from './filesystem.js'
-import { mountedDescriptor, systemCalls, unmountDirectory } from './fusermount.js'
+import { mountedDevice, systemCalls, unmountDirectory } from './fusermount.js'
 import { MountError } from './mount-error.js'
 import { checkDevice, mountOn, mountPoint } from './mount-point.js'
 import { SESSION_THREADS, Session } from './session.js'
@@ -20,7 +20,7 @@ export const kernelBinding: Binding = async (directory, fileSystem, options) => 
   await checkDevice()
   const point = await mountPoint(directory)
   await checkThreads()
-  const session = new Session(await mountedDescriptor(point, options), fileSystem)
+  const session = new Session(await mountedDevice(point, options), fileSystem)
   await session.ready
   await raiseReadAhead(point)
   return {

@@ -1,7 +1,6 @@
-import { close, read, write, writeSync, writevSync } from 'node:fs'
+import { close, write, writeSync, writevSync } from 'node:fs'
 import { constants } from 'node:os'
 import { promisify } from 'node:util'
-import { RequestBuffers } from './buffers.js'
 import { Call } from './call.js'
 import { errnoOf, FuseError, namedErrno } from './errno.js'
 import type { FileSystem } from './filesystem.js'
@@ -9,23 +8,23 @@ import { agreedFlags } from './handshake.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
 import { type Answer, done, OPERATIONS, type Operation, READ_ONLY } from './operations.js'
 import { KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
+import { type Device, MOST_READERS, Reader } from './reader.js'
 import { initOut, outHeader } from './reply.js'
 import { type Header, header, type Request, type Requests, request } from './request.js'
 
-/** Threads that wait in read(2) on the device. */
-const READERS = 4
 /** Threads of libuv that the session occupies; what is more than these is left for everything else. */
-export const SESSION_THREADS = READERS + INVALIDATION_THREADS
+export const SESSION_THREADS = MOST_READERS + INVALIDATION_THREADS
 
-const MOST_BUFFERS = 64
-const SPARE_BUFFERS = 16
 /** Copying less than this is cheaper than another buffer of a MiB. */
 const COPIED_WRITE = 32 * 1024
 /** Every structure but listings, which are answered as bytes. */
 const LARGEST_STRUCTURE = 512
 
-/** What read(2) says when there is no request this time, but will be (man 4 fuse). */
-const READ_AGAIN: ReadonlySet<string | undefined> = new Set(['EINTR', 'ENOENT', 'EAGAIN'])
+/** Where an answer goes: a request is answered over the descriptor it came by. */
+interface Asked {
+  readonly unique: bigint
+  readonly descriptor: number
+}
 
 /** Speaks with the kernel over one mounted descriptor until the mount is gone. */
 export class Session {
@@ -33,24 +32,21 @@ export class Session {
   readonly ready: Promise<void>
   /** The mount is gone, and the file system knows. */
   readonly ended: Promise<void>
-  readonly #device: number
+  readonly #device: Device
+  readonly #reader: Reader
   readonly #fs: FileSystem
   readonly #calls = new Map<bigint, Call>()
-  readonly #buffers = new RequestBuffers(MOST_BUFFERS, SPARE_BUFFERS)
   readonly #invalidations: Invalidations
   readonly #out = Buffer.alloc(OUT_HEADER_SIZE + LARGEST_STRUCTURE)
   readonly #outHeader = Buffer.alloc(OUT_HEADER_SIZE)
-  #readers = READERS
-  #gone = false
   #settleReady: { resolve: () => void; reject: (error: unknown) => void }
-  #settleEnded: (ending: Promise<void>) => void
   #idle: () => void = () => undefined
 
-  constructor(device: number, fs: FileSystem) {
+  constructor(device: Device, fs: FileSystem) {
     this.#device = device
     this.#fs = fs
     this.#invalidations = new Invalidations(async (message) => {
-      await promisify(write)(device, message)
+      await promisify(write)(device.descriptor, message)
     }, Date.now)
     const settle = { resolve: () => {}, reject: (_: unknown) => {} }
     this.ready = new Promise((resolve, reject) => {
@@ -62,44 +58,28 @@ export class Session {
     this.ended = new Promise((resolve) => {
       settleEnded = resolve
     })
-    this.#settleEnded = settleEnded
-    for (let reader = 0; reader < READERS; reader++) this.#read(undefined)
-  }
-
-  /** One turn of a reader; `own` is the buffer it has from its last turn, if no write keeps it. */
-  #read(own: Buffer | undefined): void {
-    if (this.#gone) {
-      this.#readerEnds()
-      return
-    }
-    const buffer = own ?? this.#buffers.take()
-    if (buffer === undefined) {
-      this.#buffers.wait(() => this.#read(undefined))
-      return
-    }
-    read(this.#device, buffer, 0, buffer.length, null, (error, length) => {
-      if (error !== null) {
-        if (!READ_AGAIN.has(error.code)) this.#gone = true
-        this.#read(buffer)
-        return
-      }
-      this.#read(this.#accept(buffer, length) ? undefined : buffer)
+    this.#reader = new Reader(device, {
+      accept: (buffer, length, descriptor) => this.#accept(buffer, length, descriptor),
+      isIdle: () => this.#calls.size === 0,
+      ended: () => settleEnded(this.#end()),
     })
+    this.#reader.start()
   }
 
   /** @returns whether the request keeps the buffer */
-  #accept(buffer: Buffer, length: number): boolean {
+  #accept(buffer: Buffer, length: number, descriptor: number): boolean {
     const from = header(buffer)
+    const asked = { unique: from.unique, descriptor }
     let message: Request
     try {
       message = request(buffer, length)
     } catch (error) {
-      this.#answerError(from.unique, error)
+      this.#answerErrno(asked, errnoOf(error))
       return false
     }
     switch (message.op) {
       case 'init':
-        this.#init(from, message.fields)
+        this.#init(asked, message.fields)
         return false
       case 'forget':
         this.#fs.forget(from.node, message.fields.count)
@@ -108,18 +88,23 @@ export class Session {
         for (const { node, count } of message.fields.nodes) this.#fs.forget(node, count)
         return false
       case 'interrupt':
-        this.#interrupt(from, message.fields.target)
+        this.#interrupt(from.unique, message.fields.target)
         return false
       case 'destroy':
-        this.#answer(from.unique, done)
+        this.#answer(asked, done)
         return false
       default:
-        return this.#run(from, message, buffer)
+        return this.#run(from, descriptor, message, buffer)
     }
   }
 
-  #run<Op extends Operation>(from: Header, message: Request<Op>, buffer: Buffer): boolean {
-    const call = new Call(message.op, from, message.fields)
+  #run<Op extends Operation>(
+    from: Header,
+    descriptor: number,
+    message: Request<Op>,
+    buffer: Buffer,
+  ): boolean {
+    const call = new Call(message.op, from, descriptor, message.fields)
     const fields = ownData(message)
     const keeps = fields === message.fields && message.op === 'write'
     call.busy = this.#invalidations.operationBegins(call.node)
@@ -131,7 +116,7 @@ export class Session {
         (error) => this.#fail(call, error),
       )
       .finally(() => {
-        if (keeps) this.#buffers.give(buffer)
+        if (keeps) this.#reader.give(buffer)
         this.#calls.delete(call.unique)
         if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
         if (this.#calls.size === 0) this.#idle()
@@ -140,20 +125,20 @@ export class Session {
   }
 
   #settle(call: Call, answer: Answer): void {
-    if (call.answered || !this.#answer(call.unique, answer)) undo(answer)
+    if (call.answered || !this.#answer(call, answer)) undo(answer)
   }
 
   #fail(call: Call, error: unknown): void {
     if (call.answered) return
     const errno = namedErrno(error) ?? (call.interrupted ? constants.errno.EINTR : undefined)
     if (errno === undefined) this.#fs.failed?.(call.op, error)
-    this.#answerErrno(call.unique, errno ?? constants.errno.EIO)
+    this.#answerErrno(call, errno ?? constants.errno.EIO)
   }
 
-  #init(from: Header, { major, minor, maxReadahead, flags }: Requests['init']): void {
+  #init(asked: Asked, { major, minor, maxReadahead, flags }: Requests['init']): void {
     if (major < KERNEL_VERSION || (major === KERNEL_VERSION && minor < OLDEST_MINOR_VERSION)) {
       const message = `the kernel speaks FUSE ${major}.${minor}; 7.${OLDEST_MINOR_VERSION} (Linux 3.15) is needed`
-      this.#answerErrno(from.unique, constants.errno.EPROTO)
+      this.#answerErrno(asked, constants.errno.EPROTO)
       this.#settleReady.reject(new FuseError('EPROTO', message))
       return
     }
@@ -161,71 +146,70 @@ export class Session {
     // A kernel with a later major version comes again with ours.
     const encode = (out: Buffer, at: number) => initOut(out, at, agreed)
     if (major > KERNEL_VERSION) {
-      this.#answer(from.unique, { kind: 'structure', encode })
+      this.#answer(asked, { kind: 'structure', encode })
       return
     }
     this.#fs.init?.(this.#invalidations)
-    this.#answer(from.unique, { kind: 'structure', encode })
+    this.#answer(asked, { kind: 'structure', encode })
     this.#settleReady.resolve()
   }
 
   /** Somebody interrupted a program that waits for us. What changes nothing ends at once; the rest decides for itself. */
-  #interrupt(from: Header, target: bigint): void {
+  #interrupt(unique: bigint, target: bigint): void {
     const call = this.#calls.get(target)
     if (call === undefined) {
-      // Either long answered, or read by another thread and not yet seen here: EAGAIN has the kernel send it again.
-      this.#answerErrno(from.unique, constants.errno.EAGAIN)
+      // Either long answered, or read by another thread and not yet seen here: EAGAIN has the kernel send it again. It looks
+      // for the request only among those of the descriptor we answer over.
+      for (const descriptor of this.#descriptors()) {
+        this.#answerErrno({ unique, descriptor }, constants.errno.EAGAIN)
+      }
       return
     }
     call.interrupt()
     if (call.answered || !READ_ONLY.has(call.op)) return
     call.answered = true
-    this.#answerErrno(call.unique, constants.errno.EINTR)
+    this.#answerErrno(call, constants.errno.EINTR)
     if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
   }
 
   /** @returns whether the kernel took the answer; it does not when the caller has gone */
-  #answer(unique: bigint, answer: Answer): boolean {
+  #answer(asked: Asked, answer: Answer): boolean {
     try {
       switch (answer.kind) {
         case 'done':
-          outHeader(this.#out, OUT_HEADER_SIZE, 0, unique)
-          return this.#send(this.#out.subarray(0, OUT_HEADER_SIZE))
+          outHeader(this.#out, OUT_HEADER_SIZE, 0, asked.unique)
+          return this.#send(asked, this.#out.subarray(0, OUT_HEADER_SIZE))
         case 'structure': {
           const length = answer.encode(this.#out, OUT_HEADER_SIZE)
-          outHeader(this.#out, length, 0, unique)
-          return this.#send(this.#out.subarray(0, length))
+          outHeader(this.#out, length, 0, asked.unique)
+          return this.#send(asked, this.#out.subarray(0, length))
         }
         case 'bytes':
-          outHeader(this.#outHeader, OUT_HEADER_SIZE + answer.data.length, 0, unique)
-          return this.#send(this.#outHeader, answer.data)
+          outHeader(this.#outHeader, OUT_HEADER_SIZE + answer.data.length, 0, asked.unique)
+          return this.#send(asked, this.#outHeader, answer.data)
       }
     } catch (error) {
       // Our answer made no sense to Node or the kernel: a defect, but the program must not wait for ever.
       this.#fs.failed?.('answer', error)
-      this.#answerErrno(unique, constants.errno.EIO)
+      this.#answerErrno(asked, constants.errno.EIO)
       return false
     }
   }
 
-  #answerError(unique: bigint, error: unknown): void {
-    this.#answerErrno(unique, errnoOf(error))
-  }
-
-  #answerErrno(unique: bigint, errno: number): void {
-    outHeader(this.#out, OUT_HEADER_SIZE, -errno, unique)
+  #answerErrno(asked: Asked, errno: number): void {
+    outHeader(this.#out, OUT_HEADER_SIZE, -errno, asked.unique)
     try {
-      this.#send(this.#out.subarray(0, OUT_HEADER_SIZE))
+      this.#send(asked, this.#out.subarray(0, OUT_HEADER_SIZE))
     } catch (error) {
       this.#fs.failed?.('answer', error)
     }
   }
 
-  #send(message: Buffer, data?: Buffer): boolean {
-    if (this.#gone) return false
+  #send({ descriptor }: Asked, message: Buffer, data?: Buffer): boolean {
+    if (this.#reader.isGone) return false
     try {
-      if (data === undefined) writeSync(this.#device, message)
-      else writevSync(this.#device, [message, data])
+      if (data === undefined) writeSync(descriptor, message)
+      else writevSync(descriptor, [message, data])
       return true
     } catch (error) {
       const errno = namedErrno(error)
@@ -235,10 +219,9 @@ export class Session {
     }
   }
 
-  #readerEnds(): void {
-    this.#readers--
-    this.#buffers.close()
-    if (this.#readers === 0) this.#settleEnded(this.#end())
+  #descriptors(): number[] {
+    const { descriptor, polled } = this.#device
+    return polled === undefined ? [descriptor] : [descriptor, polled.descriptor]
   }
 
   /** Readers wait for an answer that nobody takes any more; what changes something is let finish. */
@@ -251,7 +234,7 @@ export class Session {
         this.#idle = resolve
       })
     }
-    await promisify(close)(this.#device)
+    for (const descriptor of this.#descriptors()) await promisify(close)(descriptor)
     await this.#fs.destroy?.()
   }
 }
