@@ -237,6 +237,15 @@ function treeStatements(row: Prepare) {
 
 function recoveryStatements(row: Prepare) {
   return {
+    held: row<[generation: number, now: number], { id: number }>(
+      'SELECT id FROM holds WHERE generation > ? AND until > ? LIMIT 1',
+    ),
+    insertHold: row<[until: number], { id: number }>(
+      `INSERT INTO holds (until, generation)
+       SELECT ?, value FROM counters WHERE name = 'generation' RETURNING id`,
+    ),
+    extendHold: row<[until: number, id: number], never>('UPDATE holds SET until = ? WHERE id = ?'),
+    deleteHold: row<[id: number, now: number], never>('DELETE FROM holds WHERE id = ? OR until < ?'),
     keep: row<[ino: number, used: number, building: 0 | 1], never>(
       'INSERT OR REPLACE INTO kept VALUES (?, ?, ?)',
     ),

@@ -28,12 +28,24 @@ export class Contents {
   readonly #folders = new Set<string>()
   readonly #unlinking = new Set<Promise<void>>()
   readonly #onFolder: (path: string) => void
+  readonly #isHeld: (generation: number) => boolean
+  /** Discarded, but held by a backup. */
+  readonly #postponed = new Set<number>()
 
-  /** @param onFolder learns of folders in which a file was made, which must be synced with it */
-  constructor(disk: Disk, root: string, onFolder: (path: string) => void) {
+  /**
+   * @param onFolder learns of folders in which a file was made, which must be synced with it
+   * @param isHeld says whether a backup still needs a generation
+   */
+  constructor(
+    disk: Disk,
+    root: string,
+    onFolder: (path: string) => void,
+    isHeld: (generation: number) => boolean,
+  ) {
     this.#disk = disk
     this.root = root
     this.#onFolder = onFolder
+    this.#isHeld = isHeld
     disk.makeFolder(root)
   }
 
@@ -83,6 +95,24 @@ export class Contents {
       slot.discarded = true
       if (slot.users === 0) this.#close(slot)
     }
+    if (this.#isHeld(generation)) {
+      // Those that are too many to remember are orphans after the next start.
+      if (this.#postponed.size < REMEMBERED_POSTPONED) this.#postponed.add(generation)
+      return
+    }
+    this.#unlink(generation)
+  }
+
+  /** Removes what was discarded while a backup held it. */
+  discardPostponed(): void {
+    for (const generation of this.#postponed) {
+      if (this.#isHeld(generation)) continue
+      this.#postponed.delete(generation)
+      this.#unlink(generation)
+    }
+  }
+
+  #unlink(generation: number): void {
     // What cannot be unlinked now is an orphan: the sweep of the next start takes it.
     const unlinking = this.#disk.unlink(this.path(generation)).then(
       () => {},
@@ -160,6 +190,7 @@ export class Contents {
 const REFLINK_UNSUPPORTED = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY']
 const COPY_CHUNK = 256 * 1024
 const REMEMBERED_FOLDERS = 4096
+const REMEMBERED_POSTPONED = 100_000
 const ZEROS = Buffer.alloc(COPY_CHUNK)
 
 function isZero(data: Buffer): boolean {

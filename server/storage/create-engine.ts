@@ -7,6 +7,7 @@ import { Contents } from './contents.js'
 import type { Engine } from './context.js'
 import { Durability } from './durability.js'
 import { type Disk, nodeDisk } from './fs.js'
+import { isHeld } from './hold.js'
 import { Locks } from './locks.js'
 import { Numbers } from './numbers.js'
 import { Space } from './space.js'
@@ -32,7 +33,12 @@ export function createEngine(options: StorageOptions): Engine {
   const file = database.memory ? undefined : database.name
   const durability: Durability = new Durability(disk, file, () => contents)
   const root = join(directory, 'content')
-  const contents = new Contents(disk, root, (path) => durability.folderChanged(path))
+  const contents = new Contents(
+    disk,
+    root,
+    (path) => durability.folderChanged(path),
+    (generation) => isHeld({ sql, clock }, generation),
+  )
   return {
     sql,
     transactions,

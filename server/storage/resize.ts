@@ -4,6 +4,7 @@ import { withChanges } from './attributes.js'
 import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
+import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
 import { bytesOf } from './links.js'
 import { checkAttributes } from './new-inode.js'
@@ -35,7 +36,8 @@ export async function resize(
       precondition(toInode(row))
       const isCommitAlone = row.stored === 0 || changes.size === 0 || changes.size === row.size
       if (isCommitAlone) return commit(resizing)
-      return changes.size > row.size ? await grow(resizing, row) : await shrink(resizing, row)
+      if (changes.size > row.size) return await grow(resizing, row)
+      return await unlessHeld(() => shrink(resizing))
     })
   } catch (error) {
     throw failure(error)
@@ -70,11 +72,12 @@ async function grow(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
 }
 
 /** The metadata first: bytes beyond the size are never shown, so it does not matter if the file stays longer. */
-async function shrink(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
-  const { engine, changes } = resizing
+async function shrink(resizing: Resizing): Promise<InodeRow> {
+  const { engine, tree, ino, changes } = resizing
+  const row = await detach(engine, fileRow(engine, tree, ino))
   const handle = engine.contents.acquire(row.generation)
   try {
-    const after = commit(resizing)
+    const after = commit(resizing, () => requireUnheld(engine, row.generation))
     await engine.disk.truncate(handle.fd, changes.size).catch(() => {})
     return after
   } finally {
@@ -83,12 +86,13 @@ async function shrink(resizing: Resizing, row: InodeRow): Promise<InodeRow> {
 }
 
 /** An emptied file gets a new generation: who reads the old content may read on. */
-function commit(resizing: Resizing): InodeRow {
+function commit(resizing: Resizing, check = () => {}): InodeRow {
   const { engine, tree, ino, changes, precondition, origin, generation } = resizing
   const now = timespec(engine.clock())
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
     precondition(toInode(row))
+    check()
     const emptied =
       generation === undefined || row.stored === 0 ? {} : { generation, stored: 0 as const }
     const resized: InodeRow = {

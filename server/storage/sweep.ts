@@ -74,6 +74,7 @@ export async function sweepBuilding(engine: Engine): Promise<number> {
 export async function sweepUnused(engine: Engine, stopped: () => boolean): Promise<number> {
   let swept = 0
   const before = seconds(engine.clock) - KEPT_UNUSED_SECONDS
+  engine.contents.discardPostponed()
   for (;;) {
     const page = engine.sql.keptBefore.all(before, PAGE)
     for (const { ino } of page) await demolish(engine, ino)

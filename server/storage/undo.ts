@@ -3,6 +3,7 @@ import { FileError } from '../errors.js'
 import type { Handle } from './contents.js'
 import type { Engine } from './context.js'
 import { isErrno } from './fs.js'
+import { requireUnheld } from './hold.js'
 
 /** What a write is about to overwrite: bytes that the file has now. */
 export interface Region {
@@ -33,6 +34,7 @@ export async function saveUndo(
       return { position, data: data.subarray(0, engine.disk.readSync(handle.fd, data, position)) }
     })
     engine.transactions.run(() => {
+      requireUnheld(engine, row.generation)
       for (const { position, data } of old) {
         const { ino, generation } = row
         engine.sql.insertUndo.run(ino, generation, position, data.length, data, null, null)
@@ -44,6 +46,7 @@ export async function saveUndo(
   try {
     const rows = await copyOut(engine, handle, regions, spool)
     engine.transactions.run(() => {
+      requireUnheld(engine, row.generation)
       for (const { position, length, at } of rows) {
         const { ino, generation } = row
         engine.sql.insertUndo.run(ino, generation, position, length, null, spool.generation, at)

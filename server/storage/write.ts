@@ -6,6 +6,7 @@ import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { type Gathered, gather, type Piece } from './gather.js'
+import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
 import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
@@ -40,7 +41,9 @@ export async function write(
     const gathered = await gather(engine, parts)
     try {
       return await engine.locks.hold(ino, () =>
-        writeGathered({ engine, tree, ino, gathered, precondition, origin, changes }),
+        unlessHeld(() =>
+          writeGathered({ engine, tree, ino, gathered, precondition, origin, changes }),
+        ),
       )
     } finally {
       gathered.end()
@@ -69,13 +72,14 @@ interface Placed {
 async function writeGathered(write: Write): Promise<InodeRow> {
   const { engine, tree, ino, gathered, precondition, changes } = write
   if (engine.unrestored.has(ino)) await putBack(engine, ino)
-  const row = fileRow(engine, tree, ino)
+  let row = fileRow(engine, tree, ino)
   precondition(toInode(row))
   const { placed, end } = placePieces(gathered.pieces, row.size)
   const size = changes.size ?? end
   checkSize(end)
   checkRoom(engine, tree, { bytes: size - row.size, inodes: 0 })
   const bytes = { placed, end, size, regions: overwritten(placed, row) }
+  if (bytes.regions.length > 0 || size < row.size) row = await detach(engine, row)
   const { contents } = engine
   const handle =
     row.stored === 1 ? contents.acquire(row.generation) : contents.create(row.generation)
@@ -156,6 +160,7 @@ function commit(write: Write, size: number): InodeRow {
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
     precondition(toInode(row))
+    if (size < row.size) requireUnheld(engine, row.generation)
     const mode = withoutPrivileges(row.mode)
     const written = { ...row, ...modified(now), mode, size, stored: 1 as const }
     const after = withChanges({ ...written, version: row.version + 1 }, changes, now)

@@ -9,6 +9,7 @@
  * - `undo`: what a write in place is overwriting; what is left of it after a crash is put back.
  * - `changes`: the log; `gone` is the inode that ceased to exist by it.
  * - `counters`, `reservations`: inode numbers and generations are given out once, ever.
+ * - `holds`: a backup is under way: until then, contents older than the generation are neither removed nor overwritten.
  */
 export const filesSchema = `
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -104,5 +105,11 @@ CREATE TABLE reservations (
   last INTEGER NOT NULL,
   tree INTEGER NOT NULL,
   at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE holds (
+  id INTEGER PRIMARY KEY,
+  until INTEGER NOT NULL,
+  generation INTEGER NOT NULL
 ) STRICT;
 `
