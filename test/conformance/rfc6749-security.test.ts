@@ -147,7 +147,7 @@ describe('RFC 6749: security considerations', () => {
   )
 
   row(
-    'rfc6749-10.10-2',
+    'rfc6749-b-1',
     'B',
     'answers thousands of malformed requests without a 5xx',
     async (suite) => {

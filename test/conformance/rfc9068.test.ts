@@ -2,16 +2,15 @@ import { createHmac } from 'node:crypto'
 import { expect } from 'chai'
 import {
   decodeProtectedHeader,
+  exportJWK,
   exportSPKI,
   generateKeyPair,
   importJWK,
   type JWK,
   SignJWT,
 } from 'jose'
-import { registerClient } from '../../oauth/index.js'
-import { RESOURCE_SCOPES } from '../../server/scopes.js'
-import { CLIENTS } from './support/clients.js'
 import { json } from './support/http.js'
+import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
 import { claims, type Suite, success } from './support/suite.js'
 
@@ -83,14 +82,8 @@ describe('RFC 9068: JWT access tokens', () => {
     async (suite) => {
       const answer = await suite.token({ grant_type: 'client_credentials' }, suite.basic('service'))
       expect(claims(success(answer).access_token).sub).to.equal(suite.client('service').client_id)
-      const { store, userId } = suite.inside
-      const sub = userId(suite.target.users[0].username)
-      const accounts = { claims: async (id: string) => (id === sub ? { sub } : undefined) }
-      const registry = { store, accounts, scopes: RESOURCE_SCOPES, clock: () => new Date() }
-      const refusal = await registerClient(registry, CLIENTS.service, { client_id: sub }).catch(
-        (error) => error,
-      )
-      expect(refusal).to.be.an('error')
+      const sub = suite.inside.userId(suite.target.users[0].username)
+      expect(await refusalOf(suite, {}, sub)).to.be.a('string')
     },
     { clients: ['service'], inside: true },
   )
@@ -185,7 +178,7 @@ describe('RFC 9068: JWT access tokens', () => {
   row('rfc9068-4-5', 'M', 'takes keys from the server alone', async (suite) => {
     const { access_token } = await suite.tokens()
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
-    const { exportJWK } = await import('jose')
+
     const jwk = await exportJWK(publicKey)
     const { kid } = decodeProtectedHeader(access_token)
     for (const more of [

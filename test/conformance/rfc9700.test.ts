@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { expectError, expectPage, expectRedirect } from './support/expect.js'
 import { formsOf, locationOf } from './support/http.js'
 import { Prover } from './support/proof.js'
+import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
 import { success, unique } from './support/suite.js'
 
@@ -55,6 +56,31 @@ describe('RFC 9700: best current practice', () => {
       }
     }
   })
+
+  row(
+    'rfc9700-2.1.1-2',
+    'M',
+    'lets nobody leave PKCE out, so no verifier comes without a challenge',
+    async (suite) => {
+      for (const changes of [{ code_challenge: undefined }, { code_challenge_method: undefined }]) {
+        expectRedirect(await suite.asked(changes), 'invalid_request')
+        expectRedirect(await suite.asked(await suite.web(changes)), 'invalid_request')
+      }
+    },
+    { clients: ['fuse', 'web'] },
+  )
+
+  row(
+    'rfc9700-2.6-3',
+    'S',
+    'draws client identifiers that no user has, and takes none that one has',
+    async (suite) => {
+      const sub = suite.inside.userId(suite.target.users[0].username)
+      expect(await refusalOf(suite, {}, sub)).to.be.a('string')
+      expect(await refusalOf(suite, { client_id: sub })).to.equal(undefined)
+    },
+    { inside: true },
+  )
 
   row('rfc9700-2.1.2-1', 'S', 'puts no token into the front channel', async (suite) => {
     for (const response_type of ['token', 'id_token', 'id_token token', 'code id_token']) {

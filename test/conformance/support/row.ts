@@ -49,7 +49,7 @@ function family(id: string): string {
   return id.split('-')[0] ?? id
 }
 
-after('summary', () => {
+process.on('exit', () => {
   for (const [name, { passed, failed, skipped }] of [...results].sort()) {
     process.stderr.write(
       `${name.padEnd(10)} ${passed} passed, ${failed} failed, ${skipped} skipped\n`,

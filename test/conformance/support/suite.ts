@@ -30,7 +30,7 @@ export interface Tokens {
 export type Changes = Readonly<Record<string, string | readonly string[] | undefined>>
 
 /** Browsers in which somebody is signed in already; logging in costs a password hash. */
-const signedIn = new Map<string, Promise<Http>>()
+const signedIn = new WeakMap<Target, Map<string, Promise<Http>>>()
 
 /** What every test does with the server under test. */
 export class Suite {
@@ -93,9 +93,10 @@ export class Suite {
 
   /** A browser in which the first user is signed in; shared, so nobody may sign out of it. */
   signedIn(user: User = this.target.users[0]): Promise<Http> {
-    const key = `${this.target.issuer} ${user.username}`
-    const browser = signedIn.get(key) ?? this.login(user)
-    signedIn.set(key, browser)
+    const browsers = signedIn.get(this.target) ?? new Map<string, Promise<Http>>()
+    signedIn.set(this.target, browsers)
+    const browser = browsers.get(user.username) ?? this.login(user)
+    browsers.set(user.username, browser)
     return browser
   }
 

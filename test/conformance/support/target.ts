@@ -2,7 +2,9 @@
  * The server under test. With COFFER_CONFORMANCE_URL it is any running server, prepared as docs/conformance.md says;
  * without, it is ours: a child process on a data directory of its own, whose clock and keys the suite can reach.
  */
+import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { importPKCS8 } from 'jose'
 import { type Keys, localKeys, registerClient, type Store } from '../../../oauth/index.js'
 import { accounts } from '../../../server/accounts.js'
@@ -52,9 +54,16 @@ export function target(): Promise<Target> {
   return started
 }
 
+/** Once per run; in a parallel run once per worker, whose later files end with the worker itself. */
 after('stop the server under test', async () => {
-  own?.database.close()
-  await own?.server.remove()
+  const { server, database } = own ?? {}
+  own = undefined
+  started = undefined
+  database?.close()
+  await server?.remove()
+})
+process.on('exit', () => {
+  if (own !== undefined) rmSync(dirname(own.server.data), { recursive: true, force: true })
 })
 
 /** COFFER_CONFORMANCE_CLIENTS is a JSON file: client names to client_id, client_secret and key (PKCS #8). */
