@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
+import type { Database } from '../database/database.js'
+import { contentPath } from './content-path.js'
+
+/**
+ * A backup is a directory: `coffer.db`, a whole database as it was at one moment, with one table more that lists the
+ * contents; `content/`, each content under its generation and version, so that a later backup adds to it and never
+ * changes what is there; and files of the server under `files/`.
+ */
+export const DATABASE = 'coffer.db'
+
+/** A content in a backup. `reusable` is 0 if a write was under way: the next backup copies it again. */
+export interface BackedUp {
+  readonly generation: number
+  readonly version: number
+  readonly bytes: number
+  readonly sha256: string
+  readonly reusable: 0 | 1
+}
+
+const TABLE = `CREATE TABLE backup_contents (generation INTEGER NOT NULL, version INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL, reusable INTEGER NOT NULL, PRIMARY KEY (generation, version)) STRICT, WITHOUT ROWID`
+export const DROP_TABLE = 'DROP TABLE backup_contents'
+
+const FILE_TABLE = `CREATE TABLE backup_files (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL) STRICT, WITHOUT ROWID`
+export const DROP_FILE_TABLE = 'DROP TABLE backup_files'
+
+/** The list of contents in the database of a backup. */
+export function contentList(database: Database, make: 'make' | 'read') {
+  if (make === 'make') database.exec(`${TABLE}; ${FILE_TABLE}`)
+  return {
+    add: database.prepare<[number, number, number, string, 0 | 1]>(
+      'INSERT OR IGNORE INTO backup_contents VALUES (?, ?, ?, ?, ?)',
+    ),
+    find: database.prepare<[number, number], BackedUp>(
+      'SELECT * FROM backup_contents WHERE generation = ? AND version = ?',
+    ),
+    all: database.prepare<[], BackedUp>(
+      'SELECT * FROM backup_contents ORDER BY generation, version',
+    ),
+    addFile: database.prepare<[string, string]>('INSERT INTO backup_files VALUES (?, ?)'),
+    files: database.prepare<[], { path: string; sha256: string }>('SELECT * FROM backup_files'),
+  }
+}
+
+/** Opens the database of a backup. */
+export function openBackup(path: string, mode: 'read' | 'write'): Database {
+  return new BetterSqlite3(path, { readonly: mode === 'read', fileMustExist: true })
+}
+
+export function backupContentPath(backup: string, generation: number, version: number): string {
+  return `${contentPath(join(backup, 'content'), generation)}.${version}`
+}
+
+/** Copies so many bytes of a file, durably; zeros stay holes. Answers their SHA-256. @throws if there are fewer */
+export async function copyHashed(from: string, to: string, bytes: number): Promise<string> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 })
+  const target = await open(to, 'w', 0o600)
+  try {
+    const sha256 = await hashInto(from, bytes, target)
+    await target.sync()
+    return sha256
+  } finally {
+    await target.close()
+  }
+}
+
+const CHUNK = 1024 * 1024
+const ZEROS = Buffer.alloc(CHUNK)
+
+async function hashInto(from: string, bytes: number, target: FileHandle): Promise<string> {
+  const hash = createHash('sha256')
+  let position = 0
+  if (bytes > 0) {
+    for await (const chunk of createReadStream(from, { end: bytes - 1, highWaterMark: CHUNK })) {
+      const data: Buffer = chunk
+      hash.update(data)
+      if (!data.equals(ZEROS.subarray(0, data.length))) {
+        await target.write(data, 0, data.length, position)
+      }
+      position += data.length
+    }
+  }
+  if (position < bytes) throw new Error(`${from} has ${position} bytes instead of ${bytes}`)
+  await target.truncate(bytes)
+  return hash.digest('hex')
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}

@@ -1,0 +1,176 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Database } from '../database/database.js'
+import { fileStatements, type InodeRow } from '../database/files.js'
+import {
+  backupContentPath,
+  contentList,
+  copyHashed,
+  DATABASE,
+  openBackup,
+  syncFolder,
+} from './backup-set.js'
+import { contentPath } from './content-path.js'
+
+export interface BackupOptions {
+  /** The data directory, whose server may run. */
+  readonly directory: string
+  readonly database: Database
+  /** A new directory, or an earlier backup, to which only what is new is added. */
+  readonly to: string
+  /** Files of the data directory that go with it, such as its secret; those that are not there are left out. */
+  readonly also: readonly string[]
+  readonly clock: () => Date
+}
+
+export interface BackupReport {
+  readonly contents: number
+  /** Of these, the ones that had to be copied. */
+  readonly copied: number
+  readonly bytes: number
+}
+
+/** How long a server holds contents for a backup that is not heard of, and how often it is heard of. */
+const HOLD_SECONDS = 15 * 60
+const EXTEND_SECONDS = 60
+const PAGE = 1000
+
+/**
+ * Copies everything as it is at one moment, while the server goes on: it neither removes nor overwrites what the moment
+ * needs (hold.ts). The backup that was there is whole until the new one is.
+ */
+export async function backup(options: BackupOptions): Promise<BackupReport> {
+  const { database, to, clock } = options
+  await mkdir(to, { recursive: true, mode: 0o700 })
+  const sql = fileStatements(database)
+  const now = () => Math.floor(clock().getTime() / 1000)
+  const hold = sql.insertHold.get(now() + HOLD_SECONDS)
+  if (hold === undefined)
+    throw new Error('the database has lost its counters; run coffer-server fsck')
+  let heard = now()
+  const extend = () => {
+    if (now() < heard + EXTEND_SECONDS) return
+    heard = now()
+    sql.extendHold.run(heard + HOLD_SECONDS, hold.id)
+  }
+  try {
+    return await copyAll(options, extend)
+  } finally {
+    sql.deleteHold.run(hold.id, now())
+  }
+}
+
+async function copyAll(options: BackupOptions, extend: () => void): Promise<BackupReport> {
+  const { directory, database, to, also } = options
+  const path = join(to, DATABASE)
+  const next = `${path}.new`
+  await rm(next, { force: true })
+  database.prepare('VACUUM INTO ?').run(next)
+  const earlier = existsSync(path) ? openBackup(path, 'read') : undefined
+  const snapshot = openBackup(next, 'write')
+  const report = { contents: 0, copied: 0, bytes: 0 }
+  try {
+    const list = contentList(snapshot, 'make')
+    const known = earlier === undefined ? undefined : contentList(earlier, 'read').find
+    for await (const content of contentsOf(snapshot)) {
+      extend()
+      const { generation, version, bytes, reusable } = content
+      const file = backupContentPath(to, generation, version)
+      const before = known?.get(generation, version)
+      const isThere =
+        before?.reusable === 1 && before.bytes === bytes && (await isSize(file, bytes))
+      const sha256 = isThere
+        ? before.sha256
+        : await copyHashed(contentPath(join(directory, 'content'), generation), file, bytes)
+      list.add.run(generation, version, bytes, sha256, reusable)
+      report.contents += 1
+      report.bytes += bytes
+      if (!isThere) report.copied += 1
+    }
+    await mkdir(join(to, 'files'), { recursive: true, mode: 0o700 })
+    for (const name of also) {
+      const from = join(directory, name)
+      if (!existsSync(from)) continue
+      const { size } = await stat(from)
+      list.addFile.run(name, await copyHashed(from, join(to, 'files', name), size))
+    }
+    snapshot.pragma('wal_checkpoint(TRUNCATE)')
+  } finally {
+    snapshot.close()
+    earlier?.close()
+  }
+  await syncFolders(join(to, 'content'))
+  await rename(next, path)
+  await syncFolder(to)
+  await removeUnlisted(to)
+  return report
+}
+
+interface Wanted {
+  readonly generation: number
+  readonly version: number
+  readonly bytes: number
+  readonly reusable: 0 | 1
+}
+
+/** Every content the snapshot needs: those of inodes, and what unfinished writes have saved. */
+async function* contentsOf(snapshot: Database): AsyncGenerator<Wanted> {
+  const sql = fileStatements(snapshot)
+  let last = 0
+  for (;;) {
+    const page: InodeRow[] = sql.inodesAfter.all(last, PAGE)
+    for (const { ino, stored, generation, version, size } of page) {
+      last = ino
+      if (stored === 0) continue
+      const reusable = sql.undo.all(ino).length === 0 ? 1 : 0
+      yield { generation, version, bytes: size, reusable }
+    }
+    if (page.length === 0) break
+  }
+  const spools = snapshot.prepare<[], { generation: number; bytes: number }>(
+    `SELECT spool AS generation, max(spool_position + length) AS bytes FROM undo
+     WHERE spool IS NOT NULL GROUP BY spool`,
+  )
+  for (const { generation, bytes } of spools.all()) {
+    yield { generation, version: 0, bytes, reusable: 0 }
+  }
+}
+
+async function isSize(path: string, bytes: number): Promise<boolean> {
+  try {
+    return (await stat(path)).size === bytes
+  } catch {
+    return false
+  }
+}
+
+async function syncFolders(root: string): Promise<void> {
+  if (!existsSync(root)) return
+  for (const high of await readdir(root)) {
+    for (const folder of await readdir(join(root, high))) await syncFolder(join(root, high, folder))
+    await syncFolder(join(root, high))
+  }
+  await syncFolder(root)
+}
+
+/** Contents that only an earlier backup needed. */
+async function removeUnlisted(backup: string): Promise<void> {
+  const root = join(backup, 'content')
+  if (!existsSync(root)) return
+  const database = openBackup(join(backup, DATABASE), 'read')
+  try {
+    const { find } = contentList(database, 'read')
+    for (const high of await readdir(root)) {
+      for (const folder of await readdir(join(root, high))) {
+        for (const name of await readdir(join(root, high, folder))) {
+          const [generation = '', version] = name.split('.')
+          if (find.get(Number.parseInt(generation, 16), Number(version)) !== undefined) continue
+          await rm(join(root, high, folder, name))
+        }
+      }
+    }
+  } finally {
+    database.close()
+  }
+}

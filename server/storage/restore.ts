@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Database, openDatabase } from '../database/database.js'
+import { forgetAuthorizations } from '../database/restored.js'
+import {
+  backupContentPath,
+  contentList,
+  copyHashed,
+  DATABASE,
+  DROP_FILE_TABLE,
+  DROP_TABLE,
+  openBackup,
+} from './backup-set.js'
+import { contentPath } from './content-path.js'
+import { createEngine } from './create-engine.js'
+import { type Finding, fsck } from './fsck.js'
+import { putBackAll } from './undo.js'
+
+export interface RestoreReport {
+  readonly contents: number
+  readonly bytes: number
+}
+
+/**
+ * Numbers that a server gave out after the backup, and that its clients remember, must not come to mean something
+ * else: everything counts on from far beyond.
+ */
+const BEYOND = 1_000_000_000
+
+/**
+ * Makes a data directory from a backup, and proves it: every content has the checksum it had, and fsck finds nothing.
+ * Nobody stays logged in. @param to must be missing or empty @throws Error; then nothing is left of it
+ */
+export async function restore(backup: string, to: string): Promise<RestoreReport> {
+  if (existsSync(to) && (await readdir(to)).length > 0) {
+    throw new Error(`${to} is not empty: restore into a new directory, and serve that one`)
+  }
+  if (!existsSync(join(backup, DATABASE))) {
+    throw new Error(`${backup} is no backup: it has no ${DATABASE}`)
+  }
+  const part = join(to, `${DATABASE}.part`)
+  await mkdir(to, { recursive: true, mode: 0o700 })
+  try {
+    const report = await copyContents(backup, to)
+    await copyFile(join(backup, DATABASE), part)
+    const database = openDatabase(part)
+    try {
+      restart(database)
+      await prove(database, to)
+      database.pragma('wal_checkpoint(TRUNCATE)')
+      database.pragma('journal_mode = DELETE')
+    } finally {
+      database.close()
+    }
+    await rename(part, join(to, DATABASE))
+    return report
+  } catch (error) {
+    for (const name of await readdir(to)) await rm(join(to, name), { recursive: true })
+    throw error
+  }
+}
+
+async function copyContents(backup: string, to: string): Promise<RestoreReport> {
+  const database = openBackup(join(backup, DATABASE), 'read')
+  const report = { contents: 0, bytes: 0 }
+  try {
+    const list = contentList(database, 'read')
+    for (const { generation, version, bytes, sha256 } of list.all.iterate()) {
+      const from = backupContentPath(backup, generation, version)
+      await copyProved(from, contentPath(join(to, 'content'), generation), bytes, sha256)
+      report.contents += 1
+      report.bytes += bytes
+    }
+    for (const { path, sha256 } of list.files.all()) {
+      const from = join(backup, 'files', path)
+      await copyProved(from, join(to, path), (await stat(from)).size, sha256)
+    }
+    return report
+  } finally {
+    database.close()
+  }
+}
+
+async function copyProved(from: string, to: string, bytes: number, sha256: string): Promise<void> {
+  const copied = await copyHashed(from, to, bytes)
+  if (copied !== sha256) throw new Error(`${from} is damaged: its SHA-256 is ${copied}`)
+}
+
+/** The database of another life of the server: no token, no number and no log of the old one counts. */
+function restart(database: Database): void {
+  database.transaction(() => {
+    database.exec(`${DROP_TABLE}; ${DROP_FILE_TABLE}; DELETE FROM holds; DELETE FROM changes`)
+    database.prepare('UPDATE counters SET value = value + ?').run(BEYOND)
+    database.prepare('UPDATE inodes SET version = version + ?').run(BEYOND)
+    database.prepare('UPDATE trees SET seq = seq + ?').run(BEYOND)
+    forgetAuthorizations(database)
+  })()
+}
+
+/** Puts back writes that were under way, then looks at everything. */
+async function prove(database: Database, directory: string): Promise<void> {
+  const engine = createEngine({ directory, database })
+  await putBackAll(engine)
+  await engine.contents.close()
+  engine.durability.close()
+  const findings: Finding[] = []
+  const report = (finding: Finding) => {
+    if (findings.length < 10) findings.push(finding)
+  }
+  const { found } = await fsck({ directory, database, mode: 'check', report })
+  const [first] = findings
+  if (found > 0) throw new Error(`the backup has ${found} faults, such as: ${first?.text}`)
+}

@@ -1,0 +1,198 @@
+import { existsSync } from 'node:fs'
+import { readdir, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { backup } from '../../../server/storage/backup.js'
+import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
+import { fileName as name } from '../../../server/storage/path.js'
+import { restore } from '../../../server/storage/restore.js'
+import { overwrite, type Tree } from '../../../server/storage/storage.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { put, read } from './contract.js'
+import { dump, Model, nextOperation, type Operation, perform, random } from './model.js'
+import { type TemporaryStorage, temporaryStorage } from './temporary.js'
+
+describe('backup and restore', () => {
+  let subject: TemporaryStorage
+  let tree: Tree
+  let elsewhere: string
+
+  beforeEach(async () => {
+    subject = await temporaryStorage()
+    tree = await subject.storage.tree('ann')
+    elsewhere = await temporaryDirectory('backup')
+  })
+  afterEach(async () => {
+    await subject.close()
+    await removeDirectory(elsewhere)
+  })
+
+  const to = () => join(elsewhere, 'backup')
+  const at = (text: string) => ({ directory: tree.root, name: name(text) })
+  const make = (also: string[] = []) => {
+    const { directory, database } = subject
+    return backup({ directory, database, to: to(), also, clock: () => subject.clock.date })
+  }
+  const restored = async <T>(work: (subject: TemporaryStorage, tree: Tree) => Promise<T>) => {
+    const directory = await temporaryDirectory('restored')
+    await restore(to(), directory)
+    const again = await temporaryStorage({ directory })
+    try {
+      expect(await again.problems()).to.deep.equal([])
+      return await work(again, await again.storage.tree('ann'))
+    } finally {
+      await again.close()
+      await removeDirectory(directory)
+    }
+  }
+  const failure = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'it succeeded',
+      (error: Error) => error.message,
+    )
+
+  it('brings everything back as it was', async () => {
+    const model = new Model()
+    const pick = random(11)
+    for (let count = 0; count < 200; count += 1) {
+      const operation = nextOperation(pick, model.paths())
+      expect(await perform(tree, tree.root, operation)).to.equal(model.apply(operation))
+    }
+    await writeFile(join(subject.directory, 'secret'), 'the secret', { mode: 0o600 })
+    await make(['secret', 'missing'])
+    await restored(async ({ directory }, tree) => {
+      expect(await dump(tree, tree.root)).to.equal(model.dump())
+      expect(existsSync(join(directory, 'secret'))).to.equal(true)
+    })
+  })
+
+  it('copies only what is new the next time, and drops what is no longer needed', async () => {
+    const { ino } = await put(tree, at('written'), 'one')
+    await put(tree, at('replaced'), 'two')
+    for (let index = 0; index < 20; index += 1) await put(tree, at(`same${index}`), 'same')
+    expect(await make()).to.include({ contents: 22, copied: 22 })
+    expect(await make()).to.include({ contents: 22, copied: 0 })
+    await tree.write(ino, [{ offset: 0, data: Buffer.from('ONE') }], overwrite, {})
+    await put(tree, at('replaced'), 'TWO')
+    await tree.remove(at('same0'), { kind: 'unlink', keep: false, precondition: overwrite }, {})
+    expect(await make()).to.include({ contents: 21, copied: 2 })
+    const files = await readdir(join(to(), 'content'), { recursive: true, withFileTypes: true })
+    expect(files.filter((entry) => entry.isFile())).to.have.length(21)
+    await restored(async (_again, tree) => {
+      expect(await read(tree, ino)).to.equal('ONE')
+      expect(await read(tree, (await tree.lookup(tree.root, name('replaced'))).ino)).to.equal('TWO')
+    })
+  })
+
+  it('is of one moment, although everything changes while it is made', async () => {
+    const model = new Model()
+    const files = Array.from({ length: 40 }, (_, index) => `file${index}`)
+    const sizes = [10, 5000, 400_000]
+    for (const [index, path] of files.entries()) {
+      const size = sizes[index % 3] ?? 10
+      const operation: Operation = { kind: 'put', path, seed: index, size }
+      expect(await perform(tree, tree.root, operation)).to.equal(model.apply(operation))
+    }
+    const before = model.dump()
+    let isMaking = true
+    const making = make().finally(() => {
+      isMaking = false
+    })
+    const pick = random(5)
+    let changes = 0
+    for (; isMaking; changes += 1) {
+      const path = files[pick(files.length)] ?? ''
+      const operations: Operation[] = [
+        { kind: 'write', path, seed: changes, size: 3000, offset: pick(3) },
+        { kind: 'write', path, seed: changes, size: 350_000, offset: pick(3) },
+        { kind: 'append', path, seed: changes, size: 10 },
+        { kind: 'truncate', path, size: pick(6000) },
+        { kind: 'put', path, seed: changes, size: 20 },
+        { kind: 'unlink', path },
+      ]
+      const operation = operations[pick(operations.length)]
+      if (operation !== undefined) await perform(tree, tree.root, operation)
+    }
+    await making
+    expect(changes).to.be.above(20)
+    await restored(async (_again, tree) => {
+      expect(await dump(tree, tree.root)).to.equal(before)
+    })
+    await subject.storage.sweep()
+    expect(await subject.problems()).to.deep.equal([])
+  }).timeout(20_000)
+
+  it('puts a write that was under way at that moment back', async () => {
+    let paused: (() => void) | undefined
+    let isPausing = false
+    const disk: Disk = {
+      ...nodeDisk,
+      write: async (fd, data, position) => {
+        await nodeDisk.write(fd, data, position)
+        if (!isPausing) return
+        isPausing = false
+        await new Promise<void>((resolve) => {
+          paused = resolve
+        })
+      },
+    }
+    const slow = await temporaryStorage({ disk })
+    const { storage, directory, database } = slow
+    try {
+      const tree = await storage.tree('ann')
+      const size = 200_000
+      const place = { directory: tree.root, name: name('f') }
+      const { ino } = await put(tree, place, 'a'.repeat(size))
+      isPausing = true
+      const parts = [{ offset: 0, data: Buffer.alloc(size, 'b') }]
+      const writing = tree.write(ino, parts, overwrite, {})
+      while (paused === undefined) await new Promise((resolve) => setImmediate(resolve))
+      await backup({ directory, database, to: to(), also: [], clock: () => slow.clock.date })
+      paused()
+      await writing
+      expect(await read(tree, ino)).to.equal('b'.repeat(size))
+      await restored(async (_again, tree) => {
+        expect(await read(tree, ino)).to.equal('a'.repeat(size))
+      })
+    } finally {
+      await slow.close()
+    }
+  })
+
+  it('lets nobody in who was logged in, and repeats no number', async () => {
+    const { ino, version } = await put(tree, at('f'), 'x')
+    subject.database.exec(
+      `INSERT INTO grants VALUES ('g', 'c', 's', '', '', 0, '', NULL, 0, 9e15, NULL, 0, '', 9e15);
+       INSERT INTO refresh_tokens VALUES ('t', 'g', 'c', NULL, 9e15, NULL, NULL)`,
+    )
+    const seen = await tree.changes.newest()
+    await make()
+    await restored(async ({ database }, tree) => {
+      for (const table of ['grants', 'refresh_tokens', 'signing_keys', 'sessions']) {
+        const { n } = database.prepare(`SELECT count(*) AS n FROM ${table}`).get() as { n: number }
+        expect(n, table).to.equal(0)
+      }
+      expect((await tree.stat(ino)).version).to.be.above(version + 1_000_000)
+      expect((await put(tree, { directory: tree.root, name: name('g') }, 'y')).ino).to.be.above(
+        ino + 1_000_000,
+      )
+      expect((await tree.changes.after(seen, 10)).kind).to.equal('expired')
+    })
+  })
+
+  it('refuses a damaged backup, a directory in use, and what is no backup; nothing is left', async () => {
+    await put(tree, at('f'), 'content')
+    await make()
+    const target = join(elsewhere, 'target')
+    expect(await failure(restore(elsewhere, target))).to.match(/is no backup/)
+    expect(await failure(restore(to(), subject.directory))).to.match(/is not empty/)
+    const files = await readdir(join(to(), 'content'), { recursive: true, withFileTypes: true })
+    const file = files.find((entry) => entry.isFile())
+    const path = join(file?.parentPath ?? '', file?.name ?? '')
+    await writeFile(path, 'CONTENT')
+    expect(await failure(restore(to(), target))).to.match(/is damaged/)
+    await truncate(path, 3)
+    expect(await failure(restore(to(), target))).to.match(/3 bytes instead of 7/)
+    expect(await readdir(target)).to.deep.equal([])
+  })
+})
