@@ -1,0 +1,264 @@
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { isMounted, type Machine, machine } from '../support/mount.js'
+import { start } from '../support/process.js'
+import { program } from '../support/program.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
+
+interface Status {
+  mounts: {
+    directory: string
+    pid: number
+    connection: { state: string }
+    login: { state: string; message?: string }
+    pending: { bytes: number; files: number }
+    log: string
+  }[]
+  logins: { server: string; login: string }[]
+}
+
+describe('the mount command', () => {
+  let server: TestServer
+  let home: Machine
+
+  before(async function () {
+    this.timeout(60_000)
+    server = await startServer({ env: { COFFER_ACCESS_TOKEN_LIFETIME: '4' } })
+  })
+  after(() => server?.remove())
+  beforeEach(async () => {
+    home = await machine(server)
+    await home.login()
+  })
+  afterEach(() => home.remove())
+
+  const status = async (): Promise<Status> =>
+    JSON.parse((await home.coffer('status', '--json')).stdout)
+  const isRunning = (pid: number): boolean => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  }
+  const ended = (pid: number): Promise<true> =>
+    until('the process has ended', async () => !isRunning(pid))
+  const failure = async (...parameters: string[]): Promise<string> => {
+    const { status: code, stderr } = await home.coffer(...parameters)
+    expect(code, stderr).to.equal(1)
+    expect(stderr).to.not.match(/\n\s+at /)
+    return stderr
+  }
+
+  it('returns once the mount can be used, is listed, tells its state, unmounts', async () => {
+    const { directory, unmount, pid } = await home.mount()
+    await writeFile(join(directory, 'a'), 'text')
+    const { mounts, logins } = await status()
+    expect(mounts[0]).to.deep.include({
+      directory,
+      connection: { state: 'connected' },
+      login: { state: 'alive' },
+      pending: { bytes: 0, files: 0 },
+    })
+    expect(logins[0]).to.include({ server: server.issuer, login: 'kept' })
+    expect((await home.coffer('list')).stdout).to.equal(`${directory}\t${server.issuer}\n`)
+    const process_ = await pid()
+    await unmount()
+    expect(await isMounted(directory)).to.equal(false)
+    await ended(process_)
+    expect((await status()).mounts).to.deep.equal([])
+  })
+
+  it('keeps its log and its socket from others', async () => {
+    const { unmount } = await home.mount()
+    const [mount] = (await status()).mounts
+    expect((await stat(mount?.log ?? '')).mode & 0o777).to.equal(0o600)
+    const sockets = join(home.home, 'state', 'mounts')
+    expect((await stat(sockets)).mode & 0o777).to.equal(0o700)
+    expect(await readFile(mount?.log ?? '', 'utf8')).to.include('"msg":"mounted"')
+    await unmount()
+  })
+
+  it('ends cleanly when somebody else unmounts', async () => {
+    const { directory, pid } = await home.mount()
+    const process_ = await pid()
+    const fusermount = start('fusermount3', ['-u', directory])
+    await fusermount.ended
+    await ended(process_)
+    expect((await status()).mounts).to.deep.equal([])
+  })
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`sends what is written and unmounts on ${signal}`, async () => {
+      const mount = await home.mount()
+      await writeFile(join(mount.directory, signal), 'kept')
+      const pid = await mount.pid()
+      process.kill(pid, signal)
+      await ended(pid)
+      expect(await isMounted(mount.directory)).to.equal(false)
+      const again = await home.mount()
+      expect(await readFile(join(again.directory, signal), 'utf8')).to.equal('kept')
+      await again.unmount()
+    })
+  }
+
+  it('stays in the foreground if asked, and ends with Ctrl-C', async () => {
+    const directory = join(home.home, 'front')
+    await mkdir(directory)
+    const env = {
+      HOME: home.home,
+      COFFER_CA: server.caFile,
+      COFFER_CONFIG_DIR: join(home.home, 'config'),
+      COFFER_STATE_DIR: join(home.home, 'state'),
+      COFFER_TOKEN_STORE: 'file',
+    }
+    const parameters = [...program('client'), 'mount', '--foreground', server.issuer, directory]
+    const running = start(process.execPath, parameters, { env })
+    await running.printed(/is mounted on/)
+    expect(await isMounted(directory)).to.equal(true)
+    await running.stop('SIGINT')
+    expect(running.child.exitCode).to.equal(0)
+    expect(await isMounted(directory)).to.equal(false)
+  })
+
+  it('clears away a mount whose process was killed', async () => {
+    const first = await home.mount()
+    const pid = await first.pid()
+    process.kill(pid, 'SIGKILL')
+    await ended(pid)
+    const again = await home.mount()
+    await writeFile(join(again.directory, 'alive'), '')
+    await again.unmount()
+  })
+
+  it('unmounts what a killed process has left', async () => {
+    const { directory, pid, unmount } = await home.mount()
+    const killed = await pid()
+    process.kill(killed, 'SIGKILL')
+    await ended(killed)
+    await unmount()
+    expect(await isMounted(directory)).to.equal(false)
+  })
+
+  it('does not unmount what is in use, and says so', async () => {
+    const { directory, unmount } = await home.mount()
+    const user = start('sleep', ['60'], { cwd: directory })
+    expect(await failure('unmount', directory)).to.include('in use')
+    expect(await isMounted(directory)).to.equal(true)
+    await user.stop('SIGKILL')
+    await unmount()
+  })
+
+  it('says what is wrong with a mount point', async () => {
+    const missing = join(home.home, 'missing')
+    expect(await failure('mount', missing)).to.include(`mkdir -p ${missing}`)
+    const file = join(home.home, 'file')
+    await writeFile(file, '')
+    expect(await failure('mount', file)).to.include('not a directory')
+    expect(await failure('mount', home.home)).to.include('not empty')
+    const { directory, unmount } = await home.mount()
+    expect(await failure('mount', directory)).to.include('already mounted')
+    await unmount()
+    expect(await failure('unmount', directory)).to.include('Nothing is mounted')
+  })
+
+  it('says what is wrong with a server', async () => {
+    const directory = join(home.home, 'empty')
+    await mkdir(directory)
+    expect(await failure('mount', 'https://localhost:9', directory)).to.include('make serve')
+    expect(await failure('mount', 'https://nowhere.invalid', directory)).to.match(
+      /no host|looked up/,
+    )
+    expect(await failure('mount', 'http://localhost', directory)).to.include('https')
+    expect(await failure('mount', '--remote', '/missing', directory)).to.include(
+      'no folder /missing',
+    )
+  })
+
+  it('mounts a folder of the server, read-only', async () => {
+    const all = await home.mount()
+    await mkdir(join(all.directory, 'photos'))
+    await writeFile(join(all.directory, 'photos', 'a'), 'picture')
+    const directory = join(home.home, 'photos')
+    const part = await home.mount({ directory, flags: ['--remote', '/photos', '--read-only'] })
+    expect(await readFile(join(directory, 'a'), 'utf8')).to.equal('picture')
+    const error: unknown = await writeFile(join(directory, 'b'), '').catch(
+      (caught: unknown) => caught,
+    )
+    expect(error).to.have.property('code', 'EROFS')
+    await part.unmount()
+    await all.unmount()
+  })
+
+  it('works on while access tokens expire', async () => {
+    const { directory, unmount } = await home.mount()
+    const end = Date.now() + 6_000
+    for (let count = 0; Date.now() < end; count++) {
+      await writeFile(join(directory, `expiry-${count % 5}`), String(count))
+      expect(await readFile(join(directory, `expiry-${count % 5}`), 'utf8')).to.equal(String(count))
+    }
+    expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    await unmount()
+  })
+
+  it('goes on when the server was killed and started again', async () => {
+    const { directory, unmount } = await home.mount()
+    await writeFile(join(directory, 'before'), 'x')
+    await server.stop('SIGKILL')
+    const writing = writeFile(join(directory, 'meanwhile'), 'kept')
+    await until(
+      'the mount says that the server is away',
+      async () => (await status()).mounts[0]?.connection.state === 'away',
+    )
+    expect((await home.coffer('status')).status).to.equal(1)
+    await server.restart()
+    await writing
+    expect(await readFile(join(directory, 'meanwhile'), 'utf8')).to.equal('kept')
+    expect((await status()).mounts[0]?.connection.state).to.equal('connected')
+    await unmount()
+  })
+
+  it('says EACCES when the login is over, and coffer login revives it without a remount', async () => {
+    const { directory, unmount } = await home.mount()
+    await writeFile(join(directory, 'mine'), 'kept')
+    const config = join(home.home, 'config')
+    const saved = join(home.home, 'saved')
+    await start('cp', ['-a', config, saved]).ended
+    expect((await home.coffer('logout')).status).to.equal(0)
+    await start('cp', ['-a', saved, config]).ended
+    await until('operations say EACCES', async () => {
+      const error: unknown = await writeFile(join(directory, 'more'), '').catch(
+        (caught: unknown) => caught,
+      )
+      return error instanceof Error && 'code' in error && error.code === 'EACCES'
+    })
+    const [mount] = (await status()).mounts
+    expect(mount?.login.state).to.equal('dead')
+    expect(mount?.login.message).to.include('coffer login')
+    expect(await readFile(mount?.log ?? '', 'utf8')).to.include('coffer login')
+    await home.login()
+    await until(
+      'the mount lives again',
+      async () => (await readFile(join(directory, 'mine'), 'utf8').catch(() => '')) === 'kept',
+    )
+    expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    await unmount()
+  })
+
+  it('asks to compare the fingerprint of an authority that nobody knows, and remembers it', async () => {
+    await home.remove()
+    home = await machine(server, { env: { COFFER_CA: '' } })
+    await home.coffer('logout')
+    const said = await failure('login')
+    const [, fingerprint = ''] = /--fingerprint ([0-9A-F:]+)/.exec(said) ?? []
+    expect(fingerprint).to.have.length(95)
+    const wrong = fingerprint.replace(/^../, (digits) => (digits === '00' ? '01' : '00'))
+    expect(await failure('login', '--fingerprint', wrong)).to.include('another SHA-256 fingerprint')
+    const mount = await home.mount({ flags: ['--fingerprint', fingerprint] })
+    await mount.unmount()
+    await rm(join(home.home, 'state'), { recursive: true })
+    await (await home.mount()).unmount()
+  })
+})
