@@ -57,6 +57,43 @@ describe('RFC 6749: authorization endpoint', () => {
     },
   )
 
+  row(
+    'rfc6749-3.1.2-2',
+    'M',
+    'keeps the query of a registered redirect_uri',
+    async (suite) => {
+      const to = await suite.allowed(await suite.web())
+      expect(to.href.startsWith(`${WEB_URI}&`)).to.equal(true)
+      expect(to.searchParams.get('x')).to.equal('1')
+      expect(to.searchParams.get('code')).to.be.a('string')
+    },
+    { clients: ['web'] },
+  )
+
+  row(
+    'rfc6749-3.1.2.3-1',
+    'M',
+    'requires the redirect_uri where several, or a partial one, are registered',
+    async (suite) => {
+      expectPage(await suite.asked({ redirect_uri: undefined }))
+      const { client_id } = suite.client('several')
+      expectPage(await suite.asked({ client_id, redirect_uri: undefined }))
+    },
+    { clients: ['fuse', 'several'] },
+  )
+
+  row('rfc6749-3.1.2.4-1', 'M', 'does not redirect to an unregistered URI', async (suite) => {
+    for (const redirect_uri of [
+      EVIL,
+      `${EVIL}"><script>alert(1)</script>`,
+      'javascript:alert(1)',
+    ]) {
+      const page = await suite.asked({ redirect_uri })
+      expectPage(page, EVIL)
+      expect(page.body).to.not.include('<script>alert')
+    }
+  })
+
   row('rfc6749-3.3-1', 'M', 'refuses a scope that breaks the grammar', async (suite) => {
     for (const scope of ['file.read"', 'file\\read', 'file.read\tfile.write', 'file.réad']) {
       expectRedirect(await suite.asked({ scope }), 'invalid_scope')
