@@ -98,6 +98,8 @@ describe('backup and restore', () => {
     const making = make().finally(() => {
       isMaking = false
     })
+    const held = subject.database.prepare('SELECT 1 FROM holds')
+    while (held.get() === undefined) await new Promise((resolve) => setImmediate(resolve))
     const pick = random(5)
     let changes = 0
     for (; isMaking; changes += 1) {
