@@ -1,5 +1,6 @@
 import type { FileStatements } from '../database/files.js'
 import type { ChangeLog } from './change-log.js'
+import type { Checkpoints } from './checkpoint.js'
 import type { Clock } from './clock.js'
 import type { Contents } from './contents.js'
 import type { Durability } from './durability.js'
@@ -13,6 +14,7 @@ import type { Transactions } from './transactions.js'
 export interface Engine {
   readonly sql: FileStatements
   readonly transactions: Transactions
+  readonly checkpoints: Checkpoints
   readonly disk: Disk
   readonly clock: Clock
   readonly contents: Contents

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
 import { ChangeLog } from './change-log.js'
+import { Checkpoints } from './checkpoint.js'
 import { wallClock } from './clock.js'
 import { Contents } from './contents.js'
 import type { Engine } from './context.js'
@@ -29,7 +30,8 @@ export function createEngine(options: StorageOptions): Engine {
   const { directory, database, disk = nodeDisk } = options
   const clock = wallClock(options.clock ?? (() => new Date()))
   const sql = fileStatements(database)
-  const transactions = new Transactions(database)
+  const checkpoints = new Checkpoints(database)
+  const transactions = new Transactions(database, () => checkpoints.committed())
   const file = database.memory ? undefined : database.name
   const durability: Durability = new Durability(disk, file, () => contents)
   const root = join(directory, 'content')
@@ -42,6 +44,7 @@ export function createEngine(options: StorageOptions): Engine {
   return {
     sql,
     transactions,
+    checkpoints,
     disk,
     clock,
     contents,

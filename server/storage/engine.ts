@@ -90,6 +90,7 @@ export class SqliteStorage implements Storage {
     await this.#sweeping
     await this.#engine.contents.close()
     this.#engine.durability.close()
+    await this.#engine.checkpoints.close()
   }
 
   #tree(owner: UserId): UserTree {

@@ -67,6 +67,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   await putBackAll(engine())
   await checkContent(options, engine(), report)
   await engine().contents.close()
+  await engine().checkpoints.close()
   return count
 }
 

@@ -104,6 +104,7 @@ async function prove(database: Database, directory: string): Promise<void> {
   await putBackAll(engine)
   await engine.contents.close()
   engine.durability.close()
+  await engine.checkpoints.close()
   const findings: Finding[] = []
   const report = (finding: Finding) => {
     if (findings.length < 10) findings.push(finding)

@@ -7,8 +7,12 @@ export class Transactions {
   readonly #database: Database
   #afterwards: (() => void)[] = []
 
-  constructor(database: Database) {
+  readonly #committed: () => void
+
+  /** @param committed is told of each transaction */
+  constructor(database: Database, committed: () => void) {
     this.#database = database
+    this.#committed = committed
     this.#immediate = database.transaction((work: () => unknown) => work()).immediate
   }
 
@@ -25,6 +29,7 @@ export class Transactions {
     const afterwards = this.#afterwards
     this.#afterwards = []
     for (const effect of afterwards) effect()
+    this.#committed()
     return result
   }
 
