@@ -21,6 +21,7 @@ export function commandLine(
     .description('log in to a server in the browser')
     .argument('[url]', 'the server (default: $COFFER_SERVER, or https://localhost:8443)')
     .option('--read-only', 'ask for the right to read only')
+    .option('--device', 'log in by a code that you enter on another device')
     .action((url: string | undefined, flags: LoginFlags) =>
       loginCommand(url, flags, surroundings()),
     )
@@ -39,6 +40,7 @@ export function commandLine(
     .option('--remote <path>', 'mount this folder of the server', '/')
     .option('--read-only', 'nothing can be changed through the mount')
     .option('--allow-other', 'other users of this machine may use the mount, as its modes allow')
+    .option('--device', 'if a login is needed: by a code that you enter on another device')
     .option('--foreground', 'stay in the foreground and log to the terminal')
     .option('--log <file>', 'log to this file')
     .addOption(
@@ -85,6 +87,7 @@ function trustOptions(command: Command): Command {
 const EXAMPLES = `
 Examples:
   coffer login https://files.example.org
+  coffer login --device https://files.example.org     no browser on this machine
   coffer mount https://files.example.org ~/files
   coffer status
   coffer unmount ~/files

@@ -1,7 +1,8 @@
 import { type Account, type AccountDirectory, serverBase } from './account.js'
 import { httpClient } from './api.js'
-import { CLIENT_ID, loginByCode } from './authorization-code.js'
+import { CLIENT_ID, type CodeLogin, loginByCode } from './authorization-code.js'
 import type { TokenStoreChoice } from './config.js'
+import { loginByDevice } from './device-grant.js'
 import { type Authority, discover } from './discovery.js'
 import { ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
@@ -35,6 +36,7 @@ export interface LoginOptions {
   readonly fingerprint?: string | undefined
   readonly tokenStore: TokenStoreChoice
   readonly readOnly: boolean
+  readonly way: LoginWay
   readonly terminal: Terminal
   readonly clock: () => number
   readonly signal: AbortSignal
@@ -47,18 +49,40 @@ export interface LoggedIn {
 
 const SCOPE = 'openid profile email offline_access file.read file.write'
 
+type Way = Omit<CodeLogin, 'show'> & Pick<LoginOptions, 'terminal'>
+
+/** How the user can be asked. */
+const LOGINS = {
+  browser: ({ terminal, ...login }: Way) =>
+    loginByCode({
+      ...login,
+      show: (url) => {
+        terminal.say('To log in, open this address in your browser:')
+        terminal.print(url)
+        terminal.openBrowser(url)
+      },
+    }),
+  device: ({ terminal, ...login }: Way) =>
+    loginByDevice({
+      ...login,
+      show: ({ user_code, where, complete }) => {
+        terminal.say(`To log in, open ${where} on any device and enter the code`)
+        terminal.print(user_code)
+        if (complete === undefined) return
+        terminal.say('or open this address and compare the code:')
+        terminal.print(complete)
+      },
+    }),
+} as const
+export type LoginWay = keyof typeof LOGINS
+
 /** Logs in and keeps the login. A mount of the same account that lost its login uses this one from then on. */
 export async function login(options: LoginOptions): Promise<LoggedIn> {
   const { server, directory, terminal, clock, signal } = options
   try {
     const { authority, remembered, send } = await trustedAuthority(options)
     const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
-    const show = (url: string): void => {
-      terminal.say('To log in, open this address in your browser:')
-      terminal.print(url)
-      terminal.openBrowser(url)
-    }
-    const tokens = await loginByCode({ authority, scope, send, clock, show, signal })
+    const tokens = await LOGINS[options.way]({ authority, scope, send, clock, signal, terminal })
     const store = await chooseTokenStore(options.tokenStore, directory, terminal.say)
     const account: Account = {
       server: serverBase(server),

@@ -10,6 +10,7 @@ export interface TrustFlags {
   readonly fingerprint?: string
 }
 export interface LoginFlags extends TrustFlags {
+  readonly device?: boolean
   readonly readOnly?: boolean
 }
 
@@ -40,6 +41,7 @@ export async function loginTo(
       fingerprint: flags.fingerprint,
       tokenStore: config.tokenStore,
       readOnly: flags.readOnly ?? false,
+      way: flags.device ? 'device' : 'browser',
       terminal,
       clock,
       signal: AbortSignal.any([stop, late]),

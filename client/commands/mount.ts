@@ -13,10 +13,11 @@ import { mountId } from '../mount-registry.js'
 import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
 import { trustByFingerprint } from '../trust-choice.js'
-import { loginTo, type TrustFlags } from './login.js'
+import { type LoginFlags, loginTo, type TrustFlags } from './login.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface MountFlags extends TrustFlags {
+  readonly device?: boolean
   readonly remote: string
   readonly readOnly?: boolean
   readonly allowOther?: boolean
@@ -106,6 +107,11 @@ function refuseLogInside(log: string, directory: string, workingDirectory: strin
   }
 }
 
+/** A mount that is read-only is no reason for a login that is. */
+function loginFlags({ readOnly: _, ...flags }: MountFlags): LoginFlags {
+  return flags
+}
+
 /** Logs in if needed, and sees that the server and the login work before anything is mounted. */
 async function reachable(
   request: MountRequest,
@@ -116,7 +122,7 @@ async function reachable(
   const directory = new AccountDirectory(surroundings.config.configDirectory, server)
   const account = await directory.load()
   if (account === undefined) {
-    await loginTo(server, flags, surroundings)
+    await loginTo(server, loginFlags(flags), surroundings)
   } else if (flags.fingerprint !== undefined) {
     const trust = await trustByFingerprint(server, flags.fingerprint)
     await directory.save({ ...account, trust })
@@ -124,7 +130,7 @@ async function reachable(
   const outcome = await tryRoot(request, surroundings)
   if (outcome === 'works') return
   surroundings.terminal.say(`The login to ${request.server} is over; log in again.`)
-  await loginTo(server, flags, surroundings)
+  await loginTo(server, loginFlags(flags), surroundings)
   if ((await tryRoot(request, surroundings)) !== 'works') {
     throw new CommandError(
       `${request.server} does not accept its own login; tell its administrator`,
