@@ -97,20 +97,20 @@ export class Reader {
   /** Takes what is there; comes again as long as more is likely, then waits. */
   #poll(polled: Polled, own: Buffer | undefined): void {
     let buffer = own
-    for (let turn = 0; turn < MOST_IN_A_TURN; turn++) {
+    let taken = 0
+    for (; taken < MOST_IN_A_TURN; taken++) {
       buffer ??= this.#buffers.take()
       if (buffer === undefined) break
       const length = polled.readNow(buffer)
       if (length < 1) break
-      this.#lastRequest = performance.now()
       if (this.#receiver.accept(buffer, length, polled.descriptor)) buffer = undefined
     }
-    const since = performance.now() - this.#lastRequest
-    if (since < POLL_MILLISECONDS && this.#receiver.isIdle()) {
-      setImmediate(() => this.#poll(polled, buffer))
-    } else {
-      this.#wait(buffer)
-    }
+    const now = performance.now()
+    if (taken > 0) this.#lastRequest = now
+    // What was just taken is not answered yet: whether all is idle shows in the next turn.
+    const likely = now - this.#lastRequest < POLL_MILLISECONDS && this.#receiver.isIdle()
+    if (taken > 0 || likely) setImmediate(() => this.#poll(polled, buffer))
+    else this.#wait(buffer)
   }
 
   #end(): void {
