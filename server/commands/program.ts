@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../settings.js'
 import { auditCommands } from './audit.js'
+import { backupCommands } from './backup.js'
 import { clientCommands } from './client.js'
 import { fsckCommand } from './fsck.js'
 import { keyCommands } from './key.js'
 import { type Signals, serveCommand } from './serve.js'
+import { treeCommands } from './tree.js'
 import { userCommands } from './user.js'
 import type { CommandLine } from './workbench.js'
 
@@ -33,5 +35,7 @@ export function createProgram(
   keyCommands(program, commandLine)
   auditCommands(program, commandLine)
   fsckCommand(program, commandLine)
+  backupCommands(program, commandLine)
+  treeCommands(program, commandLine)
   return program
 }

@@ -138,7 +138,7 @@ export function userCommands(program: Command, line: CommandLine): void {
     )
 }
 
-function existing({ accounts }: Workbench, name: string): User {
+export function existing({ accounts }: Workbench, name: string): User {
   const user = accounts.find(username(name))
   if (user !== undefined) return user
   throw new AccountError(`there is no account ${name}: "coffer-server user list" shows all`)

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
@@ -152,6 +152,50 @@ describe('coffer-server', () => {
     expect(broken.stdout).to.contain('fsck --repair')
     expect((await coffer(['fsck', '--repair'])).status).to.equal(0)
     expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
+  })
+
+  it('takes in a plain tree, backs up while serving, restores, and gives the tree back', async () => {
+    const tree = join(parent, 'tree')
+    mkdirSync(join(tree, 'folder'), { recursive: true })
+    writeFileSync(join(tree, 'folder', 'file'), 'some content')
+    const imported = await coffer(['import', 'admin', tree, '--into', '/'])
+    expect(imported.stdout, imported.stderr).to.contain('skipped 0')
+
+    const site = await startSite({ data })
+    const { access_token, refresh_token = '' } = await site.tokens()
+    expect((await coffer(['export', 'admin', join(parent, 'out')])).stderr).to.contain('in use by')
+    const backedUp = await coffer(['backup', join(parent, 'backup')])
+    expect(backedUp.stdout, backedUp.stderr).to.match(/Backed up \d+ contents/)
+    await site.stop()
+
+    const restored = join(parent, 'restored')
+    const again = { COFFER_DATA: restored }
+    const outcomeOfRestore = await coffer(['restore', join(parent, 'backup')], '', again)
+    expect(outcomeOfRestore.stdout, outcomeOfRestore.stderr).to.contain('Everything agrees.')
+    expect((await coffer(['restore', join(parent, 'backup')], '', again)).stderr).to.contain(
+      'not empty',
+    )
+    expect((await coffer(['audit', 'verify'], '', again)).stdout).to.contain('is whole')
+
+    const port = new URL(site.issuer).port
+    const revived = await startSite({
+      data: restored,
+      environment: { COFFER_PORT: port, COFFER_ISSUER: site.issuer },
+    })
+    expect(revived.ca).to.equal(site.ca)
+    const agent = supertest.agent(revived.issuer, { ca: revived.ca })
+    expect((await agent.get('/files/').auth(access_token, { type: 'bearer' })).status).to.equal(401)
+    const refreshed = await agent
+      .post('/token')
+      .type('form')
+      .send({ grant_type: 'refresh_token', client_id: 'coffer', refresh_token })
+    expect(refreshed.body.error).to.equal('invalid_grant')
+    expect((await revived.tokens()).scope).to.contain('file.read')
+    await revived.stop()
+
+    const exported = await coffer(['export', 'admin', join(parent, 'out')], '', again)
+    expect(exported.status, exported.stderr).to.equal(0)
+    expect(readFileSync(join(parent, 'out', 'folder', 'file'), 'utf8')).to.equal('some content')
   })
 
   it('registers and removes applications', async () => {

@@ -1,0 +1,47 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { backup } from '../storage/backup.js'
+import { restore } from '../storage/restore.js'
+import { atWorkbench, type CommandLine } from './workbench.js'
+
+/** What a server is beside its database and contents: without these nobody can sign in to it again. */
+const SERVER_FILES = ['secret', join('tls', 'ca.pem'), join('tls', 'ca-key.pem')]
+
+/** backup, restore */
+export function backupCommands(program: Command, line: CommandLine): void {
+  program
+    .command('backup <directory>')
+    .description(
+      'copy everything as it is now, also while serving; again into the same: what is new',
+    )
+    .action(async (to: string) =>
+      atWorkbench(line, async ({ config, database, audit }) => {
+        const { contents, copied, bytes } = await backup({
+          directory: config.data,
+          database,
+          to,
+          also: SERVER_FILES,
+          clock: line.clock,
+        })
+        audit.append({ event: 'backup', outcome: 'success', detail: `${contents} contents` })
+        line.print(`Backed up ${contents} contents, ${copied} of them new (${bytes} bytes).`)
+        if (config.secret !== undefined || config.secretFile !== undefined) {
+          line.print(
+            'The secret is not in it, because it is not in the data directory: keep it, too.',
+          )
+        }
+      }),
+    )
+
+  program
+    .command('restore <directory>')
+    .description('make the data directory from a backup, and prove it; everybody signs in again')
+    .action(async (from: string) => {
+      const { data } = line.config()
+      const { contents, bytes } = await restore(from, data)
+      await atWorkbench(line, async ({ audit }) => {
+        audit.append({ event: 'restore', outcome: 'success', detail: `${contents} contents` })
+      })
+      line.print(`Restored ${contents} contents (${bytes} bytes) to ${data}. Everything agrees.`)
+    })
+}

@@ -1,0 +1,71 @@
+import type { Command } from 'commander'
+import { lockDataDirectory } from '../lock.js'
+import { openStorage } from '../storage/engine.js'
+import { exportTree } from '../storage/export.js'
+import { importTree } from '../storage/import.js'
+import { fileName } from '../storage/path.js'
+import type { Ino, Tree } from '../storage/storage.js'
+import { existing } from './user.js'
+import { atWorkbench, type CommandLine, type Workbench } from './workbench.js'
+
+/** import, export */
+export function treeCommands(program: Command, line: CommandLine): void {
+  program
+    .command('import <username> <directory>')
+    .description('take a plain tree into the files of an account; the server must be stopped')
+    .option('--into <path>', 'the folder to put it in', '/')
+    .action(async (name: string, from: string, { into }: { into: string }) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        await withTree(bench, id, into, async (tree, directory) => {
+          const skip = (path: string, reason: string) => line.print(`skipped ${path}: ${reason}`)
+          const { files, bytes, skipped } = await importTree(tree, directory, from, skip)
+          line.print(`Imported ${files} files and folders (${bytes} bytes), skipped ${skipped}.`)
+          if (skipped > 0) line.fail(1)
+        })
+      }),
+    )
+
+  program
+    .command('export <username> <directory>')
+    .description('write the files of an account as a plain tree; the server must be stopped')
+    .option('--from <path>', 'the folder to write', '/')
+    .action(async (name: string, to: string, { from }: { from: string }) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        await withTree(bench, id, from, async (tree, directory) => {
+          await exportTree(tree, directory, to)
+          line.print(`Exported the files of ${name} to ${to}.`)
+        })
+      }),
+    )
+}
+
+/** The engine is one process's at a time. */
+async function withTree(
+  { config, database }: Workbench,
+  owner: string,
+  path: string,
+  work: (tree: Tree, directory: Ino) => Promise<void>,
+): Promise<void> {
+  const lock = lockDataDirectory(config.data)
+  try {
+    const storage = await openStorage({ directory: config.data, database })
+    try {
+      const tree = await storage.tree(owner)
+      const { ino } = await tree.walk(
+        tree.root,
+        path
+          .split('/')
+          .filter((part) => part !== '')
+          .map(fileName),
+      )
+      await work(tree, ino)
+      await storage.durable()
+    } finally {
+      await storage.close()
+    }
+  } finally {
+    lock.release()
+  }
+}
