@@ -19,7 +19,7 @@ export class Cache {
   #floor: Ticket = 0
   #sequence: Ticket = 0
   #names = 0
-  /** Grows when trust is lost; what was learned before is no longer vouched for. */
+  /** Grows when changes were missed; what was learned before is no longer vouched for. */
   #epoch = 0
   #vouched = false
 
@@ -160,10 +160,23 @@ export class Cache {
     this.#vouched = true
   }
 
-  /** The change stream is gone: only the timeout counts. */
-  distrust(): void {
+  /** The change stream is interrupted: until it is back only the timeout counts. */
+  suspend(): void {
     this.#vouched = false
+  }
+
+  /** What the change stream vouched for no longer holds, also when it is back. */
+  forgetVouched(): void {
     this.#epoch += 1
+  }
+
+  /** Names, present or absent, that the change stream vouches for or did until it was interrupted. */
+  *vouchedNames(): Generator<{ directory: number; name: string }> {
+    for (const [directory, { names }] of this.#directories) {
+      for (const [name, { epoch }] of names) {
+        if (epoch === this.#epoch) yield { directory, name }
+      }
+    }
   }
 
   /** For how long the kernel may keep what it gets now. */

@@ -2,6 +2,7 @@ import type {
   FileErrorCode,
   WireAttributeChanges,
   WireAttributes,
+  WireChange,
   WireEntry,
   WireTotals,
 } from '../server/wire.js'
@@ -76,7 +77,18 @@ export interface RemoteFiles {
    */
   reserve?(count: number): Promise<number>
   totals(): Promise<WireTotals>
+  /** What others change, as it happens; comes back by itself when it was interrupted, and ends with the signal. */
+  changes?(signal: AbortSignal): AsyncIterable<RemoteNews>
 }
+
+export type RemoteNews =
+  /** From here on everything is told; also what was missed since `lost`, unless `reset` follows. */
+  | { readonly kind: 'connected' }
+  /** From here on changes may be missed. */
+  | { readonly kind: 'lost' }
+  /** Changes were missed: nothing that was known before holds. */
+  | { readonly kind: 'reset' }
+  | { readonly kind: 'change'; readonly change: WireChange }
 
 export interface RemoteContent {
   readonly data: Buffer

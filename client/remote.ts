@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { HEADERS } from '../server/wire.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
 import { type Client, type ClientOptions, type Credentials, httpClient } from './api.js'
+import { changeStream } from './change-stream.js'
 import { Channels } from './channel.js'
 import { CommandError } from './command-error.js'
 import type { Exchange } from './exchange.js'
@@ -76,8 +77,14 @@ export function remoteFiles(options: RemoteOptions): Remote {
   )
   const files = filesOverHttp(requests, root)
   const again = filesOverHttp(requests.again(), root)
+  const changes = (signal: AbortSignal) =>
+    changeStream((lastEventId, isWaiting) => {
+      const headers = { [HEADERS.connection]: connectionId, ...lastEventId }
+      const url = new URL(`${options.server}/changes?others`)
+      return client.duplex({ method: 'GET', url, headers }, isWaiting)
+    }, signal)
   return {
-    files: filesOverChannels(channels, requests, files, again),
+    files: { ...filesOverChannels(channels, requests, files, again), changes },
     connectionId,
     counts,
     get state() {

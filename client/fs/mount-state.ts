@@ -6,6 +6,7 @@ import { byNumber, hasCode } from './answer.js'
 import { Owners } from './attributes.js'
 import type { Birth } from './birth.js'
 import { Budget } from './budget.js'
+import { Coherence } from './coherence.js'
 import { Contents } from './contents.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
@@ -33,6 +34,7 @@ export class MountState {
   readonly numbers: ReservedNumbers
   readonly log: (message: string, error?: unknown) => void
   #kernel: Kernel | undefined
+  #coherence: Coherence | undefined
 
   constructor(remote: RemoteFiles, options: FileSystemOptions) {
     const now = options.now ?? (() => performance.now())
@@ -69,6 +71,13 @@ export class MountState {
   /** From the handshake on the kernel can be told what it must drop. */
   connect(kernel: Kernel): void {
     this.#kernel = kernel
+    const { files, cache, nodes, unborn, log } = this
+    const foreign = (node: KnownNode) => this.foreign(node)
+    this.#coherence = new Coherence({ files, cache, nodes, unborn, log, foreign }, kernel)
+  }
+
+  disconnect(): void {
+    this.#coherence?.stop()
   }
 
   /** Attributes of an inode asked for by number, and for how long they hold. */

@@ -29,6 +29,8 @@ export class Nodes {
 
   constructor(root: number) {
     this.#root = root
+    // The kernel knows the root without having looked it up, and never forgets it.
+    this.known(root).lookups = 1
   }
 
   get size(): number {
@@ -80,6 +82,7 @@ export class Nodes {
   forget(id: Node, count: number): void {
     const node = this.#byId.get(id)
     if (node === undefined) return
+    if (id === ROOT) return
     node.lookups = Math.max(0, node.lookups - count)
     this.drop(node)
   }

@@ -335,6 +335,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     drain: () => contents.drain(),
     async destroy() {
       clearInterval(timer)
+      state.disconnect()
       await open.releaseAll()
       await contents.drain()
     },

@@ -68,9 +68,8 @@ export class View {
     if (content === undefined || content.isClean) {
       return fuseAttributes(remote, this.#owners, milliseconds)
     }
-    // What changes while it is unsent must be asked for again; a new file that is still empty need not.
-    const holds = content.isBlank ? milliseconds : 0
-    return fuseAttributes(content.attributes(), this.#owners, holds)
+    // What changes when it is sent must be asked for again.
+    return fuseAttributes(content.attributes(), this.#owners, 0)
   }
 }
 

@@ -1,7 +1,7 @@
 import { fileSystem } from '../../../client/fs/operations.js'
 import type { CofferFileSystem, FileSystemOptions } from '../../../client/fs/options.js'
 import type { Kernel } from '../../../client/fuse/filesystem.js'
-import type { RemoteFiles } from '../../../client/remote-files.js'
+import type { RemoteFiles, RemoteNews } from '../../../client/remote-files.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { openStorage } from '../../../server/storage/engine.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
@@ -16,15 +16,44 @@ export interface Machine {
   readonly calls: ReturnType<typeof kernelCalls>
   /** What the kernel was told to drop. */
   readonly invalidated: string[]
+  /** What the stream of changes says, where the test says it. */
+  readonly news: News
 }
+
+/** Whether a machine hears of what others change. */
+export type Changes = 'told' | 'not told' | 'as the test says'
 
 export interface World {
   /** One more machine that mounts the same tree. */
-  machine(options?: Partial<FileSystemOptions>): Promise<Machine>
+  machine(options?: Partial<FileSystemOptions>, changes?: Changes): Promise<Machine>
   /** Lets the machines' clocks go on. */
   pass(milliseconds: number): void
   close(): Promise<void>
 }
+
+/** A stream of changes in the hands of a test. */
+export class News {
+  readonly #said: RemoteNews[] = []
+  #wake: () => void = () => {}
+
+  say(...news: RemoteNews[]): void {
+    this.#said.push(...news)
+    this.#wake()
+  }
+
+  async *stream(signal: AbortSignal): AsyncGenerator<RemoteNews> {
+    while (!signal.aborted) {
+      yield* this.#said.splice(0)
+      if (this.#said.length > 0) continue
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+  }
+}
+
+async function* nothing(): AsyncGenerator<RemoteNews> {}
 
 /** Machines that mount one user's tree of a storage engine, without kernel and without HTTP. */
 export async function world(): Promise<World> {
@@ -35,8 +64,11 @@ export async function world(): Promise<World> {
   let now = 0
   const machines: Machine[] = []
   return {
-    async machine(options = {}) {
-      const { files, requests, fault } = localRemoteFiles(tree)
+    async machine(options = {}, changes = 'not told') {
+      const { files: all, requests, fault } = localRemoteFiles(tree, `m${machines.length}`)
+      const news = new News()
+      const stream = changes === 'told' ? all.changes : (signal: AbortSignal) => news.stream(signal)
+      const files = { ...all, changes: changes === 'not told' ? nothing : stream }
       const root = await files.root()
       requests.clear()
       const fs = fileSystem(files, { root, now: () => now, ...options })
@@ -46,7 +78,7 @@ export async function world(): Promise<World> {
         invalidateInode: (node, offset) => invalidated.push(`inode ${node} ${offset}`),
       }
       fs.init?.(kernel)
-      const machine = { fs, files, requests, fault, invalidated, calls: kernelCalls(fs) }
+      const machine = { fs, files, news, requests, fault, invalidated, calls: kernelCalls(fs) }
       machines.push(machine)
       return machine
     },

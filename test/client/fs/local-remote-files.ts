@@ -2,6 +2,7 @@ import {
   RemoteError,
   type RemoteFiles,
   type RemoteNewAttributes,
+  type RemoteNews,
   type RemotePart,
 } from '../../../client/remote-files.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
@@ -27,14 +28,17 @@ export interface Requests {
 }
 
 /** The storage engine behind RemoteFiles without HTTP between; counts requests and fails on demand. */
-export function localRemoteFiles(tree: Tree): {
+export function localRemoteFiles(
+  tree: Tree,
+  connection: string,
+): {
   files: Required<RemoteFiles>
   requests: Requests
   /** While it returns an error the operation fails with it; after it returned undefined all goes well. */
   fault: { next?: (operation: string) => Error | undefined }
 } {
   const made: string[] = []
-  const origin = { connection: 'mount' }
+  const origin = { connection }
   const fault: { next?: (operation: string) => Error | undefined } = {}
 
   async function asked<T>(operation: string, what: string | number, work: () => Promise<T>) {
@@ -155,6 +159,20 @@ export function localRemoteFiles(tree: Tree): {
       }),
     sync: (ino) => asked('sync', ino, async () => {}),
     reserve: (count) => asked('reserve', count, () => tree.reserve(count)),
+    async *changes(signal): AsyncGenerator<RemoteNews> {
+      let seq = await tree.changes.newest()
+      yield { kind: 'connected' }
+      while (!signal.aborted) {
+        await tree.changes.wait(seq, signal).catch(() => {})
+        if (signal.aborted) return
+        const page = await tree.changes.after(seq, 500)
+        if (page.kind === 'expired') throw new Error('the log is too short for this test')
+        for (const change of page.changes) {
+          seq = change.seq
+          if (change.origin !== connection) yield { kind: 'change', change: { ...change } }
+        }
+      }
+    },
     totals: () => asked('totals', '', async () => wireTotals(await tree.totals(), 255)),
   }
   const requests: Requests = {

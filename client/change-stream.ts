@@ -1,0 +1,113 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import type { WireChange } from '../server/wire.js'
+import type { Duplex } from './duplex.js'
+import { ExchangeError } from './exchange.js'
+import type { RemoteNews } from './remote-files.js'
+
+/** Opens GET /changes, from where it was interrupted. */
+export type OpenChanges = (
+  headers: Readonly<Record<string, string>>,
+  isWaiting: () => boolean,
+) => Promise<Duplex>
+
+const FIRST_PAUSE_MILLISECONDS = 200
+const LONGEST_PAUSE_MILLISECONDS = 10_000
+/** The server sends a comment every 15 seconds. */
+const SILENCE_MILLISECONDS = 35_000
+/** Events are small; a server that sends more without an end of line is none of ours. */
+const EVENT_BYTES = 1 << 20
+
+/** The stream of changes of docs/file-api.md, opened again and again until the signal says enough. */
+export async function* changeStream(
+  open: OpenChanges,
+  signal: AbortSignal,
+): AsyncGenerator<RemoteNews> {
+  let last: string | undefined
+  let pause = FIRST_PAUSE_MILLISECONDS
+  while (!signal.aborted) {
+    let isConnected = false
+    try {
+      for await (const event of events(open, last, signal)) {
+        last = event.id ?? last
+        const news = parsed(event)
+        if (event.event === 'ready' || event.event === 'reset') last ??= newest(event.data)
+        if (news === undefined) continue
+        isConnected = true
+        pause = FIRST_PAUSE_MILLISECONDS
+        yield news
+      }
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error
+    }
+    if (isConnected) yield { kind: 'lost' }
+    await delay(pause, undefined, { signal, ref: false }).catch(() => {})
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MILLISECONDS)
+  }
+}
+
+async function* events(
+  open: OpenChanges,
+  last: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<EventSourceMessage> {
+  const from: Record<string, string> = last === undefined ? {} : { 'Last-Event-ID': last }
+  const stream = await open({ Accept: 'text/event-stream', ...from }, () => false)
+  let watchdog = setTimeout(() => stream.destroy(), SILENCE_MILLISECONDS)
+  const stop = () => stream.destroy()
+  signal.addEventListener('abort', stop, { once: true })
+  const ready: EventSourceMessage[] = []
+  const parser = createParser({ onEvent: (event) => ready.push(event) })
+  const decoder = new TextDecoder()
+  let unended = 0
+  try {
+    stream.end()
+    for await (const data of stream.answer) {
+      clearTimeout(watchdog)
+      watchdog = setTimeout(() => stream.destroy(), SILENCE_MILLISECONDS)
+      parser.feed(decoder.decode(data, { stream: true }))
+      unended = data.includes(0x0a) ? 0 : unended + data.length
+      if (unended > EVENT_BYTES) throw new ExchangeError('oversized', 'an event without an end')
+      yield* ready.splice(0)
+    }
+  } finally {
+    clearTimeout(watchdog)
+    signal.removeEventListener('abort', stop)
+    stream.destroy()
+  }
+}
+
+function parsed({ event, data }: EventSourceMessage): RemoteNews | undefined {
+  switch (event) {
+    case 'ready':
+      return { kind: 'connected' }
+    case 'reset':
+      return { kind: 'reset' }
+    case 'change':
+      return { kind: 'change', change: changeOf(data) }
+    default:
+      return undefined
+  }
+}
+
+function changeOf(data: string): WireChange {
+  const change: unknown = json(data)
+  if (typeof change === 'object' && change !== null && 'kind' in change && 'ino' in change) {
+    return change as WireChange
+  }
+  throw new ExchangeError('lost', 'an event of the stream of changes makes no sense')
+}
+
+function newest(data: string): string | undefined {
+  const start = json(data)
+  const isStart = typeof start === 'object' && start !== null && 'newest' in start
+  return isStart ? String(start.newest) : undefined
+}
+
+function json(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch (cause) {
+    throw new ExchangeError('lost', 'an event of the stream of changes is no JSON', { cause })
+  }
+}

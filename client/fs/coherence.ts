@@ -1,0 +1,133 @@
+import type { WireChange, WirePlace } from '../../server/wire.js'
+import { ABSENT, type Cache } from '../cache.js'
+import type { Kernel } from '../fuse/filesystem.js'
+import type { RemoteFiles, RemoteNews } from '../remote-files.js'
+import type { KnownNode, Nodes } from './nodes.js'
+import type { Unborn } from './unborn.js'
+
+/** An interruption shorter than this is made good by what the stream then tells. */
+const GRACE_MILLISECONDS = 1000
+
+export interface CoherenceMount {
+  readonly files: RemoteFiles
+  readonly cache: Cache
+  readonly nodes: Nodes
+  readonly unborn: Unborn
+  /** The content of a node changed elsewhere. */
+  foreign(node: KnownNode): void
+  log(message: string, error?: unknown): void
+}
+
+/**
+ * Keeps what this machine believes true: listens to what others change, and takes exactly that back from the cache and the
+ * kernel. While it listens everything may be believed for long; when it cannot, nothing is for longer than the timeout.
+ */
+export class Coherence {
+  readonly #mount: CoherenceMount
+  readonly #kernel: Kernel
+  readonly #stop = new AbortController()
+  #grace: NodeJS.Timeout | undefined
+
+  constructor(mount: CoherenceMount, kernel: Kernel) {
+    this.#mount = mount
+    this.#kernel = kernel
+    void this.#listen()
+  }
+
+  stop(): void {
+    this.#stop.abort()
+    clearTimeout(this.#grace)
+  }
+
+  async #listen(): Promise<void> {
+    const { files, cache, log } = this.#mount
+    try {
+      for await (const news of files.changes?.(this.#stop.signal) ?? []) this.#take(news)
+    } catch (error) {
+      log('the stream of changes ended', error)
+    }
+    cache.suspend()
+    this.#forgetAll()
+  }
+
+  #take(news: RemoteNews): void {
+    const { cache } = this.#mount
+    switch (news.kind) {
+      case 'connected':
+        clearTimeout(this.#grace)
+        this.#grace = undefined
+        cache.vouch()
+        return
+      case 'lost':
+        cache.suspend()
+        this.#grace = setTimeout(() => this.#forgetAll(), GRACE_MILLISECONDS).unref()
+        return
+      case 'reset':
+        this.#forgetAll()
+        return
+      case 'change':
+        this.#changed(news.change)
+    }
+  }
+
+  #changed(change: WireChange): void {
+    switch (change.kind) {
+      case 'make':
+        this.#named(change.place, change.ino)
+        this.#attributes(change.ino)
+        return
+      case 'remove':
+        this.#named(change.place, ABSENT)
+        this.#attributes(change.ino)
+        return
+      case 'rename':
+        this.#named(change.from, change.exchanged ?? ABSENT)
+        this.#named(change.to, change.ino)
+        this.#attributes(change.ino)
+        if (change.exchanged !== undefined) this.#attributes(change.exchanged)
+        if (change.replaced !== undefined) this.#attributes(change.replaced)
+        return
+      case 'content':
+        this.#content(change.ino)
+        return
+      case 'attributes':
+        this.#attributes(change.ino)
+    }
+  }
+
+  #named({ directory, name }: WirePlace, ino: number): void {
+    const { cache, nodes, unborn } = this.#mount
+    // A file of ours that is about to stand there is sent and then finds out who was first.
+    if (unborn.at(directory, name) === undefined) cache.changedName(directory, name, ino, undefined)
+    else cache.changed(directory)
+    const node = nodes.of(directory)
+    if (node === undefined) return
+    this.#kernel.invalidateEntry(node.id, name)
+    this.#kernel.invalidateInode(node.id, -1, 0)
+  }
+
+  #attributes(ino: number): void {
+    const { cache, nodes } = this.#mount
+    cache.changed(ino)
+    const node = nodes.of(ino)
+    if (node !== undefined) this.#kernel.invalidateInode(node.id, -1, 0)
+  }
+
+  #content(ino: number): void {
+    const { cache, nodes, foreign } = this.#mount
+    cache.changed(ino)
+    const node = nodes.of(ino)
+    if (node !== undefined) foreign(node)
+  }
+
+  /** What the kernel was told to believe for long it must ask for again. */
+  #forgetAll(): void {
+    const { cache, nodes } = this.#mount
+    for (const { directory, name } of cache.vouchedNames()) {
+      const node = nodes.of(directory)
+      if (node !== undefined) this.#kernel.invalidateEntry(node.id, name)
+    }
+    for (const node of nodes.all()) this.#kernel.invalidateInode(node.id, -1, 0)
+    cache.forgetVouched()
+  }
+}

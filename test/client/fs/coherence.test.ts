@@ -1,0 +1,118 @@
+import { expect } from 'chai'
+import { caller, O_RDONLY, ROOT } from './kernel-calls.js'
+import { type Machine, type World, world } from './local-mount.js'
+
+const LONG = 3_600_000
+
+/** Resolves once the kernel of a machine was told to drop something. */
+async function dropped(machine: Machine, what: string): Promise<void> {
+  while (!machine.invalidated.includes(what)) await new Promise(setImmediate)
+}
+
+/** Resolves once what the test said was heard. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+}
+
+describe('the mount file system with a stream of changes', () => {
+  let earth: World
+  let here: Machine
+  let there: Machine
+
+  beforeEach(async () => {
+    earth = await world()
+    here = await earth.machine({}, 'told')
+    there = await earth.machine({}, 'told')
+    await here.fs.statfs(ROOT, caller)
+    await there.fs.statfs(ROOT, caller)
+  })
+  afterEach(() => earth.close())
+
+  it('believes for long what it knows, and asks nothing again', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'x')
+    await here.calls.list(ROOT)
+    earth.pass(60_000)
+    here.requests.clear()
+    expect((await here.calls.lookup(ROOT, 'f')).validMilliseconds).to.equal(LONG)
+    expect((await here.calls.stat(node)).validMilliseconds).to.equal(LONG)
+    expect((await here.calls.lookup(ROOT, 'absent')).validMilliseconds).to.equal(LONG)
+    expect(await here.calls.list(ROOT)).to.deep.equal(['f'])
+    expect(here.requests.made).to.deep.equal([])
+  })
+
+  it('hears of a new name, of one that went and of one that moved', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'x')
+    await here.calls.list(ROOT)
+    await there.calls.store(ROOT, 'g', 'y')
+    await dropped(here, 'entry 1 g')
+    expect(await here.calls.list(ROOT)).to.deep.equal(['f', 'g'])
+    await there.fs.rename(ROOT, 'g', ROOT, 'h', 0, caller)
+    await dropped(here, 'entry 1 h')
+    expect((await here.calls.lookup(ROOT, 'g')).node).to.equal(0)
+    await there.calls.lookup(ROOT, 'f')
+    await there.fs.unlink(ROOT, 'f', caller)
+    await dropped(here, 'entry 1 f')
+    expect(here.invalidated).to.include(`inode ${node} -1`)
+    expect(await here.calls.list(ROOT)).to.deep.equal(['h'])
+  })
+
+  it('hears of new content, and drops the pages of the old', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'old')
+    expect(await here.calls.text(node)).to.equal('old')
+    await there.calls.store(ROOT, 'f', 'newer')
+    await dropped(here, `inode ${node} 0`)
+    expect(await here.calls.text(node)).to.equal('newer')
+    expect((await here.calls.stat(node)).size).to.equal(5)
+  })
+
+  it('hears of changed attributes', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'x')
+    await here.calls.stat(node)
+    const theirs = await there.calls.lookup(ROOT, 'f')
+    await there.fs.setattr(theirs.node, { mode: 0o600 }, undefined, caller)
+    await dropped(here, `inode ${node} -1`)
+    expect((await here.calls.stat(node)).mode).to.equal(0o100600)
+  })
+
+  it('is told nothing of its own changes', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'x')
+    await there.calls.store(ROOT, 'last', 'y')
+    await dropped(here, 'entry 1 last')
+    expect(here.invalidated.filter((what) => what.includes(String(node)))).to.deep.equal([])
+    const { handle, keepCache } = await here.fs.open(node, O_RDONLY, caller)
+    expect(keepCache).to.equal(true)
+    await here.fs.release(node, handle, caller)
+  })
+
+  it('believes nothing for long while the stream is away, and forgets what it believed', async () => {
+    const alone = await earth.machine({}, 'as the test says')
+    const { news, calls, requests, invalidated } = alone
+    news.say({ kind: 'connected' })
+    await settled()
+    await calls.store(ROOT, 'f', 'x')
+    expect((await calls.lookup(ROOT, 'f')).validMilliseconds).to.equal(LONG)
+    news.say({ kind: 'lost' })
+    await settled()
+    expect((await calls.lookup(ROOT, 'f')).validMilliseconds).to.be.at.most(1000)
+    news.say({ kind: 'reset' }, { kind: 'connected' })
+    await dropped(alone, 'entry 1 f')
+    earth.pass(1001)
+    requests.clear()
+    await calls.lookup(ROOT, 'f')
+    expect(requests.made).to.deep.equal(['lookup f'])
+    expect(invalidated).to.include('entry 1 f')
+  })
+
+  it('believes again what it knew when the stream comes back and has missed nothing', async () => {
+    const { news, calls, requests } = await earth.machine({}, 'as the test says')
+    news.say({ kind: 'connected' })
+    await settled()
+    await calls.store(ROOT, 'f', 'x')
+    news.say({ kind: 'lost' }, { kind: 'connected' })
+    await settled()
+    earth.pass(60_000)
+    requests.clear()
+    await calls.lookup(ROOT, 'f')
+    expect(requests.made).to.deep.equal([])
+  })
+})
