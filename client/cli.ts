@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander'
 import { MOUNT_COMMAND } from './background.js'
+import { CommandError } from './command-error.js'
 import { type LoginFlags, loginCommand, logoutCommand, type TrustFlags } from './commands/login.js'
 import { type MountFlags, mountCommand } from './commands/mount.js'
 import { listCommand, type StatusFlags, statusCommand } from './commands/status.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
+import { parseRateLimit } from './rate-limit.js'
 
 /** The command line. `finish` is told the exit status of a command that has one of its own. */
 export function commandLine(
@@ -40,6 +42,9 @@ export function commandLine(
     .option('--remote <path>', 'mount this folder of the server', '/')
     .option('--read-only', 'nothing can be changed through the mount')
     .option('--allow-other', 'other users of this machine may use the mount, as its modes allow')
+    .option('--uid <number>', 'whose the files are shown as (default: you)', wholeNumber)
+    .option('--gid <number>', 'whose group the files are shown as (default: yours)', wholeNumber)
+    .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
     .option('--device', 'if a login is needed: by a code that you enter on another device')
     .option('--foreground', 'stay in the foreground and log to the terminal')
     .option('--log <file>', 'log to this file')
@@ -67,6 +72,7 @@ export function commandLine(
     .command('status')
     .description('show mounts, connections, logins and what is still to be sent')
     .option('--json', 'for programs')
+    .option('--watch', 'show it again every second, until Ctrl-C')
     .action(async (flags: StatusFlags) => finish(await statusCommand(flags, surroundings())))
 
   program
@@ -84,6 +90,12 @@ function trustOptions(command: Command): Command {
     .option('--fingerprint <sha256>', 'trust the certificate with this SHA-256 fingerprint')
 }
 
+function wholeNumber(input: string): number {
+  if (!/^\d{1,10}$/.test(input))
+    throw new CommandError(`"${input}" is not a number of a user or group`)
+  return Number(input)
+}
+
 const EXAMPLES = `
 Examples:
   coffer login https://files.example.org
@@ -98,4 +110,5 @@ const MOUNT_EXAMPLES = `
 Examples:
   coffer mount ~/files                                      the server of $COFFER_SERVER
   coffer mount https://files.example.org ~/files
-  coffer mount --remote /photos --read-only https://files.example.org ~/photos`
+  coffer mount --remote /photos --read-only https://files.example.org ~/photos
+  coffer mount --limit-rate 500k:4M ~/files                 slow uploads, faster downloads`

@@ -10,6 +10,7 @@ import type { Binding, Mounted } from './fuse/filesystem.js'
 import { kernelBinding } from './fuse/kernel.js'
 import type { Logger } from './log.js'
 import { type MountRecord, MountRegistry } from './mount-registry.js'
+import { limitedRate } from './rate-limit.js'
 import { type Remote, remoteFiles } from './remote.js'
 import type { Patience } from './retry.js'
 import { Session, type SessionNotice } from './session.js'
@@ -31,6 +32,9 @@ export const MOUNT_REQUEST = z.object({
   ca: z.string().optional(),
   localAuthorities: z.array(z.string()),
   log: z.string().optional(),
+  limitRate: z
+    .object({ upload: z.number().optional(), download: z.number().optional() })
+    .optional(),
   /** The mount ends with the command that started it. */
   foreground: z.boolean(),
 })
@@ -57,7 +61,10 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     if (root.type !== 'directory') {
       throw new CommandError(`${request.remote} on the server is no directory`)
     }
-    const shown = fileSystem(remote.files, {
+    const limit = request.limitRate
+    const files =
+      limit === undefined ? remote.files : limitedRate(remote.files, limit, surroundings.clock)
+    const shown = fileSystem(files, {
       root,
       owner: request.owner,
       log: (message, error) => log.warn({ err: error }, message),

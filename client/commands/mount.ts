@@ -10,6 +10,7 @@ import { mountPoint } from '../fuse/mount-point.js'
 import { descriptorLog } from '../log.js'
 import { type MountRequest, openRemote } from '../mount.js'
 import { mountId } from '../mount-registry.js'
+import type { RateLimit } from '../rate-limit.js'
 import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
 import { trustByFingerprint } from '../trust-choice.js'
@@ -22,6 +23,9 @@ export interface MountFlags extends TrustFlags {
   readonly readOnly?: boolean
   readonly allowOther?: boolean
   readonly foreground?: boolean
+  readonly uid?: number
+  readonly gid?: number
+  readonly limitRate?: RateLimit
   readonly log?: string
   readonly binding: MountRequest['binding']
 }
@@ -75,12 +79,13 @@ function mountRequest(
     readOnly: flags.readOnly ?? false,
     allowOther: flags.allowOther ?? false,
     binding: flags.binding,
-    owner: { uid, gid },
+    owner: { uid: flags.uid ?? uid, gid: flags.gid ?? gid },
     configDirectory: config.configDirectory,
     stateDirectory: config.stateDirectory,
     localAuthorities: [...localAuthorities],
     foreground: flags.foreground ?? false,
     ...(ca === undefined ? {} : { ca }),
+    ...(flags.limitRate === undefined ? {} : { limitRate: flags.limitRate }),
     ...(flags.log === undefined ? {} : { log: resolve(workingDirectory, flags.log) }),
   }
 }

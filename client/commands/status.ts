@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Account, AccountDirectory, allAccounts } from '../account.js'
 import { serverUrl } from '../config.js'
 import { askMount, type MountStatus, NobodyListens } from '../control.js'
@@ -8,6 +9,7 @@ import type { Surroundings } from './surroundings.js'
 
 export interface StatusFlags {
   readonly json?: boolean
+  readonly watch?: boolean
 }
 
 interface LoginStatus {
@@ -17,25 +19,39 @@ interface LoginStatus {
   readonly note: string
 }
 
+const WATCH_MILLISECONDS = 1_000
+const CLEAR_SCREEN = '\x1b[H\x1b[2J'
+
 /** @returns 0 if everything is well, 1 if a mount has lost its server or login */
 export async function statusCommand(
   flags: StatusFlags,
-  { config, terminal }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<number> {
+  const { terminal, stop } = surroundings
+  for (;;) {
+    const { text, isWell } = await statusText(flags, surroundings)
+    terminal.print(flags.watch && !flags.json ? CLEAR_SCREEN + text : text)
+    if (!flags.watch) return isWell ? 0 : 1
+    await delay(WATCH_MILLISECONDS, undefined, { signal: stop }).catch(() => {})
+    if (stop.aborted) return 0
+  }
+}
+
+async function statusText(
+  { json, watch }: StatusFlags,
+  { config }: Surroundings,
+): Promise<{ text: string; isWell: boolean }> {
   const mounts = await runningMounts(new MountRegistry(config.stateDirectory))
   const logins = await allLogins(config.configDirectory)
-  if (flags.json) {
-    terminal.print(JSON.stringify({ mounts, logins }, null, 2))
-  } else {
-    const lines = [...mounts.flatMap(mountLines), ...logins.flatMap(loginLines)]
-    terminal.print(
-      lines.length === 0 ? 'Nothing is mounted and nobody is logged in.' : lines.join('\n'),
-    )
-  }
-  const troubled = mounts.some(
-    ({ connection, login }) => connection.state !== 'connected' || login.state === 'dead',
+  const lines = [...mounts.flatMap(mountLines), ...logins.flatMap(loginLines)]
+  const plain =
+    lines.length === 0 ? 'Nothing is mounted and nobody is logged in.' : lines.join('\n')
+  const isWell = mounts.every(
+    ({ connection, login }) => connection.state === 'connected' && login.state !== 'dead',
   )
-  return troubled ? 1 : 0
+  // With --watch one object a line, for programs that read line by line.
+  const text = json ? JSON.stringify({ mounts, logins }, null, watch ? 0 : 2) : plain
+  return { text, isWell }
 }
 
 export async function listCommand({ config, terminal }: Surroundings): Promise<void> {

@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { CommandError } from './command-error.js'
+import type { RemoteFiles, UploadContent } from './remote-files.js'
+
+/** How many bytes a second may pass in each direction. */
+export interface RateLimit {
+  readonly upload?: number | undefined
+  readonly download?: number | undefined
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }
+const RATE = /^(\d+(?:\.\d+)?)([kmg]?)(?:i?b)?(?:\/s)?$/i
+
+/** RATE, or UPLOAD:DOWNLOAD, where either may be left out: "500k", "1M:", ":2.5MiB/s". */
+export function parseRateLimit(input: string): RateLimit {
+  const [first = '', second, ...others] = input.split(':')
+  if (others.length > 0 || input === ':' || input === '') throw badRate(input)
+  if (second === undefined) return { upload: rate(first, input), download: rate(first, input) }
+  return {
+    upload: first === '' ? undefined : rate(first, input),
+    download: second === '' ? undefined : rate(second, input),
+  }
+}
+
+function rate(text: string, input: string): number {
+  const [, amount = '', unit = ''] = RATE.exec(text) ?? []
+  const bytes = Math.floor(Number(amount || Number.NaN) * (UNITS[unit.toLowerCase()] ?? Number.NaN))
+  if (!(bytes > 0)) throw badRate(input)
+  return bytes
+}
+
+function badRate(input: string): CommandError {
+  return new CommandError(
+    `"${input}" is not a rate; write bytes a second like 500k or 2M, or UPLOAD:DOWNLOAD like 1M:4M`,
+  )
+}
+
+/** Lets bytes through in the order they come, on the average not faster than a rate. */
+export class Pace {
+  readonly #bytesPerMillisecond: number
+  readonly #clock: () => number
+  #freeAt = 0
+
+  constructor(bytesPerSecond: number, clock: () => number) {
+    this.#bytesPerMillisecond = bytesPerSecond / 1000
+    this.#clock = clock
+  }
+
+  /** How long to wait before so many bytes may pass; takes their turn. */
+  wait(bytes: number): number {
+    const now = this.#clock()
+    const begin = Math.max(now, this.#freeAt)
+    this.#freeAt = begin + bytes / this.#bytesPerMillisecond
+    return begin - now
+  }
+}
+
+/** Uploads and downloads at most as fast as the limit says; everything else as it comes. */
+export function limitedRate(
+  files: RemoteFiles,
+  limit: RateLimit,
+  clock: () => number,
+): RemoteFiles {
+  const up = limit.upload === undefined ? undefined : new Pace(limit.upload, clock)
+  const down = limit.download === undefined ? undefined : new Pace(limit.download, clock)
+  const pass = async (pace: Pace | undefined, bytes: number): Promise<void> => {
+    const milliseconds = pace?.wait(bytes) ?? 0
+    if (milliseconds > 0) await delay(milliseconds)
+  }
+  const slowed = (content: UploadContent): UploadContent => ({
+    size: content.size,
+    async *open() {
+      for await (const piece of content.open()) {
+        for (const slice of slices(piece, limit.upload ?? piece.length)) {
+          await pass(up, slice.length)
+          yield slice
+        }
+      }
+    },
+  })
+  return {
+    ...files,
+    async read(ino, offset, length, signal) {
+      const content = await files.read(ino, offset, length, signal)
+      await pass(down, content.data.length)
+      return content
+    },
+    async write(ino, parts, options) {
+      await pass(
+        up,
+        parts.reduce((sum, part) => sum + part.data.length, 0),
+      )
+      return files.write(ino, parts, options)
+    },
+    put: (directory, name, content, options) =>
+      files.put(directory, name, slowed(content), options),
+  }
+}
+
+/** At most a second's worth each, so that the connection never looks dead. */
+function* slices(piece: Buffer, length: number): Generator<Buffer> {
+  for (let start = 0; start < piece.length; start += length) {
+    yield piece.subarray(start, start + length)
+  }
+}
