@@ -1,0 +1,317 @@
+import { expect } from 'chai'
+import type { Client, Grant, Redemption, Rotation, Store } from '../../oauth/index.js'
+import { digestOf, randomId, randomSecret } from '../../oauth/secrets.js'
+
+const NOW = Date.UTC(2026, 0, 1)
+const MINUTE = 60_000
+
+const client: Client = {
+  client_id: 'c',
+  client_name: 'A client',
+  application_type: 'native',
+  token_endpoint_auth_method: 'none',
+  redirect_uris: ['http://127.0.0.1/cb'],
+  post_logout_redirect_uris: [],
+  grant_types: ['authorization_code'],
+  scope: 'a b',
+  id_token_signed_response_alg: 'ES256',
+  access_token_signed_response_alg: 'ES256',
+  dpop_bound_access_tokens: false,
+  require_pushed_authorization_requests: false,
+  fapi: false,
+  introspects: false,
+  createdAt: NOW,
+}
+
+function newGrant(changes: Partial<Grant> = {}): Grant {
+  return {
+    grantId: randomId(),
+    client_id: 'c',
+    sub: 'u',
+    scope: 'a b',
+    resource: ['https://as.test/files'],
+    authTime: NOW,
+    sid: 's',
+    createdAt: NOW,
+    expiresAt: NOW + 1000 * MINUTE,
+    lastUsedAt: NOW,
+    lastUsedFrom: '',
+    ...changes,
+  }
+}
+
+function newToken() {
+  return { tokenDigest: digestOf(randomSecret()), expiresAt: NOW + 100 * MINUTE }
+}
+
+function redemption(at = NOW): Redemption {
+  return { at, address: '127.0.0.1', refreshToken: newToken(), endsAt: NOW + 100 * MINUTE }
+}
+
+function rotation(changes: Partial<Rotation> = {}): Rotation {
+  return {
+    at: NOW,
+    address: '127.0.0.1',
+    presentedKey: undefined,
+    graceMilliseconds: 30_000,
+    successor: newToken(),
+    ...changes,
+  }
+}
+
+/** Every Store must pass this. `open` returns a fresh, empty one. */
+export function behavesLikeStore(name: string, open: () => Store): void {
+  describe(`${name} is a Store`, () => {
+    let store: Store
+    beforeEach(() => {
+      store = open()
+    })
+
+    async function issue(grant = newGrant()) {
+      const code = {
+        codeDigest: digestOf(randomSecret()),
+        grantId: grant.grantId,
+        client_id: 'c',
+        redirect_uri: 'http://127.0.0.1:1/cb',
+        redirect_uri_sent: true,
+        code_challenge: 'x'.repeat(43),
+        expiresAt: NOW + MINUTE,
+      }
+      expect(await store.issueCode(grant, code, undefined)).to.equal('issued')
+      return { grant, code, digest: code.codeDigest }
+    }
+
+    async function firstToken() {
+      const { grant, digest } = await issue()
+      const redeemed = redemption()
+      await store.redeemCode(digest, redeemed)
+      return { grant, token: redeemed.refreshToken?.tokenDigest ?? digest }
+    }
+
+    const isLive = async ({ grantId }: Grant, at = NOW) =>
+      (await store.standing('jti', grantId, at)).kind === 'live'
+
+    it('keeps clients as they were saved', async () => {
+      await store.saveClient(client)
+      await store.saveClient({ ...client, client_name: 'Renamed' })
+      expect(await store.client('c')).to.deep.equal({ ...client, client_name: 'Renamed' })
+      expect(await store.clients()).to.have.length(1)
+      expect(await store.client('other')).to.equal(undefined)
+    })
+
+    it('revokes the grants of a client that is removed', async () => {
+      await store.saveClient(client)
+      const { grant } = await issue()
+      expect(await store.removeClient('c', NOW)).to.equal(true)
+      expect(await store.removeClient('c', NOW)).to.equal(false)
+      expect(await isLive(grant)).to.equal(false)
+    })
+
+    it('replaces signing keys only when nobody else did', async () => {
+      const key = {
+        kid: 'k',
+        alg: 'ES256',
+        publicJwk: { kty: 'EC' },
+        sealed: 's',
+        createdAt: 1,
+        activeAt: 2,
+      } as const
+      expect(await store.replaceSigningKeys([], [key])).to.equal(true)
+      expect(await store.replaceSigningKeys([], [])).to.equal(false)
+      expect(await store.signingKeys()).to.deep.equal([key])
+      expect(await store.replaceSigningKeys(['k'], [])).to.equal(true)
+    })
+
+    it('gives a code back as it was issued', async () => {
+      const { grant, code, digest } = await issue(newGrant({ nonce: 'n' }))
+      expect(await store.authorizationCode(digest, NOW)).to.deep.equal({
+        kind: 'issued',
+        code,
+        grant,
+      })
+      expect((await store.authorizationCode(digest, NOW + MINUTE)).kind).to.equal('unknown')
+    })
+
+    it('redeems a code once, and revokes its grant the second time', async () => {
+      const { grant, digest } = await issue()
+      const outcomes = await Promise.all(
+        [1, 2, 3].map(() => store.redeemCode(digest, redemption())),
+      )
+      expect(outcomes.map(({ kind }) => kind).sort()).to.deep.equal([
+        'redeemed',
+        'replayed',
+        'replayed',
+      ])
+      expect(await isLive(grant)).to.equal(false)
+      expect((await store.authorizationCode(digest, NOW)).kind).to.equal('redeemed')
+    })
+
+    it('redeems no code of a revoked grant, and none that has expired', async () => {
+      const revoked = await issue()
+      await store.revokeGrant(revoked.grant.grantId, NOW)
+      expect((await store.redeemCode(revoked.digest, redemption())).kind).to.equal('dead')
+      const { digest } = await issue()
+      expect((await store.redeemCode(digest, redemption(NOW + MINUTE))).kind).to.equal('dead')
+      expect((await store.redeemCode(digestOf('unknown'), redemption())).kind).to.equal('dead')
+    })
+
+    it('spends a pushed request with the code, once', async () => {
+      const uriDigest = digestOf('uri')
+      const request = { uriDigest, client_id: 'c', parameters: '[]', expiresAt: NOW + MINUTE }
+      await store.savePushedRequest(request)
+      expect(await store.pushedRequest(uriDigest, NOW)).to.deep.equal(request)
+      expect(await store.pushedRequest(uriDigest, NOW + MINUTE)).to.equal(undefined)
+      const { code } = await issue()
+      const again = (n: number) => {
+        const grant = newGrant()
+        return store.issueCode(
+          grant,
+          { ...code, grantId: grant.grantId, codeDigest: digestOf(`${n}`) },
+          uriDigest,
+        )
+      }
+      expect(await Promise.all([again(1), again(2)])).to.deep.equal(['issued', 'spent'])
+      expect((await store.authorizationCode(digestOf('2'), NOW)).kind).to.equal('unknown')
+      expect(await store.pushedRequest(uriDigest, NOW)).to.equal(undefined)
+    })
+
+    it('rotates a refresh token, repeats within the grace, and ends the family after it', async () => {
+      const { grant, token } = await firstToken()
+      const first = rotation()
+      expect((await store.rotate(token, first)).kind).to.equal('rotated')
+      expect((await store.rotate(token, { ...first, at: NOW + 30_000 })).kind).to.equal('repeated')
+      expect((await store.rotate(token, { ...first, presentedKey: 'other' })).kind).to.equal(
+        'refused',
+      )
+      expect(await isLive(grant)).to.equal(true)
+      expect((await store.refreshToken(first.successor.tokenDigest))?.spentAt).to.equal(undefined)
+      expect((await store.rotate(token, { ...first, at: NOW + 30_001 })).kind).to.equal('reused')
+      expect(await isLive(grant)).to.equal(false)
+      expect((await store.rotate(first.successor.tokenDigest, rotation())).kind).to.equal('dead')
+    })
+
+    it('takes a clock that was set back for no excuse', async () => {
+      const { token } = await firstToken()
+      await store.rotate(token, rotation())
+      expect((await store.rotate(token, rotation({ at: NOW - 1 }))).kind).to.equal('reused')
+    })
+
+    it('lists and revokes the grants of a user, and those of a session without offline_access', async () => {
+      const online = (await issue()).grant
+      const offline = (await issue(newGrant({ scope: 'a offline_access b' }))).grant
+      const other = (await issue(newGrant({ sub: 'v', sid: 't' }))).grant
+      expect((await store.grantsOf('u', NOW)).map(({ grantId }) => grantId)).to.have.members([
+        online.grantId,
+        offline.grantId,
+      ])
+      expect(await store.revokeGrantsOfSession('s', NOW)).to.equal(1)
+      expect([await isLive(online), await isLive(offline)]).to.deep.equal([false, true])
+      expect(await store.revokeGrantsOf('u', NOW)).to.equal(1)
+      expect([await isLive(offline), await isLive(other)]).to.deep.equal([false, true])
+      expect(await store.grantsOf('u', NOW)).to.deep.equal([])
+      expect(await store.revokeGrant(online.grantId, NOW)).to.equal(false)
+    })
+
+    it('tells what an access token is worth', async () => {
+      const { grant } = await issue()
+      expect(await store.standing('j', grant.grantId, NOW)).to.deep.equal({ kind: 'live', grant })
+      expect(await store.standing('j', undefined, NOW)).to.deep.equal({
+        kind: 'live',
+        grant: undefined,
+      })
+      expect((await store.standing('j', 'unknown', NOW)).kind).to.equal('revoked')
+      await store.revokeAccessToken('j', NOW + MINUTE)
+      await store.revokeAccessToken('j', NOW + MINUTE)
+      expect((await store.standing('j', grant.grantId, NOW)).kind).to.equal('revoked')
+      expect(await isLive(grant, grant.expiresAt)).to.equal(false)
+    })
+
+    it('remembers what a user allowed', async () => {
+      expect(await store.consent('u', 'c')).to.equal(undefined)
+      await store.saveConsent('u', 'c', 'a')
+      await store.saveConsent('u', 'c', 'a b')
+      expect(await store.consent('u', 'c')).to.equal('a b')
+    })
+
+    it('uses an identifier once', async () => {
+      const id = digestOf('id')
+      const uses = await Promise.all([1, 2, 3].map(() => store.useOnce(id, NOW + MINUTE)))
+      expect(uses.filter(Boolean)).to.have.length(1)
+    })
+
+    it('counts attempts within the window that the first one opened', async () => {
+      const count = (at: number) => store.countAttempt('b', 60, at)
+      expect([await count(NOW), await count(NOW + 59_000)]).to.deep.equal([1, 2])
+      expect(await store.attempts('b', NOW + 59_999)).to.equal(2)
+      expect(await store.attempts('b', NOW + 60_000)).to.equal(0)
+      expect(await count(NOW + 60_000)).to.equal(1)
+    })
+
+    describe('with a device', () => {
+      const userCodeDigest = digestOf('WDJBMJHT')
+      const deviceDigest = digestOf('device')
+      const device = {
+        deviceDigest,
+        userCodeDigest,
+        client_id: 'c',
+        scope: 'a',
+        resource: ['https://as.test/files'],
+        address: '127.0.0.1',
+        createdAt: NOW,
+        expiresAt: NOW + 10 * MINUTE,
+      }
+      const poll = async (at: number) => (await store.pollDevice(deviceDigest, redemption(at))).kind
+      beforeEach(async () => {
+        expect(await store.saveDevice(device)).to.equal(true)
+      })
+
+      it('refuses a user code that is taken', async () => {
+        expect(await store.saveDevice({ ...device, deviceDigest: digestOf('other') })).to.equal(
+          false,
+        )
+      })
+
+      it('finds it while it waits', async () => {
+        expect(await store.waitingDevice(userCodeDigest, NOW)).to.deep.equal(device)
+        expect(await store.waitingDevice(userCodeDigest, device.expiresAt)).to.equal(undefined)
+        expect(await store.device(deviceDigest)).to.deep.equal(device)
+      })
+
+      it('keeps the interval and makes it longer for the hasty', async () => {
+        expect(await poll(NOW)).to.equal('pending')
+        expect(await poll(NOW + 1000)).to.equal('slow_down')
+        expect(await poll(NOW + 7000)).to.equal('slow_down')
+        expect(await poll(NOW + 22_000)).to.equal('pending')
+        expect(await poll(device.expiresAt)).to.equal('expired')
+      })
+
+      it('is approved once and redeemed once', async () => {
+        const grants = [newGrant(), newGrant()]
+        const approvals = await Promise.all(
+          grants.map((grant) => store.approveDevice(userCodeDigest, grant, NOW)),
+        )
+        expect(approvals).to.deep.equal([true, false])
+        expect(await store.denyDevice(userCodeDigest, NOW)).to.equal(false)
+        expect(await poll(NOW)).to.equal('redeemed')
+        expect(await poll(NOW + 6000)).to.equal('dead')
+        expect(await isLive(grants[0] as Grant)).to.equal(true)
+        expect(await isLive(grants[1] as Grant)).to.equal(false)
+      })
+
+      it('is denied for good', async () => {
+        expect(await store.denyDevice(userCodeDigest, NOW)).to.equal(true)
+        expect(await store.approveDevice(userCodeDigest, newGrant(), NOW)).to.equal(false)
+        expect(await poll(NOW)).to.equal('denied')
+      })
+    })
+
+    it('sweeps what has expired, at most so much at a time', async () => {
+      for (let n = 0; n < 5; n++) await store.useOnce(digestOf(`${n}`), NOW)
+      await store.useOnce(digestOf('later'), NOW + MINUTE)
+      expect(await store.sweep(NOW, 3)).to.equal(3)
+      expect(await store.sweep(NOW, 3)).to.equal(2)
+      expect(await store.sweep(NOW, 3)).to.equal(0)
+      expect(await store.useOnce(digestOf('later'), NOW + MINUTE)).to.equal(false)
+    })
+  })
+}
