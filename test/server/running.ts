@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly environment?: Record<string, string>
   readonly flags?: Record<string, unknown>
   readonly clock?: () => Date
+  /** What the test trusts, when that is not the local authority of the data directory. */
+  readonly ca?: string
 }
 
 export async function startSite(options: StartOptions = {}): Promise<Running> {
@@ -40,7 +42,7 @@ export async function startSite(options: StartOptions = {}): Promise<Running> {
     print: (line) => printed.push(line),
   })
   const { issuer } = server
-  const ca = readFileSync(join(data, 'tls', 'ca.pem'), 'utf8')
+  const ca = options.ca ?? readFileSync(join(data, 'tls', 'ca.pem'), 'utf8')
   return {
     ...server,
     ca,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
 import supertest from 'supertest'
+import { tlsFiles } from '../../server/tls/files.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
 
@@ -180,6 +181,43 @@ describe('the server', () => {
     await site.stop()
     expect(performance.now() - began).to.be.below(2000)
     socket.destroy()
+  })
+
+  it('does not wait for streams of changes when it stops', async () => {
+    const { access_token } = await site.tokens()
+    const stream = request(new URL('/changes', site.issuer), {
+      ca: site.ca,
+      headers: { Authorization: `Bearer ${access_token}`, Accept: 'text/event-stream' },
+    })
+    stream.end()
+    const [response] = await once(stream, 'response')
+    expect(response.headers['content-type']).to.match(/^text\/event-stream/)
+    response.resume()
+    const ended = once(response, 'end')
+    const began = performance.now()
+    await site.stop()
+    await ended
+    expect(performance.now() - began).to.be.below(2000)
+  })
+
+  it('serves a certificate of the owner when it is given one', async () => {
+    const own = tlsFiles(site.data).server
+    const environment = { COFFER_TLS_CERT: own.certificate, COFFER_TLS_KEY: own.key }
+    const parent = await temporaryDirectory('own')
+    const other = await startSite({ data: join(parent, 'data'), environment, ca: site.ca })
+    expect((await other.browser().get('/login')).status).to.equal(200)
+    expect(other.printed.join()).to.not.contain('authority')
+    await other.stop()
+    await removeDirectory(parent)
+  })
+
+  it('says which file of a certificate cannot be read', async () => {
+    const environment = { COFFER_TLS_CERT: '/nowhere/cert.pem', COFFER_TLS_KEY: '/nowhere/key.pem' }
+    const failure = await startSite({ environment, ca: '' }).then(
+      () => 'started',
+      (error: Error) => error.message,
+    )
+    expect(failure).to.contain('/nowhere/cert.pem')
   })
 
   it('cuts what takes longer than the grace', async () => {
