@@ -35,11 +35,17 @@ export const notFound: RequestHandler = (_request, _response, next) => {
 
 /** The one place where an error becomes an answer. */
 export function onError(pages: Pages, log: Log): ErrorRequestHandler {
-  return async (error: unknown, request, response, next) => {
+  // Express knows it for an error handler by its four parameters.
+  return async (error: unknown, request, response, _next) => {
     const request_id: string | undefined = response.locals.requestId
-    if (response.headersSent || response.destroyed) {
+    if (request.destroyed || response.destroyed) {
+      log.debug({ request_id, err: error }, 'the client went away')
+      response.destroy()
+      return
+    }
+    if (response.headersSent) {
       log.warn({ request_id, err: error }, 'the answer broke off')
-      next(error)
+      response.destroy()
       return
     }
     if (FILE_API.test(request.originalUrl)) {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect, type Socket } from 'node:net'
 import { expect } from 'chai'
-import express from 'express'
+import express, { type ErrorRequestHandler } from 'express'
 import { deadline } from '../../server/deadline.js'
 
 describe('the deadline for forms', () => {
@@ -17,6 +17,10 @@ describe('the deadline for forms', () => {
     app.use((request, response) => {
       setTimeout(() => response.send(`got ${request.body}`), 150)
     })
+    const silent: ErrorRequestHandler = (_error, _request, response, _next) => {
+      response.destroy()
+    }
+    app.use(silent)
     const server = app.listen(0, '127.0.0.1')
     await once(server, 'listening')
     socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
