@@ -38,7 +38,7 @@ export function onError(pages: Pages, log: Log): ErrorRequestHandler {
   // Express knows it for an error handler by its four parameters.
   return async (error: unknown, request, response, _next) => {
     const request_id: string | undefined = response.locals.requestId
-    if (request.destroyed || response.destroyed) {
+    if (request.socket.destroyed || response.destroyed) {
       log.debug({ request_id, err: error }, 'the client went away')
       response.destroy()
       return
