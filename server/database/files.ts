@@ -21,7 +21,7 @@ export interface InodeRow {
   readonly crtime_nsec: number
   readonly version: number
   readonly generation: number
-  readonly stored: 0 | 1
+  readonly stored: 0 | 1 | 2
   readonly target: string | null
 }
 
@@ -116,6 +116,15 @@ function inodeStatements(row: Prepare) {
     /** Which of a range of generations have an inode; in order. */
     generations: row<[first: number, last: number], { generation: number }>(
       'SELECT generation FROM inodes WHERE stored = 1 AND generation BETWEEN ? AND ? ORDER BY generation',
+    ),
+    smallContent: row<[generation: number], { data: Buffer }>(
+      'SELECT data FROM small_contents WHERE generation = ?',
+    ),
+    setSmallContent: row<[generation: number, data: Buffer], never>(
+      'INSERT OR REPLACE INTO small_contents VALUES (?, ?)',
+    ),
+    deleteSmallContent: row<[generation: number], never>(
+      'DELETE FROM small_contents WHERE generation = ?',
     ),
     xattr: row<[ino: number, name: string], { value: Buffer }>(
       'SELECT value FROM xattrs WHERE ino = ? AND name = ?',
@@ -245,7 +254,9 @@ function recoveryStatements(row: Prepare) {
        SELECT ?, value FROM counters WHERE name = 'generation' RETURNING id`,
     ),
     extendHold: row<[until: number, id: number], never>('UPDATE holds SET until = ? WHERE id = ?'),
-    deleteHold: row<[id: number, now: number], never>('DELETE FROM holds WHERE id = ? OR until < ?'),
+    deleteHold: row<[id: number, now: number], never>(
+      'DELETE FROM holds WHERE id = ? OR until < ?',
+    ),
     keep: row<[ino: number, used: number, building: 0 | 1], never>(
       'INSERT OR REPLACE INTO kept VALUES (?, ?, ?)',
     ),

@@ -12,6 +12,7 @@ import {
   syncFolder,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
+import { STORED } from './small.js'
 
 export interface BackupOptions {
   /** The data directory, whose server may run. */
@@ -122,7 +123,7 @@ async function* contentsOf(snapshot: Database): AsyncGenerator<Wanted> {
     const page: InodeRow[] = sql.inodesAfter.all(last, PAGE)
     for (const { ino, stored, generation, version, size } of page) {
       last = ino
-      if (stored === 0) continue
+      if (stored !== STORED.file) continue
       const reusable = sql.undo.all(ino).length === 0 ? 1 : 0
       yield { generation, version, bytes: size, reusable }
     }

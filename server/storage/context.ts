@@ -29,6 +29,8 @@ export interface Engine {
   /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
   readonly unrestored: Set<number>
   /** Bytes of writes that wait in memory. */
+  /** Contents of up to so many bytes are kept in the database. */
+  readonly smallBytes: number
   readonly gathered: { bytes: number }
 }
 

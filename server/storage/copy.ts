@@ -12,6 +12,7 @@ import { NO_CONTENT } from './names.js'
 import { type Draft, insertInode } from './new-inode.js'
 import { replace } from './rename.js'
 import { checkRoom } from './room.js'
+import { STORED, smallContent } from './small.js'
 import type { Ino, Origin, Place, Precondition } from './storage.js'
 
 /** Entries of a directory copied in one transaction. */
@@ -163,7 +164,7 @@ function inserting<T>(engine: Engine, drafts: readonly Draft[], work: () => T): 
   try {
     const result = engine.transactions.run(work)
     for (const { stored, generation } of drafts) {
-      if (stored === 1) engine.durability.touched(generation)
+      if (stored === STORED.file) engine.durability.touched(generation)
     }
     return result
   } catch (error) {
@@ -173,7 +174,8 @@ function inserting<T>(engine: Engine, drafts: readonly Draft[], work: () => T): 
 }
 
 function discard(engine: Engine, drafts: readonly Draft[]): void {
-  for (const { stored, generation } of drafts) if (stored === 1) engine.contents.discard(generation)
+  for (const { stored, generation } of drafts)
+    if (stored === STORED.file) engine.contents.discard(generation)
 }
 
 /** Copies the content of a file, which no one may write meanwhile. */
@@ -182,7 +184,7 @@ async function drafted(engine: Engine, tree: TreeId, source: InodeRow): Promise<
   const generation = type === 'file' ? engine.generations.next() : NO_CONTENT
   const current = await engine.locks.hold(source.ino, async () => {
     const row = inodeRow(engine, tree, source.ino)
-    if (row.stored === 0) return row
+    if (row.stored !== STORED.file) return row
     checkRoom(engine, tree, { bytes: row.size, inodes: 1 })
     engine.space.take(row.size)
     try {
@@ -205,6 +207,7 @@ async function drafted(engine: Engine, tree: TreeId, source: InodeRow): Promise<
     target: current.target,
     generation,
     stored: current.stored,
+    ...(current.stored === STORED.database && { small: smallContent(engine, current) }),
   }
 }
 

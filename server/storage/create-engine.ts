@@ -22,8 +22,12 @@ export interface StorageOptions {
   readonly disk?: Disk
   /** Bytes of the disk that files never take. */
   readonly reserveBytes?: number
+  /** Contents of up to so many bytes are kept in the database; 0 for none. */
+  readonly smallBytes?: number
 }
 
+/** Where a row of the database costs less than a file: measured by test/bench. */
+const SMALL_BYTES = 16 * 1024
 const RESERVE_BYTES = 64 * 1024 * 1024
 /** The parts put together. */
 export function createEngine(options: StorageOptions): Engine {
@@ -57,5 +61,6 @@ export function createEngine(options: StorageOptions): Engine {
     overwriting: new Map(),
     unrestored: new Set(),
     gathered: { bytes: 0 },
+    smallBytes: options.smallBytes ?? SMALL_BYTES,
   }
 }

@@ -5,6 +5,7 @@ import type { Engine } from './context.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
 import { NO_CONTENT } from './names.js'
 import { draft, insertInode } from './new-inode.js'
+import { STORED } from './small.js'
 import type { Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
 import { sweepBuilding, sweepContents, sweepUnused } from './sweep.js'
 import { UserTree } from './tree.js'
@@ -52,7 +53,7 @@ export class SqliteStorage implements Storage {
     const { durability, sql } = this.#engine
     if (ino === undefined) return durability.all()
     const row = sql.inode.get(ino)
-    return durability.one(row?.stored === 1 ? row.generation : undefined)
+    return durability.one(row?.stored === STORED.file ? row.generation : undefined)
   }
 
   async setQuota(owner: UserId, quota: Quota): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { FileStatements, InodeRow } from '../database/files.js'
 import { contentPath, generationsIn, parseHex } from './content-path.js'
 import { type Disk, isErrno } from './fs.js'
+import { STORED } from './small.js'
 
 export type ContentProblem = 'content missing' | 'content too short' | 'content without inode'
 
@@ -29,7 +30,7 @@ export async function* mismatches(
     const page = sql.inodesAfter.all(last, PAGE)
     for (const row of page) {
       last = row.ino
-      if (row.stored === 0) continue
+      if (row.stored !== STORED.file) continue
       const length = lengthOf(disk, contentPath(root, row.generation))
       if (length !== undefined && length >= row.size) continue
       const current = sql.inode.get(row.ino)

@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.js'
-import type { TreeRow } from '../database/files.js'
+import type { InodeRow, TreeRow } from '../database/files.js'
 import type { Engine } from './context.js'
 import { make } from './names.js'
 import { fileName } from './path.js'
@@ -56,7 +56,7 @@ export const METADATA_CHECKS = {
   'impossible inode': {
     sql: `SELECT 'inode ' || ino || ' has impossible attributes' AS text, ino FROM inodes
           WHERE (mode & 61440) NOT IN (32768, 16384, 40960, 4096, 49152, 8192, 24576) OR size < 0 OR version < 1
-          OR nlink < 0 OR (stored = 1 AND (mode & 61440) <> 32768)`,
+          OR nlink < 0 OR (stored <> 0 AND (mode & 61440) <> 32768)`,
   },
   'entry without inode': {
     sql: `SELECT ${NAMED} || ' names nothing' AS text, e.directory, e.name FROM entries e
@@ -113,6 +113,27 @@ export const METADATA_CHECKS = {
       engine().sql.removeXattr.run(ino, name)
     },
   },
+  'small content wrong': {
+    sql: `SELECT 'inode ' || i.ino || ' of ' || i.size || ' bytes has ' || coalesce(length(s.data), 'no') || ' in the database'
+          AS text, i.ino, coalesce(length(s.data), 0) AS value FROM inodes i
+          LEFT JOIN small_contents s ON s.generation = i.generation
+          WHERE i.stored = 2 AND (s.data IS NULL OR length(s.data) <> i.size)`,
+    repair: (engine, database, { ino, value }) => {
+      const row = engine().sql.inode.get(ino)
+      if (row?.stored === 2)
+        engine().sql.setSmallContent.run(row.generation, smallOr(engine(), row))
+      database
+        .prepare('UPDATE inodes SET size = ?, version = version + 1 WHERE ino = ?')
+        .run(value, ino)
+    },
+  },
+  'small content without inode': {
+    sql: `SELECT 'a content in the database belongs to no inode' AS text, s.generation AS value FROM small_contents s
+          LEFT JOIN inodes i ON i.generation = s.generation AND i.stored = 2 WHERE i.ino IS NULL`,
+    repair: (engine, _database, { value }) => {
+      engine().sql.deleteSmallContent.run(value)
+    },
+  },
   'wrong link count': {
     sql: `SELECT 'inode ' || i.ino || ' has nlink ' || i.nlink AS text, i.ino, ${LINKS} AS value FROM inodes i
           WHERE i.nlink <> ${LINKS} AND NOT EXISTS (SELECT 1 FROM kept k WHERE k.ino = i.ino AND k.building = 1)`,
@@ -140,6 +161,10 @@ export const METADATA_CHECKS = {
 } as const satisfies Record<string, Check>
 
 export type MetadataProblem = keyof typeof METADATA_CHECKS
+
+function smallOr(engine: Engine, row: InodeRow): Buffer {
+  return engine.sql.smallContent.get(row.generation)?.data ?? Buffer.alloc(0)
+}
 
 function deleteEntry(engine: () => Engine, _database: Database, wrong: Wrong): void {
   const { directory, name } = wrong

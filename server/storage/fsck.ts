@@ -9,6 +9,7 @@ import { nodeDisk } from './fs.js'
 import { type ContentMismatch, type ContentProblem, mismatches, orphans } from './fsck-content.js'
 import { METADATA_CHECKS, type MetadataProblem, wrongRows } from './fsck-metadata.js'
 import { modified } from './inode.js'
+import { STORED } from './small.js'
 import { putBackAll } from './undo.js'
 
 export type Problem = MetadataProblem | ContentProblem | 'damaged database'
@@ -120,7 +121,7 @@ function cut(engine: Engine, { row, length }: ContentMismatch): void {
   if (row === undefined) return
   const size = length ?? 0
   engine.transactions.run(() => {
-    const stored = length === undefined ? (0 as const) : (1 as const)
+    const stored = length === undefined ? STORED.nowhere : STORED.file
     const times = modified(timespec(engine.clock()))
     engine.sql.updateInode.run({ ...row, ...times, size, stored, version: row.version + 1 })
     engine.log.note(

@@ -1,6 +1,7 @@
 import type { InodeRow } from '../database/files.js'
 import { seconds } from './change-log.js'
 import type { Engine } from './context.js'
+import { STORED } from './small.js'
 
 /** A write in place met a backup that began meanwhile: it starts again, on a copy. */
 export class Held extends Error {
@@ -22,7 +23,7 @@ export function requireUnheld(engine: Engine, generation: number): void {
 
 /** Moves an inode to a copy of its content, which no backup needs. The caller holds the inode's lock. */
 export async function detach(engine: Engine, row: InodeRow): Promise<InodeRow> {
-  if (row.stored === 0 || !isHeld(engine, row.generation)) return row
+  if (row.stored !== STORED.file || !isHeld(engine, row.generation)) return row
   // Straight from the counter: one of the block in memory may be older than the backup.
   const generation = engine.generations.take(1)
   engine.space.take(row.size)

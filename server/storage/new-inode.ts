@@ -5,6 +5,7 @@ import { type Timespec, timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { PERMISSIONS, S_ISGID, TYPE_BITS } from './inode.js'
 import { claim } from './reservations.js'
+import { STORED, type Stored } from './small.js'
 import type { NewAttributes, NewInode } from './storage.js'
 
 /** A symlink's text is at most this long (PATH_MAX, less its NUL). */
@@ -22,7 +23,9 @@ export interface Draft {
   readonly rdev: number
   readonly target: string | null
   readonly generation: number
-  readonly stored: 0 | 1
+  readonly stored: Stored
+  /** The content, if it goes into the database. */
+  readonly small?: Buffer
 }
 
 /** The draft of something without content. @param generation of the content a file may get */
@@ -45,7 +48,7 @@ export function draft(
     rdev,
     target,
     generation,
-    stored: 0,
+    stored: STORED.nowhere,
   }
 }
 
@@ -83,6 +86,7 @@ export function insertInode(
     target: draft.target,
   }
   engine.sql.insertInode.run(row)
+  if (draft.small !== undefined) engine.sql.setSmallContent.run(row.generation, draft.small)
   return row
 }
 

@@ -6,6 +6,7 @@ import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { toInode } from './inode.js'
+import { STORED, smallContent } from './small.js'
 import type { Content, Ino, Inode } from './storage.js'
 import { settled } from './undo.js'
 
@@ -27,14 +28,15 @@ class OpenContent implements Content {
   readonly #engine: Engine
   /** Undefined for a file that is all hole, and once it is closed. */
   #handle: Handle | undefined
-  readonly #stored: boolean
+  /** The bytes of a small content, which need no handle; zeros for a hole. */
+  readonly #small: Buffer | 'hole' | undefined
 
   constructor(engine: Engine, row: InodeRow) {
     this.inode = toInode(row)
     this.#engine = engine
-    this.#stored = row.stored === 1
     try {
-      this.#handle = this.#stored ? engine.contents.acquire(row.generation) : undefined
+      if (row.stored === STORED.file) this.#handle = engine.contents.acquire(row.generation)
+      else this.#small = row.stored === STORED.nowhere ? 'hole' : smallContent(engine, row)
     } catch (error) {
       throw failure(error)
     }
@@ -44,7 +46,8 @@ class OpenContent implements Content {
     const { ino, size } = this.inode
     const wanted = Math.min(length, size - position, READ_MAX)
     if (wanted <= 0) return Buffer.alloc(0)
-    if (!this.#stored) return Buffer.alloc(wanted)
+    if (this.#small === 'hole') return Buffer.alloc(wanted)
+    if (this.#small !== undefined) return this.#small.subarray(position, position + wanted)
     const { overwriting, unrestored } = this.#engine
     if (overwriting.size + unrestored.size > 0) await settled(this.#engine, ino)
     const handle = this.#handle

@@ -6,13 +6,14 @@ import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
+import { cutLeftovers } from './leftovers.js'
 import { bytesOf } from './links.js'
 import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
 import { checkRoom, checkSize } from './room.js'
+import { dropContent, moveToFile, STORED, smallContent } from './small.js'
 import type { AttributeChanges, Ino, Origin, Precondition } from './storage.js'
 import { putBack } from './undo.js'
-import { cutLeftovers } from './write.js'
 
 /** truncate(2) in both directions, and what else changes with it, as one step. What it adds is a hole. */
 export async function resize(
@@ -34,9 +35,12 @@ export async function resize(
       if (engine.unrestored.has(ino)) await putBack(engine, ino)
       const row = fileRow(engine, tree, ino)
       precondition(toInode(row))
-      const isCommitAlone = row.stored === 0 || changes.size === 0 || changes.size === row.size
+      const isCommitAlone =
+        row.stored === STORED.nowhere || changes.size === 0 || changes.size === row.size
       if (isCommitAlone) return commit(resizing)
-      if (changes.size > row.size) return await grow(resizing, row)
+      if (row.stored === STORED.database && changes.size <= engine.smallBytes)
+        return commit(resizing)
+      if (changes.size > row.size) return await grow(resizing, await moveToFile(engine, row))
       return await unlessHeld(() => shrink(resizing))
     })
   } catch (error) {
@@ -94,7 +98,9 @@ function commit(resizing: Resizing, check = () => {}): InodeRow {
     precondition(toInode(row))
     check()
     const emptied =
-      generation === undefined || row.stored === 0 ? {} : { generation, stored: 0 as const }
+      generation === undefined || row.stored === STORED.nowhere
+        ? {}
+        : { generation, stored: STORED.nowhere }
     const resized: InodeRow = {
       ...row,
       ...modified(now),
@@ -105,14 +111,16 @@ function commit(resizing: Resizing, check = () => {}): InodeRow {
     }
     const after = withChanges(resized, changes, now)
     engine.sql.updateInode.run(after)
+    if (after.generation !== row.generation) dropContent(engine, row)
+    else if (row.stored === STORED.database) {
+      const data = Buffer.alloc(after.size)
+      smallContent(engine, row).copy(data)
+      engine.sql.setSmallContent.run(row.generation, data)
+    } else if (row.stored === STORED.file) {
+      engine.transactions.afterwards(() => engine.durability.touched(row.generation))
+    }
     const usage = { bytes: bytesOf(after) - bytesOf(row), inodes: 0 }
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
-    engine.transactions.afterwards(() => {
-      if (after.generation !== row.generation) {
-        engine.durability.forgotten(row.generation)
-        engine.contents.discard(row.generation)
-      } else if (row.stored === 1) engine.durability.touched(row.generation)
-    })
     return after
   })
 }

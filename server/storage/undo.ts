@@ -4,6 +4,7 @@ import type { Handle } from './contents.js'
 import type { Engine } from './context.js'
 import { isErrno } from './fs.js'
 import { requireUnheld } from './hold.js'
+import { STORED } from './small.js'
 
 /** What a write is about to overwrite: bytes that the file has now. */
 export interface Region {
@@ -103,7 +104,7 @@ export async function putBack(engine: Engine, ino: number): Promise<void> {
   const rows = engine.sql.undo.all(ino)
   if (rows.length === 0) return
   const row = engine.sql.inode.get(ino)
-  if (row?.stored === 1 && row.generation === rows[0]?.generation) {
+  if (row?.stored === STORED.file && row.generation === rows[0]?.generation) {
     const handle = engine.contents.acquire(row.generation)
     try {
       for (const undo of rows) await restore(engine, handle, undo)

@@ -12,6 +12,7 @@ import { inodeNumber } from './names.js'
 import { checkAttributes, draft, insertInode } from './new-inode.js'
 import { placeOf } from './place.js'
 import { checkRoom, checkSize } from './room.js'
+import { dropContent, STORED, type Stored } from './small.js'
 import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
 import { forgetUndo } from './undo.js'
 
@@ -126,17 +127,23 @@ export class FileUpload implements Upload {
     const number = inodeNumber(engine, attributes.ino)
     const whole = { mode: 0o644, uid: 0, gid: 0, ...attributes }
     const empty = draft({ type: 'file' }, whole, now, this.#generation)
-    const stored = this.#store()
+    const content = this.#store()
     return engine.transactions.run(() => {
       const directory = liveDirectoryRow(engine, tree, target.directory)
       const inheritsGroup = attributes.gid === undefined && (directory.mode & S_ISGID) !== 0
       const gid = inheritsGroup ? directory.gid : empty.gid
-      const row = insertInode(engine, tree, { ...empty, gid, stored, size: this.size }, number, now)
+      const row = insertInode(
+        engine,
+        tree,
+        { ...empty, ...content, gid, size: this.size },
+        number,
+        now,
+      )
       engine.sql.insertEntry.run(target.directory, target.name, row.ino)
       touchDirectory(engine, target.directory, 0, now)
       const usage = { bytes: row.size, inodes: 1 }
       engine.log.note(tree.id, { kind: 'make', ino: row.ino, place: target }, usage, origin)
-      this.#afterwards(stored)
+      this.#afterwards(content.stored)
       return row
     })
   }
@@ -156,7 +163,7 @@ export class FileUpload implements Upload {
       return row
     }
     check()
-    const stored = this.#store()
+    const { stored, small } = this.#store()
     return engine.transactions.run(() => {
       const row = check()
       const replaced: InodeRow = {
@@ -170,29 +177,28 @@ export class FileUpload implements Upload {
       }
       const after = withChanges(replaced, attributes, now)
       engine.sql.updateInode.run(after)
+      if (small !== undefined) engine.sql.setSmallContent.run(after.generation, small)
+      dropContent(engine, row)
       forgetUndo(engine, ino)
       const usage = { bytes: after.size - row.size, inodes: 0 }
       engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
       this.#afterwards(stored)
-      if (row.stored === 1) {
-        engine.transactions.afterwards(() => {
-          engine.unrestored.delete(ino)
-          engine.durability.forgotten(row.generation)
-          engine.contents.discard(row.generation)
-        })
-      }
+      engine.transactions.afterwards(() => engine.unrestored.delete(ino))
       return after
     })
   }
 
-  #afterwards(stored: 0 | 1): void {
+  #afterwards(stored: Stored): void {
     const { transactions, durability } = this.#engine
-    if (stored === 1) transactions.afterwards(() => durability.touched(this.#generation))
+    if (stored === STORED.file) transactions.afterwards(() => durability.touched(this.#generation))
   }
 
-  /** Writes what is still in memory: all of a small content. Answers whether there is a content file. */
-  #store(): 0 | 1 {
-    if (this.size === 0) return 0
+  /** Writes what is still in memory, unless it is so little that it goes into the database. */
+  #store(): { readonly stored: Stored; readonly small?: Buffer } {
+    if (this.size === 0) return { stored: STORED.nowhere }
+    if (this.#handle === undefined && this.size <= this.#engine.smallBytes) {
+      return { stored: STORED.database, small: Buffer.concat(this.#pending) }
+    }
     if (this.#pendingBytes > 0) {
       this.#handle ??= this.#engine.contents.create(this.#generation)
       for (const chunk of this.#pending) {
@@ -202,7 +208,7 @@ export class FileUpload implements Upload {
       }
       this.#pending = []
     }
-    return 1
+    return { stored: STORED.file }
   }
 
   async #flush(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { InodeRow } from '../database/files.js'
 import { fileRow } from './access.js'
-import { withChanges } from './attributes.js'
+import { setAttributes, withChanges } from './attributes.js'
 import { type Timespec, timespec } from './clock.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
@@ -8,9 +8,12 @@ import { failure } from './failure.js'
 import { type Gathered, gather, type Piece } from './gather.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
+import { cutLeftovers } from './leftovers.js'
 import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
+import { resize } from './resize.js'
 import { checkRoom, checkSize } from './room.js'
+import { moveToFile, STORED, smallContent } from './small.js'
 import {
   type AttributeChanges,
   append,
@@ -39,6 +42,12 @@ export async function write(
   precondition(toInode(fileRow(engine, tree, ino)))
   try {
     const gathered = await gather(engine, parts)
+    const { size } = changes
+    if (gathered.pieces.length === 0) {
+      return size === undefined
+        ? setAttributes(engine, tree, ino, changes, precondition, origin)
+        : await resize(engine, tree, ino, { ...changes, size }, precondition, origin)
+    }
     try {
       return await engine.locks.hold(ino, () =>
         unlessHeld(() =>
@@ -78,11 +87,15 @@ async function writeGathered(write: Write): Promise<InodeRow> {
   const size = changes.size ?? end
   checkSize(end)
   checkRoom(engine, tree, { bytes: size - row.size, inodes: 0 })
-  const bytes = { placed, end, size, regions: overwritten(placed, row) }
+  const bytes = { placed, end, size, regions: [] as Region[] }
+  const isTiny = Math.max(end, size) <= engine.smallBytes && gathered.spool === undefined
+  if (row.stored !== STORED.file && isTiny) return commit(write, size, placed)
+  row = await moveToFile(engine, row)
+  bytes.regions = overwritten(placed, row)
   if (bytes.regions.length > 0 || size < row.size) row = await detach(engine, row)
   const { contents } = engine
   const handle =
-    row.stored === 1 ? contents.acquire(row.generation) : contents.create(row.generation)
+    row.stored === STORED.file ? contents.acquire(row.generation) : contents.create(row.generation)
   try {
     const isSmall = gathered.bytes <= SMALL && gathered.spool === undefined && size === end
     return isSmall
@@ -153,8 +166,11 @@ async function writeLarge(
   }
 }
 
-/** The one transaction of a write: from here on it has happened. */
-function commit(write: Write, size: number): InodeRow {
+/**
+ * The one transaction of a write: from here on it has happened.
+ * @param small pieces of a content that is, or will be, in the database
+ */
+function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow {
   const { engine, tree, ino, precondition, origin, changes } = write
   const now: Timespec = timespec(engine.clock())
   return engine.transactions.run(() => {
@@ -162,13 +178,18 @@ function commit(write: Write, size: number): InodeRow {
     precondition(toInode(row))
     if (size < row.size) requireUnheld(engine, row.generation)
     const mode = withoutPrivileges(row.mode)
-    const written = { ...row, ...modified(now), mode, size, stored: 1 as const }
+    const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
+    const written = { ...row, ...modified(now), mode, size, stored }
     const after = withChanges({ ...written, version: row.version + 1 }, changes, now)
     engine.sql.updateInode.run(after)
-    forgetUndo(engine, ino)
+    if (small === undefined) forgetUndo(engine, ino)
+    else if (size === 0) engine.sql.deleteSmallContent.run(row.generation)
+    else engine.sql.setSmallContent.run(row.generation, rewritten(engine, row, small, size))
     const usage = { bytes: size - row.size, inodes: 0 }
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
-    engine.transactions.afterwards(() => engine.durability.touched(row.generation))
+    if (small === undefined) {
+      engine.transactions.afterwards(() => engine.durability.touched(row.generation))
+    }
     return after
   })
 }
@@ -182,19 +203,16 @@ async function takeBack(engine: Engine, row: InodeRow, handle: Handle): Promise<
     engine.unrestored.add(row.ino)
   }
   // Frees the space; were it to fail, the next write cuts the leftovers before it extends the file.
-  await engine.disk.truncate(handle.fd, row.stored === 1 ? row.size : 0).catch(() => {})
+  await engine.disk.truncate(handle.fd, row.stored === STORED.file ? row.size : 0).catch(() => {})
 }
 
-/**
- * What an earlier, unfinished write left beyond the end must not come to light when the file grows. A content that
- * no metadata claims yet (`stored` 0) is all hole.
- */
-export async function cutLeftovers(engine: Engine, row: InodeRow, handle: Handle): Promise<void> {
-  const { length } = engine.disk.stat(handle.fd)
-  if (row.stored === 1 && length > row.size) await engine.disk.truncate(handle.fd, row.size)
-  if (row.stored === 1) return
-  if (length > 0) await engine.disk.truncate(handle.fd, 0)
-  if (row.size > 0) await engine.disk.truncate(handle.fd, row.size)
+/** A small content with pieces written over it, cut or extended to its size. */
+function rewritten(engine: Engine, row: InodeRow, placed: readonly Placed[], size: number): Buffer {
+  const end = placed.map(({ piece, position }) => position + piece.length)
+  const data = Buffer.alloc(Math.max(size, row.size, ...end))
+  if (row.stored === STORED.database) smallContent(engine, row).copy(data)
+  for (const { piece, position } of placed) piece.data?.copy(data, position)
+  return data.subarray(0, size)
 }
 
 function placePieces(pieces: readonly Piece[], size: number): { placed: Placed[]; end: number } {
@@ -209,7 +227,7 @@ function placePieces(pieces: readonly Piece[], size: number): { placed: Placed[]
 
 /** Bytes of the file that pieces overwrite; a file without content has none. */
 function overwritten(placed: readonly Placed[], row: InodeRow): Region[] {
-  if (row.stored === 0) return []
+  if (row.stored !== STORED.file) return []
   return placed
     .map(({ piece, position }) => {
       return { position, length: Math.min(position + piece.length, row.size) - position }

@@ -3,7 +3,8 @@
  *
  * - `trees`: one per user, with what it uses, what it may use, and the number of its newest change.
  * - `inodes`: `mode` as st_mode has it, type bits included. Times are split like struct timespec, so they are exact.
- *   `generation` names the content file; `stored` is 0 while there is none (an empty file, or one that is all hole).
+ *   `generation` names the content; `stored` says where it is: 0 nowhere (an empty file, or one that is all hole), 1 in a
+ *   file under content/, 2 in `small_contents`.
  * - `entries`: names in order of their bytes (BINARY collation of UTF-8); the index answers where an inode is named.
  * - `kept`: inodes without a name that are still in use, or trees still being copied.
  * - `undo`: what a write in place is overwriting; what is left of it after a crash is put back.
@@ -49,6 +50,7 @@ CREATE TABLE inodes (
   target TEXT
 ) STRICT;
 CREATE UNIQUE INDEX inodes_by_generation ON inodes (generation) WHERE stored = 1;
+CREATE UNIQUE INDEX inodes_by_small_content ON inodes (generation) WHERE stored = 2;
 
 CREATE TABLE entries (
   directory INTEGER NOT NULL,
@@ -64,6 +66,11 @@ CREATE TABLE xattrs (
   value BLOB NOT NULL,
   PRIMARY KEY (ino, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE small_contents (
+  generation INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE kept (
   ino INTEGER PRIMARY KEY,

@@ -11,7 +11,9 @@ import { temporaryStorage } from './temporary.js'
 
 const [directory = '', seed = '0', log = ''] = process.argv.slice(2)
 const out = openSync(log, 'a')
-const { storage } = await temporaryStorage({ directory })
+// Small contents move between database and files from round to round.
+const smallBytes = [0, 16_384, 5000][Number(seed) % 3] ?? 0
+const { storage } = await temporaryStorage({ directory, smallBytes })
 const tree = await storage.tree('ann')
 
 async function work(worker: number): Promise<void> {

@@ -109,7 +109,8 @@ describe('Storage on a disk that fails', () => {
       if (error === 'EIO' && what.includes('9000000')) continue
       it(`leaves the old state when ${what} meets ${error} at any step, and goes on afterwards`, async () => {
         const failing = new FailingDisk()
-        const subject = await temporaryStorage({ disk: failing.disk })
+        const smallBytes = 4000
+        const subject = await temporaryStorage({ disk: failing.disk, smallBytes })
         try {
           const tree = await subject.storage.tree('ann')
           const model = new Model()

@@ -262,6 +262,25 @@ describe('fsck', () => {
     ['content too short', (ino) => sql(`UPDATE inodes SET size = 100 WHERE ino = ${ino}`)],
     ['content without inode', () => nodeDisk.close(nodeDisk.open(path(77), 0o101))],
   ]
+  it("finds and repairs small contents that are missing, too short, or nobody's", async () => {
+    await subject.close()
+    subject = await temporaryStorage({ smallBytes: 4096 })
+    tree = await subject.storage.tree('ann')
+    const { generation } = await put(tree, at(tree, 'f'), 'content')
+    await put(tree, at(tree, 'g'), 'content')
+    expect(await run('check')).to.deep.equal([])
+    for (const damage of [
+      `DELETE FROM small_contents WHERE generation = ${generation}`,
+      `UPDATE small_contents SET data = x'00'`,
+      `INSERT INTO small_contents VALUES (999999, x'00')`,
+    ]) {
+      sql(damage)
+      expect((await run('check')).join()).to.match(/small content/)
+      expect((await run('repair')).join()).to.match(/small content .*: repaired/)
+      expect(await run('repair')).to.deep.equal([])
+    }
+  })
+
   const path = (generation: number) => contentPath(join(subject.directory, 'content'), generation)
 
   for (const [problem, damage] of damages) {

@@ -15,15 +15,24 @@ export interface TemporaryStorage {
   close(): Promise<void>
 }
 
-/** The engine on a directory: a new one that is removed on close, or one of the test's own. */
+/**
+ * The engine on a directory: a new one that is removed on close, or one of the test's own. Every content is a file,
+ * unless the test says otherwise.
+ */
 export async function temporaryStorage(
-  options: { directory?: string; disk?: Disk } = {},
+  options: { directory?: string; disk?: Disk; smallBytes?: number } = {},
 ): Promise<TemporaryStorage> {
   const directory = options.directory ?? (await temporaryDirectory('storage'))
-  const disk = options.disk ?? nodeDisk
+  const { disk = nodeDisk, smallBytes = 0 } = options
   const database = openDatabase(join(directory, 'coffer.db'))
   const clock = { date: new Date('2026-01-02T03:04:05.678Z') }
-  const storage = await openStorage({ directory, database, disk, clock: () => clock.date })
+  const storage = await openStorage({
+    directory,
+    database,
+    disk,
+    smallBytes,
+    clock: () => clock.date,
+  })
   return {
     directory,
     database,
