@@ -95,6 +95,12 @@ describe('RFC 6749: security considerations', () => {
         })
         expect(answer.status, path).to.equal(403)
       }
+      const other = await suite.login()
+      const theirs = suite.consentForm(await suite.asked({}, other))
+      const stolen = new URLSearchParams(form.fields)
+      stolen.set(tokenField, theirs.fields.get(tokenField) ?? '')
+      const answer = await other.submit({ ...form, fields: stolen })
+      expect(answer.status, 'the page of another session').to.equal(403)
       expect((await browser.submit(form)).status).to.equal(303)
     },
   )

@@ -4,6 +4,8 @@ import { type CryptoKey, exportJWK, generateKeyPair } from 'jose'
 export const SCOPE = 'openid profile email offline_access file.read file.write'
 export const LOOPBACK = 'http://127.0.0.1:49152/cb'
 export const WEB_URI = 'https://rp.test/cb?x=1'
+/** openid-client leaves the query of a redirect_uri out, so it gets one without. */
+export const PLAIN_URI = 'https://rp.test/cb'
 export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 const USER_GRANTS = ['authorization_code', 'refresh_token']
@@ -44,6 +46,7 @@ export const CLIENTS = {
   post: {
     ...web,
     client_name: 'Conformance post',
+    redirect_uris: [PLAIN_URI],
     token_endpoint_auth_method: 'client_secret_post',
   },
   pushed: { ...web, client_name: 'Conformance PAR', require_pushed_authorization_requests: true },

@@ -33,8 +33,8 @@ export interface World {
 }
 
 /** A clock that stands still until a test moves it, a database in memory, and a site whose pages are JSON. */
-export async function world(): Promise<World> {
-  const database = openDatabase(':memory:')
+export async function world(path = ':memory:'): Promise<World> {
+  const database = openDatabase(path)
   const store = oauthStore(database)
   const made = {
     store,

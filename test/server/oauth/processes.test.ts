@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { type Running, start } from '../../support/process.js'
+import { CODE_VERIFIER, code, REDIRECT_URI, tokens, type World, world } from './fixture.js'
+
+const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
+
+interface Worker {
+  readonly running: Running
+  post(form: Record<string, string>): Promise<{ status: number; body: Record<string, string> }>
+}
+
+async function worker(database: string): Promise<Worker> {
+  const running = start(process.execPath, ['--import', 'tsx', WORKER, database])
+  const [, port] = await running.printed(/port (\d+)/)
+  return {
+    running,
+    async post(form) {
+      const body = new URLSearchParams({ client_id: 'fuse', ...form })
+      const answer = await fetch(`http://127.0.0.1:${port}/token`, { method: 'POST', body })
+      return { status: answer.status, body: (await answer.json()) as Record<string, string> }
+    },
+  }
+}
+
+describe('two processes on one database (single use is linearizable)', function () {
+  this.timeout(60_000)
+  let directory: string
+  let database: string
+  let here: World
+  let workers: [Worker, Worker]
+
+  before(async () => {
+    directory = await temporaryDirectory('processes')
+    database = join(directory, 'test.db')
+    here = await world(database)
+    // The clocks of all of them stand still at the same moment.
+    workers = [await worker(database), await worker(database)]
+  })
+  after(async () => {
+    await Promise.all(workers.map(({ running }) => running.stop('SIGKILL')))
+    here.database.close()
+    await removeDirectory(directory)
+  })
+
+  const redemption = async () => ({
+    grant_type: 'authorization_code',
+    redirect_uri: REDIRECT_URI,
+    code_verifier: CODE_VERIFIER,
+    code: await code(here),
+  })
+
+  it('redeem a code once', async () => {
+    for (let round = 0; round < 5; round++) {
+      const form = await redemption()
+      const answers = await Promise.all(
+        Array.from({ length: 40 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
+      )
+      expect(answers.filter(({ status }) => status === 200)).to.have.length(1)
+    }
+  })
+
+  it('give a refresh token one successor', async () => {
+    const { refresh_token } = await tokens(here)
+    const form = { grant_type: 'refresh_token', refresh_token }
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
+    )
+    const successors = new Set(answers.map(({ body }) => body.refresh_token))
+    expect([...successors][0]).to.be.a('string')
+    expect(successors.size).to.equal(1)
+  })
+
+  it('redeem a code at most once when one of them is killed', async () => {
+    for (let round = 0; round < 4; round++) {
+      const victim = await worker(database)
+      const form = await redemption()
+      const first = victim.post(form).then(
+        ({ status }) => status,
+        () => 'killed' as const,
+      )
+      await new Promise((resolve) => setTimeout(resolve, round * 2))
+      await victim.running.stop('SIGKILL')
+      const outcomes = [
+        await first,
+        ...(await Promise.all(workers.map(({ post }) => post(form)))).map(({ status }) => status),
+      ]
+      expect(outcomes.filter((status) => status === 200).length).to.be.at.most(1)
+    }
+  })
+})
