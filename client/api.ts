@@ -39,6 +39,8 @@ export interface Client {
 
 /** Requests in flight at once; more of them wait in the agent's queue. */
 const CONNECTIONS = 16
+/** One for an old token, one for a nonce that is asked for (RFC 9449 section 9). */
+const MOST_REFUSALS = 2
 const SILENCE_MILLISECONDS = 20_000
 
 export function httpClient(options: ClientOptions): Client {
@@ -88,7 +90,8 @@ async function sendOnce(
   credentials: Credentials | undefined,
 ): Promise<Answer> {
   exchange.signal?.throwIfAborted()
-  const carried = await credentials?.headers(exchange)
+  let carried = await credentials?.headers(exchange)
+  let refusals = 0
   const request = client(exchange.url, {
     method: exchange.method as 'GET',
     headers: { ...lengthOf(exchange), ...exchange.headers, ...carried },
@@ -100,9 +103,11 @@ async function sendOnce(
           if (response.statusCode !== 401 || credentials === undefined || carried === undefined) {
             return response
           }
+          if (++refusals > MOST_REFUSALS) return response
           const answer = { status: 401, headers: response.headers, body: response.rawBody }
-          const headers = await credentials.renewed(carried, exchange, answer)
-          return retryWithMergedOptions({ headers, ...bodyOf(exchange) })
+          carried = await credentials.renewed(carried, exchange, answer)
+          const again = { headers: carried, ...bodyOf(exchange) }
+          return retryWithMergedOptions({ ...again, preserveHooks: true })
         },
       ],
     },

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { code_challenge_method, codeChallenge, createCodeVerifier } from '../oauth/pkce.js'
 import { CommandError } from './command-error.js'
 import type { Authority } from './discovery.js'
+import type { DpopKey } from './dpop.js'
 import type { Send } from './exchange.js'
 import { type CallbackRequest, openLoopback } from './loopback.js'
 import { Refused, requestTokens } from './token-endpoint.js'
@@ -15,6 +16,8 @@ export interface CodeLogin {
   readonly scope: string
   readonly send: Send
   readonly clock: () => number
+  /** Binds the tokens to this key. */
+  readonly key?: DpopKey | undefined
   /** Tells the user where to go. */
   readonly show: (authorizationUrl: string) => void
   /** Aborted when the user gives up or waited too long. */
@@ -50,7 +53,7 @@ export async function loginByCode(login: CodeLogin): Promise<Tokens> {
 }
 
 function authorizationUrl(
-  { authority, scope }: CodeLogin,
+  { authority, scope, key }: CodeLogin,
   redirect_uri: string,
   state: string,
   code_verifier: string,
@@ -65,6 +68,8 @@ function authorizationUrl(
     code_challenge: codeChallenge(code_verifier),
     code_challenge_method,
     resource: authority.resource,
+    // The code too is of no use to anybody without the key (RFC 9449 section 10).
+    ...(key === undefined ? {} : { dpop_jkt: key.thumbprint }),
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   return url.href
@@ -90,12 +95,12 @@ function codeFrom({ parameters }: CallbackRequest, authority: Authority): string
 }
 
 function redeem(
-  { authority, scope, send, clock }: CodeLogin,
+  { authority, scope, send, clock, key }: CodeLogin,
   grant: { code: string; code_verifier: string; redirect_uri: string },
 ): Promise<Tokens> {
   const endpoint = { client_id: CLIENT_ID, token_endpoint: authority.token_endpoint, scope }
   const form = { grant_type: 'authorization_code', resource: authority.resource, ...grant }
-  return requestTokens(send, endpoint, form, clock())
+  return requestTokens({ send, endpoint, grant: form, now: clock(), key })
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -23,6 +23,7 @@ export function commandLine(
     .description('log in to a server in the browser')
     .argument('[url]', 'the server (default: $COFFER_SERVER, or https://localhost:8443)')
     .option('--read-only', 'ask for the right to read only')
+    .option('--dpop', 'bind the login to a key, so that a stolen token alone is useless (slower)')
     .option('--device', 'log in by a code that you enter on another device')
     .action((url: string | undefined, flags: LoginFlags) =>
       loginCommand(url, flags, surroundings()),
@@ -45,6 +46,7 @@ export function commandLine(
     .option('--uid <number>', 'whose the files are shown as (default: you)', wholeNumber)
     .option('--gid <number>', 'whose group the files are shown as (default: yours)', wholeNumber)
     .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
+    .option('--dpop', 'if a login is needed: bind it to a key')
     .option('--device', 'if a login is needed: by a code that you enter on another device')
     .option('--foreground', 'stay in the foreground and log to the terminal')
     .option('--log <file>', 'log to this file')

@@ -4,6 +4,7 @@ import { jsonOrNothing } from './account.js'
 import { CLIENT_ID } from './authorization-code.js'
 import { CommandError } from './command-error.js'
 import type { Authority } from './discovery.js'
+import type { DpopKey } from './dpop.js'
 import { ExchangeError, type Send } from './exchange.js'
 import { Busy } from './retry.js'
 import { postForm, Refused, refused, requestTokens } from './token-endpoint.js'
@@ -25,6 +26,7 @@ export interface DeviceLogin {
   readonly scope: string
   readonly send: Send
   readonly clock: () => number
+  readonly key?: DpopKey | undefined
   /** Tells the user what to enter where. */
   readonly show: (what: { user_code: string; where: string; complete: string | undefined }) => void
   readonly signal: AbortSignal
@@ -75,13 +77,13 @@ async function deviceAuthorization({ authority, scope, send, signal }: DeviceLog
 
 /** @returns tokens, or why to ask again */
 async function ask(
-  { authority, scope, send, clock, signal }: DeviceLogin,
+  { authority, scope, send, clock, key, signal }: DeviceLogin,
   { device_code }: DeviceResponse,
 ): Promise<Tokens | 'authorization_pending' | 'slow_down'> {
   const endpoint = { client_id: CLIENT_ID, token_endpoint: authority.token_endpoint, scope }
   const grant = { grant_type: GRANT_TYPE, device_code, resource: authority.resource }
   try {
-    return await requestTokens(send, endpoint, grant, clock(), signal)
+    return await requestTokens({ send, endpoint, grant, now: clock(), key, signal })
   } catch (error) {
     // Section 3.5: a timeout of the connection means asking less often.
     if (error instanceof Busy) return 'slow_down'

@@ -1,9 +1,11 @@
 import { type Account, type AccountDirectory, serverBase } from './account.js'
 import { httpClient } from './api.js'
 import { CLIENT_ID, type CodeLogin, loginByCode } from './authorization-code.js'
+import { CommandError } from './command-error.js'
 import type { TokenStoreChoice } from './config.js'
 import { loginByDevice } from './device-grant.js'
 import { type Authority, discover } from './discovery.js'
+import { DpopKey } from './dpop.js'
 import { ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
 import { postForm } from './token-endpoint.js'
@@ -37,6 +39,8 @@ export interface LoginOptions {
   readonly tokenStore: TokenStoreChoice
   readonly readOnly: boolean
   readonly way: LoginWay
+  /** Bind the tokens to a key of this account (RFC 9449). */
+  readonly bound: boolean
   readonly terminal: Terminal
   readonly clock: () => number
   readonly signal: AbortSignal
@@ -82,7 +86,9 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
   try {
     const { authority, remembered, send } = await trustedAuthority(options)
     const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
-    const tokens = await LOGINS[options.way]({ authority, scope, send, clock, signal, terminal })
+    const key = options.bound ? keyFor(authority, clock) : undefined
+    const login = { authority, scope, send, clock, key, signal, terminal }
+    const tokens = await LOGINS[options.way](login)
     const store = await chooseTokenStore(options.tokenStore, directory, terminal.say)
     const account: Account = {
       server: serverBase(server),
@@ -105,6 +111,11 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
   } catch (error) {
     throw serverTrouble(error, serverBase(server))
   }
+}
+
+function keyFor(authority: Authority, clock: () => number): DpopKey {
+  if (authority.dpopAlgorithms.includes('ES256')) return DpopKey.generate(clock)
+  throw new CommandError(`${authority.issuer} cannot bind logins to a key; log in without --dpop`)
 }
 
 /** Where an earlier login is kept; one that cannot be reached is left alone. */

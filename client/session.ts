@@ -1,6 +1,7 @@
 import type { Account, AccountDirectory } from './account.js'
 import type { Credentials } from './api.js'
-import { ExchangeError, type Send } from './exchange.js'
+import { DpopKey, wantsNonce } from './dpop.js'
+import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
 import { RemoteError } from './remote-files.js'
 import { Refused, requestTokens } from './token-endpoint.js'
@@ -22,6 +23,9 @@ export type SessionNotice =
   | { readonly kind: 'alive' }
   | { readonly kind: 'unsaved'; readonly message: string }
 
+type Sent = Pick<Exchange, 'method' | 'url'>
+type CredentialFields = Readonly<Record<string, string>>
+
 export type LoginState =
   | { readonly kind: 'alive'; readonly expiresAt: number }
   | { readonly kind: 'dead'; readonly message: string }
@@ -40,6 +44,7 @@ export class Session implements Credentials {
   #dead: { tokens: Tokens | undefined; message: string; lookedAt: number } | undefined
   #failedAt = Number.NEGATIVE_INFINITY
   #unsaved = false
+  #key: DpopKey | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -51,20 +56,41 @@ export class Session implements Credentials {
     return { kind: 'alive', expiresAt: this.#tokens.expiresAt }
   }
 
-  async headers(): Promise<Readonly<Record<string, string>>> {
-    return bearer(await this.#usable())
+  async headers(exchange: Sent): Promise<CredentialFields> {
+    return this.#fields(await this.#usable(), exchange)
   }
 
   /** After a 401: the tokens others have got meanwhile, or new ones. */
   async renewed(
-    refused: Readonly<Record<string, string>>,
-  ): Promise<Readonly<Record<string, string>>> {
-    if (this.#dead !== undefined) return bearer(await this.#revived())
+    refused: CredentialFields,
+    exchange: Sent,
+    answer: Answer,
+  ): Promise<CredentialFields> {
+    if (this.#dead !== undefined) return this.#fields(await this.#revived(), exchange)
     const current = this.#tokens
-    if (current !== undefined && bearer(current).authorization !== refused.authorization) {
-      return bearer(current)
+    if (current !== undefined) {
+      this.#keyOf(current)?.learnNonce(exchange.url, answer.headers['dpop-nonce'])
+      if (wantsNonce(answer) || authorization(current) !== refused.authorization) {
+        return this.#fields(current, exchange)
+      }
     }
-    return bearer(await this.#refresh(current))
+    return this.#fields(await this.#refresh(current), exchange)
+  }
+
+  /** RFC 6750 section 2.1, RFC 9449 section 7.1 */
+  #fields(tokens: Tokens, { method, url }: Sent): CredentialFields {
+    const { access_token } = tokens
+    const key = this.#keyOf(tokens)
+    return {
+      authorization: authorization(tokens),
+      ...(key === undefined ? {} : { dpop: key.proof({ method, url, access_token }) }),
+    }
+  }
+
+  #keyOf({ dpopKey }: Tokens): DpopKey | undefined {
+    if (dpopKey === undefined) return undefined
+    if (this.#key?.privateJwk.d !== dpopKey.d) this.#key = new DpopKey(dpopKey, this.#options.clock)
+    return this.#key
   }
 
   async #usable(): Promise<Tokens> {
@@ -100,7 +126,7 @@ export class Session implements Credentials {
       const refresh_token = latest?.refresh_token
       if (refresh_token === undefined) return this.#die(latest, 'the login is over')
       try {
-        return await this.#redeem(refresh_token)
+        return await this.#redeem(latest, refresh_token)
       } catch (error) {
         throw this.#failure(error, latest)
       }
@@ -109,10 +135,11 @@ export class Session implements Credentials {
     return tokens
   }
 
-  async #redeem(refresh_token: string): Promise<Tokens> {
+  async #redeem(latest: Tokens | undefined, refresh_token: string): Promise<Tokens> {
     const { account, send, store } = this.#options
     const grant = { grant_type: 'refresh_token', refresh_token, resource: account.resource }
-    const fresh = await requestTokens(send, account, grant, this.#now)
+    const key = latest === undefined ? undefined : this.#keyOf(latest)
+    const fresh = await requestTokens({ send, endpoint: account, grant, now: this.#now, key })
     // A server that does not rotate leaves the refresh token as it is (RFC 6749 section 6).
     const tokens = { refresh_token, ...fresh }
     try {
@@ -174,8 +201,8 @@ export class Session implements Credentials {
   }
 }
 
-function bearer(tokens: Tokens): { readonly authorization: string } {
-  return { authorization: `Bearer ${tokens.access_token}` }
+function authorization({ token_type, access_token }: Tokens): string {
+  return `${token_type} ${access_token}`
 }
 
 /** What another process has put into the store meanwhile, if it is worth using. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Account, jsonOrNothing } from './account.js'
+import { type DpopKey, wantsNonce } from './dpop.js'
 import type { Answer, Send } from './exchange.js'
 import { settled } from './retry.js'
 import type { Tokens } from './tokens.js'
@@ -61,26 +62,45 @@ export function refused(answer: Answer): Refused {
     : new Refused('server_error', `the server answered ${answer.status}`)
 }
 
+/** How a token request is made. */
+export interface TokenRequest {
+  readonly send: Send
+  readonly endpoint: Endpoint
+  readonly grant: Readonly<Record<string, string>>
+  readonly now: number
+  /** The key that the tokens shall be bound to, or are. */
+  readonly key?: DpopKey | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Asks the token endpoint for tokens by one grant. @throws Refused */
-export async function requestTokens(
-  send: Send,
-  endpoint: Endpoint,
-  grant: Readonly<Record<string, string>>,
-  now: number,
-  signal?: AbortSignal,
-): Promise<Tokens> {
-  const form = { client_id: endpoint.client_id, ...grant }
-  const answer = await postForm(send, endpoint.token_endpoint, form, {}, signal)
+export async function requestTokens(request: TokenRequest): Promise<Tokens> {
+  const { endpoint, now, key } = request
+  let answer = await askOnce(request)
+  if (key !== undefined && answer.status === 400 && wantsNonce(answer)) {
+    key.learnNonce(new URL(endpoint.token_endpoint), answer.headers['dpop-nonce'])
+    answer = await askOnce(request)
+  }
+  key?.learnNonce(new URL(endpoint.token_endpoint), answer.headers['dpop-nonce'])
   if (answer.status !== 200) throw refused(answer)
   const parsed = TOKEN_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))
   if (!parsed.success) throw new Refused('server_error', 'the token response makes no sense')
   const { access_token, expires_in, refresh_token, scope } = parsed.data
+  const isBound = parsed.data.token_type.toLowerCase() === 'dpop'
   return {
     access_token,
-    token_type: parsed.data.token_type.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer',
+    token_type: isBound ? 'DPoP' : 'Bearer',
     scope: scope ?? endpoint.scope,
     issuedAt: now,
     expiresAt: now + expires_in * 1000,
     ...(refresh_token === undefined ? {} : { refresh_token }),
+    ...(key === undefined || !isBound ? {} : { dpopKey: { ...key.privateJwk } }),
   }
+}
+
+function askOnce({ send, endpoint, grant, key, signal }: TokenRequest): Promise<Answer> {
+  const { token_endpoint, client_id } = endpoint
+  const url = new URL(token_endpoint)
+  const headers = key === undefined ? {} : { DPoP: key.proof({ method: 'POST', url }) }
+  return postForm(send, token_endpoint, { client_id, ...grant }, headers, signal)
 }

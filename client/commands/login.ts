@@ -11,6 +11,7 @@ export interface TrustFlags {
 }
 export interface LoginFlags extends TrustFlags {
   readonly device?: boolean
+  readonly dpop?: boolean
   readonly readOnly?: boolean
 }
 
@@ -41,6 +42,7 @@ export async function loginTo(
       fingerprint: flags.fingerprint,
       tokenStore: config.tokenStore,
       readOnly: flags.readOnly ?? false,
+      bound: flags.dpop ?? false,
       way: flags.device ? 'device' : 'browser',
       terminal,
       clock,

@@ -19,6 +19,7 @@ import type { Surroundings } from './surroundings.js'
 
 export interface MountFlags extends TrustFlags {
   readonly device?: boolean
+  readonly dpop?: boolean
   readonly remote: string
   readonly readOnly?: boolean
   readonly allowOther?: boolean

@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { isMounted, type Machine, machine } from '../support/mount.js'
@@ -247,6 +248,31 @@ describe('the mount command', () => {
     await unmount()
   })
 
+  it('works with tokens that are bound to a key (RFC 9449), also while they expire', async () => {
+    await home.coffer('logout')
+    const { directory, unmount } = await home.mount({ flags: ['--dpop'] })
+    const end = Date.now() + 6_000
+    for (let count = 0; Date.now() < end; count++) {
+      await writeFile(join(directory, `bound-${count % 5}`), String(count))
+      expect(await readFile(join(directory, `bound-${count % 5}`), 'utf8')).to.equal(String(count))
+    }
+    const accounts = join(home.home, 'config', 'accounts')
+    const [account = ''] = await readdir(accounts)
+    const tokens = JSON.parse(await readFile(join(accounts, account, 'tokens.json'), 'utf8'))
+    expect(tokens.token_type).to.equal('DPoP')
+    const stolen = await fetchWith(server, `Bearer ${tokens.access_token}`)
+    expect(stolen).to.equal(401)
+    await unmount()
+  })
+
+  it('uploads no faster than the limit', async () => {
+    const { directory, unmount } = await home.mount({ flags: ['--limit-rate', '1M'] })
+    const begun = performance.now()
+    await writeFile(join(directory, 'slow'), Buffer.alloc(2 * 1024 * 1024 + 512 * 1024))
+    expect(performance.now() - begun).to.be.greaterThan(1_000)
+    await unmount()
+  })
+
   it('asks to compare the fingerprint of an authority that nobody knows, and remembers it', async () => {
     await home.remove()
     home = await machine(server, { env: { COFFER_CA: '' } })
@@ -262,3 +288,16 @@ describe('the mount command', () => {
     await (await home.mount()).unmount()
   })
 })
+
+/** The status of a request that carries only this. */
+function fetchWith(server: TestServer, authorization: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const url = new URL('/files/', server.issuer)
+    request(url, { ca: server.ca, headers: { authorization } }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+      .once('error', reject)
+      .end()
+  })
+}

@@ -20,6 +20,9 @@ describe('a session (RFC 6749 section 6)', () => {
   let answer: 'tokens' | 'invalid_grant' | 'cut'
   let notices: SessionNotice[]
 
+  const request = { method: 'GET', url: new URL('https://localhost/files/a') }
+  const answered = { status: 401, headers: {}, body: Buffer.alloc(0) }
+
   beforeEach(async () => {
     redeemed = []
     notices = []
@@ -85,14 +88,14 @@ describe('a session (RFC 6749 section 6)', () => {
     })
 
   it('uses the stored token while it is good', async () => {
-    expect(await session().headers()).to.deep.equal({ authorization: 'Bearer access-0' })
+    expect(await session().headers(request)).to.deep.equal({ authorization: 'Bearer access-0' })
     expect(redeemed).to.deep.equal([])
   })
 
   it('refreshes an expired token once, however many ask', async () => {
     now += 901_000
     const one = session()
-    const all = await Promise.all(Array.from({ length: 20 }, () => one.headers()))
+    const all = await Promise.all(Array.from({ length: 20 }, () => one.headers(request)))
     for (const headers of all) expect(headers.authorization).to.equal('Bearer access-1')
     expect(redeemed).to.deep.equal(['refresh-0'])
     expect((await store.load())?.refresh_token).to.equal('refresh-1')
@@ -101,29 +104,35 @@ describe('a session (RFC 6749 section 6)', () => {
   it('refreshes ahead of time and serves the old token meanwhile', async () => {
     now += 850_000
     const one = session()
-    expect((await one.headers()).authorization).to.equal('Bearer access-0')
-    while ((await one.headers()).authorization === 'Bearer access-0') {
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-0')
+    while ((await one.headers(request)).authorization === 'Bearer access-0') {
       await new Promise(setImmediate)
     }
     expect(redeemed).to.deep.equal(['refresh-0'])
-    expect((await one.headers()).authorization).to.equal('Bearer access-1')
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
   })
 
   it('refreshes once for several processes of the account', async () => {
     now += 901_000
     const several = Array.from({ length: 5 }, () => session())
-    const all = await Promise.all(several.map((one) => one.headers()))
+    const all = await Promise.all(several.map((one) => one.headers(request)))
     for (const headers of all) expect(headers.authorization).to.equal('Bearer access-1')
     expect(redeemed).to.deep.equal(['refresh-0'])
   })
 
   it('after a 401 uses what another process has got, else refreshes', async () => {
     const [one, other] = [session(), session()]
-    const refused = await one.headers()
-    expect(await other.headers()).to.deep.equal(refused)
-    expect((await one.renewed(refused)).authorization).to.equal('Bearer access-1')
-    expect((await one.renewed(refused)).authorization).to.equal('Bearer access-1')
-    expect((await other.renewed(refused)).authorization).to.equal('Bearer access-1')
+    const refused = await one.headers(request)
+    expect(await other.headers(request)).to.deep.equal(refused)
+    expect((await one.renewed(refused, request, answered)).authorization).to.equal(
+      'Bearer access-1',
+    )
+    expect((await one.renewed(refused, request, answered)).authorization).to.equal(
+      'Bearer access-1',
+    )
+    expect((await other.renewed(refused, request, answered)).authorization).to.equal(
+      'Bearer access-1',
+    )
     expect(redeemed).to.have.length(1)
   })
 
@@ -132,7 +141,7 @@ describe('a session (RFC 6749 section 6)', () => {
     answer = 'invalid_grant'
     const one = session()
     for (let round = 0; round < 3; round++) {
-      const error: unknown = await one.headers().catch((caught: unknown) => caught)
+      const error: unknown = await one.headers(request).catch((caught: unknown) => caught)
       expect(error).to.be.instanceOf(RemoteError)
       expect((error as RemoteError).code).to.equal('EACCES')
       expect((error as RemoteError).message).to.include(`coffer login ${server.url.origin}`)
@@ -145,10 +154,10 @@ describe('a session (RFC 6749 section 6)', () => {
     now += 901_000
     answer = 'invalid_grant'
     const one = session()
-    await one.headers().catch(() => {})
+    await one.headers(request).catch(() => {})
     await store.save({ ...tokens(900), access_token: 'fresh', refresh_token: 'fresh' })
     now += 1_001
-    expect((await one.headers()).authorization).to.equal('Bearer fresh')
+    expect((await one.headers(request)).authorization).to.equal('Bearer fresh')
     expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
   })
 
@@ -156,10 +165,10 @@ describe('a session (RFC 6749 section 6)', () => {
     now += 901_000
     answer = 'cut'
     const one = session()
-    const error: unknown = await one.headers().catch((caught: unknown) => caught)
+    const error: unknown = await one.headers(request).catch((caught: unknown) => caught)
     expect(error).to.be.instanceOf(ExchangeError).with.property('kind', 'unreachable')
     answer = 'tokens'
-    expect((await one.headers()).authorization).to.equal('Bearer access-1')
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
     expect(notices).to.deep.equal([])
   })
 
@@ -167,9 +176,9 @@ describe('a session (RFC 6749 section 6)', () => {
     now += 901_000
     const full: TokenStore = { ...store, save: () => Promise.reject(new Error('no space left')) }
     const one = session(full)
-    expect((await one.headers()).authorization).to.equal('Bearer access-1')
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
     now += 901_000
-    expect((await one.headers()).authorization).to.equal('Bearer access-2')
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-2')
     expect(redeemed).to.deep.equal(['refresh-0', 'refresh-1'])
     expect(notices.map(({ kind }) => kind)).to.deep.equal(['unsaved', 'unsaved'])
   })
