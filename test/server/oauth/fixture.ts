@@ -33,7 +33,15 @@ export interface World {
 }
 
 /** A clock that stands still until a test moves it, a database in memory, and a site whose pages are JSON. */
-export async function world(path = ':memory:'): Promise<World> {
+export interface WorldOptions {
+  /** A database file, for several processes. */
+  readonly path?: string
+  readonly issuer?: string
+  readonly registration?: 'off' | 'open'
+}
+
+export async function world(options: WorldOptions = {}): Promise<World> {
+  const { path = ':memory:', issuer = ISSUER, registration = 'off' } = options
   const database = openDatabase(path)
   const store = oauthStore(database)
   const made = {
@@ -51,7 +59,8 @@ export async function world(path = ':memory:'): Promise<World> {
         : undefined,
   }
   const server = authorizationServer({
-    issuer: ISSUER,
+    issuer,
+    registration,
     resource: RESOURCE,
     otherResources: [OTHER_RESOURCE],
     scopes: ['file.read', 'file.write'],
@@ -144,7 +153,7 @@ export function authorizeQuery(changes: Record<string, string> = {}): Record<str
 /** Signs in, allows everything, and returns where the browser is sent. */
 export async function allow(
   { app, now }: World,
-  query = authorizeQuery(),
+  query: Record<string, string> | string = authorizeQuery(),
   decision: 'allow' | 'deny' = 'allow',
 ): Promise<URL> {
   const cookie = `who=user-1@${now}`

@@ -35,7 +35,7 @@ describe('two processes on one database (single use is linearizable)', function 
   before(async () => {
     directory = await temporaryDirectory('processes')
     database = join(directory, 'test.db')
-    here = await world(database)
+    here = await world({ path: database })
     // The clocks of all of them stand still at the same moment.
     workers = [await worker(database), await worker(database)]
   })

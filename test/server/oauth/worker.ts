@@ -2,7 +2,8 @@
 import type { AddressInfo } from 'node:net'
 import { world } from './fixture.js'
 
-const { app } = await world(process.argv[2])
+const [, , path = ':memory:'] = process.argv
+const { app } = await world({ path })
 const server = app.listen(0, '127.0.0.1', () => {
   process.stdout.write(`port ${(server.address() as AddressInfo).port}\n`)
 })

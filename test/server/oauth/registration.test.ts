@@ -1,0 +1,182 @@
+import { expect } from 'chai'
+import supertest from 'supertest'
+import { allow, authorizeQuery, redeem, refresh, type World, world } from './fixture.js'
+
+const METADATA = {
+  client_name: 'A dynamic client',
+  redirect_uris: ['https://rp.test/cb'],
+  grant_types: ['authorization_code', 'refresh_token'],
+  unknown_member: 'ignored',
+}
+
+function register({ app }: World, metadata: unknown = METADATA) {
+  return supertest(app)
+    .post('/register')
+    .send(metadata as object)
+}
+
+describe('dynamic registration (RFC 7591)', () => {
+  let at: World
+  beforeEach(async () => {
+    at = await world({ registration: 'open' })
+  })
+
+  it('is off unless it is opened', async () => {
+    const closed = await world()
+    expect((await register(closed)).status).to.equal(404)
+    const { body } = await supertest(closed.app).get('/.well-known/openid-configuration')
+    expect(body).to.not.have.property('registration_endpoint')
+  })
+
+  it('answers 201 with what was registered, and a secret that works', async () => {
+    const { status, body, headers } = await register(at)
+    expect(status).to.equal(201)
+    expect(headers['cache-control']).to.equal('no-store')
+    expect(body).to.include({ client_name: METADATA.client_name, client_secret_expires_at: 0 })
+    expect(body).to.include.keys(
+      'client_id',
+      'client_secret',
+      'client_id_issued_at',
+      'registration_client_uri',
+    )
+    expect(JSON.stringify(body)).to.not.match(/digest|unknown_member/)
+    const answer = await supertest(at.app)
+      .post('/token')
+      .auth(body.client_id, body.client_secret)
+      .type('form')
+      .send({ grant_type: 'authorization_code', code: 'x', code_verifier: 'x'.repeat(43) })
+    expect(answer.body.error).to.equal('invalid_grant')
+  })
+
+  const refused: [what: string, changes: object, error: string][] = [
+    ['a redirect to http', { redirect_uris: ['http://rp.test/cb'] }, 'invalid_redirect_uri'],
+    ['no redirect', { redirect_uris: [] }, 'invalid_client_metadata'],
+    ['an unknown grant', { grant_types: ['password'] }, 'invalid_client_metadata'],
+    ['the implicit response type', { response_types: ['token'] }, 'invalid_client_metadata'],
+    ['a name that reads backwards', { client_name: 'evil \u202e' }, 'invalid_client_metadata'],
+    [
+      'a private key',
+      { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty: 'EC', d: 'x' }] } },
+      'invalid_client_metadata',
+    ],
+    [
+      'no keys for private_key_jwt',
+      { token_endpoint_auth_method: 'private_key_jwt' },
+      'invalid_client_metadata',
+    ],
+    ['an unknown scope', { scope: 'admin' }, 'invalid_scope'],
+    [
+      'client_credentials without a secret',
+      { token_endpoint_auth_method: 'none', grant_types: ['client_credentials'] },
+      'invalid_client_metadata',
+    ],
+  ]
+  for (const [what, changes, error] of refused) {
+    it(`refuses ${what}`, async () => {
+      const { status, body } = await register(at, { ...METADATA, ...changes })
+      expect([status, body.error]).to.deep.equal([400, error])
+    })
+  }
+
+  it('lets nobody make themselves a resource server that introspects', async () => {
+    const { body } = await register(at, { ...METADATA, introspects: true })
+    expect(body.introspects).to.equal(false)
+  })
+
+  it('refuses a body that is not JSON', async () => {
+    const answer = await supertest(at.app).post('/register').type('form').send('a=1')
+    expect(answer.body.error).to.equal('invalid_request')
+  })
+
+  it('is limited by address', async () => {
+    for (let n = 0; n < 20; n++) expect((await register(at)).status).to.equal(201)
+    expect((await register(at)).status).to.equal(429)
+  })
+})
+
+describe('managing a registration (RFC 7592)', () => {
+  let at: World
+  let client_id: string
+  let token: string
+  beforeEach(async () => {
+    at = await world({ registration: 'open' })
+    const { body } = await register(at)
+    client_id = body.client_id
+    token = body.registration_access_token
+  })
+  const manage = (method: 'get' | 'put' | 'delete', shown = token) =>
+    supertest(at.app)[method](`/register/${client_id}`).set('Authorization', `Bearer ${shown}`)
+
+  it('reads, changes and removes it with its token', async () => {
+    expect((await manage('get')).body.client_name).to.equal(METADATA.client_name)
+    const changed = await manage('put').send({ ...METADATA, client_name: 'Renamed' })
+    expect(changed.body.client_name).to.equal('Renamed')
+    expect((await manage('get')).body.client_name).to.equal('Renamed')
+    expect((await manage('delete')).status).to.equal(204)
+    expect((await manage('get')).status).to.equal(401)
+  })
+
+  it('refuses every other token', async () => {
+    for (const method of ['get', 'put', 'delete'] as const) {
+      const asked = manage(method, 'wrong')
+      const { status } = await (method === 'put' ? asked.send(METADATA) : asked)
+      expect(status).to.equal(401)
+    }
+    const builtIn = await supertest(at.app).get('/register/fuse').set('Authorization', 'Bearer x')
+    expect(builtIn.status).to.equal(401)
+  })
+
+  it('does not change how the client authenticates', async () => {
+    const { status } = await manage('put').send({ ...METADATA, token_endpoint_auth_method: 'none' })
+    expect(status).to.equal(400)
+  })
+})
+
+describe('an issuer with a path', () => {
+  it('has its metadata where RFC 8414 section 3.1 and Discovery section 4.1 want it', async () => {
+    const { app } = await world({ issuer: 'https://as.test/as' })
+    for (const path of [
+      '/.well-known/oauth-authorization-server/as',
+      '/as/.well-known/openid-configuration',
+    ]) {
+      const { status, body } = await supertest(app).get(path)
+      expect(status).to.equal(200)
+      expect(body).to.include({
+        issuer: 'https://as.test/as',
+        token_endpoint: 'https://as.test/as/token',
+      })
+    }
+    expect((await supertest(app).post('/as/token')).status).to.equal(400)
+  })
+
+  for (const issuer of [
+    'http://as.test',
+    'https://as.test/',
+    'https://as.test?x',
+    'https://as.test#x',
+    'as.test',
+  ]) {
+    it(`refuses ${issuer} as issuer`, async () => {
+      const refusal = await world({ issuer }).catch((error) => error)
+      expect(refusal).to.be.an('error')
+    })
+  }
+})
+
+describe('a grant for two resources (RFC 8707 section 2.2)', () => {
+  it('narrows each token, not the grant', async () => {
+    const at = await world()
+    const both = ['https://as.test/files', 'https://other.test/api']
+    const query = new URLSearchParams(authorizeQuery())
+    for (const resource of both) query.append('resource', resource)
+    const code = (await allow(at, query.toString())).searchParams.get('code') ?? ''
+    const aud = (token: string) =>
+      JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).aud
+    const first = (await redeem(at, code, { resource: both[0] ?? '' })).body
+    expect(aud(first.access_token)).to.equal(both[0])
+    const second = (await refresh(at, first.refresh_token, { resource: both[1] ?? '' })).body
+    expect(aud(second.access_token)).to.equal(both[1])
+    const third = (await refresh(at, second.refresh_token)).body
+    expect(aud(third.access_token)).to.deep.equal(both)
+  })
+})
