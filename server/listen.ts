@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 const SECOND = 1000
@@ -12,6 +12,8 @@ export interface ListenOptions {
   readonly port: number
   readonly tls: SecureContextOptions
   readonly maxConnections: number
+  /** Of one address; undefined behind a proxy, from whose address everybody comes. */
+  readonly maxConnectionsOfAddress: number | undefined
 }
 
 /** The server on all addresses of its host: "localhost" is two, 127.0.0.1 and ::1. */
@@ -40,12 +42,17 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
     } catch (cause) {
       failures.push(cause)
     }
+    // Of "::", the second address stands in for the first where there is no IPv6.
+    if (options.host === '::' && servers.length > 0) break
   }
   // /etc/hosts gives "localhost" an address of a family that many containers lack: that one may be missing.
   const fatal = servers.length === 0 ? failures[0] : failures.find((cause) => !isAbsent(cause))
   if (fatal !== undefined) {
     for (const server of servers) server.close()
     throw explained(fatal, options)
+  }
+  if (options.maxConnectionsOfAddress !== undefined) {
+    limitConnections(servers, options.maxConnectionsOfAddress)
   }
   const open = openResponses(servers)
   return {
@@ -78,6 +85,7 @@ function configured({ tls, maxConnections }: ListenOptions): Server {
 
 async function addressesOf(options: ListenOptions): Promise<string[]> {
   try {
+    if (options.host === '::') return ['::', '0.0.0.0']
     const found = await lookup(options.host, { all: true, order: 'ipv4first' })
     return [...new Set(found.map(({ address }) => address))]
   } catch (cause) {
@@ -88,6 +96,24 @@ async function addressesOf(options: ListenOptions): Promise<string[]> {
 function isAbsent(cause: unknown): boolean {
   const codes = ['EADDRNOTAVAIL', 'EAFNOSUPPORT']
   return cause instanceof Error && 'code' in cause && codes.includes(String(cause.code))
+}
+
+/** Nobody takes all the connections there are. */
+function limitConnections(servers: readonly Server[], most: number): void {
+  const counts = new Map<string, number>()
+  for (const server of servers) {
+    server.on('connection', (socket: Socket) => {
+      const address = socket.remoteAddress ?? ''
+      const count = (counts.get(address) ?? 0) + 1
+      counts.set(address, count)
+      socket.once('close', () => {
+        const left = (counts.get(address) ?? 1) - 1
+        if (left > 0) counts.set(address, left)
+        else counts.delete(address)
+      })
+      if (count > most) socket.destroy()
+    })
+  }
 }
 
 /** Streams of events never end by themselves; their clients come again. */

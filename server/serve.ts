@@ -76,8 +76,10 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
       ? (await localCertificate(config.data, machine, certificateNames(...hosts), clock())).pair
       : readKeyPair(config.tls)
   const tls = contextOptions(await loadCertificate())
-  const { host, port, maxConnections } = config
-  const listeners = await listen({ host, port, tls, maxConnections })
+  const { host, port, maxConnections, trustProxy } = config
+  const maxConnectionsOfAddress =
+    trustProxy.length === 0 ? Math.max(1, Math.floor(maxConnections / 4)) : undefined
+  const listeners = await listen({ host, port, tls, maxConnections, maxConnectionsOfAddress })
   const issuer = issuerOf(config, listeners.port)
   const parts = { config, issuer, database, storage, store, accounts, audit, secret, clock, log }
   const { app, sweep } = opened.keep(compose(parts), (composed) => composed.close())

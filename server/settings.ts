@@ -113,7 +113,7 @@ export const SETTINGS = {
   },
   maxConnections: {
     flag: '--max-connections <number>',
-    help: 'connections at one time (default 4096)',
+    help: 'connections at one time, a quarter of them from one address (default 4096)',
     schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(4096),
   },
   shutdownGrace: {

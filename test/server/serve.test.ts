@@ -248,6 +248,23 @@ describe('the server', () => {
     socket.destroy()
   })
 
+  it('lets one address have a quarter of the connections, and no more', async () => {
+    const environment = { COFFER_MAX_CONNECTIONS: '8' }
+    const small = await startSite({ environment })
+    const open = () => {
+      const socket = connect(Number(new URL(small.issuer).port), '127.0.0.1')
+      socket.on('error', () => {})
+      return socket
+    }
+    const [first, second, third] = [open(), open(), open()]
+    await once(third, 'close')
+    first.destroy()
+    await once(first, 'close')
+    expect((await small.browser().get('/login')).status).to.equal(200)
+    second.destroy()
+    await small.remove()
+  })
+
   it('closes a connection that speaks no TLS', async () => {
     const socket = connect(port(), '127.0.0.1')
     socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
