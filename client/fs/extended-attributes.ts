@@ -3,11 +3,14 @@ import { refusal } from './answer.js'
 /** Namespaces kept on the server (xattr(7)). */
 const KEPT = ['user.', 'trusted.']
 
+/** One for all: the kernel asks before the first write to every file. */
+const NOT_SET = refusal('ENODATA', 'the attribute is not set')
+
 /** Only what means the same on every machine is kept: no ACLs, capabilities or labels of one machine's kernel. */
 export function refuseForeignNamespace(name: string, operation: 'get' | 'change'): void {
   if (KEPT.some((prefix) => name.startsWith(prefix))) return
   if (operation === 'get' && name.startsWith('security.')) {
-    throw refusal('ENODATA', `${name} is not set`)
+    throw NOT_SET
   }
   throw refusal('ENOTSUP', `extended attributes ${KEPT.join(', ')} are kept, ${name} is not`)
 }

@@ -14,6 +14,7 @@ import { OpenFiles } from './open-files.js'
 import { DEFAULTS, type FileSystemOptions } from './options.js'
 import { withReasons } from './reasons.js'
 import { ReservedNumbers } from './reserved-numbers.js'
+import { SmallFiles } from './small-files.js'
 import { Unborn } from './unborn.js'
 import { View } from './view.js'
 
@@ -30,6 +31,7 @@ export class MountState {
   readonly unborn = new Unborn()
   readonly contents: Contents
   readonly open: OpenFiles
+  readonly small: SmallFiles
   readonly names: Names
   readonly numbers: ReservedNumbers
   readonly log: (message: string, error?: unknown) => void
@@ -65,7 +67,9 @@ export class MountState {
     )
     this.names = new Names({ files, cache, nodes, unborn, view, observe }, now)
     const budget = new Budget(readBytes)
-    this.open = new OpenFiles({ files, cache, contents: this.contents, budget, observe, log })
+    this.small = new SmallFiles({ files, cache, nodes, budget })
+    const { contents, small } = this
+    this.open = new OpenFiles({ files, cache, contents, small, budget, observe, log })
   }
 
   /** From the handshake on the kernel can be told what it must drop. */

@@ -55,7 +55,7 @@ export class Names {
     if (born?.content !== undefined) return view.localEntry(born, born.content.attributes())
     return found.kind === 'absent'
       ? view.absent(found.milliseconds)
-      : view.entry(found.attributes, found.nameMilliseconds, found.milliseconds)
+      : view.entry(place.directory, found.attributes, found.nameMilliseconds, found.milliseconds)
   }
 
   async make(
@@ -140,7 +140,7 @@ export class Names {
     if (known.value === ABSENT) return view.absent(known.milliseconds)
     const attributes = cache.attributes(known.value)
     if (attributes === undefined) return undefined
-    return view.entry(attributes.value, known.milliseconds, attributes.milliseconds)
+    return view.entry(directory, attributes.value, known.milliseconds, attributes.milliseconds)
   }
 
   async #fetch({ directory, name }: Place): Promise<Found> {

@@ -18,6 +18,8 @@ export interface KnownNode {
   content: Content | undefined
   /** The version of the content that the kernel's pages belong to. */
   pages: number | undefined
+  /** The directory in which it was last found. */
+  directory: number | undefined
   /** Its last name was removed here while it was open: to be released with its last handle. */
   isOrphan: boolean
 }
@@ -69,6 +71,7 @@ export class Nodes {
       writers: 0,
       content: undefined,
       pages: undefined,
+      directory: undefined,
       isOrphan: false,
     }
     this.#byId.set(id, node)

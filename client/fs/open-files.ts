@@ -8,11 +8,13 @@ import type { Contents } from './contents.js'
 import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
 import type { KnownNode } from './nodes.js'
 import { ReadAhead } from './read-ahead.js'
+import type { SmallFiles } from './small-files.js'
 
 export interface OpenFilesMount {
   readonly files: RemoteFiles
   readonly cache: Cache
   readonly contents: Contents
+  readonly small: SmallFiles
   /** For what is read ahead. */
   readonly budget: Budget
   observe(attributes: WireAttributes): void
@@ -50,6 +52,12 @@ export class OpenFiles {
         (await this.#fetch(node, from, length)).data
       return content.read(offset, size, fetch)
     }
+    const ready = this.#mount.small.take(node.ino, offset, size)
+    if (offset === 0 && node.directory !== undefined) {
+      this.#mount.small.isRead(node.ino, node.directory)
+    }
+    const small = await ready
+    if (small !== undefined) return small
     return ahead.read(offset, size, this.#mount.cache.lastAttributes(node.ino)?.size)
   }
 

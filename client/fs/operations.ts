@@ -49,7 +49,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
   ): Promise<FuseEntry> {
     const attributes = ownership(mode, context, state.owners)
     const entry = await names.make(place(parent, name), what, attributes)
-    return view.entry(entry, cache.timeout, cache.timeout)
+    return view.entry(ino(parent), entry, cache.timeout, cache.timeout)
   }
 
   /** A file made on the server when it is first sent, under a number set aside for it. */
@@ -139,7 +139,10 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     if (offset === 0) directory.listing = await listing(directory.directory)
     const first = Math.max(0, offset - DOTS)
     const most = Math.max(1, Math.floor(size / (entryBytes + 8)))
-    return { entries: await byNumberOnly(directory.listing.from(first, most)), first }
+    const entries = await byNumberOnly(directory.listing.from(first, most))
+    if (directory.listing.isComplete && entries.length > 0)
+      state.small.isListed(directory.directory)
+    return { entries, first }
   }
 
   /** What stands only here is sent first, so that the listing has it. */
@@ -202,7 +205,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async link(node, newParent, newName) {
       await state.sent(ino(node))
       const linked = await names.link(ino(node), place(newParent, newName))
-      return view.entry(linked, cache.timeout, cache.timeout)
+      return view.entry(ino(newParent), linked, cache.timeout, cache.timeout)
     },
 
     async open(node, flags, context) {
@@ -279,7 +282,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
         return {
           ...at,
           entry: isCurrent
-            ? view.entry(fresh.value, name.milliseconds, fresh.milliseconds)
+            ? view.entry(directory, fresh.value, name.milliseconds, fresh.milliseconds)
             : view.absent(0),
         }
       })

@@ -27,9 +27,15 @@ export class View {
   }
 
   /** An entry for the kernel, which from now on holds a reference to the node. */
-  entry(remote: WireAttributes, nameMilliseconds: number, milliseconds: number): FuseEntry {
+  entry(
+    directory: number,
+    remote: WireAttributes,
+    nameMilliseconds: number,
+    milliseconds: number,
+  ): FuseEntry {
     const node = this.#nodes.known(remote.ino)
     node.lookups += 1
+    node.directory = directory
     return {
       node: node.id,
       generation: 0,

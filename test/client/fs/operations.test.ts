@@ -286,6 +286,64 @@ describe('the mount file system', () => {
     })
   })
 
+  describe('reading', () => {
+    it('of one small file after another has the next ones fetched before they are asked for', async () => {
+      for (let n = 10; n < 50; n++) await there.calls.store(ROOT, `f${n}`, `content ${n}`)
+      const { calls, requests } = here
+      const names = await calls.list(ROOT)
+      const nodes = await Promise.all(names.map((name) => calls.lookup(ROOT, name)))
+      let waited = 0
+      for (const [index, { node }] of nodes.entries()) {
+        requests.clear()
+        expect(await calls.text(node)).to.equal(`content ${index + 10}`)
+        if (requests.made.includes(`read ${node}`)) waited += 1
+      }
+      expect(waited).to.be.at.most(2)
+    })
+
+    it('never gives what was fetched ahead once somebody else has changed it', async () => {
+      for (let n = 10; n < 20; n++) await there.calls.store(ROOT, `f${n}`, 'old')
+      const { calls } = here
+      await calls.list(ROOT)
+      for (const name of ['f10', 'f11', 'f12']) {
+        await calls.text((await calls.lookup(ROOT, name)).node)
+      }
+      await there.calls.store(ROOT, 'f14', 'newer')
+      earth.pass(1001)
+      expect(await calls.text((await calls.lookup(ROOT, 'f14')).node)).to.equal('newer')
+    })
+
+    it('of a long file in order fetches ahead in growing pieces, several at a time', async () => {
+      const { fs, calls } = there
+      const file = await calls.create(ROOT, 'long')
+      await fs.write(file.node, file.handle, 0, Buffer.alloc(16 << 20, 'x'), caller)
+      await fs.release(file.node, file.handle, caller)
+      const { node } = await here.calls.lookup(ROOT, 'long')
+      const { handle } = await here.fs.open(node, O_RDONLY, caller)
+      here.requests.clear()
+      for (let at = 0; at < 16 << 20; at += 128 << 10) {
+        const data = await here.fs.read(node, handle, at, 128 << 10, caller)
+        expect(data.length).to.equal(128 << 10)
+      }
+      expect(here.requests.count('read')).to.be.at.most(24)
+      await here.fs.release(node, handle, caller)
+    })
+
+    it('of a long file here and there fetches nothing but what is asked for', async () => {
+      const { fs, calls } = there
+      const file = await calls.create(ROOT, 'long')
+      await fs.write(file.node, file.handle, 0, Buffer.alloc(16 << 20, 'x'), caller)
+      await fs.release(file.node, file.handle, caller)
+      const { node } = await here.calls.lookup(ROOT, 'long')
+      const { handle } = await here.fs.open(node, O_RDONLY, caller)
+      here.requests.clear()
+      for (const at of [9, 3, 12, 6, 1, 14])
+        await here.fs.read(node, handle, at << 20, 4096, caller)
+      expect(here.requests.count('read')).to.equal(6)
+      await here.fs.release(node, handle, caller)
+    })
+  })
+
   describe('what is known', () => {
     it('costs one request per directory in a stat walk', async () => {
       const { fs, calls } = there
