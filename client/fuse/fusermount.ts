@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
+import { platform } from 'node:os'
 import { promisify } from 'node:util'
 import type { MountOptions } from './filesystem.js'
 import { MountError, type MountErrorCode } from './mount-error.js'
@@ -8,7 +9,7 @@ import type { Device, Polled } from './reader.js'
 /** Where a set-user-ID fusermount3 may be; NixOS has such programs in /run/wrappers. */
 const SEARCH = '/run/wrappers/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin'
 /** The second speaks the same protocol, and is all that old systems have. */
-const PROGRAMS = ['fusermount3', 'fusermount'] as const
+const PROGRAMS: readonly string[] = ['fusermount3', 'fusermount']
 
 /** What fusermount3 says (in English: LC_ALL=C), as codes. First match wins. */
 const COMPLAINTS: readonly [RegExp, MountErrorCode][] = [
@@ -40,7 +41,11 @@ export async function mountedDevice(directory: string, options: MountOptions): P
 }
 
 export async function unmountDirectory(directory: string, lazy: boolean): Promise<void> {
-  const failure = complaint(await run(['-u', ...(lazy ? ['-z'] : []), '--', directory]), directory)
+  const done =
+    platform() === 'darwin'
+      ? run([...(lazy ? ['-f'] : []), directory], undefined, ['umount'])
+      : run(['-u', ...(lazy ? ['-z'] : []), '--', directory])
+  const failure = complaint(await done, directory)
   if (failure !== undefined) throw failure
 }
 
@@ -63,8 +68,12 @@ interface Outcome {
 }
 
 /** fusermount3 sends the descriptor over the socket whose number _FUSE_COMMFD gives: here always 3. */
-async function run(args: readonly string[], socket?: number): Promise<Outcome> {
-  for (const program of PROGRAMS) {
+async function run(
+  args: readonly string[],
+  socket?: number,
+  programs: readonly string[] = PROGRAMS,
+): Promise<Outcome> {
+  for (const program of programs) {
     try {
       return await outcome(
         spawn(program, args, {
@@ -76,7 +85,7 @@ async function run(args: readonly string[], socket?: number): Promise<Outcome> {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     }
   }
-  throw new MountError('no-fusermount', PROGRAMS[0])
+  throw new MountError('no-fusermount', programs.join(', '))
 }
 
 function outcome(child: ChildProcess): Promise<Outcome> {

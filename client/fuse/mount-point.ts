@@ -12,7 +12,8 @@ export async function mountPoint(directory: string): Promise<string> {
   try {
     const found = await inTime(stat(directory))
     const real = await inTime(realpath(directory))
-    if ((await mountOn(real)) !== undefined) throw new MountError('already-mounted', directory)
+    if ((await mountOn(real).catch(unknown)) !== undefined)
+      throw new MountError('already-mounted', directory)
     if (!found.isDirectory()) throw new MountError('not-a-directory', directory)
     if ((await inTime(readdir(directory))).length > 0) throw new MountError('not-empty', directory)
     return real
@@ -31,6 +32,9 @@ export async function checkDevice(): Promise<void> {
     throw new MountError(missing ? 'no-device' : 'device-denied', '/dev/fuse', { cause })
   }
 }
+
+/** Where there is no /proc, nothing is known of mounts. */
+const unknown = () => undefined
 
 /** A line of /proc/self/mountinfo (man 5 proc). */
 export interface Mount {

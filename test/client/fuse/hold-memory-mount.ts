@@ -2,12 +2,14 @@
  * Holds a mount of the memory file system until it ends: the process that drives the tests must not, for who waits for
  * the mount cannot answer it. Started by `memory-mount.ts`, which talks to it over IPC.
  */
-import type { Binding, Context, Mounted, MountOptions } from '../../../client/fuse/filesystem.js'
+import type { Context, Mounted, MountOptions } from '../../../client/fuse/filesystem.js'
+import { fuseNativeBinding } from '../../../client/fuse/fuse-native.js'
 import { kernelBinding } from '../../../client/fuse/kernel.js'
 import { MemoryFileSystem } from './memory-file-system.js'
 
 export interface Settings {
   readonly directory: string
+  readonly binding: BindingName
   readonly options: MountOptions
   readonly validMilliseconds: number
   readonly keepCache: boolean
@@ -27,9 +29,8 @@ export type Order =
   | { readonly kind: 'stuck' }
   | { readonly kind: 'die' }
 
-const BINDINGS: Record<string, () => Promise<Binding>> = {
-  kernel: async () => kernelBinding,
-}
+const BINDINGS = { kernel: kernelBinding, 'fuse-native': fuseNativeBinding } as const
+export type BindingName = keyof typeof BINDINGS
 
 /** What read does: its work, wait until its caller is interrupted, or wait for ever. */
 export type Stickiness = 'no' | 'heeding' | 'deaf'
@@ -111,9 +112,7 @@ async function hold(settings: Settings): Promise<void> {
   fs.validMilliseconds = settings.validMilliseconds
   fs.keepCache = settings.keepCache
   fs.directIo = settings.directIo
-  const binding = await BINDINGS.kernel?.()
-  if (binding === undefined) throw new Error('no such binding')
-  mounted = await binding(settings.directory, fs, settings.options)
+  mounted = await BINDINGS[settings.binding](settings.directory, fs, settings.options)
   process.on('message', ({ id, order }: { id: number; order: Order }) => {
     const answer = obey(order).then(
       (result) => send({ id, result }),

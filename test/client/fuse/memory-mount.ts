@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { MountOptions } from '../../../client/fuse/filesystem.js'
 import { THREAD_POOL_SIZE } from '../../../client/fuse/kernel.js'
-import type { Order, Settings } from './hold-memory-mount.js'
+import type { BindingName, Order, Settings } from './hold-memory-mount.js'
 
 const HOLDER = fileURLToPath(new URL('hold-memory-mount.ts', import.meta.url))
 
@@ -20,6 +20,7 @@ export const OPTIONS: MountOptions = {
 
 export interface Wanted {
   readonly directory?: string
+  readonly binding?: BindingName
   readonly options?: Partial<MountOptions>
   readonly validMilliseconds?: number
   readonly keepCache?: boolean
@@ -52,6 +53,7 @@ export class MemoryMount {
     const directory = wanted.directory ?? newDirectory()
     const settings: Settings = {
       directory,
+      binding: wanted.binding ?? 'kernel',
       options: { ...OPTIONS, ...wanted.options },
       validMilliseconds: wanted.validMilliseconds ?? 0,
       keepCache: wanted.keepCache ?? false,
