@@ -117,15 +117,13 @@ function inodeStatements(row: Prepare) {
     generations: row<[first: number, last: number], { generation: number }>(
       'SELECT generation FROM inodes WHERE stored = 1 AND generation BETWEEN ? AND ? ORDER BY generation',
     ),
-    smallContent: row<[generation: number], { data: Buffer }>(
-      'SELECT data FROM small_contents WHERE generation = ?',
+    smallContent: row<[ino: number], { data: Buffer }>(
+      'SELECT data FROM small_contents WHERE ino = ?',
     ),
-    setSmallContent: row<[generation: number, data: Buffer], never>(
+    setSmallContent: row<[ino: number, data: Buffer], never>(
       'INSERT OR REPLACE INTO small_contents VALUES (?, ?)',
     ),
-    deleteSmallContent: row<[generation: number], never>(
-      'DELETE FROM small_contents WHERE generation = ?',
-    ),
+    deleteSmallContent: row<[ino: number], never>('DELETE FROM small_contents WHERE ino = ?'),
     xattr: row<[ino: number, name: string], { value: Buffer }>(
       'SELECT value FROM xattrs WHERE ino = ? AND name = ?',
     ),

@@ -182,10 +182,24 @@ function discard(engine: Engine, drafts: readonly Draft[]): void {
 async function drafted(engine: Engine, tree: TreeId, source: InodeRow): Promise<Draft> {
   const type = typeOf(source)
   const generation = type === 'file' ? engine.generations.next() : NO_CONTENT
-  const current = await engine.locks.hold(source.ino, async () => {
+  return engine.locks.hold(source.ino, async () => {
     const row = inodeRow(engine, tree, source.ino)
-    if (row.stored !== STORED.file) return row
-    checkRoom(engine, tree, { bytes: row.size, inodes: 1 })
+    checkRoom(engine, tree, { bytes: bytesOf(row), inodes: 1 })
+    const common = {
+      type,
+      mode: row.mode & PERMISSIONS,
+      uid: row.uid,
+      gid: row.gid,
+      atime: { sec: row.atime_sec, nsec: row.atime_nsec },
+      mtime: { sec: row.mtime_sec, nsec: row.mtime_nsec },
+      size: isDirectory(row) ? 0 : row.size,
+      rdev: row.rdev,
+      target: row.target,
+      generation,
+      stored: row.stored,
+    }
+    if (row.stored === STORED.database) return { ...common, small: smallContent(engine, row) }
+    if (row.stored === STORED.nowhere) return common
     engine.space.take(row.size)
     try {
       await engine.contents.copy(row.generation, generation)
@@ -193,22 +207,8 @@ async function drafted(engine: Engine, tree: TreeId, source: InodeRow): Promise<
       engine.contents.discard(generation)
       throw failure(error)
     }
-    return row
+    return common
   })
-  return {
-    type,
-    mode: current.mode & PERMISSIONS,
-    uid: current.uid,
-    gid: current.gid,
-    atime: { sec: current.atime_sec, nsec: current.atime_nsec },
-    mtime: { sec: current.mtime_sec, nsec: current.mtime_nsec },
-    size: isDirectory(current) ? 0 : current.size,
-    rdev: current.rdev,
-    target: current.target,
-    generation,
-    stored: current.stored,
-    ...(current.stored === STORED.database && { small: smallContent(engine, current) }),
-  }
 }
 
 /** Within a transaction: the inode of a copy with its xattrs, counted against the quota. */

@@ -116,22 +116,21 @@ export const METADATA_CHECKS = {
   'small content wrong': {
     sql: `SELECT 'inode ' || i.ino || ' of ' || i.size || ' bytes has ' || coalesce(length(s.data), 'no') || ' in the database'
           AS text, i.ino, coalesce(length(s.data), 0) AS value FROM inodes i
-          LEFT JOIN small_contents s ON s.generation = i.generation
+          LEFT JOIN small_contents s ON s.ino = i.ino
           WHERE i.stored = 2 AND (s.data IS NULL OR length(s.data) <> i.size)`,
     repair: (engine, database, { ino, value }) => {
       const row = engine().sql.inode.get(ino)
-      if (row?.stored === 2)
-        engine().sql.setSmallContent.run(row.generation, smallOr(engine(), row))
+      if (row?.stored === 2) engine().sql.setSmallContent.run(ino, smallOr(engine(), row))
       database
         .prepare('UPDATE inodes SET size = ?, version = version + 1 WHERE ino = ?')
         .run(value, ino)
     },
   },
   'small content without inode': {
-    sql: `SELECT 'a content in the database belongs to no inode' AS text, s.generation AS value FROM small_contents s
-          LEFT JOIN inodes i ON i.generation = s.generation AND i.stored = 2 WHERE i.ino IS NULL`,
-    repair: (engine, _database, { value }) => {
-      engine().sql.deleteSmallContent.run(value)
+    sql: `SELECT 'a content in the database belongs to no inode' AS text, s.ino FROM small_contents s
+          LEFT JOIN inodes i ON i.ino = s.ino AND i.stored = 2 WHERE i.ino IS NULL`,
+    repair: (engine, _database, { ino }) => {
+      engine().sql.deleteSmallContent.run(ino)
     },
   },
   'wrong link count': {
@@ -163,7 +162,7 @@ export const METADATA_CHECKS = {
 export type MetadataProblem = keyof typeof METADATA_CHECKS
 
 function smallOr(engine: Engine, row: InodeRow): Buffer {
-  return engine.sql.smallContent.get(row.generation)?.data ?? Buffer.alloc(0)
+  return engine.sql.smallContent.get(row.ino)?.data ?? Buffer.alloc(0)
 }
 
 function deleteEntry(engine: () => Engine, _database: Database, wrong: Wrong): void {

@@ -86,7 +86,7 @@ export function insertInode(
     target: draft.target,
   }
   engine.sql.insertInode.run(row)
-  if (draft.small !== undefined) engine.sql.setSmallContent.run(row.generation, draft.small)
+  if (draft.small !== undefined) engine.sql.setSmallContent.run(row.ino, draft.small)
   return row
 }
 

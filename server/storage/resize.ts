@@ -115,7 +115,7 @@ function commit(resizing: Resizing, check = () => {}): InodeRow {
     else if (row.stored === STORED.database) {
       const data = Buffer.alloc(after.size)
       smallContent(engine, row).copy(data)
-      engine.sql.setSmallContent.run(row.generation, data)
+      engine.sql.setSmallContent.run(row.ino, data)
     } else if (row.stored === STORED.file) {
       engine.transactions.afterwards(() => engine.durability.touched(row.generation))
     }

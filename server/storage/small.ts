@@ -16,14 +16,14 @@ export type Stored = (typeof STORED)[keyof typeof STORED]
 
 /** The bytes of a content in the database. */
 export function smallContent(engine: Engine, row: InodeRow): Buffer {
-  const found = engine.sql.smallContent.get(row.generation)
+  const found = engine.sql.smallContent.get(row.ino)
   if (found !== undefined) return found.data
   throw new FileError('EIO', 'the content of a file is missing; run coffer-server fsck')
 }
 
 /** Within a transaction: a content that nothing names any more goes, if it is in a file once that is committed. */
 export function dropContent(engine: Engine, row: InodeRow): void {
-  if (row.stored === STORED.database) engine.sql.deleteSmallContent.run(row.generation)
+  if (row.stored === STORED.database) engine.sql.deleteSmallContent.run(row.ino)
   if (row.stored !== STORED.file) return
   engine.transactions.afterwards(() => {
     engine.durability.forgotten(row.generation)
@@ -45,7 +45,7 @@ export async function moveToFile(engine: Engine, row: InodeRow): Promise<InodeRo
       if (current === undefined) throw new FileError('ESTALE', 'the file is gone')
       const moved = { ...current, stored: STORED.file }
       engine.sql.updateInode.run(moved)
-      engine.sql.deleteSmallContent.run(row.generation)
+      engine.sql.deleteSmallContent.run(row.ino)
       engine.transactions.afterwards(() => engine.durability.touched(row.generation))
       return moved
     })

@@ -177,8 +177,8 @@ export class FileUpload implements Upload {
       }
       const after = withChanges(replaced, attributes, now)
       engine.sql.updateInode.run(after)
-      if (small !== undefined) engine.sql.setSmallContent.run(after.generation, small)
       dropContent(engine, row)
+      if (small !== undefined) engine.sql.setSmallContent.run(ino, small)
       forgetUndo(engine, ino)
       const usage = { bytes: after.size - row.size, inodes: 0 }
       engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)

@@ -183,8 +183,8 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     const after = withChanges({ ...written, version: row.version + 1 }, changes, now)
     engine.sql.updateInode.run(after)
     if (small === undefined) forgetUndo(engine, ino)
-    else if (size === 0) engine.sql.deleteSmallContent.run(row.generation)
-    else engine.sql.setSmallContent.run(row.generation, rewritten(engine, row, small, size))
+    else if (size === 0) engine.sql.deleteSmallContent.run(ino)
+    else engine.sql.setSmallContent.run(ino, rewritten(engine, row, small, size))
     const usage = { bytes: size - row.size, inodes: 0 }
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
     if (small === undefined) {

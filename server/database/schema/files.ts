@@ -50,7 +50,6 @@ CREATE TABLE inodes (
   target TEXT
 ) STRICT;
 CREATE UNIQUE INDEX inodes_by_generation ON inodes (generation) WHERE stored = 1;
-CREATE UNIQUE INDEX inodes_by_small_content ON inodes (generation) WHERE stored = 2;
 
 CREATE TABLE entries (
   directory INTEGER NOT NULL,
@@ -68,7 +67,7 @@ CREATE TABLE xattrs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE small_contents (
-  generation INTEGER PRIMARY KEY,
+  ino INTEGER PRIMARY KEY,
   data BLOB NOT NULL
 ) STRICT;
 

@@ -266,11 +266,11 @@ describe('fsck', () => {
     await subject.close()
     subject = await temporaryStorage({ smallBytes: 4096 })
     tree = await subject.storage.tree('ann')
-    const { generation } = await put(tree, at(tree, 'f'), 'content')
+    const { ino } = await put(tree, at(tree, 'f'), 'content')
     await put(tree, at(tree, 'g'), 'content')
     expect(await run('check')).to.deep.equal([])
     for (const damage of [
-      `DELETE FROM small_contents WHERE generation = ${generation}`,
+      `DELETE FROM small_contents WHERE ino = ${ino}`,
       `UPDATE small_contents SET data = x'00'`,
       `INSERT INTO small_contents VALUES (999999, x'00')`,
     ]) {
