@@ -1,0 +1,152 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { isMounted, machine } from '../support/mount.js'
+import { run, start } from '../support/process.js'
+import { installed } from '../support/requires.js'
+import { startServer } from '../support/server.js'
+import { until } from '../support/until.js'
+
+/** A mounted file system to measure. */
+export interface Peer {
+  readonly directory: string
+  /** Everything stored, nothing cached. */
+  remount(): Promise<void>
+  close(): Promise<void>
+}
+
+/** How each is brought up in a directory of its own; undefined where it is not installed. */
+export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | undefined>>> = {
+  local: async (work) => ({
+    directory: work,
+    remount: async () => {},
+    close: async () => {},
+  }),
+
+  coffer: async () => {
+    const server = await startServer({ form: 'built' })
+    const home = await machine(server, { form: 'built' })
+    let mount = await home.mount()
+    return {
+      directory: mount.directory,
+      remount: async () => {
+        await mount.unmount()
+        mount = await home.mount()
+      },
+      close: async () => {
+        await home.remove()
+        await server.remove()
+      },
+    }
+  },
+
+  /** SFTP with the cipher that is fastest here, through a server of its own. */
+  sshfs: async (work) => {
+    const sshd = installed('sshd') ?? installed('../sbin/sshd')
+    if (installed('sshfs') === undefined || sshd === undefined) return undefined
+    const [data, directory] = await directories(work)
+    const port = await freePort()
+    for (const key of ['host', 'user'])
+      await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(work, key)])
+    await mkdir('/run/sshd', { recursive: true }).catch(() => {})
+    const option = (text: string): string[] => ['-o', text]
+    const server = start(sshd, [
+      ...['-D', '-e', '-f', '/dev/null', '-p', `${port}`, '-h', join(work, 'host')],
+      ...option('ListenAddress=127.0.0.1'),
+      ...option(`AuthorizedKeysFile=${join(work, 'user.pub')}`),
+      ...option('StrictModes=no'),
+      ...option('PidFile=none'),
+      ...option('PermitRootLogin=yes'),
+      ...option('Subsystem=sftp internal-sftp'),
+    ])
+    await server.printed(/Server listening/)
+    const mount = async (): Promise<void> => {
+      await run('sshfs', [
+        ...['-p', `${port}`, `${process.env.USER ?? 'root'}@127.0.0.1:${data}`, directory],
+        ...option(`IdentityFile=${join(work, 'user')}`),
+        ...option('StrictHostKeyChecking=no'),
+        ...option('UserKnownHostsFile=/dev/null'),
+        ...option('Ciphers=aes128-gcm@openssh.com'),
+      ])
+    }
+    await mount()
+    return mounted(directory, mount, () => server.stop())
+  },
+
+  /** WebDAV over TLS with the full cache: the mode that passes most programs. */
+  rclone: async (work) => {
+    if (installed('rclone') === undefined) return undefined
+    const [data, directory] = await directories(work)
+    const port = await freePort()
+    const [key, cert] = [join(work, 'key.pem'), join(work, 'cert.pem')]
+    await run('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-days', '2', '-subj', '/CN=localhost', '-keyout', key, '-out', cert],
+    ])
+    await writeFile(join(work, 'rclone.conf'), '')
+    const config = ['--config', join(work, 'rclone.conf')]
+    const server = start('rclone', [
+      ...['serve', 'webdav', data, '--addr', `127.0.0.1:${port}`, '--cert', cert, '--key', key],
+      ...['--user', 'u', '--pass', 'p', ...config],
+    ])
+    await server.printed(/serve|Serving|started/i)
+    const pass = (await run('rclone', ['obscure', 'p'])).trim()
+    const mount = async (): Promise<void> => {
+      await run('rclone', [
+        ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${port}`],
+        ...['--webdav-user', 'u', '--webdav-pass', pass, '--no-check-certificate'],
+        ...['--vfs-cache-mode', 'full', '--vfs-write-back', '0s', ...config],
+        ...['--cache-dir', join(work, 'cache'), '--daemon', '--daemon-wait', '20s'],
+      ])
+    }
+    await mount()
+    return mounted(directory, mount, () => server.stop(), join(work, 'cache'))
+  },
+}
+
+function mounted(
+  directory: string,
+  mount: () => Promise<void>,
+  stop: () => Promise<void>,
+  cache?: string,
+): Peer {
+  const unmount = async (): Promise<void> => {
+    // some of them are busy for a while after the last close
+    await until(
+      `${directory} is unmounted`,
+      async () => {
+        await run('fusermount3', ['-u', directory]).catch(() => {})
+        return !(await isMounted(directory))
+      },
+      60_000,
+    )
+    if (cache !== undefined) await run('rm', ['-rf', cache])
+  }
+  return {
+    directory,
+    remount: async () => {
+      await unmount()
+      await mount()
+    },
+    close: async () => {
+      await unmount()
+      await stop()
+    },
+  }
+}
+
+async function directories(work: string): Promise<[data: string, mount: string]> {
+  const made = [join(work, 'data'), join(work, 'mount')] as const
+  for (const path of made) await mkdir(path, { recursive: true })
+  return [...made]
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0))
+    })
+  })
+}
