@@ -1,11 +1,13 @@
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { MOUNT_COMMAND } from './background.js'
 import { CommandError } from './command-error.js'
 import { type LoginFlags, loginCommand, logoutCommand, type TrustFlags } from './commands/login.js'
 import { type MountFlags, mountCommand } from './commands/mount.js'
 import { listCommand, type StatusFlags, statusCommand } from './commands/status.js'
 import type { Surroundings } from './commands/surroundings.js'
+import { unitCommand } from './commands/unit.js'
 import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
+import { completion, SHELLS } from './completion.js'
 import { parseRateLimit } from './rate-limit.js'
 
 /** The command line. `finish` is told the exit status of a command that has one of its own. */
@@ -48,6 +50,12 @@ export function commandLine(
     .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
     .option('--dpop', 'if a login is needed: bind it to a key')
     .option('--device', 'if a login is needed: by a code that you enter on another device')
+    .option('--no-login', 'fail if a login is needed, instead of starting one')
+    .addOption(
+      new Option('--wait <seconds>', 'how long to wait for a server that does not answer')
+        .argParser(wholeNumber)
+        .default(4),
+    )
     .option('--foreground', 'stay in the foreground and log to the terminal')
     .option('--log <file>', 'log to this file')
     .addOption(
@@ -82,6 +90,21 @@ export function commandLine(
     .description('list the mounts, one a line')
     .action(() => listCommand(surroundings()))
 
+  program
+    .command('unit')
+    .description("print a unit for systemd's user manager that keeps a mount")
+    .argument('<url>', 'the server')
+    .argument('<directory>')
+    .addHelpText('after', UNIT_EXAMPLE)
+    .action((url: string, directory: string) => unitCommand(url, directory, surroundings()))
+
+  program
+    .command('completion')
+    .description('print a script that completes commands and options')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .addHelpText('after', COMPLETION_EXAMPLES)
+    .action((shell: string) => surroundings().terminal.print(completion(program, shell)))
+
   program.command(MOUNT_COMMAND, { hidden: true }).action(async () => finish(await serveMount()))
   return program
 }
@@ -114,3 +137,13 @@ Examples:
   coffer mount https://files.example.org ~/files
   coffer mount --remote /photos --read-only https://files.example.org ~/photos
   coffer mount --limit-rate 500k:4M ~/files                 slow uploads, faster downloads`
+
+const UNIT_EXAMPLE = `
+Example:
+  coffer unit https://files.example.org ~/files > ~/.config/systemd/user/files.service
+  systemctl --user enable --now files`
+
+const COMPLETION_EXAMPLES = `
+Examples:
+  source <(coffer completion bash)                          in ~/.bashrc
+  coffer completion fish > ~/.config/fish/completions/coffer.fish`

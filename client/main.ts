@@ -1,7 +1,8 @@
 #!/usr/bin/env node
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { fileURLToPath } from 'node:url'
 import type { MountMessage } from './background.js'
@@ -13,6 +14,7 @@ import { clientConfig } from './config.js'
 import { MountError } from './fuse/mount-error.js'
 import { descriptorLog, fileLog } from './log.js'
 import { MOUNT_REQUEST, runMount } from './mount.js'
+import { mountHelperArguments } from './mount-helper.js'
 import { RemoteError } from './remote-files.js'
 
 /** The only file of the client that touches `process`. */
@@ -41,6 +43,7 @@ function surroundings(): Surroundings {
       script: fileURLToPath(import.meta.url),
       environment: process.env,
     },
+    ready: notifyReady,
     workingDirectory: process.cwd(),
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
@@ -49,6 +52,12 @@ function surroundings(): Surroundings {
     clock: Date.now,
     stop: stop.signal,
   }
+}
+
+/** sd_notify(3): under systemd, "started" means mounted. */
+function notifyReady(): void {
+  if (process.env.NOTIFY_SOCKET === undefined) return
+  spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).once('error', () => {})
 }
 
 async function ask(question: string): Promise<string> {
@@ -110,6 +119,12 @@ async function serveMount(): Promise<number> {
   }
 }
 
+/** As mount(8)'s helper the program has another name and other parameters. */
+function parameters(): string[] {
+  const [, name = '', ...given] = process.argv
+  return basename(name) === 'mount.coffer' ? mountHelperArguments(given) : given
+}
+
 function said(error: unknown): string {
   const told =
     error instanceof CommandError || error instanceof MountError || error instanceof RemoteError
@@ -123,7 +138,7 @@ try {
   const finish = (result: number): void => {
     status = result
   }
-  await commandLine(surroundings, serveMount, finish).parseAsync(process.argv)
+  await commandLine(surroundings, serveMount, finish).parseAsync(parameters(), { from: 'user' })
 } catch (error) {
   process.stderr.write(`coffer: ${said(error)}\n`)
   status = 1

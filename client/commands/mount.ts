@@ -24,15 +24,16 @@ export interface MountFlags extends TrustFlags {
   readonly readOnly?: boolean
   readonly allowOther?: boolean
   readonly foreground?: boolean
+  /** False: fail rather than ask somebody to log in. */
+  readonly login: boolean
+  /** Seconds. */
+  readonly wait: number
   readonly uid?: number
   readonly gid?: number
   readonly limitRate?: RateLimit
   readonly log?: string
   readonly binding: MountRequest['binding']
 }
-
-/** A command must tell soon that a server is down; a mount that already works waits longer. */
-const COMMAND_PATIENCE = { milliseconds: 4_000, whileAwayMilliseconds: 4_000 }
 
 /** `mount [URL] DIR` */
 export async function mountCommand(
@@ -54,7 +55,10 @@ export async function mountCommand(
   }
   const mounted = `${request.server} is mounted on ${directory}.`
   if (flags.foreground) {
-    const ready = (): void => terminal.say(mounted)
+    const ready = (): void => {
+      terminal.say(mounted)
+      surroundings.ready()
+    }
     return mountInForeground(program, request, THREAD_POOL_SIZE, ready, stop)
   }
   const log =
@@ -114,7 +118,7 @@ function refuseLogInside(log: string, directory: string, workingDirectory: strin
 }
 
 /** A mount that is read-only is no reason for a login that is. */
-function loginFlags({ readOnly: _, ...flags }: MountFlags): LoginFlags {
+function loginFlags({ readOnly: _, login: __, ...flags }: MountFlags): LoginFlags {
   return flags
 }
 
@@ -128,29 +132,41 @@ async function reachable(
   const directory = new AccountDirectory(surroundings.config.configDirectory, server)
   const account = await directory.load()
   if (account === undefined) {
-    await loginTo(server, loginFlags(flags), surroundings)
+    await logIn(server, flags, surroundings)
   } else if (flags.fingerprint !== undefined) {
     const trust = await trustByFingerprint(server, flags.fingerprint)
     await directory.save({ ...account, trust })
   }
-  const outcome = await tryRoot(request, surroundings)
+  const outcome = await tryRoot(request, flags, surroundings)
   if (outcome === 'works') return
-  surroundings.terminal.say(`The login to ${request.server} is over; log in again.`)
-  await loginTo(server, loginFlags(flags), surroundings)
-  if ((await tryRoot(request, surroundings)) !== 'works') {
+  if (flags.login)
+    surroundings.terminal.say(`The login to ${request.server} is over; log in again.`)
+  await logIn(server, flags, surroundings)
+  if ((await tryRoot(request, flags, surroundings)) !== 'works') {
     throw new CommandError(
       `${request.server} does not accept its own login; tell its administrator`,
     )
   }
 }
 
+async function logIn(server: URL, flags: MountFlags, surroundings: Surroundings): Promise<void> {
+  if (!flags.login) {
+    const base = serverBase(server)
+    throw new CommandError(`A login to ${base} is needed first; run: coffer login ${base}`)
+  }
+  await loginTo(server, loginFlags(flags), surroundings)
+}
+
 async function tryRoot(
   request: MountRequest,
+  { wait }: MountFlags,
   { clock }: Surroundings,
 ): Promise<'works' | 'login is over'> {
+  // A command must tell soon that a server is down; a mount that already works waits longer.
+  const patience = { milliseconds: wait * 1000, whileAwayMilliseconds: wait * 1000 }
   const log = descriptorLog(2)
   log.level = 'silent'
-  const { remote, session } = await openRemote(request, { clock, log, patience: COMMAND_PATIENCE })
+  const { remote, session } = await openRemote(request, { clock, log, patience })
   try {
     await remote.files.root()
     return 'works'

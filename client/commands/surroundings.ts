@@ -9,6 +9,8 @@ export interface Surroundings {
   /** A line that is replaced by the next one, where there is a screen for it. */
   readonly progress: (line: string) => void
   readonly program: Program
+  /** Tells a service manager that the foreground mount can be used. */
+  readonly ready: () => void
   readonly workingDirectory: string
   readonly uid: number
   readonly gid: number

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, type JsonWebKey } from 'node:crypto'
 import { expect } from 'chai'
 import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
 import { DpopKey, wantsNonce } from '../../client/dpop.js'
@@ -45,7 +45,7 @@ describe('a DPoP key (RFC 9449 section 4.2)', () => {
   it('has the thumbprint of RFC 7638, and is the same after it was stored', async () => {
     const { kty, crv, x, y } = key.privateJwk
     expect(key.thumbprint).to.equal(await calculateJwkThumbprint({ kty, crv, x, y } as JWK))
-    const stored: object = JSON.parse(JSON.stringify(key.privateJwk))
+    const stored: JsonWebKey = JSON.parse(JSON.stringify(key.privateJwk))
     expect(new DpopKey(stored, () => 0).thumbprint).to.equal(key.thumbprint)
   })
 

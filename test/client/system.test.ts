@@ -1,0 +1,127 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { CommandError } from '../../client/command-error.js'
+import { mountHelperArguments } from '../../client/mount-helper.js'
+import { systemdUnit } from '../../client/systemd-unit.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { outcome, root } from '../support/process.js'
+import { program } from '../support/program.js'
+
+const START = ['mount', '--no-login', '--wait', '60']
+
+describe('mount.coffer, the helper of mount(8)', () => {
+  const cases: [parameters: string[], expected: string[]][] = [
+    [
+      ['https://a', '/mnt'],
+      [...START, 'https://a', '/mnt'],
+    ],
+    [
+      [
+        'https://a',
+        '/mnt',
+        '-s',
+        '-n',
+        '-t',
+        'coffer',
+        '-o',
+        'rw,_netdev,nofail,noauto,x-gvfs-hide',
+      ],
+      [...START, 'https://a', '/mnt'],
+    ],
+    [
+      ['https://a', '/mnt', '-o', 'ro,allow_other,uid=1000,gid=100,remote=/a=b,limit_rate=1M:'],
+      [
+        ...START,
+        ...['--read-only', '--allow-other', '--uid', '1000', '--gid', '100'],
+        ...['--remote', '/a=b', '--limit-rate', '1M:'],
+        ...['https://a', '/mnt'],
+      ],
+    ],
+  ]
+  for (const [parameters, expected] of cases) {
+    it(`understands ${parameters.join(' ')}`, () => {
+      expect(mountHelperArguments(parameters)).to.deep.equal(expected)
+    })
+  }
+
+  for (const options of ['nonsense', 'uid', 'ro=1', 'allow_others']) {
+    it(`refuses the option ${options} by name`, () => {
+      expect(() => mountHelperArguments(['https://a', '/mnt', '-o', options]))
+        .to.throw(CommandError)
+        .with.property('message')
+        .that.includes(`"${options}"`)
+    })
+  }
+
+  it('is this program under another name', async () => {
+    const directory = await temporaryDirectory('helper')
+    try {
+      const [, tsx = '', main = ''] = program('client')
+      await symlink(main, join(directory, 'mount.coffer'))
+      const point = join(directory, 'point')
+      await mkdir(point)
+      const { status, stderr } = await outcome(
+        process.execPath,
+        ['--import', tsx, join(directory, 'mount.coffer'), 'https://localhost:9', point],
+        { cwd: root, env: { HOME: directory } },
+      )
+      expect(status).to.equal(1)
+      expect(stderr).to.include('coffer login https://localhost:9')
+    } finally {
+      await removeDirectory(directory)
+    }
+  })
+})
+
+describe('coffer unit', () => {
+  it('quotes what systemd would take for something else (man 5 systemd.service)', () => {
+    const unit = systemdUnit(['/usr/bin/node', '/a b/main.js'], 'https://a', '/home/ada/50% "$x"')
+    expect(unit).to.include(
+      'ExecStart="/usr/bin/node" "/a b/main.js" "mount" "--foreground" "--no-login" "--wait" "60" "https://a" "/home/ada/50%% \\"$$x\\""',
+    )
+    expect(unit).to.match(/^Type=notify$/m)
+  })
+})
+
+describe('coffer completion', () => {
+  it('completes commands, options and directories in bash', async () => {
+    const directory = await temporaryDirectory('completion')
+    try {
+      const { stdout } = await outcome(process.execPath, [
+        ...program('client'),
+        'completion',
+        'bash',
+      ])
+      await writeFile(join(directory, 'coffer.bash'), stdout)
+      await mkdir(join(directory, 'folder'))
+      const complete = async (...words: string[]): Promise<string> => {
+        const script = `source coffer.bash; COMP_WORDS=(coffer ${words.join(' ')}); COMP_CWORD=${words.length}; _coffer; echo "\${COMPREPLY[*]}"`
+        const { stdout: replies } = await outcome('bash', ['-c', script], { cwd: directory })
+        return replies.trim()
+      }
+      expect(await complete('unm')).to.equal('unmount')
+      expect(await complete('mount', '--read')).to.equal('--read-only')
+      expect(await complete('mount', 'fol')).to.equal('folder')
+      expect(await complete('serve')).to.equal('')
+    } finally {
+      await removeDirectory(directory)
+    }
+  })
+
+  it('knows zsh and fish, and no other shell', async () => {
+    for (const [shell, expected] of [
+      ['zsh', 'bashcompinit'],
+      ['fish', '__fish_seen_subcommand_from mount'],
+    ] as const) {
+      const { stdout } = await outcome(process.execPath, [
+        ...program('client'),
+        'completion',
+        shell,
+      ])
+      expect(stdout).to.include(expected)
+    }
+    const { status } = await outcome(process.execPath, [...program('client'), 'completion', 'tcsh'])
+    expect(status).to.equal(1)
+  })
+})
