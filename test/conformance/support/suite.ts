@@ -130,9 +130,8 @@ export class Suite {
   }
 
   consentForm(page: Answer): Form {
-    const form = formsOf(page).find(
-      ({ hasPassword, fields }) => !hasPassword && [...fields].length > 1,
-    )
+    const forms = formsOf(page).filter(({ hasPassword, fields }) => !hasPassword && fields.size > 0)
+    const form = forms.find(({ fields }) => fields.size > 1) ?? forms[0]
     if (form === undefined)
       throw new Error(`no consent form: ${page.status} ${page.headers.location ?? wordsOf(page)}`)
     return form
