@@ -40,6 +40,11 @@ const program = createProgram(
   version,
 )
 
+// "coffer-server audit list | head" is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1)
+})
+
 try {
   await program.parseAsync()
 } catch (error) {
