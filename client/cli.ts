@@ -60,7 +60,7 @@ export function commandLine(
     .option('--log <file>', 'log to this file')
     .addOption(
       new Option('--binding <name>', 'how to talk to the kernel')
-        .choices(['kernel'])
+        .choices(['kernel', 'fuse-native'])
         .default('kernel'),
     )
     .addHelpText('after', MOUNT_EXAMPLES)

@@ -7,6 +7,7 @@ import { type ControlReply, type ControlRequest, type MountStatus, openControl }
 import { fileSystem } from './fs/operations.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Binding, Mounted } from './fuse/filesystem.js'
+import { fuseNativeBinding } from './fuse/fuse-native.js'
 import { kernelBinding } from './fuse/kernel.js'
 import type { Logger } from './log.js'
 import { type MountRecord, MountRegistry } from './mount-registry.js'
@@ -25,7 +26,7 @@ export const MOUNT_REQUEST = z.object({
   remote: z.string(),
   readOnly: z.boolean(),
   allowOther: z.boolean(),
-  binding: z.enum(['kernel']),
+  binding: z.enum(['kernel', 'fuse-native']),
   owner: z.object({ uid: z.number(), gid: z.number() }),
   configDirectory: z.string(),
   stateDirectory: z.string(),
@@ -40,7 +41,10 @@ export const MOUNT_REQUEST = z.object({
 })
 export type MountRequest = z.infer<typeof MOUNT_REQUEST>
 
-const BINDINGS: Readonly<Record<MountRequest['binding'], Binding>> = { kernel: kernelBinding }
+const BINDINGS: Readonly<Record<MountRequest['binding'], Binding>> = {
+  kernel: kernelBinding,
+  'fuse-native': fuseNativeBinding,
+}
 
 export interface MountProcess {
   readonly pid: number

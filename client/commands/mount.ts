@@ -3,6 +3,7 @@ import { AccountDirectory, serverBase } from '../account.js'
 import { mountInBackground, mountInForeground } from '../background.js'
 import { CommandError } from '../command-error.js'
 import { serverUrl } from '../config.js'
+import { FUSE_NATIVE_LIMITS } from '../fuse/fuse-native.js'
 import { unmountDirectory } from '../fuse/fusermount.js'
 import { THREAD_POOL_SIZE } from '../fuse/kernel.js'
 import { MountError } from '../fuse/mount-error.js'
@@ -46,6 +47,9 @@ export async function mountCommand(
     throw new CommandError('Usage: coffer mount [URL] DIR')
   }
   const { config, terminal, workingDirectory, program, stop } = surroundings
+  if (flags.binding === 'fuse-native') {
+    terminal.say(['The binding fuse-native has limits:', ...FUSE_NATIVE_LIMITS].join('\n- '))
+  }
   const point = await usableMountPoint(resolve(workingDirectory, directory), terminal.say)
   const request = mountRequest(url, point, flags, surroundings)
   try {

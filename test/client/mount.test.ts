@@ -265,6 +265,22 @@ describe('the mount command', () => {
     await unmount()
   })
 
+  it('mounts over fuse-native if asked, and tells its limits', async () => {
+    const directory = join(home.home, 'native')
+    await mkdir(directory)
+    const { status: code, stderr } = await home.coffer(
+      'mount',
+      '--binding',
+      'fuse-native',
+      directory,
+    )
+    expect(code, stderr).to.equal(0)
+    expect(stderr).to.include('Times are in milliseconds')
+    await writeFile(join(directory, 'native'), 'kept')
+    expect(await readFile(join(directory, 'native'), 'utf8')).to.equal('kept')
+    expect((await home.coffer('unmount', directory)).status).to.equal(0)
+  })
+
   it('uploads no faster than the limit', async () => {
     const { directory, unmount } = await home.mount({ flags: ['--limit-rate', '1M'] })
     const begun = performance.now()
