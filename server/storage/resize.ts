@@ -38,8 +38,8 @@ export async function resize(
       const isCommitAlone =
         row.stored === STORED.nowhere || changes.size === 0 || changes.size === row.size
       if (isCommitAlone) return commit(resizing)
-      if (row.stored === STORED.database && changes.size <= engine.smallBytes)
-        return commit(resizing)
+      const isSmall = changes.size <= Math.max(engine.smallBytes, row.size)
+      if (row.stored === STORED.database && isSmall) return commit(resizing)
       if (changes.size > row.size) return await grow(resizing, await moveToFile(engine, row))
       return await unlessHeld(() => shrink(resizing))
     })
