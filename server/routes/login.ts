@@ -84,6 +84,11 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
       sessions.checkToken(request)
     } catch (error) {
       if (!(error instanceof FormRefused)) throw error
+      // Signed in by another tab meanwhile: this one may go on.
+      if (sessions.current(request) !== undefined && request.body?.reauthenticate !== '1') {
+        response.redirect(303, to)
+        return
+      }
       await again(403, `${error.message} Please try again.`)
       return
     }

@@ -177,6 +177,20 @@ describe('/login', () => {
       expect(again.status).to.equal(303)
     })
 
+    it('lets an old form of a browser that is signed in meanwhile go on, but confirms nothing', async () => {
+      const browser = site.browser()
+      const old = field((await browser.get('/login')).text, 'csrf_token')
+      await signIn(browser)
+      const form = { csrf_token: old, return_to: '/device', username: 'admin', password: 'x' }
+      const plain = await browser.post('/login').type('form').send(form)
+      expect(plain.headers.location).to.equal('/device')
+      const confirm = await browser
+        .post('/login')
+        .type('form')
+        .send({ ...form, reauthenticate: '1' })
+      expect(confirm.status).to.equal(403)
+    })
+
     it('says so when the browser came by another name', async () => {
       const answer = await signIn(site.browser(), {}, { Origin: 'https://127.0.0.1:1' })
       expect(answer.text).to.contain(site.issuer).and.contain('127.0.0.1:1')
