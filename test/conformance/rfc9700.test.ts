@@ -280,10 +280,10 @@ describe('RFC 9700: best current practice', () => {
     'sends nobody to a client before the login, not even with an error',
     async (suite) => {
       for (const changes of [
-        { scope: 'nope' },
         { response_type: 'token' },
         { code_challenge: undefined },
         {},
+        { scope: 'nope' },
       ]) {
         const browser = suite.newBrowser()
         const end = await browser.follow(await suite.authorize(browser, changes))
