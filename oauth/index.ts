@@ -5,7 +5,7 @@ import { createContext, type Dependencies } from './context.js'
 import { CONTINUE_PATH } from './flow.js'
 import { type Grants, grantsOf } from './grants.js'
 import { sourcesOf } from './pending.js'
-import type { RequestHandler, Router } from './router.js'
+import type { Guard, Router } from './router.js'
 import { createRouter, type Interaction, scopeGuard } from './router.js'
 import type { Authenticated } from './types.js'
 
@@ -16,7 +16,13 @@ export type { Grants, GrantView } from './grants.js'
 export { type KeyStatus, keyStatus } from './key-rotation.js'
 export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys.js'
 export type * from './pages.js'
-export type { Interaction, SignInOptions } from './router.js'
+export type {
+  Guard,
+  GuardedRequest,
+  GuardedResponse,
+  Interaction,
+  SignInOptions,
+} from './router.js'
 export type * from './store.js'
 export type * from './types.js'
 export {
@@ -33,7 +39,7 @@ export interface AuthorizationServer {
    * Guards a resource: sets `response.locals.authenticated`, or sets WWW-Authenticate and hands an OAuthError (401, 403,
    * or 400 for a malformed request) to the error handler.
    */
-  requireScope(scope: string): RequestHandler
+  requireScope(scope: string): Guard
   /** Whether an access token that was let in still counts: neither expired nor revoked since. */
   isLive(authenticated: Authenticated): Promise<boolean>
   /** CSP form-action sources beside 'self' for a login page that returns to `returnTo`. */

@@ -1,4 +1,5 @@
 /** HTTP ⇄ the endpoints. The only file here that knows Express. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -50,6 +51,21 @@ export interface SignInOptions {
   readonly loginHint?: string
 }
 
+/** What a guard needs: Node's request and answer with what Express adds here, so that it runs without Express too. */
+export interface GuardedRequest extends IncomingMessage {
+  readonly originalUrl: string
+  readonly ip?: string | undefined
+}
+export interface GuardedResponse extends ServerResponse {
+  // biome-ignore lint/suspicious/noExplicitAny: as Express has it
+  locals: Record<string, any>
+}
+export type Guard = (
+  request: GuardedRequest,
+  response: GuardedResponse,
+  next: (error?: unknown) => void,
+) => void
+
 const BODY_MAX = '64kb'
 
 /** Browser applications may call the endpoints that take tokens in fields: no cookie is involved (RFC 9700 section 2.6). */
@@ -95,11 +111,7 @@ export function createRouter(
 }
 
 /** Guards a resource server: who is let through is in `response.locals.authenticated`. */
-export function scopeGuard(
-  context: Context,
-  tokens: VerifiedTokens,
-  scope: string,
-): RequestHandler {
+export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: string): Guard {
   const audiences = new Set([context.resource])
   return async (request, response, next) => {
     try {
@@ -110,7 +122,7 @@ export function scopeGuard(
       })
       response.locals.authenticated = authenticated
       // The next nonce comes before it is needed (RFC 9449 section 8.2).
-      if (live.claims.cnf !== undefined) response.set('DPoP-Nonce', currentNonce(context))
+      if (live.claims.cnf !== undefined) response.setHeader('DPoP-Nonce', currentNonce(context))
       next()
     } catch (error) {
       if (error instanceof OAuthError) setFields(response, error.headers)
@@ -190,9 +202,9 @@ function redirect(response: Response, status: 302 | 303, location: string): void
   response.end()
 }
 
-function callOf(context: Context, request: Request, parameters: Parameters): Call {
+function callOf(context: Context, request: GuardedRequest, parameters: Parameters): Call {
   return {
-    method: request.method,
+    method: request.method ?? '',
     url: new URL(context.issuer).origin + request.originalUrl,
     headers: request.headersDistinct,
     address: addressOf(request),
@@ -200,7 +212,7 @@ function callOf(context: Context, request: Request, parameters: Parameters): Cal
   }
 }
 
-function addressOf(request: Request): string {
+function addressOf(request: GuardedRequest): string {
   return request.ip ?? ''
 }
 
@@ -254,7 +266,7 @@ function methodOf(methods: Readonly<Record<string, unknown>>): RequestHandler {
   }
 }
 
-function setFields(response: Response, headers: Answer['headers'] = {}): void {
+function setFields(response: ServerResponse, headers: Answer['headers'] = {}): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
 }
 

@@ -1,7 +1,9 @@
-import express, { type Express, type RequestHandler, type Router } from 'express'
-import type { AuthorizationServer } from '../oauth/index.js'
+import type { RequestListener } from 'node:http'
+import express, { type RequestHandler, type Router } from 'express'
+import type { AuthorizationServer, Guard } from '../oauth/index.js'
 import { deadline } from './deadline.js'
 import { notFound, onError } from './failure.js'
+import { failedAhead, filesAhead } from './files-ahead.js'
 import { apiHeaders, securityHeaders } from './headers.js'
 import { expectedHost } from './host.js'
 import { type Log, requestLog } from './log.js'
@@ -10,7 +12,7 @@ import type { Site } from './site.js'
 export interface AppDependencies {
   readonly site: Site
   readonly authorization: Pick<AuthorizationServer, 'router'>
-  readonly files: RequestHandler
+  readonly files: Guard
   readonly login: Router
   readonly account: Router
   readonly sessionCookie: RequestHandler
@@ -24,7 +26,7 @@ export interface AppDependencies {
 const CLIENT_ENDPOINTS = ['/token', '/revoke', '/introspect', '/par', '/device_authorization']
 
 /** Everything a request goes through, in this order. */
-export function createApp(dependencies: AppDependencies): Express {
+export function createApp(dependencies: AppDependencies): RequestListener {
   const { site, authorization, files, login, account, sessionCookie, clientLimit, log } =
     dependencies
   const { issuer, pages } = site
@@ -35,12 +37,8 @@ export function createApp(dependencies: AppDependencies): Express {
   app.set('query parser', 'simple')
   app.set('trust proxy', [...dependencies.trustProxy])
 
+  app.use(failedAhead)
   app.use(requestLog(log))
-
-  // The file API reads no cookie and no form: it comes before all that.
-  app.use(apiHeaders(issuer))
-  app.use(files)
-
   app.use(securityHeaders(issuer))
   app.use(deadline(30_000))
   app.use(pages.assets)
@@ -53,5 +51,7 @@ export function createApp(dependencies: AppDependencies): Express {
 
   app.use(notFound)
   app.use(onError(pages, log))
-  return app
+
+  // The file API reads no cookie and no form: it comes before all that.
+  return filesAhead([requestLog(log), apiHeaders(issuer), files], app)
 }

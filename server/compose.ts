@@ -1,4 +1,4 @@
-import type { Express } from 'express'
+import type { RequestListener } from 'node:http'
 import {
   type AuditEvent,
   authorizationServer,
@@ -43,7 +43,7 @@ export interface Parts {
 }
 
 export interface Composed {
-  readonly app: Express
+  readonly app: RequestListener
   /** Removes expired state of the authorization server. */
   sweep(): Promise<void>
   /** Writes down what is still only in memory; nothing comes afterwards. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
+import type { Guard } from '../oauth/index.js'
 
 const YEAR_SECONDS = 31_536_000
 
@@ -42,7 +43,7 @@ export function securityHeaders(issuer: string): RequestHandler {
 }
 
 /** What the answers of the file API need of it; it is asked thousands of times a second. */
-export function apiHeaders(issuer: string): RequestHandler {
+export function apiHeaders(issuer: string): Guard {
   const fields: readonly (readonly [string, string])[] = [
     ['X-Content-Type-Options', 'nosniff'],
     ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'; sandbox"],

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { RequestHandler } from 'express'
 import pino, { type Logger } from 'pino'
+import type { Guard } from '../oauth/index.js'
 import type { Config } from './config.js'
 
 export type Log = Logger
@@ -28,7 +28,7 @@ export function openLog(level: Config['logLevel']): Log {
 }
 
 /** Gives every request an id, which error pages and problem details name, and logs how it ended. */
-export function requestLog(log: Log): RequestHandler {
+export function requestLog(log: Log): Guard {
   return (request, response, next) => {
     const requestId = randomBytes(9).toString('base64url')
     const began = performance.now()
@@ -44,7 +44,7 @@ export function requestLog(log: Log): RequestHandler {
             status: response.statusCode,
             finished: response.writableFinished,
             milliseconds: Math.round(performance.now() - began),
-            address: request.ip,
+            address: request.ip ?? request.socket.remoteAddress,
           },
           'request',
         )

@@ -1,5 +1,4 @@
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import type { Authenticated } from '../../oauth/index.js'
+import type { Authenticated, Guard, GuardedRequest, GuardedResponse } from '../../oauth/index.js'
 import { Refusal } from '../http/refusal.js'
 import type { Storage } from '../storage/storage.js'
 import { batch } from './batch.js'
@@ -32,8 +31,8 @@ import { totals } from './totals.js'
 export interface FileRoutesDependencies {
   readonly storage: Storage
   /** Lets through who may read, and sets `response.locals.authenticated`. */
-  readonly requireRead: RequestHandler
-  readonly requireWrite: RequestHandler
+  readonly requireRead: Guard
+  readonly requireWrite: Guard
   /** Whether who was let in still may; asked while a stream of changes is open. */
   readonly isLive: (authenticated: Authenticated) => Promise<boolean>
   readonly limits?: Partial<Limits>
@@ -47,6 +46,7 @@ interface Method {
   readonly serve: (exchange: Exchange) => Promise<void>
 }
 type Methods = ReadonlyMap<string, Method>
+type Next = Parameters<Guard>[2]
 
 const READ: Method = {
   scope: 'requireRead',
@@ -78,10 +78,10 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
 const ROOT: TreeTarget = { from: 'root', names: [] }
 
 /**
- * The file API (docs/file-api.md) as one handler to mount at the root: it works on the raw request target, which a router
- * would decode and normalise. What is not the file API's goes on to the next handler.
+ * The file API (docs/file-api.md) as one handler for the root, with Express or without: it works on the raw request
+ * target, which a router would decode and normalise. What is not the file API's goes on to the next handler.
  */
-export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler {
+export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   const { storage } = dependencies
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
   const openStreams = new Map<string, number>()
@@ -90,8 +90,8 @@ export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler
   async function serve(
     { query: known, serve }: Method,
     raw: RawTarget,
-    request: Request,
-    response: Response,
+    request: GuardedRequest,
+    response: GuardedResponse,
   ): Promise<void> {
     const at = raw.kind === 'tree' ? treeTarget(raw.path) : ROOT
     const query = parseQuery(raw.query, known)
@@ -124,7 +124,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler
       next()
       return
     }
-    const method = METHODS[raw.kind].get(request.method)
+    const method = METHODS[raw.kind].get(request.method ?? '')
     if (method === undefined) {
       answerOtherMethod(METHODS[raw.kind], request, response, next)
       return
@@ -139,9 +139,9 @@ export function fileRoutes(dependencies: FileRoutesDependencies): RequestHandler
 
 function answerOtherMethod(
   methods: Methods,
-  request: Request,
-  response: Response,
-  next: NextFunction,
+  request: GuardedRequest,
+  response: GuardedResponse,
+  next: Next,
 ): void {
   const Allow = [...methods.keys(), 'OPTIONS'].join(', ')
   if (request.method !== 'OPTIONS') {
@@ -157,9 +157,9 @@ function answerOtherMethod(
 /** Errors are translated in one place, app.ts; an answer that has begun can only be broken off. */
 function answerError(
   error: unknown,
-  request: Request,
-  response: Response,
-  next: NextFunction,
+  request: GuardedRequest,
+  response: GuardedResponse,
+  next: Next,
 ): void {
   if (response.headersSent || response.socket?.destroyed !== false) {
     response.destroy()

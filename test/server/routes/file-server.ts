@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
-import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler } from 'express'
+import type { Guard } from '../../../oauth/index.js'
 import { openDatabase } from '../../../server/database/database.js'
+import { failedAhead, filesAhead } from '../../../server/files-ahead.js'
 import { deferContinue } from '../../../server/routes/body.js'
 import { type FileRoutesDependencies, fileRoutes } from '../../../server/routes/files.js'
 import { PROBLEM_TYPE, problemOf } from '../../../server/routes/problem.js'
@@ -41,14 +43,15 @@ export interface FileServer {
 }
 
 /** Stands where the authorization server's guard stands: who asks is whoever the request says. */
-function guard(needed: string): RequestHandler {
+function guard(needed: string): Guard {
   return (request, response, next) => {
-    const scope = new Set((request.get('x-scope') ?? 'file.read file.write').split(' '))
+    const { 'x-scope': scopes = 'file.read file.write', 'x-user': user = 'alice' } = request.headers
+    const scope = new Set(String(scopes).split(' '))
     if (!scope.has(needed)) {
-      response.set('WWW-Authenticate', 'Bearer error="insufficient_scope"').status(403).end()
+      response.writeHead(403, { 'WWW-Authenticate': 'Bearer error="insufficient_scope"' }).end()
       return
     }
-    response.locals.authenticated = { sub: request.get('x-user') ?? 'alice', scope }
+    response.locals.authenticated = { sub: String(user), scope }
     next()
   }
 }
@@ -68,22 +71,22 @@ export async function startFileServer(
   const directory = await temporaryDirectory('routes')
   const database = openDatabase(join(directory, 'coffer.sqlite'))
   const storage = await openStorage({ directory, database })
+  const files = fileRoutes({
+    storage,
+    requireRead: guard('file.read'),
+    requireWrite: guard('file.write'),
+    isLive: async () => true,
+    ...options,
+  })
   const app = express()
-  app.use(
-    fileRoutes({
-      storage,
-      requireRead: guard('file.read'),
-      requireWrite: guard('file.write'),
-      isLive: async () => true,
-      ...options,
-    }),
-  )
+  app.use(failedAhead)
   app.use((_request, response) => {
     response.status(404).send('not the file API')
   })
   app.use(asProblem)
-  const server = http.createServer(app)
-  deferContinue(server, app)
+  const listener = filesAhead([files], app)
+  const server = http.createServer(listener)
+  deferContinue(server, listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
