@@ -35,6 +35,10 @@ export interface MemorySpecial extends Common {
 }
 export type MemoryInode = MemoryFile | MemoryDirectory | MemorySymlink | MemorySpecial
 
+/** The wall clock with the nanoseconds of the monotonic one. */
+const STARTED = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint()
+export const now = (): bigint => STARTED + process.hrtime.bigint()
+
 export class PosixError extends Error {
   readonly code: string
   constructor(code: string) {
