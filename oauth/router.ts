@@ -212,8 +212,9 @@ function callOf(context: Context, request: GuardedRequest, parameters: Parameter
   }
 }
 
+/** An IPv4 address in the form people know, also on a socket of both families. */
 function addressOf(request: GuardedRequest): string {
-  return request.ip ?? ''
+  return request.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
 }
 
 function bytesOf(request: Request): Buffer {

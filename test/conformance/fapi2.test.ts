@@ -1,0 +1,99 @@
+import { expect } from 'chai'
+import { decodeProtectedHeader } from 'jose'
+import { WEB_URI } from './support/clients.js'
+import { expectError, expectRedirect } from './support/expect.js'
+import { json } from './support/http.js'
+import { Prover } from './support/proof.js'
+import { refusalOf } from './support/registration.js'
+import { row } from './support/row.js'
+import { claims, type Suite, success } from './support/suite.js'
+
+/** A code by the only way there is: pushed, with a key. */
+async function code(suite: Suite, prover: Prover): Promise<string> {
+  const { client_id } = suite.client('fapi')
+  const url = await suite.endpoint('pushed_authorization_request')
+  const form = {
+    ...suite.baseline({ client_id, redirect_uri: WEB_URI }),
+    ...(await suite.assertion('fapi')),
+  }
+  const answer = await prover.post(suite, url, form)
+  const again =
+    answer.status === 401
+      ? await prover.post(suite, url, { ...form, ...(await suite.assertion('fapi')) })
+      : answer
+  const nothing = Object.fromEntries(Object.keys(suite.baseline()).map((name) => [name, undefined]))
+  return suite.code({ ...nothing, client_id, request_uri: String(json(again).request_uri) })
+}
+
+const needs = { clients: ['fuse', 'fapi'] as const }
+
+describe('FAPI 2.0 Security Profile', () => {
+  row(
+    'fapi2-5.3.2.1-1',
+    'M',
+    'gives sender-constrained tokens to a client that pushes, and authenticates by key',
+    async (suite) => {
+      const prover = await Prover.create()
+      const url = await suite.endpoint('token')
+      await prover.post(suite, url, {
+        grant_type: 'refresh_token',
+        client_id: suite.client('fuse').client_id,
+        refresh_token: 'x',
+      })
+      const form = suite.codeForm(await code(suite, prover), { redirect_uri: WEB_URI })
+      const tokens = success(
+        await prover.token(suite, { ...form, ...(await suite.assertion('fapi')) }),
+      )
+      expect(tokens.token_type).to.equal('DPoP')
+      expect(claims(tokens.access_token).cnf).to.deep.equal({ jkt: prover.jkt })
+      expect(decodeProtectedHeader(tokens.access_token).alg).to.be.oneOf(['ES256', 'PS256'])
+      expect((await prover.read(suite, tokens.access_token)).status).to.equal(200)
+    },
+    needs,
+  )
+
+  row(
+    'fapi2-5.3.2.2-1',
+    'M',
+    'takes no authorization request that was not pushed',
+    async (suite) => {
+      const { client_id } = suite.client('fapi')
+      expectRedirect(await suite.asked({ client_id, redirect_uri: WEB_URI }), 'invalid_request')
+    },
+    needs,
+  )
+
+  row(
+    'fapi2-5.3.2.1-2',
+    'M',
+    'issues nothing without a proof of the key',
+    async (suite) => {
+      const prover = await Prover.create()
+      const url = await suite.endpoint('token')
+      await prover.post(suite, url, {
+        grant_type: 'refresh_token',
+        client_id: suite.client('fuse').client_id,
+        refresh_token: 'x',
+      })
+      const form = suite.codeForm(await code(suite, prover), { redirect_uri: WEB_URI })
+      expectError(
+        await suite.token({ ...form, ...(await suite.assertion('fapi')) }),
+        400,
+        'invalid_dpop_proof',
+      )
+    },
+    needs,
+  )
+
+  row(
+    'fapi2-5.3.2.1-3',
+    'M',
+    'registers such a client only with private_key_jwt',
+    async (suite) => {
+      for (const token_endpoint_auth_method of ['none', 'client_secret_basic']) {
+        expect(await refusalOf(suite, { fapi: true, token_endpoint_auth_method })).to.be.a('string')
+      }
+    },
+    { inside: true },
+  )
+})
