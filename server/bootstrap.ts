@@ -1,6 +1,7 @@
 import type { Client, Store } from '../oauth/index.js'
 import { type Accounts, newPassword, oneTimePassword, username } from './accounts.js'
 import type { Settings } from './database/settings.js'
+import type { Secret } from './secret.js'
 
 const ADMINISTRATOR = 'admin'
 
@@ -72,4 +73,32 @@ export function fixIssuer(
     )
   }
   settings.set('issuer', issuer)
+}
+
+/**
+ * With another secret no signing key opens and no audit entry verifies. That is said at the start, not by the first login
+ * that fails; who has lost the secret for good may go on with new keys.
+ */
+export async function fixSecret(
+  settings: Settings,
+  store: Store,
+  secret: Secret,
+  how: { acceptChange: boolean },
+): Promise<void> {
+  const check = secret.derive('check').toString('base64url')
+  const fixed = settings.get('secret_check')
+  if (fixed === check) return
+  if (fixed !== undefined && !how.acceptChange) {
+    throw new Error(
+      'the secret is not the one that this data directory was set up with: give that by COFFER_SECRET or COFFER_SECRET_FILE or as the file "secret" in the data directory, or, if it is lost, start once with --accept-secret-change (everybody signs in again, and the audit log until now can no longer be verified)',
+    )
+  }
+  if (fixed !== undefined) {
+    const keys = await store.signingKeys()
+    await store.replaceSigningKeys(
+      keys.map(({ kid }) => kid),
+      [],
+    )
+  }
+  settings.set('secret_check', check)
 }

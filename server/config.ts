@@ -18,6 +18,7 @@ export interface Config {
   /** As configured; `issuerOf` gives the one in use. */
   readonly issuer: string | undefined
   readonly acceptIssuerChange: boolean
+  readonly acceptSecretChange: boolean
   readonly adminPassword: string | undefined
   readonly tls: { readonly certificate: string; readonly key: string } | undefined
   /** From the environment or from a file; undefined: a file in the data directory. */
@@ -101,6 +102,7 @@ export function parseConfig(sources: Sources): Config {
     secretFile: rest.secretFile === undefined ? undefined : resolve(rest.secretFile),
     data: resolve(rest.data ?? defaultData(sources)),
     acceptIssuerChange: sources.flags.acceptIssuerChange === true,
+    acceptSecretChange: sources.flags.acceptSecretChange === true,
     tls:
       tlsCert === undefined || tlsKey === undefined
         ? undefined

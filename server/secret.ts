@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 
 /** What each derived key is for: a key is never used for two things. */
-export type Purpose = 'cookie' | 'csrf' | 'audit' | 'oauth'
+export type Purpose = 'cookie' | 'csrf' | 'audit' | 'oauth' | 'check'
 
 /** The one secret all others are derived from (RFC 5869). It never leaves this object. */
 export interface Secret {

@@ -1,5 +1,5 @@
 import { accounts as openAccounts } from './accounts.js'
-import { fixIssuer, makeAdministrator, makeBuiltInClient } from './bootstrap.js'
+import { fixIssuer, fixSecret, makeAdministrator, makeBuiltInClient } from './bootstrap.js'
 import { compose } from './compose.js'
 import { type Config, issuerOf } from './config.js'
 import { databaseFile, prepareDataDirectory, secretOfServer } from './data-directory.js'
@@ -60,6 +60,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   const audit = auditLog(database, secret.derive('audit'), clock)
   const accounts = openAccounts(userTable(database), passwords(), clock)
 
+  await fixSecret(settings(database), store, secret, { acceptChange: config.acceptSecretChange })
   const settled = config.issuer ?? (config.port === 0 ? undefined : issuerOf(config, config.port))
   if (settled !== undefined) {
     fixIssuer(settings(database), settled, { acceptChange: config.acceptIssuerChange })

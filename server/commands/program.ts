@@ -21,6 +21,7 @@ export function createProgram(
     .version(version)
     .option('--config <file>', 'a JSON file with settings')
     .option('--accept-issuer-change', 'start although the issuer is another one than at first')
+    .option('--accept-secret-change', 'start although the secret is lost: with new signing keys')
   for (const setting of Object.values(SETTINGS)) {
     if ('flag' in setting) program.option(setting.flag, setting.help)
   }

@@ -6,8 +6,11 @@ export interface Settings {
   set(name: SettingName, value: string): void
 }
 
-/** `audit_anchor` and `audit_head`: where the audit log that is kept begins and ends. */
-export type SettingName = 'issuer' | 'audit_anchor' | 'audit_head'
+/**
+ * `secret_check`: tells whether a secret is the one of this data directory, and nothing about it.
+ * `audit_anchor` and `audit_head`: where the audit log that is kept begins and ends.
+ */
+export type SettingName = 'issuer' | 'secret_check' | 'audit_anchor' | 'audit_head'
 
 export function settings(database: Database): Settings {
   const get = database

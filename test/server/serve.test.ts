@@ -122,6 +122,33 @@ describe('a data directory', () => {
     await site.remove()
   })
 
+  it('is served only with its own secret, unless that is lost', async () => {
+    const site = await startSite()
+    const { data } = site
+    const { access_token } = await site.tokens()
+    const { port } = new URL(site.issuer)
+    await site.stop()
+    const environment = {
+      COFFER_SECRET: 'another secret, which is long enough',
+      COFFER_PORT: port,
+      COFFER_ISSUER: site.issuer,
+    }
+    const failure = await startSite({ data, environment }).then(
+      () => 'started',
+      (error: Error) => error.message,
+    )
+    expect(failure).to.contain('COFFER_SECRET').and.contain('--accept-secret-change')
+    expect(failure).to.not.contain('another secret')
+    const accepted = await startSite({ data, environment, flags: { acceptSecretChange: true } })
+    const files = supertest.agent(accepted.issuer, { ca: accepted.ca }).get('/files/')
+    expect((await files.auth(access_token, { type: 'bearer' })).status).to.equal(401)
+    expect((await accepted.tokens()).access_token).to.be.a('string')
+    await accepted.stop()
+    const settled = await startSite({ data, environment })
+    await settled.stop()
+    await site.remove()
+  })
+
   it('can be served again after a failed start', async () => {
     const site = await startSite({ environment: { COFFER_ISSUER: 'https://a.example' } })
     const { data } = site
