@@ -5,6 +5,7 @@ import type { Clock } from './clock.js'
 import type { Contents } from './contents.js'
 import type { Durability } from './durability.js'
 import type { Disk } from './fs.js'
+import type { Gate } from './gate.js'
 import type { Locks } from './locks.js'
 import type { Numbers } from './numbers.js'
 import type { Space } from './space.js'
@@ -24,8 +25,7 @@ export interface Engine {
   readonly space: Space
   readonly inos: Numbers
   readonly generations: Numbers
-  /** Inodes whose bytes are being overwritten: a reader waits, so that it never sees half of it. */
-  readonly overwriting: Map<number, Promise<void>>
+  readonly gate: Gate
   /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
   readonly unrestored: Set<number>
   /** Bytes of writes that wait in memory. */

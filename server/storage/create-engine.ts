@@ -8,6 +8,7 @@ import { Contents } from './contents.js'
 import type { Engine } from './context.js'
 import { Durability } from './durability.js'
 import { type Disk, nodeDisk } from './fs.js'
+import { Gate } from './gate.js'
 import { isHeld } from './hold.js'
 import { Locks } from './locks.js'
 import { Numbers } from './numbers.js'
@@ -58,7 +59,7 @@ export function createEngine(options: StorageOptions): Engine {
     space: new Space(disk, root, options.reserveBytes ?? RESERVE_BYTES),
     inos: new Numbers(sql, transactions, 'ino'),
     generations: new Numbers(sql, transactions, 'generation'),
-    overwriting: new Map(),
+    gate: new Gate(),
     unrestored: new Set(),
     gathered: { bytes: 0 },
     smallBytes: options.smallBytes ?? SMALL_BYTES,

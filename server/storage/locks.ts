@@ -1,3 +1,5 @@
+import { deferred } from './gate.js'
+
 /** One writer of content at a time per inode, in the order they came. */
 export class Locks {
   readonly #tails = new Map<number, Promise<void>>()
@@ -15,12 +17,4 @@ export class Locks {
       resolve()
     }
   }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => {}
-  const promise = new Promise<void>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
 }

@@ -48,18 +48,20 @@ class OpenContent implements Content {
     if (wanted <= 0) return Buffer.alloc(0)
     if (this.#small === 'hole') return Buffer.alloc(wanted)
     if (this.#small !== undefined) return this.#small.subarray(position, position + wanted)
-    const { overwriting, unrestored } = this.#engine
-    if (overwriting.size + unrestored.size > 0) await settled(this.#engine, ino)
+    const { gate, unrestored } = this.#engine
+    if (gate.isClosed(ino) || unrestored.size > 0) await settled(this.#engine, ino)
     const handle = this.#handle
     if (handle === undefined) throw new FileError('EIO', 'the content was closed while it was read')
     const { disk } = this.#engine
     const into = Buffer.allocUnsafe(wanted)
     try {
-      const bytes =
-        wanted <= SMALL
-          ? disk.readSync(handle.fd, into, position)
-          : await disk.read(handle.fd, into, position)
-      return bytes === wanted ? into : into.subarray(0, bytes)
+      if (wanted <= SMALL) return into.subarray(0, disk.readSync(handle.fd, into, position))
+      const leave = gate.enter(ino)
+      try {
+        return into.subarray(0, await disk.read(handle.fd, into, position))
+      } finally {
+        leave()
+      }
     } catch (error) {
       throw failure(error)
     }

@@ -147,11 +147,7 @@ export async function putBackAll(engine: Engine): Promise<void> {
 
 /** Before bytes of an inode are read: waits for a write that is overwriting them, or puts back one that failed. */
 export async function settled(engine: Engine, ino: number): Promise<void> {
-  for (;;) {
-    const overwriting = engine.overwriting.get(ino)
-    if (overwriting === undefined) break
-    await overwriting
-  }
+  await engine.gate.pass(ino)
   if (!engine.unrestored.has(ino)) return
   try {
     await engine.locks.hold(ino, () => putBack(engine, ino))

@@ -24,7 +24,7 @@ import {
 } from './storage.js'
 import { copyBytes, forgetUndo, putBack, type Region, saveUndo } from './undo.js'
 
-/** Writes of so many bytes are done in one tick: no reader can come between their bytes and their metadata. */
+/** Writes of so many bytes are done in one tick. */
 const SMALL = 128 * 1024
 
 /** pwrite(2) for each part, and what else changes with them, as one step. */
@@ -96,12 +96,14 @@ async function writeGathered(write: Write): Promise<InodeRow> {
   const { contents } = engine
   const handle =
     row.stored === STORED.file ? contents.acquire(row.generation) : contents.create(row.generation)
+  const open = bytes.regions.length > 0 ? await engine.gate.close(ino) : () => {}
   try {
     const isSmall = gathered.bytes <= SMALL && gathered.spool === undefined && size === end
     return isSmall
       ? await writeSmall(write, row, handle, bytes)
       : await writeLarge(write, row, handle, bytes)
   } finally {
+    open()
     contents.release(handle)
   }
 }
@@ -143,7 +145,6 @@ async function writeLarge(
   { placed, end, size, regions }: Bytes,
 ): Promise<InodeRow> {
   const { engine, gathered } = write
-  const done = regions.length > 0 ? holdReaders(engine, row.ino) : () => {}
   try {
     await cutLeftovers(engine, row, handle)
     await saveUndo(engine, row, handle, regions)
@@ -161,8 +162,6 @@ async function writeLarge(
   } catch (error) {
     await takeBack(engine, row, handle)
     throw error
-  } finally {
-    done()
   }
 }
 
@@ -233,17 +232,4 @@ function overwritten(placed: readonly Placed[], row: InodeRow): Region[] {
       return { position, length: Math.min(position + piece.length, row.size) - position }
     })
     .filter(({ length }) => length > 0)
-}
-
-/** Readers of this inode wait until the answered function is called. */
-function holdReaders(engine: Engine, ino: Ino): () => void {
-  let resolve: () => void = () => {}
-  const overwriting = new Promise<void>((done) => {
-    resolve = done
-  })
-  engine.overwriting.set(ino, overwriting)
-  return () => {
-    engine.overwriting.delete(ino)
-    resolve()
-  }
 }

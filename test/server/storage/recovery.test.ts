@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import { contentPath } from '../../../server/storage/content-path.js'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { type FsckOptions, fsck } from '../../../server/storage/fsck.js'
+import { deferred } from '../../../server/storage/gate.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import { overwrite, type Storage, type Tree } from '../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
@@ -76,6 +77,26 @@ describe('Storage after a restart', () => {
       }
       await stop()
     }
+  })
+
+  it('reads, cuts and writes contents wherever an earlier run has put them', async () => {
+    const open = (smallBytes: number) => temporaryStorage({ directory, smallBytes })
+    let subject = await open(16_384)
+    let tree = await subject.storage.tree('ann')
+    const { ino } = await put(tree, at(tree, 'f'), 'x'.repeat(9000))
+    await subject.close()
+    subject = await open(0)
+    tree = await subject.storage.tree('ann')
+    await tree.setAttributes(ino, { size: 5000 }, overwrite, {})
+    expect(await read(tree, ino)).to.equal('x'.repeat(5000))
+    await tree.write(ino, [{ offset: 0, data: Buffer.from('y') }], overwrite, {})
+    await subject.close()
+    subject = await open(16_384)
+    tree = await subject.storage.tree('ann')
+    await tree.write(ino, [{ offset: 5000, data: Buffer.from('z') }], overwrite, {})
+    expect(await read(tree, ino)).to.equal(`y${'x'.repeat(4999)}z`)
+    expect(await subject.problems()).to.deep.equal([])
+    await subject.close()
   })
 
   it('goes on with the log of changes', async () => {
@@ -184,6 +205,49 @@ describe('a reader beside a writer', () => {
       await subject.close()
     }
   })
+})
+
+describe('a writer beside a reader', () => {
+  for (const size of [100_000, 700_000]) {
+    it(`waits for a read of ${size} bytes that is under way`, async () => {
+      const started = deferred()
+      const going = deferred()
+      let isSlow = false
+      const disk: Disk = {
+        ...nodeDisk,
+        read: async (fd, into, position) => {
+          const half = into.length >> 1
+          if (!isSlow) return nodeDisk.read(fd, into, position)
+          isSlow = false
+          await nodeDisk.read(fd, into.subarray(0, half), position)
+          started.resolve()
+          await going.promise
+          return half + (await nodeDisk.read(fd, into.subarray(half), position + half))
+        },
+      }
+      const subject = await temporaryStorage({ disk })
+      try {
+        const tree = await subject.storage.tree('ann')
+        const { ino } = await put(tree, at(tree, 'f'), 'a'.repeat(size))
+        const content = await tree.open(ino)
+        isSlow = true
+        const reading = content.read(0, size)
+        await started.promise
+        const parts = [{ offset: 0, data: Buffer.alloc(size, 'b') }]
+        const writing = tree.write(ino, parts, overwrite, {})
+        for (let turns = 0; turns < 50; turns += 1) {
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        going.resolve()
+        expect((await reading).equals(Buffer.alloc(size, 'a'))).to.equal(true)
+        await writing
+        expect((await content.read(0, size)).equals(Buffer.alloc(size, 'b'))).to.equal(true)
+        await content.close()
+      } finally {
+        await subject.close()
+      }
+    })
+  }
 })
 
 describe('Storage.durable (group commit)', () => {
