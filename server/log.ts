@@ -29,8 +29,10 @@ export function openLog(level: Config['logLevel']): Log {
 
 /** Gives every request an id, which error pages and problem details name, and logs how it ended. */
 export function requestLog(log: Log): Guard {
+  const run = randomBytes(6).toString('base64url')
+  let count = 0
   return (request, response, next) => {
-    const requestId = randomBytes(9).toString('base64url')
+    const requestId = `${run}-${(++count).toString(36)}`
     const began = performance.now()
     response.locals.requestId = requestId
     response.setHeader('X-Request-Id', requestId)
