@@ -34,6 +34,10 @@ export interface Accounts {
 /** What every endpoint gets. */
 export interface Context {
   readonly issuer: string
+  /** Of the issuer. */
+  readonly origin: string
+  /** Path of the issuer, which ours begin with; empty for most. */
+  readonly base: string
   readonly resource: string
   readonly resources: ReadonlySet<string>
   readonly scopes: readonly string[]
@@ -50,10 +54,12 @@ export interface Context {
 
 export function createContext(dependencies: Dependencies): Context {
   const { issuer, resource, otherResources = [], clock, secret, ...rest } = dependencies
-  assertIssuer(issuer)
+  const { origin, pathname } = parseIssuer(issuer)
   return {
     ...rest,
     issuer,
+    origin,
+    base: pathname === '/' ? '' : pathname,
     resource,
     resources: new Set([resource, ...otherResources]),
     derived: deriveKeys(secret),
@@ -64,13 +70,12 @@ export function createContext(dependencies: Dependencies): Context {
 }
 
 /** RFC 8414 section 2; one spelling for ever, so no slash at the end. */
-function assertIssuer(issuer: string): void {
+function parseIssuer(issuer: string): URL {
   const parsed = URL.canParse(issuer) ? new URL(issuer) : undefined
-  if (parsed?.protocol !== 'https:' || /[?#]|\/$/.test(issuer)) {
-    throw new Error(
-      `the issuer must be an https URL without query, fragment or slash at the end, not ${issuer}`,
-    )
-  }
+  if (parsed?.protocol === 'https:' && !/[?#]|\/$/.test(issuer)) return parsed
+  throw new Error(
+    `the issuer must be an https URL without query, fragment or slash at the end, not ${issuer}`,
+  )
 }
 
 export function seconds(milliseconds: number): number {

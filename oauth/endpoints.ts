@@ -35,8 +35,7 @@ export interface Endpoint {
 const METADATA_MAX_AGE = 3600
 
 export function endpointsOf(context: Context, tokens: VerifiedTokens): readonly Endpoint[] {
-  const { pathname } = new URL(context.issuer)
-  const base = pathname === '/' ? '' : pathname
+  const { base } = context
   const form = (path: string, methods: Endpoint['methods']): Endpoint => ({
     path: base + path,
     methods,

@@ -58,8 +58,7 @@ const form = (handle: (visit: FormVisit) => Promise<Shown>): PageHandler => ({
 export const CONTINUE_PATH = '/authorize/continue'
 
 export function pagesOf(context: Context): readonly Page[] {
-  const { pathname } = new URL(context.issuer)
-  const base = pathname === '/' ? '' : pathname
+  const { base } = context
 
   const authorization = (step: Step): Shown => {
     switch (step.kind) {

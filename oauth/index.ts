@@ -4,25 +4,20 @@ import { isStillLive, VerifiedTokens } from './authenticate.js'
 import { createContext, type Dependencies } from './context.js'
 import { CONTINUE_PATH } from './flow.js'
 import { type Grants, grantsOf } from './grants.js'
+import { type Guard, scopeGuard } from './guard.js'
 import { sourcesOf } from './pending.js'
-import type { Guard, Router } from './router.js'
-import { createRouter, type Interaction, scopeGuard } from './router.js'
+import { createRouter, type Interaction, type Router } from './router.js'
 import type { Authenticated } from './types.js'
 
 export { type Registered, type Registry, registerClient } from './clients.js'
 export type { Accounts, Dependencies } from './context.js'
 export { OAuthError, type OAuthErrorCode } from './errors.js'
 export type { Grants, GrantView } from './grants.js'
+export type { Guard, GuardedRequest, GuardedResponse } from './guard.js'
 export { type KeyStatus, keyStatus } from './key-rotation.js'
 export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys.js'
 export type * from './pages.js'
-export type {
-  Guard,
-  GuardedRequest,
-  GuardedResponse,
-  Interaction,
-  SignInOptions,
-} from './router.js'
+export type { Interaction, SignInOptions } from './router.js'
 export type * from './store.js'
 export type * from './types.js'
 export {

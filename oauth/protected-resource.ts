@@ -11,7 +11,7 @@ export function metadataPath(resource: string): string {
 }
 
 export function metadataUrl(context: Context, resource: string): string {
-  return `${new URL(context.issuer).origin}${metadataPath(resource)}`
+  return `${context.origin}${metadataPath(resource)}`
 }
 
 export function protectedResourceMetadata(context: Context): object {

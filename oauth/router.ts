@@ -1,5 +1,4 @@
 /** HTTP ⇄ the endpoints. The only file here that knows Express. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, {
   type ErrorRequestHandler,
   type Request,
@@ -7,14 +6,14 @@ import express, {
   type Response,
   type Router,
 } from 'express'
-import { authenticate, type VerifiedTokens } from './authenticate.js'
+import type { VerifiedTokens } from './authenticate.js'
 import { parseFormBody, parseJsonBody } from './body.js'
-import type { Answer, Call } from './call.js'
+import type { Answer } from './call.js'
 import type { Context } from './context.js'
-import { currentNonce } from './dpop.js'
 import { type Endpoint, endpointsOf } from './endpoints.js'
 import { OAuthError } from './errors.js'
 import { type Page, pagesOf, type Shown } from './flow.js'
+import { addressOf, callOf, setFields } from './guard.js'
 import type { ConsentPage, ErrorPage, LogoutPage, MessagePage, UserCodePage } from './pages.js'
 import { Parameters, parseForm } from './parameters.js'
 import type { BrowserSession } from './types.js'
@@ -50,21 +49,6 @@ export interface SignInOptions {
   readonly reauthenticate: boolean
   readonly loginHint?: string
 }
-
-/** What a guard needs: Node's request and answer with what Express adds here, so that it runs without Express too. */
-export interface GuardedRequest extends IncomingMessage {
-  readonly originalUrl: string
-  readonly ip?: string | undefined
-}
-export interface GuardedResponse extends ServerResponse {
-  // biome-ignore lint/suspicious/noExplicitAny: as Express has it
-  locals: Record<string, any>
-}
-export type Guard = (
-  request: GuardedRequest,
-  response: GuardedResponse,
-  next: (error?: unknown) => void,
-) => void
 
 const BODY_MAX = '64kb'
 
@@ -108,27 +92,6 @@ export function createRouter(
   pages.use(pageError(interaction))
 
   return express.Router().use(endpoints, pages)
-}
-
-/** Guards a resource server: who is let through is in `response.locals.authenticated`. */
-export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: string): Guard {
-  const audiences = new Set([context.resource])
-  return async (request, response, next) => {
-    try {
-      const call = callOf(context, request, new Parameters([]))
-      const { authenticated, live } = await authenticate(context, tokens, call, {
-        audiences,
-        scope,
-      })
-      response.locals.authenticated = authenticated
-      // The next nonce comes before it is needed (RFC 9449 section 8.2).
-      if (live.claims.cnf !== undefined) response.setHeader('DPoP-Nonce', currentNonce(context))
-      next()
-    } catch (error) {
-      if (error instanceof OAuthError) setFields(response, error.headers)
-      next(error)
-    }
-  }
 }
 
 async function answer(context: Context, endpoint: Endpoint, request: Request): Promise<Answer> {
@@ -202,21 +165,6 @@ function redirect(response: Response, status: 302 | 303, location: string): void
   response.end()
 }
 
-function callOf(context: Context, request: GuardedRequest, parameters: Parameters): Call {
-  return {
-    method: request.method ?? '',
-    url: new URL(context.issuer).origin + request.originalUrl,
-    headers: request.headersDistinct,
-    address: addressOf(request),
-    parameters,
-  }
-}
-
-/** An IPv4 address in the form people know, also on a socket of both families. */
-function addressOf(request: GuardedRequest): string {
-  return request.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
-}
-
 function bytesOf(request: Request): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
 }
@@ -265,10 +213,6 @@ function methodOf(methods: Readonly<Record<string, unknown>>): RequestHandler {
       },
     )
   }
-}
-
-function setFields(response: ServerResponse, headers: Answer['headers'] = {}): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
 }
 
 function send(response: Response, { status, headers, body }: Answer): void {
