@@ -26,8 +26,14 @@ const ONLY_IN: Readonly<Record<string, RegExp>> = {
   express: /^oauth\/router\.ts$|^server\/(?!storage\/|http\/)/,
 }
 
-/** Files beyond 300 lines, each with its reason. */
-const LONG: Readonly<Record<string, string>> = {}
+/** Lines a file may have without a reason. Suites are tables, and longer. */
+const CEILING = { source: 300, suite: 500 } as const
+
+/** Longer files, each with its reason. */
+const LONG: Readonly<Record<string, string>> = {
+  'test/server/storage/contract.ts': 'the whole contract of Storage, a function of its constructor',
+  'test/client/fs/operations.test.ts': 'one case or more for each operation of fuse(4)',
+}
 
 function imports(source: string): string[] {
   const code = source.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
@@ -110,10 +116,11 @@ describe('the architecture', () => {
     }
   })
 
-  it('has no file beyond 300 lines without a reason', async () => {
-    const long = (await sources(root, /\.ts$/)).filter(
-      ([file, text]) => text.trimEnd().split('\n').length > 300 && LONG[file] === undefined,
-    )
+  it('has no file beyond the ceiling without a reason', async () => {
+    const long = (await sources(root, /\.ts$/)).filter(([file, text]) => {
+      const most = file.startsWith('test/') ? CEILING.suite : CEILING.source
+      return text.trimEnd().split('\n').length > most && LONG[file] === undefined
+    })
     expect(long.map(([file]) => file)).to.deep.equal([])
   })
 

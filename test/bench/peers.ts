@@ -91,16 +91,32 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
     ])
     await server.printed(/serve|Serving|started/i)
     const pass = (await run('rclone', ['obscure', 'p'])).trim()
+    const control = `127.0.0.1:${await freePort()}`
     const mount = async (): Promise<void> => {
       await run('rclone', [
         ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${port}`],
         ...['--webdav-user', 'u', '--webdav-pass', pass, '--no-check-certificate'],
         ...['--vfs-cache-mode', 'full', '--vfs-write-back', '0s', ...config],
-        ...['--cache-dir', join(work, 'cache'), '--daemon', '--daemon-wait', '20s'],
+        ...['--cache-dir', join(work, 'cache'), '--daemon', '--daemon-wait', '60s'],
+        ...['--rc', '--rc-no-auth', '--rc-addr', control],
       ])
     }
     await mount()
-    return mounted(directory, mount, () => server.stop(), join(work, 'cache'))
+    /** It uploads after close, and its unmount does not wait. */
+    const uploaded = async (): Promise<void> => {
+      await until(
+        'rclone has uploaded everything',
+        async () => {
+          const stats = await run('rclone', ['rc', '--url', `http://${control}`, 'vfs/stats'])
+          return /"uploadsInProgress": 0,/.test(stats) && /"uploadsQueued": 0\b/.test(stats)
+        },
+        300_000,
+      )
+    }
+    return mounted(directory, mount, () => server.stop(), {
+      stored: uploaded,
+      cache: join(work, 'cache'),
+    })
   },
 }
 
@@ -108,9 +124,10 @@ function mounted(
   directory: string,
   mount: () => Promise<void>,
   stop: () => Promise<void>,
-  cache?: string,
+  late?: { readonly stored: () => Promise<void>; readonly cache: string },
 ): Peer {
   const unmount = async (): Promise<void> => {
+    await late?.stored()
     // some of them are busy for a while after the last close
     await until(
       `${directory} is unmounted`,
@@ -120,7 +137,7 @@ function mounted(
       },
       60_000,
     )
-    if (cache !== undefined) await run('rm', ['-rf', cache])
+    if (late !== undefined) await run('rm', ['-rf', late.cache])
   }
   return {
     directory,
