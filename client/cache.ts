@@ -179,6 +179,11 @@ export class Cache {
     }
   }
 
+  /** A change stream is connected. */
+  get isVouched(): boolean {
+    return this.#vouched
+  }
+
   /** For how long the kernel may keep what it gets now. */
   get timeout(): number {
     return this.#vouched ? VOUCHED_MILLISECONDS : this.#timeout

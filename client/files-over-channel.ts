@@ -3,7 +3,12 @@ import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'
 import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { creation } from './once.js'
-import { RemoteError, type RemoteFiles, type UploadContent } from './remote-files.js'
+import {
+  RemoteError,
+  type RemoteFiles,
+  type UploadContent,
+  type WriteOptions,
+} from './remote-files.js'
 import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
 
 /** Entries of one page: they must not keep others waiting for long. */
@@ -101,19 +106,19 @@ export function filesOverChannels(
     write(ino, parts, options) {
       const [part, ...others] = parts
       const isSmall = part !== undefined && others.length === 0 && part.data.length <= CHANNEL_BYTES
-      if (!isSmall || part.data.length === 0 || options?.durability !== 'process') {
+      if (!isSmall || part.data.length === 0) {
         return first.write(ino, parts, options)
       }
-      const { attributes: changes } = options
+      const changes = options?.attributes === undefined ? {} : { changes: options.attributes }
       return asked(
-        { op: 'write', ino, offset: part.offset, ...(changes === undefined ? {} : { changes }) },
+        { op: 'write', ino, offset: part.offset, ...changes, ...durable(options?.durability) },
         part.data,
         (reply) => requests.seen(attributes(reply)),
         (files) => files.write(ino, parts, options),
       )
     },
     async put(directory, name, content, options) {
-      if (content.size > CHANNEL_BYTES || options.durability !== 'process') {
+      if (content.size > CHANNEL_BYTES) {
         return first.put(directory, name, content, options)
       }
       const made = options.mode === 'create' ? creation(options.attributes) : options.attributes
@@ -124,6 +129,7 @@ export function filesOverChannels(
           place: place(directory, name),
           mode: options.mode,
           attributes: { ...made, ...number },
+          ...durable(options.durability),
         },
         await whole(content),
         named(directory, name),
@@ -176,6 +182,13 @@ export function filesOverChannels(
         (reply) => requests.seen(attributes(reply)),
         (files) => files.setAttributes(ino, changes),
       ),
+    sync: (ino) =>
+      asked(
+        { op: 'stat', ino, durability: 'power' },
+        undefined,
+        () => {},
+        (files) => files.sync(ino),
+      ),
     getXattr: (ino, name) =>
       asked(
         { op: 'getXattr', ino, name },
@@ -191,6 +204,11 @@ export function filesOverChannels(
         (files) => files.listXattrs(ino),
       ),
   }
+}
+
+/** Without being told, a server answers once it is durable. */
+function durable(durability: WriteOptions['durability'] = 'power'): { durability?: 'power' } {
+  return durability === 'power' ? { durability } : {}
 }
 
 async function whole(content: UploadContent): Promise<Buffer> {

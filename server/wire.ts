@@ -192,6 +192,8 @@ export type WireOperation = (
 ) & {
   /** If this fails, what follows is not done (its answers are `skipped`). */
   stopOnError?: boolean
+  /** The answer waits until this operation, and all there is of the inode's content, survives loss of power. */
+  durability?: 'power'
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
-import type { RemoteFiles, UploadContent } from '../remote-files.js'
+import type { RemoteFiles, UploadContent, WriteOptions } from '../remote-files.js'
 import { isTime } from './time.js'
 
 /** A new file that the server has not heard of yet. */
@@ -16,14 +16,14 @@ export function bear(
   files: RemoteFiles,
   { directory, name, attributes: planned }: Birth,
   pieces: readonly Buffer[],
-  changes: WireAttributeChanges,
+  { changes, durability }: { changes: WireAttributeChanges } & Pick<WriteOptions, 'durability'>,
 ): Promise<WireAttributes> {
   const { mode, uid, gid } = { ...planned, ...changes }
   const { atime, mtime } = changes
   const times = { ...(isTime(atime) ? { atime } : {}), ...(isTime(mtime) ? { mtime } : {}) }
   return files.put(directory, name, upload(pieces), {
     mode: 'create',
-    durability: 'process',
+    durability,
     attributes: { mode, uid, gid, ...times },
     ino: planned.ino,
   })

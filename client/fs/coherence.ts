@@ -103,7 +103,8 @@ export class Coherence {
     const node = nodes.of(directory)
     if (node === undefined) return
     this.#kernel.invalidateEntry(node.id, name)
-    this.#kernel.invalidateInode(node.id, -1, 0)
+    // With its attributes goes the listing that the kernel keeps.
+    this.#kernel.invalidateInode(node.id, 0, 0)
   }
 
   #attributes(ino: number): void {
@@ -127,7 +128,11 @@ export class Coherence {
       const node = nodes.of(directory)
       if (node !== undefined) this.#kernel.invalidateEntry(node.id, name)
     }
-    for (const node of nodes.all()) this.#kernel.invalidateInode(node.id, -1, 0)
+    for (const node of nodes.all()) {
+      // Pages of files are checked when they are opened; a directory's listing is not.
+      const isDirectory = cache.lastAttributes(node.ino)?.type !== 'file'
+      this.#kernel.invalidateInode(node.id, isDirectory ? 0 : -1, 0)
+    }
     cache.forgetVouched()
   }
 }

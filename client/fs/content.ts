@@ -1,6 +1,6 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
-import type { RemoteFiles, RemotePart } from '../remote-files.js'
+import type { RemoteFiles, RemotePart, WriteOptions } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { Budget } from './budget.js'
@@ -25,6 +25,8 @@ export interface ContentMount {
   /** Memory is short: others send what they hold. */
   relieve(): Promise<void>
 }
+
+type Durability = WriteOptions['durability']
 
 /** One request carries this much of a long file. */
 const PART_BYTES = 4 << 20
@@ -56,6 +58,7 @@ export class Content {
   /** What failed in the background. */
   #error: unknown
   #turn: Promise<void> = Promise.resolve()
+  #lastDurability: Durability = 'process'
   /** When the oldest unsent change came. */
   #since: number | undefined
 
@@ -162,7 +165,16 @@ export class Content {
 
   /** Resolves once everything written before is on the server; rejects with the server's refusal. */
   flush(): Promise<void> {
-    return this.#exclusive(() => this.#send())
+    return this.#exclusive(() => this.#send('process'))
+  }
+
+  /** fsync(2): resolves once it is on the server's disk. */
+  sync(): Promise<void> {
+    return this.#exclusive(async () => {
+      const isLast = await this.#send('power')
+      if (isLast === 'durable') return
+      await this.#mount.files.sync(this.#node.ino)
+    })
   }
 
   /** Gives up what is not sent. */
@@ -202,32 +214,36 @@ export class Content {
     this.#versions.start(base.version)
   }
 
-  #exclusive(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work)
+  #exclusive(work: () => Promise<unknown>): Promise<void> {
+    const turn = this.#turn.then(work).then(() => {})
     this.#turn = turn.catch(() => {})
     return turn
   }
 
-  async #send(): Promise<void> {
+  /** @returns `durable` if with the last request everything became as durable as was asked for */
+  async #send(durability: Durability): Promise<'sent' | 'durable'> {
     this.#error = undefined
+    let last: 'sent' | 'durable' = 'sent'
     for (;;) {
-      if (this.#birth !== undefined) await this.#beBorn(this.#birth)
-      else if (this.#isCut) await this.#sendCut()
-      else if (!this.#unsent.hasSentAll) await this.#sendNext()
+      if (this.#birth !== undefined) await this.#beBorn(this.#birth, durability)
+      else if (this.#isCut) await this.#sendCut(durability)
+      else if (!this.#unsent.hasSentAll) await this.#sendNext(durability)
       else if (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
       else if (!this.#isSent) await this.#sendAttributes()
       else break
+      last = durability === 'power' && this.#lastDurability === 'power' ? 'durable' : 'sent'
       this.#throwError()
     }
     this.#since = undefined
+    return last
   }
 
   /** Sends the next part; the last one waits for the others and carries the attributes. */
-  async #sendNext(): Promise<void> {
+  async #sendNext(durability: Durability): Promise<void> {
     if (this.#inFlight.size >= IN_FLIGHT) await Promise.race(this.#inFlight)
     const batch = this.#unsent.take('all', PART_BYTES)
     if (!isEmptyBatch(batch) && !this.#unsent.hasSentAll) {
-      void this.#launch(batch, {})
+      void this.#launch(batch, {}, 'process')
       return
     }
     try {
@@ -236,11 +252,11 @@ export class Content {
       this.#unsent.putBack(batch)
       throw error
     }
-    if (!isEmptyBatch(batch)) await this.#launch(batch, this.#takeChanges())
+    if (!isEmptyBatch(batch)) await this.#launch(batch, this.#takeChanges(), durability)
   }
 
   /** Content of a file that was cut: one request if nothing is missing between its pieces. */
-  async #sendCut(): Promise<void> {
+  async #sendCut(durability: Durability): Promise<void> {
     await Promise.all(this.#inFlight)
     const size = this.#size
     if (
@@ -250,18 +266,20 @@ export class Content {
       !this.#unsent.isAllOf(size)
     ) {
       const attributes = await this.#mount.files.setAttributes(this.#node.ino, { size: 0 })
+      this.#lastDurability = 'process'
       this.#isCut = false
       this.#confirm(attributes, 1)
       return
     }
     const batch = this.#unsent.take('all', Number.POSITIVE_INFINITY)
-    await this.#launch(batch, { ...this.#takeChanges(), size })
+    await this.#launch(batch, { ...this.#takeChanges(), size }, durability)
     this.#isCut = false
     if (!this.#isDirty) this.#size = this.#base.size
   }
 
   async #sendAttributes(): Promise<void> {
     const changes = this.#takeChanges()
+    this.#lastDurability = 'process'
     try {
       this.#confirm(await this.#mount.files.setAttributes(this.#node.ino, changes), 0)
     } catch (error) {
@@ -271,7 +289,7 @@ export class Content {
   }
 
   /** A new file: whole if it is short, or else empty, and its bytes as those of any long file. */
-  async #beBorn(birth: Birth): Promise<void> {
+  async #beBorn(birth: Birth, durability: Durability): Promise<void> {
     const isWhole = this.#size <= PART_BYTES && this.#unsent.isAllOf(this.#size)
     const room = isWhole ? Number.POSITIVE_INFINITY : 0
     const batch = this.#unsent.take('all', room)
@@ -279,7 +297,8 @@ export class Content {
     const blocks = [...batch.written, ...batch.appended]
     const pieces = blocks.flatMap((block) => block.pieces().map(({ data }) => data))
     try {
-      const made = await bear(this.#mount.files, birth, pieces, changes)
+      const made = await bear(this.#mount.files, birth, pieces, { changes, durability })
+      this.#lastDurability = durability
       this.#unsent.arrived(batch)
       this.#node.pages = made.version
       this.#isBorn(birth, made)
@@ -318,7 +337,7 @@ export class Content {
     while (this.#inFlight.size < IN_FLIGHT && this.#unsent.waitingBytes >= PUMP_BYTES) {
       const batch = this.#unsent.take('full blocks', PART_BYTES)
       if (isEmptyBatch(batch)) return
-      this.#inBackground(this.#launch(batch, {}))
+      this.#inBackground(this.#launch(batch, {}, 'process'))
     }
   }
 
@@ -334,22 +353,29 @@ export class Content {
     if (this.#mount.budget.isExceeded) await this.#mount.relieve()
   }
 
-  #launch(batch: Batch, changes: WireAttributeChanges): Promise<void> {
-    const work = this.#transmit(batch, changes).finally(() => this.#inFlight.delete(work))
+  #launch(batch: Batch, changes: WireAttributeChanges, durability: Durability): Promise<void> {
+    const work = this.#transmit(batch, changes, durability).finally(() =>
+      this.#inFlight.delete(work),
+    )
     this.#inFlight.add(work)
     this.#inBackground(work)
     return work
   }
 
-  async #transmit(batch: Batch, changes: WireAttributeChanges): Promise<void> {
+  async #transmit(
+    batch: Batch,
+    changes: WireAttributeChanges,
+    durability: Durability,
+  ): Promise<void> {
     const parts: RemotePart[] = batch.written.flatMap((block) => block.pieces())
     for (const { data } of batch.appended.flatMap((block) => block.pieces())) {
       parts.push({ offset: 'append', data })
     }
     try {
-      const options = { durability: 'process', ...withBytes(changes) } as const
+      const options = { durability, ...withBytes(changes) }
       const attributes = await this.#mount.files.write(this.#node.ino, parts, options)
       this.#unsent.arrived(batch)
+      this.#lastDurability = durability
       this.#confirm(attributes, 1, 1)
     } catch (error) {
       this.#unsent.putBack(batch)

@@ -19,7 +19,8 @@ export interface OpenFile {
 
 export interface OpenDirectory {
   readonly directory: number
-  listing: Listing
+  /** Begun with the first entry that is read. */
+  listing: Listing | undefined
 }
 
 /** What is open, by the number the kernel knows it by. */

@@ -9,28 +9,30 @@ export interface Listed {
   readonly attributes: WireAttributes | undefined
 }
 
+export interface ListingHooks {
+  /** Each entry as it comes. */
+  observe(attributes: WireAttributes): void
+  /** All entries are here; not told when they were known from the start. */
+  completed?(): void
+}
+
 /** A directory as it was when somebody began to read it, fetched page by page as far as they read; each page feeds the cache. */
 export class Listing {
   readonly #files: RemoteFiles
   readonly #cache: Cache
   readonly #directory: number
-  readonly #observe: (attributes: WireAttributes) => void
+  readonly #hooks: ListingHooks
   readonly #ticket: number
   #entries: Listed[] = []
   #pages: AsyncIterator<readonly WireEntry[]> | undefined
   #isComplete = false
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(
-    files: RemoteFiles,
-    cache: Cache,
-    directory: number,
-    observe: (attributes: WireAttributes) => void,
-  ) {
+  constructor(files: RemoteFiles, cache: Cache, directory: number, hooks: ListingHooks) {
     this.#files = files
     this.#cache = cache
     this.#directory = directory
-    this.#observe = observe
+    this.#hooks = hooks
     this.#ticket = cache.ticket()
     const known = cache.allNames(directory)
     if (known === undefined) return
@@ -48,6 +50,8 @@ export class Listing {
   /** Up to `count` entries from an index on; none at the end. */
   async from(index: number, count: number): Promise<readonly Listed[]> {
     while (!this.#isComplete && this.#entries.length <= index) await this.next()
+    // One page ahead; for most directories that is only to learn that there is no more.
+    if (this.#entries.length < index + 2 * count) this.next().catch(() => {})
     return this.#entries.slice(index, index + count)
   }
 
@@ -76,10 +80,11 @@ export class Listing {
     if (page.done === true) {
       this.#isComplete = true
       cache.learnComplete(this.#directory, this.#entries.length, this.#ticket)
+      this.#hooks.completed?.()
       return
     }
     for (const entry of page.value) {
-      this.#observe(entry)
+      this.#hooks.observe(entry)
       cache.learn(entry, ticket)
       cache.learnName(this.#directory, entry.name, entry.ino, ticket)
       this.#entries.push({ name: entry.name, ino: entry.ino, attributes: entry })

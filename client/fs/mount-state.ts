@@ -8,6 +8,7 @@ import type { Birth } from './birth.js'
 import { Budget } from './budget.js'
 import { Coherence } from './coherence.js'
 import { Contents } from './contents.js'
+import { ListingsAhead } from './listings-ahead.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
 import { OpenFiles } from './open-files.js'
@@ -32,6 +33,7 @@ export class MountState {
   readonly contents: Contents
   readonly open: OpenFiles
   readonly small: SmallFiles
+  readonly listings: ListingsAhead
   readonly names: Names
   readonly numbers: ReservedNumbers
   readonly log: (message: string, error?: unknown) => void
@@ -68,6 +70,7 @@ export class MountState {
     this.names = new Names({ files, cache, nodes, unborn, view, observe }, now)
     const budget = new Budget(readBytes)
     this.small = new SmallFiles({ files, cache, nodes, budget })
+    this.listings = new ListingsAhead({ files, cache, nodes, observe })
     const { contents, small } = this
     this.open = new OpenFiles({ files, cache, contents, small, budget, observe, log })
   }

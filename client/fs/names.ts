@@ -176,7 +176,7 @@ export class Names {
   /** @returns whether all names are known now */
   async #list(directory: number): Promise<boolean> {
     const { files, cache, observe } = this.#mount
-    const listing = new Listing(files, cache, directory, observe)
+    const listing = new Listing(files, cache, directory, { observe })
     try {
       for (let pages = 0; !listing.isComplete && pages < 3; pages++) {
         await listing.next()

@@ -136,12 +136,12 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     entryBytes: number,
   ): Promise<{ entries: readonly Listed[]; first: number }> {
     const directory = directories.get(handle)
-    if (offset === 0) directory.listing = await listing(directory.directory)
+    if (offset === 0 || directory.listing === undefined) {
+      directory.listing = await listing(directory.directory)
+    }
     const first = Math.max(0, offset - DOTS)
     const most = Math.max(1, Math.floor(size / (entryBytes + 8)))
     const entries = await byNumberOnly(directory.listing.from(first, most))
-    if (directory.listing.isComplete && entries.length > 0)
-      state.small.isListed(directory.directory)
     return { entries, first }
   }
 
@@ -150,7 +150,19 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     await state.unborn
       .sendAll(directory)
       .catch((error) => log('a new file could not be sent', error))
-    return new Listing(files, cache, directory, (attributes) => state.observe(attributes))
+    await state.listings.arrival(directory)
+    const listing = new Listing(files, cache, directory, {
+      observe: (attributes) => state.observe(attributes),
+      completed: () => isListed(directory),
+    })
+    if (listing.isComplete) isListed(directory)
+    return listing
+  }
+
+  /** Who lists a directory goes on to what is in it. */
+  function isListed(directory: number): void {
+    state.listings.isListed(directory)
+    state.small.isListed(directory)
   }
 
   const dots = (node: Node, offset: number): FuseDirectoryEntry[] =>
@@ -250,8 +262,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     release: (_, handle) => open.release(handle),
     async fsync(node, _, __, context) {
       const content = nodes.get(node)?.content
-      if (content !== undefined) await unlessInterrupted(content.flush(), context)
-      await unlessInterrupted(byNumberOnly(files.sync(ino(node))), context)
+      const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
+      await unlessInterrupted(byNumberOnly(synced), context)
     },
     async fallocate(node, _, offset, length, mode) {
       const { size } = await attributesOf(node)
@@ -262,9 +274,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
 
     async opendir(node) {
       const directory = ino(node)
-      const empty = new Listing(files, cache, directory, (attributes) => state.observe(attributes))
-      const handle = directories.add({ directory, listing: empty })
-      return { handle, keepCache: false, directIo: false }
+      const handle = directories.add({ directory, listing: undefined })
+      return { handle, keepCache: cache.isVouched, directIo: false }
     },
     async readdir(node, handle, offset, size) {
       const { entries, first } = await listed(handle, offset, size, DIRENT_BYTES)

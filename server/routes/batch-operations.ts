@@ -162,7 +162,14 @@ function operation<Shape extends z.ZodRawShape>(
   const schema = z.strictObject(shape)
   return {
     access,
-    run: async ({ op: _op, stopOnError: _stop, length: _length, ...fields }, context) => {
+    run: async (header, context) => {
+      const {
+        op: _op,
+        stopOnError: _stop,
+        durability: _durability,
+        length: _length,
+        ...fields
+      } = header
       const answer = await run(context, validated(fields, schema))
       if ('header' in answer) return answer
       return { header: { outcome: 'done', attributes: wireAttributes(answer) } }

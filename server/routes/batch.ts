@@ -56,24 +56,30 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
 
 /** @throws FrameError when the content is cut off */
 async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
-  const { tree, origin, mayWrite } = exchange
+  const { tree, storage, origin, mayWrite } = exchange
   try {
     const operation = operationOf(frame.header.op)
     if (operation.access === 'write' && !mayWrite) {
       throw new FileError('EACCES', 'this needs the scope file.write')
     }
-    return await operation.run(frame.header, {
+    const answer = await operation.run(frame.header, {
       tree,
       origin,
       content: frame.content,
       length: frame.length,
     })
+    if (frame.header.durability === 'power') await storage.durable(inoOf(answer))
+    return answer
   } catch (error) {
     if (error instanceof FileError || error instanceof PreconditionFailed) {
       return failure('failed', error)
     }
     throw error
   }
+}
+
+function inoOf({ header }: Answer): number | undefined {
+  return header.outcome === 'done' ? header.attributes?.ino : undefined
 }
 
 function operationOf(op: unknown): Operation {

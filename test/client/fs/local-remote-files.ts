@@ -4,6 +4,7 @@ import {
   type RemoteNewAttributes,
   type RemoteNews,
   type RemotePart,
+  type WriteOptions,
 } from '../../../client/remote-files.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
 import { wireAttributes, wireEntry, wireTotals } from '../../../server/routes/attributes.js'
@@ -84,7 +85,7 @@ export function localRemoteFiles(
         }
       }),
     write: (ino, parts, options) =>
-      asked('write', ino, async () =>
+      asked('write', `${ino}${durable(options)}`, async () =>
         wireAttributes(
           await tree.write(
             ino,
@@ -96,7 +97,7 @@ export function localRemoteFiles(
         ),
       ),
     put: (directory, name, content, options) =>
-      asked('put', name, async () => {
+      asked('put', `${name}${durable(options)}`, async () => {
         const upload = await tree.upload({ size: content.size })
         await upload.write(content.open())
         const attributes = newAttributes(options.attributes)
@@ -183,6 +184,10 @@ export function localRemoteFiles(
     },
   }
   return { files, requests, fault }
+}
+
+function durable(options: WriteOptions | undefined): string {
+  return options?.durability === 'process' ? '' : ' durably'
 }
 
 function writePart({ offset, data }: RemotePart): WritePart {

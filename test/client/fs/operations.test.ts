@@ -220,7 +220,7 @@ describe('the mount file system', () => {
       await fs.write(file.node, file.handle, 0, Buffer.from('x'), caller)
       requests.clear()
       await fs.fsync(file.node, file.handle, false, caller)
-      expect(requests.made).to.deep.equal(['put f', `sync ${file.attributes.ino}`])
+      expect(requests.made).to.deep.equal(['put f durably'])
     })
 
     it('after a truncation shows zeros where the old content was', async () => {
@@ -357,6 +357,30 @@ describe('the mount file system', () => {
       }
       expect((await here.calls.lookup(d, 'absent')).node).to.equal(0)
       expect(requests.made).to.have.lengthOf(1)
+    })
+
+    it('of a tree is listed ahead of a walk, each directory once', async () => {
+      const { fs } = there
+      const make = async (parent: number, name: string) =>
+        (await fs.mkdir(parent, name, 0o755, caller)).node
+      const top = await make(ROOT, 'top')
+      for (const name of ['a', 'b', 'c']) {
+        const below = await make(top, name)
+        for (const leaf of ['x', 'y', 'z']) await make(below, leaf)
+      }
+      const { calls, requests } = here
+      let waited = 0
+      const walk = async (node: number): Promise<void> => {
+        requests.clear()
+        const names = await calls.list(node)
+        if (requests.made.includes(`list ${node}`)) waited += 1
+        total += requests.count('list')
+        for (const name of names) await walk((await calls.lookup(node, name)).node)
+      }
+      let total = 0
+      await walk((await calls.lookup(ROOT, 'top')).node)
+      expect(waited).to.be.at.most(4)
+      expect(total).to.be.at.most(13)
     })
 
     it('is fetched by listing once several names of a directory are asked for', async () => {
