@@ -55,5 +55,10 @@ export function requireFile(row: InodeRow): void {
 function used(engine: Engine, ino: number): void {
   const kept = engine.sql.kept.get(ino)
   const now = seconds(engine.clock)
-  if (kept !== undefined && kept.used + USE_RESOLUTION < now) engine.sql.touchKept.run(now, ino)
+  if (kept === undefined || kept.used + USE_RESOLUTION >= now) return
+  try {
+    engine.sql.touchKept.run(now, ino)
+  } catch {
+    // On a full disk reading goes on; the use is noted by the next.
+  }
 }

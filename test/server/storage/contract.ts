@@ -77,19 +77,40 @@ export function contract(name: string, open: () => Promise<Subject>): void {
           ],
           ['setAttributes', () => eve.setAttributes(mine.ino, { mode: 0 }, overwrite, NOBODY)],
           ['truncate', () => eve.setAttributes(mine.ino, { size: 0 }, overwrite, NOBODY)],
-          ['link', () => eve.link(mine.ino, spot, NOBODY)],
+          ['link', () => eve.link(mine.ino, { ...spot, name: fileName('y') }, NOBODY)],
           ['make', () => eve.make(inside, { type: 'file' }, NEW, NOBODY)],
           ['upload', () => put(eve, inside, 'x')],
           ['upload by number', () => put(eve, mine.ino, 'x')],
           ['remove', () => eve.remove(inside, UNLINK, NOBODY)],
           ['rename', () => eve.rename(inside, spot, REPLACE, NOBODY)],
-          ['copy', () => eve.copy(mine.ino, spot, { deep: true, precondition: overwrite }, NOBODY)],
+          [
+            'copy',
+            () =>
+              eve.copy(
+                mine.ino,
+                { ...spot, name: fileName('z') },
+                { deep: true, precondition: overwrite },
+                NOBODY,
+              ),
+          ],
           ['release', () => eve.release(mine.ino)],
           ['getXattr', () => eve.getXattr(mine.ino, 'user.a')],
           ['listXattrs', () => eve.listXattrs(mine.ino)],
           ['setXattr', () => eve.setXattr(mine.ino, 'user.a', bytes(''), 'either', NOBODY)],
           ['removeXattr', () => eve.removeXattr(mine.ino, 'user.a', NOBODY)],
         ]
+        const own = await put(eve, spot, 'own')
+        const how = { deep: true, precondition: overwrite }
+        attempts.push(
+          ['rename into', () => eve.rename(spot, inside, REPLACE, NOBODY)],
+          [
+            'rename over',
+            () => eve.rename(spot, { ...spot, directory: tree.root }, REPLACE, NOBODY),
+          ],
+          ['link into', () => eve.link(own.ino, inside, NOBODY)],
+          ['copy into', () => eve.copy(own.ino, inside, how, NOBODY)],
+          ['parent of a root', () => eve.parent(tree.root)],
+        )
         for (const [what, attempt] of attempts) await refused('ENOENT', attempt(), what)
         await tree.remove(at('mine'), UNLINK, NOBODY)
         await refused('ENOENT', eve.stat(mine.ino), 'stat of a foreign inode that is gone')

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { contentPath } from '../../../server/storage/content-path.js'
@@ -287,6 +287,31 @@ describe('Storage.durable (group commit)', () => {
       await subject.close()
     }
   })
+})
+
+describe('the write-ahead log', () => {
+  it('is written back in a thread of its own', async () => {
+    const subject = await temporaryStorage()
+    try {
+      const tree = await subject.storage.tree('ann')
+      const { ino } = await put(tree, at(tree, 'f'), 'x')
+      const file = join(subject.directory, 'coffer.db')
+      const pages = () => Number(subject.database.pragma('page_count', { simple: true }))
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      for (let count = 0; count < 300; count += 1) {
+        const name = at(tree, `${'n'.repeat(200)}${count}`)
+        await tree.make(name, { type: 'fifo' }, attributes, {})
+      }
+      // Its own connection would do it only after 32,768 pages.
+      const page = Number(subject.database.pragma('page_size', { simple: true }))
+      while ((await stat(file)).size < (pages() - 20) * page) {
+        await tree.setAttributes(ino, { mtime: 'now' }, overwrite, {})
+      }
+      expect(pages()).to.be.below(30_000)
+    } finally {
+      await subject.close()
+    }
+  }).timeout(30_000)
 })
 
 describe('fsck', () => {
