@@ -76,7 +76,8 @@ export function httpClient(options: ClientOptions): Client {
     async duplex(exchange, isWaiting) {
       const { credentials, silenceMilliseconds = SILENCE_MILLISECONDS } = options
       if (credentials === undefined) throw new ExchangeError('unreachable', 'nobody is logged in')
-      return duplex(agent, exchange, credentials, { milliseconds: silenceMilliseconds, isWaiting })
+      const silence = { milliseconds: silenceMilliseconds, isWaiting, lost: forgetIdle }
+      return duplex(agent, exchange, credentials, silence)
     },
     send: (exchange) => sendOnce(client, exchange, options.credentials),
     forgetIdle,

@@ -19,7 +19,12 @@ export async function duplex(
   agent: Agent,
   exchange: Pick<Exchange, 'method' | 'url' | 'headers'>,
   credentials: Credentials,
-  silence: { readonly milliseconds: number; readonly isWaiting: () => boolean },
+  silence: {
+    readonly milliseconds: number
+    readonly isWaiting: () => boolean
+    /** Other connections may be dead as well. */
+    readonly lost: () => void
+  },
 ): Promise<Duplex> {
   const asked: Exchange = { ...exchange, limit: 0 }
   const carried = await credentials.headers(asked)
@@ -27,7 +32,9 @@ export async function duplex(
   const outgoing = request(url, { method, agent, headers: { ...exchange.headers, ...carried } })
   outgoing.setNoDelay(true)
   outgoing.setTimeout(silence.milliseconds, () => {
-    if (silence.isWaiting()) outgoing.destroy(new Error('the connection fell silent'))
+    if (!silence.isWaiting()) return
+    silence.lost()
+    outgoing.destroy(new Error('the connection fell silent'))
   })
   const incoming = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once('response', resolve)

@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import { type Machine, type Mount, machine } from '../support/mount.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { type Network, network, type Weather } from './tcp-proxy.js'
+
+/** Away from the range that others choose ports from. */
+const SERVER_PORT = 27_100
+
+describe('a mount on a bad network', () => {
+  let net: Network
+  let server: TestServer
+  let home: Machine
+  let mount: Mount
+
+  before(async function () {
+    this.timeout(120_000)
+    net = await network(() => SERVER_PORT)
+    server = await startServer({
+      env: { COFFER_PORT: String(SERVER_PORT), COFFER_ISSUER: `https://localhost:${net.port}` },
+    })
+    home = await machine(server)
+    mount = await home.mount()
+  })
+  after(async () => {
+    net?.become('pass')
+    await mount?.unmount()
+    await home?.remove()
+    await net?.close()
+    await server?.remove()
+  })
+
+  /** Writes files of all sizes, changes the weather meanwhile, and compares every byte. */
+  async function copies(folder: string, change: () => Promise<void>): Promise<void> {
+    const directory = join(mount.directory, folder)
+    await mkdir(directory)
+    const sizes = [0, 1, 4_096, 100_000, 3_000_000, 7, 65_536, 1_000_000, 12, 500_000]
+    const files = sizes.map((size, number): [string, Buffer] => [`f${number}`, randomBytes(size)])
+    const changing = change()
+    for (const [name, content] of files) {
+      await writeFile(join(directory, name), content)
+      await delay(100)
+    }
+    await changing
+    for (const [name, content] of files) {
+      expect((await readFile(join(directory, name))).equals(content), name).to.equal(true)
+    }
+  }
+
+  async function weather(...changes: [Weather, number][]): Promise<void> {
+    for (const [kind, milliseconds] of changes) {
+      net.become(kind)
+      await delay(milliseconds)
+    }
+    net.become('pass')
+  }
+
+  it('copies through connections that break again and again', async function () {
+    this.timeout(120_000)
+    await copies('reset', async () => {
+      for (let count = 0; count < 8; count++) {
+        await delay(150)
+        net.reset()
+      }
+    })
+  })
+
+  it('copies while the network comes and goes', async function () {
+    this.timeout(120_000)
+    await copies('gone', () =>
+      weather(['pass', 200], ['gone', 2_000], ['pass', 300], ['gone', 1_000]),
+    )
+  })
+
+  it('copies over a slow line', async function () {
+    this.timeout(120_000)
+    await copies('slow', () => weather(['slow', 4_000]))
+  })
+
+  it('wakes up after connections fell silent', async function () {
+    this.timeout(180_000)
+    await copies('frozen', async () => {
+      await delay(300)
+      net.become('frozen')
+      await delay(3_000)
+      // What was under way is lost for good; only new connections work.
+      net.reset()
+      net.become('pass')
+    })
+  })
+
+  it('gives up connections that nothing comes through any more', async function () {
+    this.timeout(180_000)
+    await writeFile(join(mount.directory, 'kept'), 'x')
+    net.forget()
+    const begun = performance.now()
+    await copies('forgotten', async () => {})
+    expect(performance.now() - begun).to.be.lessThan(60_000)
+  })
+
+  it('says EIO in bounded time when nothing comes back, and recovers', async function () {
+    this.timeout(180_000)
+    net.become('gone')
+    const begun = performance.now()
+    const error: unknown = await writeFile(join(mount.directory, 'lost'), 'x').catch(
+      (caught: unknown) => caught,
+    )
+    expect(error).to.have.property('code', 'EIO')
+    expect(performance.now() - begun).to.be.lessThan(100_000)
+    net.become('pass')
+    await writeFile(join(mount.directory, 'found'), 'x')
+    expect(await readFile(join(mount.directory, 'found'), 'utf8')).to.equal('x')
+  })
+})

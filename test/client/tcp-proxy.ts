@@ -1,0 +1,81 @@
+import type { AddressInfo } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+
+/**
+ * A network that can break: `pass` lets bytes through, `frozen` holds them without closing anything (a half-open connection, a
+ * laptop asleep), `gone` refuses new connections and breaks the old ones, `slow` lets 256 KiB a second through.
+ */
+export type Weather = 'pass' | 'frozen' | 'gone' | 'slow'
+
+export interface Network {
+  readonly port: number
+  become(weather: Weather): void
+  /** Breaks every connection there is, once. */
+  reset(): void
+  /** Nothing passes any more through the connections there are; new ones work. As after a laptop's sleep behind a NAT. */
+  forget(): void
+  close(): Promise<void>
+}
+
+const TICK_MILLISECONDS = 25
+const SLOW_BYTES = (256 * 1024 * TICK_MILLISECONDS) / 1000
+
+export async function network(target: () => number): Promise<Network> {
+  let weather: Weather = 'pass'
+  const links = new Set<[near: Socket, far: Socket]>()
+  const forgotten = new Set<Socket>()
+
+  const server = createServer((near) => {
+    if (weather === 'gone') return near.resetAndDestroy()
+    const far = connect(target(), '127.0.0.1')
+    const link: [Socket, Socket] = [near, far]
+    links.add(link)
+    for (const [from, to] of [link, [far, near] as const]) {
+      from.on('data', (data: Buffer) => {
+        to.write(data)
+        if (weather === 'frozen') from.pause()
+        if (weather !== 'slow') return
+        from.pause()
+        setTimeout(
+          () => weather !== 'frozen' && from.resume(),
+          (data.length / SLOW_BYTES) * TICK_MILLISECONDS,
+        )
+      })
+      from.on('error', () => {})
+      from.on('close', () => {
+        links.delete(link)
+        to.destroy()
+      })
+    }
+    if (weather === 'frozen') for (const socket of link) socket.pause()
+    return undefined
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+
+  const reset = (): void => {
+    for (const link of links) for (const socket of link) socket.resetAndDestroy()
+  }
+  return {
+    forget() {
+      for (const link of links) {
+        for (const socket of link) forgotten.add(socket.removeAllListeners('data').pause())
+      }
+      links.clear()
+    },
+    port: (server.address() as AddressInfo).port,
+    become(next) {
+      weather = next
+      if (next === 'gone') reset()
+      for (const link of links) {
+        for (const socket of link) next === 'frozen' ? socket.pause() : socket.resume()
+      }
+    },
+    reset,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        reset()
+        for (const socket of forgotten) socket.destroy()
+      }),
+  }
+}
