@@ -79,7 +79,7 @@ async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
       const chunks = available(request)
       if (chunks.length > 0) yield Buffer.concat(chunks)
       else if (request.readableEnded) return
-      else if (request.destroyed) throw request.errored ?? new Error('the connection was closed')
+      else if (request.destroyed) throw request.errored ?? closed()
       else {
         await new Promise<void>((resolve) => {
           wake = resolve
@@ -89,6 +89,10 @@ async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
   } finally {
     for (const event of events) request.off(event, awaken)
   }
+}
+
+function closed(): Error {
+  return Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })
 }
 
 function available(request: IncomingMessage): Buffer[] {
@@ -126,9 +130,12 @@ export function dropRest(request: IncomingMessage, response: ServerResponse): vo
   // begun to be read, so that Node does not drop it by itself, which would have no end
   request.read(0)
   let dropped = 0
-  const giveUp = () => request.socket.destroy()
+  const giveUp = () => {
+    // once all has come the connection belongs to the next request
+    if (!request.complete) request.socket.destroy()
+  }
   const timer = setTimeout(giveUp, LINGER_MILLISECONDS).unref()
-  request.once('close', () => clearTimeout(timer))
+  for (const event of ['end', 'close']) request.once(event, () => clearTimeout(timer))
   request.on('data', (chunk: Buffer) => {
     dropped += chunk.length
     if (dropped > LINGER_BYTES) giveUp()
