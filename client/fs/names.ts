@@ -2,7 +2,7 @@ import type { WireAttributes } from '../../server/wire.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { FuseEntry } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import { hasCode, refusal } from './answer.js'
 import { Listing } from './listing.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Unborn } from './unborn.js'
@@ -22,6 +22,8 @@ export interface Place {
   readonly name: string
 }
 
+/** limits.h; a complete listing must not answer ENOENT to what can never be in it. */
+const NAME_MAX = 255
 /** Whoever looks up so many unknown names of one directory within the timeout is better served by the whole listing. */
 const MISSES = 3
 /** Directories longer than this are not listed for a few names. */
@@ -44,6 +46,8 @@ export class Names {
 
   async lookup(place: Place): Promise<FuseEntry> {
     const { unborn, view } = this.#mount
+    if (Buffer.byteLength(place.name) > NAME_MAX)
+      throw refusal('ENAMETOOLONG', `a name has at most ${NAME_MAX} bytes`)
     const known = this.#fromCache(place)
     if (known !== undefined) return known
     if (this.#isOften(place.directory) && (await this.#list(place.directory))) {
