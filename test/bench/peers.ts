@@ -93,13 +93,13 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
     const pass = (await run('rclone', ['obscure', 'p'])).trim()
     const control = `127.0.0.1:${await freePort()}`
     const mount = async (): Promise<void> => {
-      await run('rclone', [
+      start('rclone', [
         ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${port}`],
         ...['--webdav-user', 'u', '--webdav-pass', pass, '--no-check-certificate'],
         ...['--vfs-cache-mode', 'full', '--vfs-write-back', '0s', ...config],
-        ...['--cache-dir', join(work, 'cache'), '--daemon', '--daemon-wait', '60s'],
-        ...['--rc', '--rc-no-auth', '--rc-addr', control],
+        ...['--cache-dir', join(work, 'cache'), '--rc', '--rc-no-auth', '--rc-addr', control],
       ])
+      await until('rclone has mounted', () => isMounted(directory), 60_000)
     }
     await mount()
     /** It uploads after close, and its unmount does not wait. */
