@@ -6,7 +6,8 @@ import { json } from './support/http.js'
 import { Prover } from './support/proof.js'
 import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
-import { claims, type Suite, success } from './support/suite.js'
+import type { Suite } from './support/suite.js'
+import { claims, success } from './support/values.js'
 
 /** A code by the only way there is: pushed, with a key. */
 async function code(suite: Suite, prover: Prover): Promise<string> {

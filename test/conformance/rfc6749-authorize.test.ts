@@ -4,7 +4,7 @@ import { expectPage, expectRedirect } from './support/expect.js'
 import { locationOf } from './support/http.js'
 import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
-import { CODE_VERIFIER, success } from './support/suite.js'
+import { CODE_VERIFIER, success } from './support/values.js'
 
 const EVIL = 'https://evil.test/cb'
 

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { expectError, expectRefused } from './support/expect.js'
 import { json } from './support/http.js'
 import { row } from './support/row.js'
-import { basic, unique } from './support/suite.js'
+import { basic, unique } from './support/values.js'
 
 const grant = { grant_type: 'client_credentials' }
 

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { expectError, expectPage } from './support/expect.js'
 import { formsOf } from './support/http.js'
 import { row } from './support/row.js'
-import { success } from './support/suite.js'
+import { success } from './support/values.js'
 
 async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true })

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { expectError, expectRefused } from './support/expect.js'
 import { json } from './support/http.js'
 import { row } from './support/row.js'
-import { success } from './support/suite.js'
+import { success } from './support/values.js'
 
 describe('RFC 6749: token endpoint', () => {
   row('rfc6749-3.2-1', 'M', 'takes POST only', async (suite) => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { expectError } from './support/expect.js'
 import { row } from './support/row.js'
-import { challenges, claims } from './support/suite.js'
+import { challenges, claims } from './support/values.js'
 
 describe('RFC 6750: bearer tokens', () => {
   row('rfc6750-2-1', 'M', 'refuses a token that is sent by two methods', async (suite) => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { expectError } from './support/expect.js'
 import { row } from './support/row.js'
-import { basic, success, unique } from './support/suite.js'
+import { basic, success, unique } from './support/values.js'
 
 describe('RFC 7009: revocation', () => {
   row('rfc7009-2-1', 'M', 'revokes refresh tokens', async (suite) => {

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { WEB_URI } from './support/clients.js'
 import { expectError, expectRedirect, expectRefused } from './support/expect.js'
 import { row } from './support/row.js'
-import { CODE_CHALLENGE, success } from './support/suite.js'
+import { CODE_CHALLENGE, success } from './support/values.js'
 
 describe('RFC 7636: PKCE', () => {
   row(

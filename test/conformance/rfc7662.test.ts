@@ -3,7 +3,7 @@ import { decodeProtectedHeader, generateKeyPair, SignJWT } from 'jose'
 import { expectError } from './support/expect.js'
 import { json } from './support/http.js'
 import { row } from './support/row.js'
-import { basic, claims } from './support/suite.js'
+import { basic, claims } from './support/values.js'
 
 describe('RFC 7662: introspection', () => {
   row('rfc7662-2.1-1', 'M', 'requires authorization', async (suite) => {

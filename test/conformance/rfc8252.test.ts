@@ -3,7 +3,8 @@ import { expectPage, expectRedirect, expectRefused } from './support/expect.js'
 import { formsOf, locationOf } from './support/http.js'
 import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
-import { type Suite, success } from './support/suite.js'
+import type { Suite } from './support/suite.js'
+import { success } from './support/values.js'
 
 async function accepts(suite: Suite, changes: Record<string, string>): Promise<void> {
   const to = await suite.allowed(changes)

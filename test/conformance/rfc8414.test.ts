@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { json } from './support/http.js'
 import { row } from './support/row.js'
-import { claims, type Suite } from './support/suite.js'
+import type { Suite } from './support/suite.js'
+import { claims } from './support/values.js'
 
 type Metadata = Record<string, unknown>
 

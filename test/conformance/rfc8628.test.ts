@@ -3,7 +3,8 @@ import { DEVICE_GRANT } from './support/clients.js'
 import { expectError, expectRefused } from './support/expect.js'
 import { type Answer, formsOf, type Http, json } from './support/http.js'
 import { row } from './support/row.js'
-import { type Changes, type Suite, success, unique } from './support/suite.js'
+import type { Changes, Suite } from './support/suite.js'
+import { success, unique } from './support/values.js'
 
 interface Device {
   readonly device_code: string

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { expectError, expectRedirect } from './support/expect.js'
 import { json } from './support/http.js'
 import { row } from './support/row.js'
-import { claims, type Suite, success } from './support/suite.js'
+import type { Suite } from './support/suite.js'
+import { claims, success } from './support/values.js'
 
 async function resourceOf(suite: Suite): Promise<string> {
   const challenge =

@@ -12,7 +12,8 @@ import {
 import { json } from './support/http.js'
 import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
-import { claims, type Suite, success } from './support/suite.js'
+import type { Suite } from './support/suite.js'
+import { claims, success } from './support/values.js'
 
 async function refused(suite: Suite, token: string, what: string): Promise<void> {
   const before = Date.now()

@@ -3,7 +3,8 @@ import { WEB_URI } from './support/clients.js'
 import { expectError, expectPage, expectRedirect } from './support/expect.js'
 import { type Answer, json } from './support/http.js'
 import { row } from './support/row.js'
-import { basic, type Changes, claims, type Suite, success, unique } from './support/suite.js'
+import type { Changes, Suite } from './support/suite.js'
+import { basic, claims, success, unique } from './support/values.js'
 
 async function push(suite: Suite, changes: Changes = {}): Promise<Answer> {
   return suite.http.post(

@@ -1,63 +1,7 @@
 import { expect } from 'chai'
-import type { Client, Grant, Redemption, Rotation, Store } from '../../oauth/index.js'
-import { digestOf, randomId, randomSecret } from '../../oauth/secrets.js'
-
-const NOW = Date.UTC(2026, 0, 1)
-const MINUTE = 60_000
-
-const client: Client = {
-  client_id: 'c',
-  client_name: 'A client',
-  application_type: 'native',
-  token_endpoint_auth_method: 'none',
-  redirect_uris: ['http://127.0.0.1/cb'],
-  post_logout_redirect_uris: [],
-  grant_types: ['authorization_code'],
-  scope: 'a b',
-  id_token_signed_response_alg: 'ES256',
-  access_token_signed_response_alg: 'ES256',
-  dpop_bound_access_tokens: false,
-  require_pushed_authorization_requests: false,
-  fapi: false,
-  introspects: false,
-  createdAt: NOW,
-}
-
-function newGrant(changes: Partial<Grant> = {}): Grant {
-  return {
-    grantId: randomId(),
-    client_id: 'c',
-    sub: 'u',
-    scope: 'a b',
-    resource: ['https://as.test/files'],
-    authTime: NOW,
-    sid: 's',
-    createdAt: NOW,
-    expiresAt: NOW + 1000 * MINUTE,
-    lastUsedAt: NOW,
-    lastUsedFrom: '',
-    ...changes,
-  }
-}
-
-function newToken() {
-  return { tokenDigest: digestOf(randomSecret()), expiresAt: NOW + 100 * MINUTE }
-}
-
-function redemption(at = NOW): Redemption {
-  return { at, address: '127.0.0.1', refreshToken: newToken(), endsAt: NOW + 100 * MINUTE }
-}
-
-function rotation(changes: Partial<Rotation> = {}): Rotation {
-  return {
-    at: NOW,
-    address: '127.0.0.1',
-    presentedKey: undefined,
-    graceMilliseconds: 30_000,
-    successor: newToken(),
-    ...changes,
-  }
-}
+import type { Grant, Store } from '../../oauth/index.js'
+import { digestOf, randomSecret } from '../../oauth/secrets.js'
+import { client, MINUTE, NOW, newGrant, redemption, rotation } from './store-records.js'
 
 /** Every Store must pass this. `open` returns a fresh, empty one. */
 export function behavesLikeStore(name: string, open: () => Store): void {

@@ -7,7 +7,8 @@ import {
   SignJWT,
 } from 'jose'
 import type { Answer, Fields, FormLike } from './http.js'
-import { type Changes, type Suite, sha256, unique } from './suite.js'
+import type { Changes, Suite } from './suite.js'
+import { sha256, unique } from './values.js'
 
 /** What a test may make wrong in a proof. */
 export interface ProofChanges {

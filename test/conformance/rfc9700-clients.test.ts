@@ -1,0 +1,151 @@
+import { expect } from 'chai'
+import { expectError } from './support/expect.js'
+import { Prover } from './support/proof.js'
+import { refusalOf } from './support/registration.js'
+import { row } from './support/row.js'
+import { success, unique } from './support/values.js'
+
+const client_credentials = { grant_type: 'client_credentials' }
+
+describe('RFC 9700: clients and refresh tokens', () => {
+  row(
+    'rfc9700-2.6-3',
+    'S',
+    'draws client identifiers that no user has, and takes none that one has',
+    async (suite) => {
+      const sub = suite.inside.userId(suite.target.users[0].username)
+      expect(await refusalOf(suite, {}, sub)).to.be.a('string')
+      expect(await refusalOf(suite, { client_id: sub })).to.equal(undefined)
+    },
+    { inside: true },
+  )
+
+  row('rfc9700-2.2.2-1', 'M', 'rotates the refresh tokens of public clients', async (suite) => {
+    const { refresh_token } = await suite.tokens()
+    expect(success(await suite.refresh(refresh_token)).refresh_token).to.not.equal(refresh_token)
+  })
+
+  row(
+    'rfc9700-4.14.2-1',
+    'M',
+    'ends the family when a refresh token is used again',
+    async (suite) => {
+      const { refresh_token } = await suite.tokens()
+      const next = success(await suite.refresh(refresh_token))
+      suite.inside.passTime(60)
+      expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+      expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
+      expect((await suite.read(next.access_token)).status).to.equal(401)
+    },
+    { inside: true },
+  )
+
+  row(
+    'rfc9700-4.14.2-2',
+    'B',
+    'gives an honest retry the same successor, and strangers nothing',
+    async (suite) => {
+      const { refresh_token } = await suite.tokens()
+      const { refresh_token: next } = success(await suite.refresh(refresh_token))
+      const { client_id } = suite.client('several')
+      expectError(await suite.refresh(refresh_token, { client_id }), 400, 'invalid_grant')
+      const thief = await Prover.create()
+      const form = {
+        grant_type: 'refresh_token',
+        client_id: suite.client('fuse').client_id,
+        refresh_token,
+      }
+      expectError(await thief.token(suite, form), 400, 'invalid_grant')
+      expect(success(await suite.refresh(refresh_token)).refresh_token).to.equal(next)
+      success(await suite.refresh(next))
+    },
+    { clients: ['fuse', 'several'] },
+  )
+
+  row(
+    'rfc9700-4.14.2-3',
+    'B',
+    'has one successor when 100 requests race, and the session lives on',
+    async (suite) => {
+      const { refresh_token } = await suite.tokens()
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, () => suite.refresh(refresh_token)),
+      )
+      const successors = new Set(answers.map((answer) => success(answer).refresh_token))
+      expect(successors.size).to.equal(1)
+      success(await suite.refresh([...successors][0] ?? ''))
+    },
+  )
+
+  row(
+    'rfc9700-4.14.2-4',
+    'B',
+    'remembers what was rotated when the server is killed',
+    async (suite) => {
+      const { refresh_token } = await suite.tokens()
+      const next = success(await suite.refresh(refresh_token))
+      const { inside } = suite
+      await inside.server.stop('SIGKILL')
+      inside.passTime(60)
+      await inside.server.restart()
+      expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+      expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
+    },
+    { inside: true },
+  )
+
+  row(
+    'rfc9700-4.14.2-6',
+    'S',
+    'lets idle refresh tokens expire, and ends them with the password',
+    async (suite) => {
+      const { inside } = suite
+      const [, second] = suite.target.users
+      const browser = await suite.login(second)
+      const changed = await suite.tokens({}, browser)
+      await inside.changePassword(second.username, second.password)
+      expectError(await suite.refresh(changed.refresh_token), 400, 'invalid_grant')
+      expect((await suite.read(changed.access_token)).status).to.equal(401)
+      const idle = await suite.tokens({}, await suite.login(second))
+      inside.passTime(30 * 86_400 + 1)
+      expectError(await suite.refresh(idle.refresh_token), 400, 'invalid_grant')
+    },
+    { inside: true },
+  )
+
+  row(
+    'rfc9700-2.5-1',
+    'S',
+    'authenticates clients by their key, and checks the assertion',
+    async (suite) => {
+      const ask = async (changes: object, kid?: string) =>
+        suite.token({
+          ...client_credentials,
+          ...(await suite.assertion('keyed', changes as never, kid)),
+        })
+      expect((await ask({})).status).to.equal(200)
+      const { issuer } = suite.target
+      const now = Math.floor(Date.now() / 1000)
+      const { client_id } = suite.client('web')
+      for (const changes of [
+        { aud: `${issuer}/token` },
+        { aud: [issuer] },
+        { aud: `${issuer}/` },
+        { aud: undefined },
+        { exp: now + 3600 },
+        { exp: now - 60 },
+        { exp: undefined },
+        { iss: client_id },
+        { jti: undefined },
+        { nbf: now + 300 },
+      ]) {
+        expectError(await ask(changes), 401, 'invalid_client')
+      }
+      expectError(await ask({}, 'other'), 401, 'invalid_client')
+      const once = await suite.assertion('keyed', { jti: unique() })
+      expect((await suite.token({ ...client_credentials, ...once })).status).to.equal(200)
+      expectError(await suite.token({ ...client_credentials, ...once }), 401, 'invalid_client')
+    },
+    { clients: ['keyed', 'web'] },
+  )
+})
