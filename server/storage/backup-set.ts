@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { Database } from '../database/database.js'
 import { contentPath } from './content-path.js'
+import { withoutHoles } from './sparse.js'
 
 /**
  * A backup is a directory: `coffer.db`, a whole database as it was at one moment, with one table more that lists the
@@ -70,7 +71,6 @@ export async function copyHashed(from: string, to: string, bytes: number): Promi
 }
 
 const CHUNK = 1024 * 1024
-const ZEROS = Buffer.alloc(CHUNK)
 
 async function hashInto(from: string, bytes: number, target: FileHandle): Promise<string> {
   const hash = createHash('sha256')
@@ -79,8 +79,8 @@ async function hashInto(from: string, bytes: number, target: FileHandle): Promis
     for await (const chunk of createReadStream(from, { end: bytes - 1, highWaterMark: CHUNK })) {
       const data: Buffer = chunk
       hash.update(data)
-      if (!data.equals(ZEROS.subarray(0, data.length))) {
-        await target.write(data, 0, data.length, position)
+      for (const { at, piece } of withoutHoles(data)) {
+        await target.write(piece, 0, piece.length, position + at)
       }
       position += data.length
     }

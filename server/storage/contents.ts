@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { dirname } from 'node:path'
 import { contentFolder, contentPath } from './content-path.js'
 import { type Disk, isErrno } from './fs.js'
+import { withoutHoles } from './sparse.js'
 
 /** The content file of one generation, open for reading and writing. */
 export interface Handle {
@@ -26,6 +27,8 @@ export class Contents {
   /** Those without a user, the least recently used first. */
   readonly #idle = new Set<Slot>()
   readonly #folders = new Set<string>()
+  /** Whether the file system can share the bytes of two files, as far as is known. */
+  #reflinks = true
   readonly #unlinking = new Set<Promise<void>>()
   readonly #onFolder: (path: string) => void
   readonly #isHeld: (generation: number) => boolean
@@ -127,12 +130,16 @@ export class Contents {
     const folder = contentFolder(this.root, to)
     this.#makeFolder(folder)
     this.#onFolder(folder)
-    try {
-      await this.#disk.copy(this.path(from), this.path(to), constants.COPYFILE_FICLONE_FORCE)
-    } catch (error) {
-      if (!REFLINK_UNSUPPORTED.some((code) => isErrno(error, code))) throw error
-      await this.#copyBytes(from, to)
+    if (this.#reflinks) {
+      try {
+        await this.#disk.copy(this.path(from), this.path(to), constants.COPYFILE_FICLONE_FORCE)
+        return
+      } catch (error) {
+        if (!REFLINK_UNSUPPORTED.some((code) => isErrno(error, code))) throw error
+        this.#reflinks = false
+      }
     }
+    await this.#copyBytes(from, to)
   }
 
   async close(): Promise<void> {
@@ -150,8 +157,9 @@ export class Contents {
         for (let position = 0; position < length; position += COPY_CHUNK) {
           const buffer = Buffer.allocUnsafe(Math.min(COPY_CHUNK, length - position))
           const bytes = await this.#disk.read(source.fd, buffer, position)
-          const data = buffer.subarray(0, bytes)
-          if (!isZero(data)) await this.#disk.write(target.fd, [data], position)
+          for (const { at, piece } of withoutHoles(buffer.subarray(0, bytes))) {
+            await this.#disk.write(target.fd, [piece], position + at)
+          }
         }
         await this.#disk.truncate(target.fd, length)
       } finally {
@@ -191,8 +199,3 @@ const REFLINK_UNSUPPORTED = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS
 const COPY_CHUNK = 256 * 1024
 const REMEMBERED_FOLDERS = 4096
 const REMEMBERED_POSTPONED = 100_000
-const ZEROS = Buffer.alloc(COPY_CHUNK)
-
-function isZero(data: Buffer): boolean {
-  return data.equals(ZEROS.subarray(0, data.length))
-}

@@ -28,6 +28,9 @@ class OpenContent implements Content {
   readonly #engine: Engine
   /** Undefined for a file that is all hole, and once it is closed. */
   #handle: Handle | undefined
+  #isClosed = false
+  /** Reads under way: the descriptor stays open until they have ended, else its number could be another's by then. */
+  #reading = 0
   /** The bytes of a small content, which need no handle; zeros for a hole. */
   readonly #small: Buffer | 'hole' | undefined
 
@@ -48,18 +51,20 @@ class OpenContent implements Content {
     if (wanted <= 0) return Buffer.alloc(0)
     if (this.#small === 'hole') return Buffer.alloc(wanted)
     if (this.#small !== undefined) return this.#small.subarray(position, position + wanted)
-    const { gate, unrestored } = this.#engine
-    if (gate.isClosed(ino) || unrestored.size > 0) await settled(this.#engine, ino)
+    const { gate, unrestored, disk } = this.#engine
+    while (gate.isClosed(ino) || unrestored.has(ino)) await settled(this.#engine, ino)
     const handle = this.#handle
     if (handle === undefined) throw new FileError('EIO', 'the content was closed while it was read')
-    const { disk } = this.#engine
     const into = Buffer.allocUnsafe(wanted)
     try {
       if (wanted <= SMALL) return into.subarray(0, disk.readSync(handle.fd, into, position))
       const leave = gate.enter(ino)
+      this.#reading += 1
       try {
         return into.subarray(0, await disk.read(handle.fd, into, position))
       } finally {
+        this.#reading -= 1
+        if (this.#isClosed) this.#release()
         leave()
       }
     } catch (error) {
@@ -97,6 +102,8 @@ class OpenContent implements Content {
   }
 
   #release(): void {
+    this.#isClosed = true
+    if (this.#reading > 0) return
     if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
     this.#handle = undefined
   }

@@ -231,7 +231,7 @@ export interface Tree {
 
 export interface Content {
   readonly inode: Inode
-  /** Up to `length` bytes at `position`; fewer only at the end. */
+  /** Up to `length` bytes at `position`, and at most 16 MiB; fewer only at the end. */
   read(position: number, length: number): Promise<Buffer>
   /** Bytes first to last, both inclusive; the stream closes the content. */
   stream(first: number, last: number): Readable

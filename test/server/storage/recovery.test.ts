@@ -6,7 +6,7 @@ import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { type FsckOptions, fsck } from '../../../server/storage/fsck.js'
 import { deferred } from '../../../server/storage/gate.js'
 import { fileName as name } from '../../../server/storage/path.js'
-import { overwrite, type Storage, type Tree } from '../../../server/storage/storage.js'
+import { append, overwrite, type Storage, type Tree } from '../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { code, put, read, refused } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
@@ -201,6 +201,32 @@ describe('a reader beside a writer', () => {
       }
       await writer
       expect(reads).to.be.above(1)
+    } finally {
+      await subject.close()
+    }
+  })
+})
+
+describe('a hole', () => {
+  it('stays one when a file is extended, written far out, copied and cut', async () => {
+    const subject = await temporaryStorage()
+    try {
+      const tree = await subject.storage.tree('ann')
+      const { ino } = await put(tree, at(tree, 'f'), 'begin')
+      await tree.setAttributes(ino, { size: 10_000_000_000 }, overwrite, {})
+      const parts = [{ offset: 5_000_000_000, data: Buffer.from('middle') }]
+      await tree.write(ino, parts, overwrite, {})
+      await tree.write(ino, [{ offset: append, data: Buffer.from('end') }], overwrite, {})
+      expect((await tree.stat(ino)).size).to.equal(10_000_000_003)
+      const content = await tree.open(ino)
+      expect(String(await content.read(4_999_999_999, 8))).to.equal('\0middle\0')
+      expect(String(await content.read(9_999_999_999, 100))).to.equal('\0end')
+      await content.close()
+      await tree.setAttributes(ino, { size: 20_000_000 }, overwrite, {})
+      await tree.copy(ino, at(tree, 'g'), { deep: false, precondition: overwrite }, {})
+      const all = await files(subject.directory)
+      for (const path of all) expect((await stat(path)).blocks * 512).to.be.below(100_000)
+      expect(all).to.have.length(2)
     } finally {
       await subject.close()
     }
@@ -422,5 +448,5 @@ async function* bytes(size: number): AsyncGenerator<Buffer> {
 
 async function files(directory: string): Promise<string[]> {
   const all = await readdir(join(directory, 'content'), { recursive: true, withFileTypes: true })
-  return all.filter((entry) => entry.isFile()).map((entry) => entry.name)
+  return all.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
 }
