@@ -5,7 +5,7 @@ import type { Database } from '../database/database.js'
 /** Transactions after which the log is written back to the database. */
 const EVERY = 250
 /** Pages of the log at which SQLite does it itself, in the way of everybody, should the thread not keep up. */
-const BACKSTOP_PAGES = 32_768
+const BACKSTOP_PAGES = 16_384
 
 /** What runs in the thread: a connection of its own, which disturbs neither readers nor the writer (PASSIVE). */
 const CODE = `

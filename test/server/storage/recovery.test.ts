@@ -328,12 +328,12 @@ describe('the write-ahead log', () => {
         const name = at(tree, `${'n'.repeat(200)}${count}`)
         await tree.make(name, { type: 'fifo' }, attributes, {})
       }
-      // Its own connection would do it only after 32,768 pages.
+      // Its own connection would do it only after 16,384 pages.
       const page = Number(subject.database.pragma('page_size', { simple: true }))
       while ((await stat(file)).size < (pages() - 20) * page) {
         await tree.setAttributes(ino, { mtime: 'now' }, overwrite, {})
       }
-      expect(pages()).to.be.below(30_000)
+      expect(pages()).to.be.below(15_000)
     } finally {
       await subject.close()
     }
