@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { CommandError } from './command-error.js'
 import type { Environment } from './config.js'
-import type { MountRequest } from './mount.js'
+import type { MountRequest } from './mount-request.js'
 
 /** How this program was started, so that it can start itself again. */
 export interface Program {

@@ -30,6 +30,8 @@ export const MOUNT_STATUS = z.object({
     trouble: z.string().optional(),
   }),
   login: z.object({ state: z.enum(['alive', 'dead', 'none']), message: z.string().optional() }),
+  /** `live`: told of others' changes at once; `polled`: looks for them after a second. */
+  changes: z.enum(['live', 'polled']),
   pending: PENDING,
   requests: z.object({ sent: z.number(), failed: z.number() }),
   log: z.string().optional(),

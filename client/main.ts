@@ -13,8 +13,9 @@ import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
 import { MountError } from './fuse/mount-error.js'
 import { descriptorLog, fileLog } from './log.js'
-import { MOUNT_REQUEST, runMount } from './mount.js'
+import { runMount } from './mount.js'
 import { mountHelperArguments } from './mount-helper.js'
+import { MOUNT_REQUEST } from './mount-request.js'
 import { RemoteError } from './remote-files.js'
 
 /** The only file of the client that touches `process`. */

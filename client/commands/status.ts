@@ -110,6 +110,9 @@ function mountLines(mount: MountStatus): string[] {
       ? `  connected, mounted since ${mount.since}, process ${mount.pid}`
       : `  THE SERVER IS AWAY since ${connection.since}: ${connection.trouble}. Operations wait and go on when it is back.`,
     ...(login.state === 'dead' ? [`  LOGGED OUT: ${login.message}`] : []),
+    mount.changes === 'live'
+      ? "  others' changes are seen at once"
+      : "  the stream of changes is down: others' changes are seen after about a second",
     pending.files === 0
       ? '  everything is sent'
       : `  to be sent: ${size(pending.bytes)} in ${pending.files} files`,

@@ -13,6 +13,7 @@ interface Status {
     directory: string
     pid: number
     connection: { state: string }
+    changes: string
     login: { state: string; message?: string }
     pending: { bytes: number; files: number }
     log: string
@@ -56,7 +57,10 @@ describe('the mount command', () => {
   it('returns once the mount can be used, is listed, tells its state, unmounts', async () => {
     const { directory, unmount, pid } = await home.mount()
     await writeFile(join(directory, 'a'), 'text')
-    const { mounts, logins } = await status()
+    const { mounts, logins } = await until("others' changes come at once", async () => {
+      const now = await status()
+      return now.mounts[0]?.changes === 'live' && now
+    })
     expect(mounts[0]).to.deep.include({
       directory,
       connection: { state: 'connected' },

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import type { Logger } from './log.js'
+
+/** Everything a mount's process needs to know, as the command hands it over. */
+export const MOUNT_REQUEST = z.object({
+  server: z.string(),
+  directory: z.string(),
+  remote: z.string(),
+  readOnly: z.boolean(),
+  allowOther: z.boolean(),
+  binding: z.enum(['kernel', 'fuse-native']),
+  owner: z.object({ uid: z.number(), gid: z.number() }),
+  configDirectory: z.string(),
+  stateDirectory: z.string(),
+  ca: z.string().optional(),
+  localAuthorities: z.array(z.string()),
+  log: z.string().optional(),
+  limitRate: z
+    .object({ upload: z.number().optional(), download: z.number().optional() })
+    .optional(),
+  /** The mount ends with the command that started it. */
+  foreground: z.boolean(),
+})
+export type MountRequest = z.infer<typeof MOUNT_REQUEST>
+
+export interface MountProcess {
+  readonly pid: number
+  readonly clock: () => number
+  readonly log: Logger
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly stop: AbortSignal
+  /** The mount can be used. */
+  ready(): void
+}

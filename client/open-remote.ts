@@ -1,0 +1,66 @@
+import { type Account, AccountDirectory } from './account.js'
+import { httpClient } from './api.js'
+import { CommandError } from './command-error.js'
+import { serverUrl } from './config.js'
+import type { Logger } from './log.js'
+import type { MountProcess, MountRequest } from './mount-request.js'
+import { type Remote, remoteFiles } from './remote.js'
+import type { Patience } from './retry.js'
+import { Session, type SessionNotice } from './session.js'
+import { accountTokens } from './tokens.js'
+import { chosenTrust } from './trust-choice.js'
+
+type RemoteRequest = Pick<
+  MountRequest,
+  'server' | 'configDirectory' | 'remote' | 'ca' | 'localAuthorities'
+>
+
+/** The server's files with the login that is in the store. @throws CommandError if there was never a login */
+export async function openRemote(
+  request: RemoteRequest,
+  { clock, log, patience }: Pick<MountProcess, 'clock' | 'log'> & { patience?: Patience },
+): Promise<{ remote: Remote; session: Session; account: Account }> {
+  const server = serverUrl(request.server)
+  const directory = new AccountDirectory(request.configDirectory, server)
+  const account = await directory.load()
+  if (account === undefined) {
+    throw new CommandError(
+      `not logged in to ${request.server}; run: coffer login ${request.server}`,
+    )
+  }
+  const trust = chosenTrust(server, request, account)
+  const session = new Session({
+    account,
+    directory,
+    store: accountTokens(directory),
+    send: httpClient({ trust, connections: 2 }).send,
+    clock,
+    notice: (notice) => logNotice(log, notice),
+  })
+  const remote = remoteFiles({
+    server: account.server,
+    trust,
+    credentials: session,
+    clock,
+    remotePath: request.remote,
+    ...(patience === undefined ? {} : { patience }),
+    notice: (state) =>
+      state.kind === 'away'
+        ? log.warn({ trouble: state.trouble }, 'the server is away; operations wait')
+        : log.info('the server is back'),
+  })
+  return { remote, session, account }
+}
+
+function logNotice(log: Logger, notice: SessionNotice): void {
+  switch (notice.kind) {
+    case 'dead':
+      log.error(notice.message)
+      return
+    case 'unsaved':
+      log.warn(notice.message)
+      return
+    case 'alive':
+      log.info('logged in again')
+  }
+}
