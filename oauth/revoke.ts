@@ -16,13 +16,16 @@ type Target =
       readonly expiresAt: number
     }
 
+/** The status says it all, but some clients insist on JSON. */
+const DONE: Answer = { status: 200, body: {} }
+
 /** 200 for a token that is not (any more) ours: the client has what it wanted (RFC 7009 section 2.2). */
 export async function revoke(context: Context, call: Call): Promise<Answer> {
   const form = call.parameters
   form.rejectRepeated()
   const client = await authenticateClient(context, call)
   const target = await findTarget(context, form.required('token'))
-  if (target === undefined) return { status: 200 }
+  if (target === undefined) return DONE
   const { client_id } = client
   if (target.client_id !== client_id) {
     throw new OAuthError('invalid_grant', 'the token was issued to another client')
@@ -41,7 +44,7 @@ export async function revoke(context: Context, call: Call): Promise<Answer> {
       context.audit({ type: 'token.revoke', outcome: 'success', client_id, address })
       break
   }
-  return { status: 200 }
+  return DONE
 }
 
 async function findTarget(context: Context, token: string): Promise<Target | undefined> {
