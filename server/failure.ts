@@ -8,7 +8,7 @@ import type { Pages } from './pages.js'
 import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
 
 /** What the file API serves: its errors are problem details, whatever the client would accept. */
-const FILE_API = /^\/(?:files|inodes|totals|batch|changes)(?:[/?]|$)/
+const FILE_API = /^\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$)/
 
 /** An error of the site, as a page or a problem says it. */
 interface Failure {

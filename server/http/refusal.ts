@@ -6,6 +6,7 @@ const REFUSALS = {
   406: 'ENOTSUP',
   408: 'EIO',
   409: 'EBUSY',
+  412: 'EINVAL',
   415: 'EINVAL',
   416: 'EINVAL',
   417: 'EINVAL',

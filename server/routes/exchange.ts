@@ -5,6 +5,7 @@ import type { StoragePath } from '../storage/path.js'
 import type { Ino, Inode, Origin, Place, Storage, Tree } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
 import type { Query } from './query.js'
+import type { ResumableUploads } from './resumable.js'
 
 /** One request to the tree and the answer it gets, with what both need. */
 export interface Exchange {
@@ -23,6 +24,9 @@ export interface Exchange {
   readonly isLive: () => Promise<boolean>
   /** How many streams of changes each user has open. */
   readonly openStreams: Map<string, number>
+  readonly uploads: ResumableUploads
+  /** Which of them the request is about; empty if none. */
+  readonly uploadId: string
   readonly durability: 'power' | 'process'
   readonly limits: Limits
   readonly clock: () => Date
@@ -36,12 +40,15 @@ export interface Limits {
   readonly jsonBytes: number
   /** How often a stream of changes says that it is alive, and makes sure that it still may be. */
   readonly heartbeatMilliseconds: number
+  /** How long a resumable upload waits for its client to come again. */
+  readonly uploadLifetimeMilliseconds: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
   uploadBytes: Number.MAX_SAFE_INTEGER,
   jsonBytes: 64 * 1024,
   heartbeatMilliseconds: 15_000,
+  uploadLifetimeMilliseconds: 24 * 60 * 60 * 1000,
 }
 
 export function inodeAt({ tree, from, names }: Exchange): Promise<Inode> {

@@ -19,14 +19,17 @@ import { parseQuery } from './query.js'
 import { read } from './read.js'
 import { remove } from './remove.js'
 import { reserve } from './reserve.js'
+import { ResumableUploads } from './resumable.js'
 import {
   type RawTarget,
   rawTarget,
   type TargetKind,
   type TreeTarget,
   treeTarget,
+  uploadId,
 } from './target.js'
 import { totals } from './totals.js'
+import { deleteUpload, headUpload, patchUpload, tusFields } from './uploads.js'
 
 export interface FileRoutesDependencies {
   readonly storage: Storage
@@ -73,6 +76,11 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
     ['HEAD', TOTALS],
   ]),
   batch: new Map([['POST', { scope: 'requireRead', query: [], serve: batch }]]),
+  upload: new Map([
+    ['HEAD', { scope: 'requireWrite', query: [], serve: headUpload }],
+    ['PATCH', { scope: 'requireWrite', query: [], serve: patchUpload }],
+    ['DELETE', { scope: 'requireWrite', query: [], serve: deleteUpload }],
+  ]),
   changes: new Map([['GET', { scope: 'requireRead', query: ['since', 'others'], serve: changes }]]),
 }
 const ROOT: TreeTarget = { from: 'root', names: [] }
@@ -86,6 +94,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
   const openStreams = new Map<string, number>()
   const clock = dependencies.clock ?? (() => new Date())
+  const uploads = new ResumableUploads(limits.uploadLifetimeMilliseconds, clock)
 
   async function serve(
     { query: known, serve }: Method,
@@ -112,6 +121,8 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       mayWrite,
       isLive,
       openStreams,
+      uploads,
+      uploadId: uploadId(raw.path),
       durability,
       limits,
       clock,
@@ -126,7 +137,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
     }
     const method = METHODS[raw.kind].get(request.method ?? '')
     if (method === undefined) {
-      answerOtherMethod(METHODS[raw.kind], request, response, next)
+      answerOtherMethod(METHODS[raw.kind], limits, request, response, next)
       return
     }
     const fail = (error: unknown) => answerError(error, request, response, next)
@@ -139,6 +150,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
 
 function answerOtherMethod(
   methods: Methods,
+  limits: Limits,
   request: GuardedRequest,
   response: GuardedResponse,
   next: Next,
@@ -150,7 +162,7 @@ function answerOtherMethod(
     return
   }
   const patches = methods.has('PATCH') ? { 'Accept-Patch': ACCEPT_PATCH } : {}
-  response.writeHead(204, { Allow, ...patches })
+  response.writeHead(204, { Allow, ...patches, ...tusFields(limits.uploadBytes) })
   response.end()
 }
 

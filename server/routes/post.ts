@@ -1,5 +1,6 @@
 import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
+import { speaksTus } from '../http/tus.js'
 import { fileName } from '../storage/path.js'
 import type { Inode } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
@@ -9,12 +10,14 @@ import { type Exchange, inodeAt, placeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
 import { type NewInodeRequest, type NewLinkRequest, postRequest, present } from './schemas.js'
+import { createUpload } from './uploads.js'
 
 const DIRECTORY: NewInodeRequest = { type: 'directory' }
 
 /** POST makes what PUT cannot, and syncs. */
 export async function post(exchange: Exchange): Promise<void> {
   if (exchange.query.has('sync')) return sync(exchange)
+  if (speaksTus(exchange.request.headers)) return createUpload(exchange)
   const wanted = await request(exchange)
   const inode = wanted.type === 'link' ? await link(exchange, wanted) : await make(exchange, wanted)
   await settled(exchange, inode.ino)

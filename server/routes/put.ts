@@ -55,7 +55,7 @@ async function destination(
   return { target, current }
 }
 
-function refuseUnlessFile({ type }: Inode): void {
+export function refuseUnlessFile({ type }: Inode): void {
   if (type === 'file') return
   if (type === 'directory') throw new FileError('EISDIR', 'this is a directory; POST makes those')
   throw new FileError('EINVAL', `this is a ${type}, which has no content`)

@@ -3,7 +3,7 @@ import { type StoragePath, storagePath } from '../storage/path.js'
 import type { Ino } from '../storage/storage.js'
 
 /** What a request target is about (docs/file-api.md, "Where something is" and "Beside the tree"). */
-export type TargetKind = 'tree' | 'inodes' | 'totals' | 'batch' | 'changes'
+export type TargetKind = 'tree' | 'inodes' | 'totals' | 'batch' | 'changes' | 'upload'
 
 /** A raw request target, not decoded and not normalised, so that ".." and "%2f" are seen for what they are. */
 export interface RawTarget {
@@ -20,6 +20,8 @@ export interface TreeTarget {
 
 /** absolute-form = absolute-URI, which a server must take too (RFC 9112 section 3.2.2) */
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
+/** Ids are 128 random bits in base64url. */
+const UPLOAD = /^\/uploads\/([A-Za-z0-9_-]{22})$/
 const KINDS: readonly (readonly [RegExp, TargetKind])[] = [
   [/^\/files(?:\/|$)/, 'tree'],
   [/^\/inodes\//, 'tree'],
@@ -27,6 +29,7 @@ const KINDS: readonly (readonly [RegExp, TargetKind])[] = [
   [/^\/totals$/, 'totals'],
   [/^\/batch$/, 'batch'],
   [/^\/changes$/, 'changes'],
+  [UPLOAD, 'upload'],
 ]
 const INODE = /^\/inodes\/([^/]*)(.*)$/s
 const INO = /^[1-9]\d{0,15}$/
@@ -41,6 +44,11 @@ export function rawTarget(url: string): RawTarget | undefined {
   const query = mark === -1 ? '' : origin.slice(mark + 1)
   const kind = KINDS.find(([prefix]) => prefix.test(path))?.[1]
   return kind && { kind, path, query }
+}
+
+/** The id of a target of kind `upload`; empty for all others. */
+export function uploadId(path: string): string {
+  return UPLOAD.exec(path)?.[1] ?? ''
 }
 
 /**
