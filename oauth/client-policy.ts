@@ -10,3 +10,8 @@ export function mustProveKey(client: Client): boolean {
 export function mustPush(client: Client): boolean {
   return client.require_pushed_authorization_requests || client.fapi
 }
+
+/** Bound to a key and to a client that authenticates, a refresh token needs no rotation; FAPI forbids it (5.3.2.1). */
+export function rotatesRefreshTokens(client: Client): boolean {
+  return !client.fapi
+}

@@ -57,6 +57,8 @@ export interface Store {
    * `reused`, and revokes the grant in the same step.
    */
   rotate(token: Digest, rotation: Rotation): Promise<RotationOutcome>
+  /** Uses a refresh token that stays, until `endsAt` at least; for clients whose tokens are not rotated. */
+  renew(token: Digest, renewal: Renewal): Promise<RenewalOutcome>
 
   grant(grantId: string): Promise<Grant | undefined>
   /** The living grants of a user, newest first. */
@@ -113,6 +115,12 @@ export interface Redemption {
 
 export type NewRefreshToken = Pick<RefreshToken, 'tokenDigest' | 'dpop_jkt' | 'expiresAt'>
 
+export interface Renewal {
+  readonly at: Milliseconds
+  readonly address: string
+  readonly endsAt: Milliseconds
+}
+
 export interface Rotation {
   readonly at: Milliseconds
   readonly address: string
@@ -130,6 +138,10 @@ export type CodeState =
 export type CodeOutcome =
   | { readonly kind: 'redeemed'; readonly grant: Grant }
   | { readonly kind: 'replayed' }
+  | { readonly kind: 'dead' }
+
+export type RenewalOutcome =
+  | { readonly kind: 'renewed'; readonly grant: Grant }
   | { readonly kind: 'dead' }
 
 export type RotationOutcome =

@@ -1,5 +1,6 @@
 /** Refreshing an access token (RFC 6749 section 6), with rotation and reuse detection (RFC 9700 section 4.14). */
 import { liveAccount } from '../authenticate.js'
+import { rotatesRefreshTokens } from '../client-policy.js'
 import { type Context, isPublic } from '../context.js'
 import { OAuthError } from '../errors.js'
 import { narrowedResources } from '../resource.js'
@@ -27,8 +28,27 @@ export const refreshToken: GrantHandler = async (context, request) => {
   const resource = narrowedResources(form, grant.resource)
   if ((await liveAccount(context, grant)) === undefined) throw deadToken()
 
-  const successor = successorOf(token, context.derived.successor)
-  const outcome = await context.store.rotate(digest, rotation(context, request, successor, stored))
+  const current = rotatesRefreshTokens(client)
+    ? await rotated(context, request, token, { stored, grant })
+    : await renewed(context, request, token)
+  return userTokens(context, { client, ...current, scope, resource, jkt, nonce: undefined })
+}
+
+/** The refresh token to go on with. */
+interface Current {
+  readonly grant: Grant
+  readonly refresh_token: string
+}
+
+async function rotated(
+  context: Context,
+  request: GrantRequest,
+  token: string,
+  { stored, grant }: { readonly stored: RefreshToken; readonly grant: Grant },
+): Promise<Current> {
+  const refresh_token = successorOf(token, context.derived.successor)
+  const plan = rotation(context, request, refresh_token, stored)
+  const outcome = await context.store.rotate(digestOf(token), plan)
   switch (outcome.kind) {
     case 'dead':
       throw deadToken()
@@ -38,16 +58,16 @@ export const refreshToken: GrantHandler = async (context, request) => {
       throw reused(context, request, grant)
     case 'rotated':
     case 'repeated':
-      return userTokens(context, {
-        client,
-        grant: outcome.grant,
-        scope,
-        resource,
-        jkt,
-        refresh_token: successor,
-        nonce: undefined,
-      })
+      return { grant: outcome.grant, refresh_token }
   }
+}
+
+async function renewed(context: Context, { call }: GrantRequest, token: string): Promise<Current> {
+  const at = context.now()
+  const endsAt = at + context.lifetimes.refreshToken * 1000
+  const outcome = await context.store.renew(digestOf(token), { at, address: call.address, endsAt })
+  if (outcome.kind === 'dead') throw deadToken()
+  return { grant: outcome.grant, refresh_token: token }
 }
 
 function rotation(

@@ -134,6 +134,22 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect((await store.rotate(first.successor.tokenDigest, rotation())).kind).to.equal('dead')
     })
 
+    it('renews a refresh token that stays the same, while its grant lives', async () => {
+      const { grant, token } = await firstToken()
+      const renewal = { at: NOW, address: '127.0.0.2', endsAt: NOW + 200 * MINUTE }
+      const outcome = await store.renew(token, renewal)
+      expect(outcome).to.deep.equal({
+        kind: 'renewed',
+        grant: { ...grant, lastUsedFrom: '127.0.0.2' },
+      })
+      expect((await store.refreshToken(token))?.expiresAt).to.equal(renewal.endsAt)
+      await store.rotate(token, rotation())
+      expect((await store.renew(token, renewal)).kind).to.equal('dead')
+      const other = await firstToken()
+      await store.revokeGrant(other.grant.grantId, NOW)
+      expect((await store.renew(other.token, renewal)).kind).to.equal('dead')
+    })
+
     it('takes a clock that was set back for no excuse', async () => {
       const { token } = await firstToken()
       await store.rotate(token, rotation())

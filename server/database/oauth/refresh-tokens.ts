@@ -3,6 +3,8 @@ import type {
   Grant,
   NewRefreshToken,
   RefreshToken,
+  Renewal,
+  RenewalOutcome,
   Rotation,
   RotationOutcome,
   Store,
@@ -44,7 +46,7 @@ export function refreshTokenRows(database: Database): RefreshTokenRows {
   }
 }
 
-export type RefreshTokenStore = Pick<Store, 'refreshToken' | 'rotate'>
+export type RefreshTokenStore = Pick<Store, 'refreshToken' | 'rotate' | 'renew'>
 
 export function refreshTokenStore(
   database: Database,
@@ -56,6 +58,9 @@ export function refreshTokenStore(
   )
   const spend = database.prepare(
     'UPDATE refresh_tokens SET spent_at = ?, spent_key = ? WHERE token_digest = ?',
+  )
+  const extend = database.prepare(
+    'UPDATE refresh_tokens SET expires_at = max(expires_at, ?) WHERE token_digest = ?',
   )
 
   const rotate = database.transaction((digest: Digest, rotation: Rotation): RotationOutcome => {
@@ -77,11 +82,22 @@ export function refreshTokenStore(
     return { kind: 'repeated', grant }
   })
 
+  const renew = database.transaction((digest: Digest, renewal: Renewal): RenewalOutcome => {
+    const { at, address, endsAt } = renewal
+    const row = select.get(digest)
+    const grant = row && grants.alive(row.grant_id, at)
+    if (row === undefined || grant === undefined) return { kind: 'dead' }
+    if (row.spent_at !== null || row.expires_at <= at) return { kind: 'dead' }
+    extend.run(endsAt, digest)
+    return { kind: 'renewed', grant: grants.use(grant, at, address, endsAt) }
+  })
+
   return {
     async refreshToken(digest) {
       const row = select.get(digest)
       return row === undefined ? undefined : tokenOf(row)
     },
     rotate: async (digest, rotation) => rotate.immediate(digest, rotation),
+    renew: async (digest, renewal) => renew.immediate(digest, renewal),
   }
 }
