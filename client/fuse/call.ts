@@ -14,6 +14,8 @@ export class Call implements Context {
   readonly gid: number
   readonly pid: number
   readonly killPrivileges: boolean
+  /** When it came, by the monotonic clock. */
+  readonly since = performance.now()
   /** The kernel has its answer; whatever the operation still brings is given back. */
   answered = false
   /** Keeps invalidations of the node waiting. */

@@ -26,6 +26,9 @@ interface Asked {
   readonly descriptor: number
 }
 
+/** How long an operation may take before a signal to its program ends it. */
+const PATIENCE_MILLISECONDS = 1000
+
 /** Speaks with the kernel over one mounted descriptor until the mount is gone. */
 export class Session {
   /** The handshake is done. */
@@ -154,7 +157,10 @@ export class Session {
     this.#settleReady.resolve()
   }
 
-  /** Somebody interrupted a program that waits for us. What changes nothing ends at once; the rest decides for itself. */
+  /**
+   * Somebody interrupted a program that waits for us. Programs get signals all the time (timers, children, a runtime's own),
+   * and few expect EINTR from stat(2) or open(2): so what changes nothing ends only when it is stuck, and the rest decides for itself.
+   */
   #interrupt(unique: bigint, target: bigint): void {
     const call = this.#calls.get(target)
     if (call === undefined) {
@@ -167,6 +173,12 @@ export class Session {
     }
     call.interrupt()
     if (call.answered || !READ_ONLY.has(call.op)) return
+    const rest = call.since + PATIENCE_MILLISECONDS - performance.now()
+    setTimeout(() => this.#giveUp(call), Math.max(0, rest)).unref()
+  }
+
+  #giveUp(call: Call): void {
+    if (call.answered || this.#calls.get(call.unique) !== call) return
     call.answered = true
     this.#answerErrno(call, constants.errno.EINTR)
     if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)

@@ -1,7 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { SESSION_THREADS } from '../../../client/fuse/session.js'
 import { errnoOf } from './libc.js'
@@ -243,6 +244,18 @@ describe('mounting with the kernel binding', function () {
         expect(fs.readFileSync(mount.path('f'), 'utf8')).to.equal('x')
       }).timeout(5000)
     }
+
+    it('by a timer only, sees no EINTR from what goes on', async () => {
+      const mount = await start()
+      const timed = [
+        'use Time::HiRes qw(setitimer ITIMER_REAL); use Errno;',
+        '$SIG{ALRM} = sub {}; setitimer(ITIMER_REAL, 0.0005, 0.0005); my $bad = 0;',
+        'for (1..2000) { $! = 0; lstat("$ARGV[0]/none$_"); $bad++ if $!{EINTR} }',
+        'setitimer(ITIMER_REAL, 0); print $bad',
+      ]
+      const { stdout } = await promisify(execFile)('perl', ['-e', timed.join(' '), mount.path('.')])
+      expect(stdout).to.equal('0')
+    }).timeout(20_000)
 
     it('gets away from pages that are being read ahead', async () => {
       const mount = await start()
