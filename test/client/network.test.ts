@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Machine, type Mount, machine } from '../support/mount.js'
+import { start } from '../support/process.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type Network, network, type Weather } from './tcp-proxy.js'
 
@@ -100,6 +101,30 @@ describe('a mount on a bad network', () => {
     await copies('forgotten', async () => {})
     expect(performance.now() - begun).to.be.lessThan(60_000)
   })
+
+  for (const [what, program, ...parameters] of [
+    ['a lookup', 'stat', 'never-seen'],
+    ['a listing', 'ls', '.'],
+    ['a read', 'cat', 'large'],
+    ['a change', 'mkdir', 'new'],
+  ] as const) {
+    it(`lets Ctrl-C end ${what} that is stuck`, async function () {
+      this.timeout(120_000)
+      await writeFile(join(mount.directory, 'large'), randomBytes(3_000_000))
+      await mount.unmount()
+      mount = await home.mount()
+      net.become('frozen')
+      const stuck = start(program, parameters, { cwd: mount.directory })
+      await delay(1_500)
+      expect(stuck.child.exitCode).to.equal(null)
+      const begun = performance.now()
+      await stuck.stop('SIGINT')
+      const took = performance.now() - begun
+      net.reset()
+      net.become('pass')
+      expect(took).to.be.lessThan(5_000)
+    })
+  }
 
   it('says EIO in bounded time when nothing comes back, and recovers', async function () {
     this.timeout(180_000)
