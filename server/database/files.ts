@@ -1,29 +1,6 @@
 import type { Statement } from 'better-sqlite3'
 import type { Database } from './database.js'
-
-/** A row of `inodes`. */
-export interface InodeRow {
-  readonly ino: number
-  readonly tree: number
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly nlink: number
-  readonly size: number
-  readonly rdev: number
-  readonly atime_sec: number
-  readonly atime_nsec: number
-  readonly mtime_sec: number
-  readonly mtime_nsec: number
-  readonly ctime_sec: number
-  readonly ctime_nsec: number
-  readonly crtime_sec: number
-  readonly crtime_nsec: number
-  readonly version: number
-  readonly generation: number
-  readonly stored: 0 | 1 | 2
-  readonly target: string | null
-}
+import { inodeRows } from './inode-rows.js'
 
 export interface TreeRow {
   readonly id: number
@@ -34,12 +11,6 @@ export interface TreeRow {
   readonly max_bytes: number | null
   readonly max_inodes: number | null
   readonly seq: number
-}
-
-export interface EntryRow {
-  readonly directory: number
-  readonly name: string
-  readonly ino: number
 }
 
 export interface UndoRow {
@@ -80,6 +51,7 @@ export function fileStatements(database: Database) {
   const row = <P extends unknown[], R>(sql: string): Statement<P, R> =>
     database.prepare<P, R>(sql) as Statement<P, R>
   return {
+    ...inodeRows(database),
     ...inodeStatements(row),
     ...entryStatements(row),
     ...treeStatements(row),
@@ -91,16 +63,6 @@ type Prepare = <P extends unknown[], R>(sql: string) => Statement<P, R>
 
 function inodeStatements(row: Prepare) {
   return {
-    inode: row<[ino: number], InodeRow>('SELECT * FROM inodes WHERE ino = ?'),
-    insertInode: row<[InodeRow], never>(
-      `INSERT INTO inodes VALUES (@ino, @tree, @mode, @uid, @gid, @nlink, @size, @rdev, @atime_sec, @atime_nsec,
-       @mtime_sec, @mtime_nsec, @ctime_sec, @ctime_nsec, @crtime_sec, @crtime_nsec, @version, @generation, @stored, @target)`,
-    ),
-    updateInode: row<[InodeRow], never>(
-      `UPDATE inodes SET mode = @mode, uid = @uid, gid = @gid, nlink = @nlink, size = @size, atime_sec = @atime_sec,
-       atime_nsec = @atime_nsec, mtime_sec = @mtime_sec, mtime_nsec = @mtime_nsec, ctime_sec = @ctime_sec,
-       ctime_nsec = @ctime_nsec, version = @version, generation = @generation, stored = @stored WHERE ino = @ino`,
-    ),
     /** Counts subdirectories and versions; sets mtime and ctime. */
     touchDirectory: row<
       [subdirectories: number, sec: number, nsec: number, sec: number, nsec: number, ino: number],
@@ -110,9 +72,6 @@ function inodeStatements(row: Prepare) {
        ctime_nsec = ? WHERE ino = ?`,
     ),
     deleteInode: row<[ino: number], never>('DELETE FROM inodes WHERE ino = ?'),
-    inodesAfter: row<[ino: number, limit: number], InodeRow>(
-      'SELECT * FROM inodes WHERE ino > ? ORDER BY ino LIMIT ?',
-    ),
     /** Which of a range of generations have an inode; in order. */
     generations: row<[first: number, last: number], { generation: number }>(
       'SELECT generation FROM inodes WHERE stored = 1 AND generation BETWEEN ? AND ? ORDER BY generation',
@@ -147,24 +106,13 @@ function inodeStatements(row: Prepare) {
 
 function entryStatements(row: Prepare) {
   return {
-    entry: row<[directory: number, name: string], InodeRow>(
-      'SELECT i.* FROM entries e JOIN inodes i ON i.ino = e.ino WHERE e.directory = ? AND e.name = ?',
-    ),
-    entries: row<[directory: number, after: string, limit: number], InodeRow & { name: string }>(
-      `SELECT e.name, i.* FROM entries e JOIN inodes i ON i.ino = e.ino
-       WHERE e.directory = ? AND e.name > ? ORDER BY e.name LIMIT ?`,
-    ),
     someEntry: row<[directory: number], { ino: number }>(
       'SELECT ino FROM entries WHERE directory = ? LIMIT 1',
-    ),
-    entriesAfter: row<[directory: number, name: string, limit: number], EntryRow>(
-      'SELECT * FROM entries WHERE (directory, name) > (?, ?) ORDER BY directory, name LIMIT ?',
     ),
     /** Where an inode is named: one place of perhaps several. */
     place: row<[ino: number], { directory: number; name: string }>(
       'SELECT directory, name FROM entries WHERE ino = ? LIMIT 1',
     ),
-    places: row<[ino: number], { n: number }>('SELECT count(*) AS n FROM entries WHERE ino = ?'),
     insertEntry: row<[directory: number, name: string, ino: number], never>(
       'INSERT INTO entries VALUES (?, ?, ?)',
     ),

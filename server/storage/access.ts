@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
-import { fileStatements, type InodeRow } from '../database/files.js'
+import { fileStatements } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import {
   backupContentPath,
   contentList,

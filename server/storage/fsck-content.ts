@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { join } from 'node:path'
-import type { FileStatements, InodeRow } from '../database/files.js'
+import type { FileStatements } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import { contentPath, generationsIn, parseHex } from './content-path.js'
 import { type Disk, isErrno } from './fs.js'
 import { STORED } from './small.js'

@@ -29,14 +29,18 @@ export async function importTree(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = tarEnded(tar)
-  // Awaited below; until then its failure is nobody's.
-  ended.catch(() => {})
-  try {
-    return await importArchive(tree, into, tar.stdout, skip)
-  } finally {
-    tar.kill()
-    await ended
-  }
+  const [imported] = await Promise.allSettled([
+    importArchive(tree, into, tar.stdout, skip).catch((error) => {
+      tar.stdout.destroy()
+      throw error
+    }),
+    ended.catch(() => {}),
+  ])
+  // What tar(1) complains about says more than that its archive ends too early.
+  if (imported.status === 'rejected' && tar.signalCode !== null) throw imported.reason
+  await ended
+  if (imported.status === 'rejected') throw imported.reason
+  return imported.value
 }
 
 /** Takes in a pax archive below a directory. */

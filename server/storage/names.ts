@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { inodeRow, liveDirectoryRow } from './access.js'
 import { NOTHING_USED } from './change-log.js'

@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import type { FileType } from '../wire.js'
 import { type Timespec, timespec } from './clock.js'

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { InodeRow } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { fileRow } from './access.js'
 import type { Handle } from './contents.js'

@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/files.js'
+import type { InodeRow } from '../database/inode-rows.js'
 import { fileRow } from './access.js'
 import { withChanges } from './attributes.js'
 import { timespec } from './clock.js'

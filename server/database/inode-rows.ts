@@ -1,0 +1,152 @@
+import type { Database } from './database.js'
+
+/** A row of `inodes`. */
+export interface InodeRow {
+  readonly ino: number
+  readonly tree: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly nlink: number
+  readonly size: number
+  readonly rdev: number
+  readonly atime_sec: number
+  readonly atime_nsec: number
+  readonly mtime_sec: number
+  readonly mtime_nsec: number
+  readonly ctime_sec: number
+  readonly ctime_nsec: number
+  readonly crtime_sec: number
+  readonly crtime_nsec: number
+  readonly version: number
+  readonly generation: number
+  readonly stored: 0 | 1 | 2
+  readonly target: string | null
+}
+
+/** The columns in the order in which `toRow` takes them. */
+const COLUMNS = [
+  'ino',
+  'tree',
+  'mode',
+  'uid',
+  'gid',
+  'nlink',
+  'size',
+  'rdev',
+  'atime_sec',
+  'atime_nsec',
+  'mtime_sec',
+  'mtime_nsec',
+  'ctime_sec',
+  'ctime_nsec',
+  'crtime_sec',
+  'crtime_nsec',
+  'version',
+  'generation',
+  'stored',
+  'target',
+] as const satisfies readonly (keyof InodeRow)[]
+
+/** What may change of an inode; the rest is for life. */
+const CHANGING = COLUMNS.filter(
+  (column) => !['ino', 'tree', 'rdev', 'crtime_sec', 'crtime_nsec', 'target'].includes(column),
+)
+
+type Values = readonly [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
+  0 | 1 | 2,
+  string | null,
+]
+
+/** Rows come as arrays and are made objects here: that costs a third of what the driver takes to make them. */
+function toRow(values: Values): InodeRow {
+  return {
+    ino: values[0],
+    tree: values[1],
+    mode: values[2],
+    uid: values[3],
+    gid: values[4],
+    nlink: values[5],
+    size: values[6],
+    rdev: values[7],
+    atime_sec: values[8],
+    atime_nsec: values[9],
+    mtime_sec: values[10],
+    mtime_nsec: values[11],
+    ctime_sec: values[12],
+    ctime_nsec: values[13],
+    crtime_sec: values[14],
+    crtime_nsec: values[15],
+    version: values[16],
+    generation: values[17],
+    stored: values[18],
+    target: values[19],
+  }
+}
+
+/** Statements that read and write whole rows of `inodes`. */
+export function inodeRows(database: Database) {
+  const selected = COLUMNS.map((column) => `i.${column}`).join(', ')
+  const reader = <P extends unknown[]>(rest: string) => {
+    const statement = database.prepare<P, Values>(`SELECT ${selected} ${rest}`).raw(true)
+    return {
+      get: (...parameters: P): InodeRow | undefined => {
+        const values = statement.get(...parameters)
+        return values === undefined ? undefined : toRow(values)
+      },
+      all: (...parameters: P): InodeRow[] => statement.all(...parameters).map(toRow),
+    }
+  }
+  const entries = database
+    .prepare<[directory: number, after: string, limit: number], [...Values, name: string]>(
+      `SELECT ${selected}, e.name FROM entries e JOIN inodes i ON i.ino = e.ino
+       WHERE e.directory = ? AND e.name > ? ORDER BY e.name LIMIT ?`,
+    )
+    .raw(true)
+  const insert = database.prepare(
+    `INSERT INTO inodes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
+  )
+  const update = database.prepare(
+    `UPDATE inodes SET ${CHANGING.map((column) => `${column} = ?`).join(', ')} WHERE ino = ?`,
+  )
+  return {
+    inode: reader<[ino: number]>('FROM inodes i WHERE i.ino = ?'),
+    entry: reader<[directory: number, name: string]>(
+      'FROM entries e JOIN inodes i ON i.ino = e.ino WHERE e.directory = ? AND e.name = ?',
+    ),
+    inodesAfter: reader<[ino: number, limit: number]>(
+      'FROM inodes i WHERE i.ino > ? ORDER BY i.ino LIMIT ?',
+    ),
+    /** A page of a directory. */
+    entries: {
+      all: (directory: number, after: string, limit: number): (InodeRow & { name: string })[] =>
+        entries.all(directory, after, limit).map((values) => {
+          return Object.assign(toRow(values as unknown as Values), { name: values[20] })
+        }),
+    },
+    insertInode: {
+      run: (row: InodeRow) => insert.run(COLUMNS.map((column) => row[column])),
+    },
+    updateInode: {
+      run: (row: InodeRow) => update.run([...CHANGING.map((column) => row[column]), row.ino]),
+    },
+  }
+}
