@@ -9,14 +9,14 @@ import {
 } from './authorization-request.js'
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
+import { issueCode } from './issue-code.js'
 import type { ConsentPage } from './pages.js'
 import type { Parameters } from './parameters.js'
 import { type Pending, sealConsent, sealPending, unsealConsent, unsealPending } from './pending.js'
 import { effectiveParameters } from './pushed.js'
-import { destination, formActionSource, isLoopback, withParameters } from './redirect-uri.js'
+import { destination, formActionSource, isLoopback } from './redirect-uri.js'
 import { covers } from './scope.js'
-import { digestOf, randomId, randomSecret } from './secrets.js'
-import type { BrowserSession, Grant } from './types.js'
+import type { BrowserSession } from './types.js'
 
 /** What the browser gets; an OAuthError that is thrown instead belongs on an error page. */
 export type Step =
@@ -75,7 +75,8 @@ async function advance(
       if (silent) throw new OAuthError('consent_required', 'the user must be asked')
       return { kind: 'consent', page: consentPage(context, request, pending, session) }
     }
-    return await issue(context, request, pending, session, request.scope)
+    const location = await issueCode(context, request, pending, session, request.scope)
+    return { kind: 'redirect', location }
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     // Nobody is sent to a client before logging in, not even with an error (RFC 9700 section 4.11.2).
@@ -166,8 +167,7 @@ export async function decide(
       throw denied(context, request, session)
     const { client_id } = trusted.client
     await context.store.saveConsent(session.sub, client_id, scope.join(' '))
-    const step = await issue(context, request, pending, session, scope)
-    return step.location
+    return await issueCode(context, request, pending, session, scope)
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     return redirectError(context, trusted, error)
@@ -186,63 +186,4 @@ function denied(context: Context, { trusted }: AuthorizationRequest, session: Br
     detail: 'denied by the user',
   })
   return new OAuthError('access_denied', 'the user denied the request')
-}
-
-/** Writes the grant and its code, and sends the code to the client (RFC 6749 section 4.1.2). */
-async function issue(
-  context: Context,
-  request: AuthorizationRequest,
-  pending: Pending,
-  session: BrowserSession,
-  scope: readonly string[],
-) {
-  const { trusted, resource, code_challenge, nonce, dpop_jkt } = request
-  const { client, redirect_uri, redirect_uri_sent, state } = trusted
-  const now = context.now()
-  const code = randomSecret()
-  const { client_id } = client
-  const { sub, sid, authTime, address } = session
-  const grant: Grant = {
-    grantId: randomId(),
-    client_id,
-    sub,
-    scope: scope.join(' '),
-    resource,
-    authTime,
-    sid,
-    ...(nonce !== undefined && { nonce }),
-    createdAt: now,
-    expiresAt: now + context.lifetimes.grant * 1000,
-    lastUsedAt: now,
-    lastUsedFrom: address,
-  }
-  const written = await context.store.issueCode(
-    grant,
-    {
-      codeDigest: digestOf(code),
-      grantId: grant.grantId,
-      client_id,
-      redirect_uri,
-      redirect_uri_sent,
-      code_challenge,
-      ...(dpop_jkt !== undefined && { dpop_jkt }),
-      expiresAt: now + context.lifetimes.authorizationCode * 1000,
-    },
-    pending.pushed,
-  )
-  if (written === 'spent') {
-    throw new OAuthError('invalid_request_uri', 'the pushed request was used before')
-  }
-  const { grantId } = grant
-  context.audit({
-    type: 'consent',
-    outcome: 'success',
-    sub,
-    client_id,
-    grantId,
-    address,
-    detail: grant.scope,
-  })
-  const location = withParameters(redirect_uri, { code, state, iss: context.issuer })
-  return { kind: 'redirect', location } as const
 }

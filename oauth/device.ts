@@ -1,25 +1,19 @@
-/** Device authorization (RFC 8628): the device's request, and the user's page. */
+/** The device authorization endpoint (RFC 8628 section 3.1). */
 import type { Answer, Call } from './call.js'
 import { authenticateClient } from './client-auth.js'
 import type { Context } from './context.js'
 import { currentNonce, provenKey } from './dpop.js'
 import { OAuthError } from './errors.js'
-import type { ConsentPage, MessagePage } from './pages.js'
 import { requestedResources } from './resource.js'
 import { scopeWithin } from './scope.js'
-import { seal, unseal } from './sealed.js'
-import { digestOf, randomId, randomSecret } from './secrets.js'
-import type { BrowserSession, DeviceAuthorization, Digest, Grant } from './types.js'
-import { drawUserCode, formatUserCode, parseUserCode } from './user-code.js'
+import { digestOf, randomSecret } from './secrets.js'
+import type { DeviceAuthorization } from './types.js'
+import { drawUserCode, formatUserCode } from './user-code.js'
 
 /** Seconds between two polls at first (RFC 8628 section 3.2). */
 export const POLL_INTERVAL_SECONDS = 5
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
-
-/** Wrong user codes that a session, an address or an account may enter within the window (RFC 8628 section 5.1). */
-const FAILURES_MAX = 5
-const FAILURES_WINDOW_SECONDS = 600
 
 const DRAWS_MAX = 10
 
@@ -73,167 +67,4 @@ async function saveWithUserCode(
     if (saved) return formatUserCode(letters)
   }
   throw new OAuthError('temporarily_unavailable', 'no user code is free; try again later')
-}
-
-export type UserCodeStep =
-  | { readonly kind: 'consent'; readonly page: Omit<ConsentPage, 'action'> }
-  | { readonly kind: 'again'; readonly problem: string }
-
-/** The user entered a code: shows who asks, from where, for what (RFC 8628 section 5.4). */
-export async function enterUserCode(
-  context: Context,
-  entered: string,
-  session: BrowserSession,
-  address: string,
-): Promise<UserCodeStep> {
-  const buckets = [`sid ${session.sid}`, `sub ${session.sub}`, `address ${address}`].map(
-    (key) => `user code ${key}`,
-  )
-  for (const bucket of buckets) {
-    if ((await context.store.attempts(bucket, context.now())) < FAILURES_MAX) continue
-    return { kind: 'again', problem: 'Too many wrong codes. Wait ten minutes, then try again.' }
-  }
-  const letters = parseUserCode(entered)
-  const device =
-    letters === undefined
-      ? undefined
-      : await context.store.waitingDevice(digestOf(letters), context.now())
-  const client = device && (await context.store.client(device.client_id))
-  if (letters === undefined || device === undefined || client === undefined) {
-    for (const bucket of buckets) {
-      await context.store.countAttempt(bucket, FAILURES_WINDOW_SECONDS, context.now())
-    }
-    const { sub } = session
-    context.audit({
-      type: 'device.code',
-      outcome: 'failure',
-      sub,
-      address,
-      detail: 'wrong user code',
-    })
-    return {
-      kind: 'again',
-      problem: 'This code is not known or has expired. Check what the device shows.',
-    }
-  }
-  return {
-    kind: 'consent',
-    page: consentPage(context, device, client.client_name, letters, session),
-  }
-}
-
-function consentPage(
-  context: Context,
-  device: DeviceAuthorization,
-  client_name: string,
-  letters: string,
-  { sid, sub }: BrowserSession,
-): Omit<ConsentPage, 'action'> {
-  const content: Confirmation = { userCode: device.userCodeDigest, sid, sub }
-  return {
-    fields: { request: seal(context.derived.sealing, PURPOSE, JSON.stringify(content)) },
-    client_id: device.client_id,
-    client_name,
-    scopes: device.scope.split(' ').map((scope) => ({ scope, required: scope === 'openid' })),
-    resource: device.resource,
-    destination: 'the device that shows this code',
-    formAction: [],
-    device: {
-      user_code: formatUserCode(letters),
-      address: device.address,
-      requestedAt: new Date(device.createdAt),
-    },
-  }
-}
-
-/** What the confirmation form carries: bound to the session that entered the code (RFC 10027). */
-interface Confirmation {
-  readonly userCode: Digest
-  readonly sid: string
-  readonly sub: string
-}
-const PURPOSE = 'device confirmation'
-
-export interface DeviceDecision {
-  readonly request: string
-  readonly decision: string | undefined
-  readonly ticked: readonly string[]
-}
-
-export async function decideDevice(
-  context: Context,
-  { request, decision, ticked }: DeviceDecision,
-  session: BrowserSession,
-): Promise<MessagePage> {
-  const text = unseal(context.derived.sealing, PURPOSE, request)
-  const confirmation: Confirmation | undefined = text === undefined ? undefined : JSON.parse(text)
-  if (confirmation?.sid !== session.sid || confirmation.sub !== session.sub) {
-    throw new OAuthError(
-      'access_denied',
-      'this page belongs to another sign-in: enter the code again',
-      {
-        status: 403,
-      },
-    )
-  }
-  const at = context.now()
-  const device = await context.store.waitingDevice(confirmation.userCode, at)
-  const scope = (device?.scope ?? '')
-    .split(' ')
-    .filter((token) => token === 'openid' || ticked.includes(token))
-  const { sub, address } = session
-  if (device === undefined) return EXPIRED
-  const { client_id } = device
-  if (decision !== 'allow' || scope.length === 0) {
-    await context.store.denyDevice(confirmation.userCode, at)
-    context.audit({
-      type: 'device.consent',
-      outcome: 'failure',
-      sub,
-      client_id,
-      address,
-      detail: 'denied by the user',
-    })
-    return { title: 'Denied', message: 'The device gets no access. You can close this page.' }
-  }
-  const grant = deviceGrant(context, device, session, scope.join(' '))
-  if (!(await context.store.approveDevice(confirmation.userCode, grant, at))) return EXPIRED
-  const { grantId } = grant
-  context.audit({
-    type: 'device.consent',
-    outcome: 'success',
-    sub,
-    client_id,
-    grantId,
-    address,
-    detail: grant.scope,
-  })
-  return { title: 'Done', message: 'The device is signed in. You can close this page.' }
-}
-
-const EXPIRED: MessagePage = {
-  title: 'Too late',
-  message: 'The code has expired or was used already. Start again on the device.',
-}
-
-function deviceGrant(
-  context: Context,
-  { client_id, resource, address }: DeviceAuthorization,
-  { sub, sid, authTime }: BrowserSession,
-  scope: string,
-): Grant {
-  const createdAt = context.now()
-  return {
-    grantId: randomId(),
-    client_id,
-    sub,
-    scope,
-    resource,
-    authTime,
-    sid,
-    createdAt,
-    expiresAt: createdAt + context.lifetimes.grant * 1000,
-    lastUsedAt: createdAt,
-    lastUsedFrom: address,
-  }
 }

@@ -1,7 +1,7 @@
 /** The pages that people walk through, in one table: what a browser asks, and what it is shown next. */
 import { authorize, decide, hold, resume, type Step } from './authorize.js'
 import type { Context } from './context.js'
-import { decideDevice, enterUserCode } from './device.js'
+import { decideDevice, enterUserCode } from './device-approval.js'
 import {
   confirmedLogout,
   endSessionGrants,
