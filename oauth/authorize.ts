@@ -68,7 +68,7 @@ async function advance(
     const signIn = signInNeeded(context, request, pending, session)
     if (signIn !== undefined || session === undefined) {
       if (silent) throw new OAuthError('login_required', 'the user must log in')
-      return signInStep(context, pending, trusted, signIn === 'again', request.login_hint)
+      return signInStep(context, pending, trusted, signIn, request.login_hint)
     }
     rejectOtherUser(request, session)
     if (await consentNeeded(context, request, session)) {
@@ -80,8 +80,7 @@ async function advance(
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     // Nobody is sent to a client before logging in, not even with an error (RFC 9700 section 4.11.2).
-    if (session === undefined && !silent)
-      return signInStep(context, pending, trusted, false, undefined)
+    if (session === undefined && !silent) return signInStep(context, pending, trusted)
     return { kind: 'redirect', location: redirectError(context, trusted, error) }
   }
 }
@@ -90,20 +89,22 @@ function signInStep(
   context: Context,
   pending: Pending,
   { redirect_uri }: Trusted,
-  reauthenticate: boolean,
-  loginHint: string | undefined,
+  signIn: SignIn = 'first',
+  loginHint?: string,
 ): Step {
   const request = sealPending(context, { ...pending, source: formActionSource(redirect_uri) })
-  return { kind: 'signIn', request, reauthenticate, loginHint }
+  return { kind: 'signIn', request, reauthenticate: signIn === 'again', loginHint }
 }
 
 /** `again`: somebody is signed in, but that is not enough. */
+type SignIn = 'first' | 'again'
+
 function signInNeeded(
   context: Context,
   { prompt, max_age, hint }: AuthorizationRequest,
   { startedAt }: Pending,
   session: BrowserSession | undefined,
-): 'first' | 'again' | undefined {
+): SignIn | undefined {
   if (session === undefined) return 'first'
   // Whoever logged in since the request came has done what it asked for.
   if (session.authTime >= startedAt) return undefined
