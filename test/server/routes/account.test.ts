@@ -75,6 +75,18 @@ describe('/account', () => {
       .and.match(/Last used <time[^>]*>just now<\/time> from (::ffff:)?127\.0\.0\.1/)
   })
 
+  it('writes IPv4 addresses as people know them on a socket of both families', async () => {
+    const both = await startSite({ environment: { COFFER_HOST: '::' } })
+    await both.tokens('admin', PASSWORD)
+    const browser = both.browser()
+    await signIn(browser)
+    const { text } = await browser.get('/account')
+    await both.remove()
+    expect(text)
+      .to.match(/from (127\.0\.0\.1|::1)/)
+      .and.not.contain('::ffff:')
+  })
+
   it('takes one back: its next request is 401', async () => {
     const lost = await site.tokens()
     const { page, submit } = await signedIn()
