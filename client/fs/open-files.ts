@@ -61,11 +61,18 @@ export class OpenFiles {
     return ahead.read(offset, size, this.#mount.cache.lastAttributes(node.ino)?.size)
   }
 
-  async write(handle: number, offset: number, data: Buffer): Promise<number> {
+  /** `way`: as the handle was opened, or to the very place, as mapped pages are written. */
+  async write(
+    handle: number,
+    offset: number,
+    data: Buffer,
+    way: 'as opened' | 'in place',
+  ): Promise<number> {
     const { node, flags } = this.#handles.get(handle)
     const content = await this.#mount.contents.of(node)
     this.dropReadAhead(node)
-    await content.write(offset, data, (flags & O_APPEND) === 0 ? 'there' : 'at the end')
+    const isAppended = way === 'as opened' && (flags & O_APPEND) !== 0
+    await content.write(offset, data, isAppended ? 'at the end' : 'there')
     return data.length
   }
 

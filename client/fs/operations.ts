@@ -254,7 +254,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     },
     read: (_, handle, offset, size) => open.read(handle, offset, size),
     async write(node, handle, offset, data, context) {
-      const written = await unlessInterrupted(open.write(handle, offset, data), context)
+      const way = context.fromPages === true ? 'in place' : 'as opened'
+      const written = await unlessInterrupted(open.write(handle, offset, data, way), context)
       if (context.killPrivileges === true) await dropPrivileges(node)
       return written
     },

@@ -14,6 +14,7 @@ export class Call implements Context {
   readonly gid: number
   readonly pid: number
   readonly killPrivileges: boolean
+  readonly fromPages: boolean
   /** When it came, by the monotonic clock. */
   readonly since = performance.now()
   /** The kernel has its answer; whatever the operation still brings is given back. */
@@ -31,6 +32,7 @@ export class Call implements Context {
     this.uid = header.uid
     this.gid = header.gid
     this.pid = header.pid
+    this.fromPages = 'fromPages' in fields && fields.fromPages === true
     this.killPrivileges = 'killPrivileges' in fields && fields.killPrivileges === true
   }
 

@@ -131,6 +131,11 @@ export interface Context {
   readonly signal: AbortSignal
   /** See `killsPrivileges`. */
   readonly killPrivileges?: boolean
+  /**
+   * A write of mapped pages (FUSE_WRITE_CACHE): through whichever handle the kernel had at hand, so its flags do not count, and
+   * O_APPEND least of all.
+   */
+  readonly fromPages?: boolean
 }
 
 /** Nanoseconds since the epoch. */

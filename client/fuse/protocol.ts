@@ -84,6 +84,7 @@ export const FATTR = {
 
 export const GETATTR_FH = 1 << 0
 export const FSYNC_FDATASYNC = 1 << 0
+export const WRITE_CACHE = 1 << 0
 export const WRITE_KILL_SUIDGID = 1 << 2
 export const OPEN_KILL_SUIDGID = 1 << 0
 

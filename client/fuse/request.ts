@@ -10,6 +10,7 @@ import {
   OPCODE,
   OPEN_KILL_SUIDGID,
   type OperationName,
+  WRITE_CACHE,
   WRITE_KILL_SUIDGID,
 } from './protocol.js'
 
@@ -58,7 +59,7 @@ export interface Requests {
   open: { flags: number } & Killing
   create: Named & { mode: number; flags: number } & Killing
   read: Listing
-  write: Opened & { offset: number; data: Buffer } & Killing
+  write: Opened & { offset: number; data: Buffer; fromPages: boolean } & Killing
   statfs: object
   flush: Opened
   release: Opened
@@ -225,6 +226,7 @@ const FIELDS: { readonly [Op in OperationName]: (body: Buffer) => Requests[Op] }
       offset,
       data: body.subarray(40, 40 + length),
       killPrivileges: (body.readUInt32LE(20) & WRITE_KILL_SUIDGID) !== 0,
+      fromPages: (body.readUInt32LE(20) & WRITE_CACHE) !== 0,
     }
   },
   statfs: nothing,

@@ -145,7 +145,13 @@ describe('requests (linux/fuse.h)', () => {
     [
       'write',
       [u64(4n), u64(2n ** 33n), u32(3, 4), u64(0n), u32(0, 0), Buffer.from('abc')],
-      { handle: 4, offset: 2 ** 33, data: Buffer.from('abc'), killPrivileges: true },
+      {
+        handle: 4,
+        offset: 2 ** 33,
+        data: Buffer.from('abc'),
+        killPrivileges: true,
+        fromPages: false,
+      },
     ],
     ['fsync', [u64(4n), u32(1, 0)], { handle: 4, dataOnly: true }],
     [
