@@ -1,0 +1,117 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { contentPath } from '../../../server/storage/content-path.js'
+import { nodeDisk } from '../../../server/storage/fs.js'
+import { type FsckOptions, fsck } from '../../../server/storage/fsck.js'
+import { fileName as name } from '../../../server/storage/path.js'
+import type { Storage, Tree } from '../../../server/storage/storage.js'
+import { put, refused } from './contract.js'
+import { type TemporaryStorage, temporaryStorage } from './temporary.js'
+
+const at = (tree: Tree, text: string) => ({ directory: tree.root, name: name(text) })
+
+describe('fsck', () => {
+  let subject: TemporaryStorage
+  let tree: Tree
+
+  beforeEach(async () => {
+    subject = await temporaryStorage()
+    tree = await (subject.storage as Storage).tree('ann')
+  })
+  afterEach(() => subject.close())
+
+  const run = async (mode: FsckOptions['mode']) => {
+    const found: string[] = []
+    const { directory, database } = subject
+    const report = ({ problem, repaired }: { problem: string; repaired: boolean }) =>
+      found.push(repaired ? `${problem}: repaired` : problem)
+    const { found: count } = await fsck({ directory, database, mode, report })
+    expect(count).to.equal(found.length)
+    return found
+  }
+  const sql = (text: string) => subject.database.exec(text)
+
+  const damages: [problem: string, damage: (ino: number, generation: number) => unknown][] = [
+    ['entry without inode', () => sql(`INSERT INTO entries VALUES (${tree.root}, 'x', 999999)`)],
+    ['entry without directory', (ino) => sql(`INSERT INTO entries VALUES (${ino}, 'x', ${ino})`)],
+    ['name of a root', () => sql(`INSERT INTO entries VALUES (${tree.root}, 'x', ${tree.root})`)],
+    ['lost inode', (ino) => sql(`DELETE FROM entries WHERE ino = ${ino}`)],
+    ['kept in vain', (ino) => sql(`INSERT INTO kept VALUES (${ino}, 0, 0)`)],
+    ['attribute without inode', () => sql(`INSERT INTO xattrs VALUES (999999, 'user.a', x'00')`)],
+    ['wrong link count', (ino) => sql(`UPDATE inodes SET nlink = 7 WHERE ino = ${ino}`)],
+    ['wrong link count', () => sql(`UPDATE inodes SET nlink = 7 WHERE ino = ${tree.root}`)],
+    ['wrong usage', () => sql('UPDATE trees SET bytes = bytes + 1')],
+    ['wrong usage', () => sql('UPDATE trees SET inodes = 0')],
+    ['counter behind', () => sql(`UPDATE counters SET value = 1 WHERE name = 'ino'`)],
+    ['content missing', (_ino, generation) => nodeDisk.unlink(path(generation))],
+    ['content too short', (ino) => sql(`UPDATE inodes SET size = 100 WHERE ino = ${ino}`)],
+    ['content without inode', () => nodeDisk.close(nodeDisk.open(path(77), 0o101))],
+  ]
+  it("finds and repairs small contents that are missing, too short, or nobody's", async () => {
+    await subject.close()
+    subject = await temporaryStorage({ smallBytes: 4096 })
+    tree = await subject.storage.tree('ann')
+    const { ino } = await put(tree, at(tree, 'f'), 'content')
+    await put(tree, at(tree, 'g'), 'content')
+    expect(await run('check')).to.deep.equal([])
+    for (const damage of [
+      `DELETE FROM small_contents WHERE ino = ${ino}`,
+      `UPDATE small_contents SET data = x'00'`,
+      `INSERT INTO small_contents VALUES (999999, x'00')`,
+    ]) {
+      sql(damage)
+      expect((await run('check')).join()).to.match(/small content/)
+      expect((await run('repair')).join()).to.match(/small content .*: repaired/)
+      expect(await run('repair')).to.deep.equal([])
+    }
+  })
+
+  const path = (generation: number) => contentPath(join(subject.directory, 'content'), generation)
+
+  for (const [problem, damage] of damages) {
+    it(`finds and repairs: ${problem}`, async () => {
+      const { ino, generation } = await put(tree, at(tree, 'f'), 'content')
+      await subject.storage.swept()
+      expect(await run('check')).to.deep.equal([])
+      await damage(ino, generation)
+      expect(await run('check')).to.include(problem)
+      expect(await run('repair')).to.include(`${problem}: repaired`)
+      expect(await run('repair')).to.deep.equal([])
+    })
+  }
+
+  it('puts directories that cannot be reached into lost+found, a circle of them too', async () => {
+    const attributes = { mode: 0o755, uid: 0, gid: 0 }
+    const a = await tree.make(at(tree, 'a'), { type: 'directory' }, attributes, {})
+    const inside = { directory: a.ino, name: name('b') }
+    const b = await tree.make(inside, { type: 'directory' }, attributes, {})
+    await put(tree, { directory: b.ino, name: name('f') }, 'found')
+    sql(`UPDATE entries SET directory = ${b.ino} WHERE ino = ${a.ino}`)
+    expect(await run('check')).to.include('lost directory')
+    await run('repair')
+    expect(await run('check')).to.deep.equal([])
+    const lost = await tree.lookup(tree.root, name('lost+found'))
+    const [entry] = await tree.list(lost.ino, { limit: 10 })
+    expect(entry?.inode.type).to.equal('directory')
+  })
+
+  it('leaves out what a running server has on its way', async () => {
+    const upload = await tree.upload()
+    await upload.write(bytes(2_000_000))
+    expect(await run('serving')).to.deep.equal([])
+    expect(await run('check')).to.deep.equal(['content without inode'])
+    await upload.abort()
+  })
+
+  it('changes nothing when it only checks', async () => {
+    const { ino } = await put(tree, at(tree, 'f'), 'content')
+    sql(`UPDATE inodes SET nlink = 7 WHERE ino = ${ino}`)
+    await run('check')
+    expect((await tree.stat(ino)).nlink).to.equal(7)
+    await refused('ENOENT', tree.lookup(tree.root, name('lost+found')))
+  })
+})
+
+async function* bytes(size: number): AsyncGenerator<Buffer> {
+  yield Buffer.alloc(size)
+}
