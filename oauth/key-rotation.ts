@@ -56,22 +56,16 @@ async function createKey(
   return { kid, alg, publicJwk, sealed: seal(sealing, kid, pem), createdAt, activeAt }
 }
 
-export interface CurrentKeys {
-  readonly signing: StoredKey
-  /** The one that signs next, if it exists already. */
-  readonly next: StoredKey | undefined
-}
-
 /** Which of the keys signs now: the youngest that is active. */
-export function currentKeys(
+export function signingKey(
   keys: readonly StoredKey[],
   alg: SigningAlgorithm,
   now: number,
-): CurrentKeys {
+): StoredKey {
   const ofAlg = keys.filter((key) => key.alg === alg).sort((a, b) => b.activeAt - a.activeAt)
   const signing = ofAlg.find((key) => key.activeAt <= now) ?? ofAlg.at(-1)
   if (signing === undefined) throw new Error(`there is no ${alg} key`)
-  return { signing, next: ofAlg.find((key) => key.activeAt > signing.activeAt) }
+  return signing
 }
 
 /** Still to be published: it signs, will sign, or signed less than keepAfterUse ago. */
@@ -131,5 +125,5 @@ export type KeyStatus = 'next' | 'signing' | 'superseded'
 /** For `key list`. */
 export function keyStatus(key: StoredKey, keys: readonly StoredKey[], now: number): KeyStatus {
   if (key.activeAt > now) return 'next'
-  return currentKeys(keys, key.alg, now).signing.kid === key.kid ? 'signing' : 'superseded'
+  return signingKey(keys, key.alg, now).kid === key.kid ? 'signing' : 'superseded'
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import { currentKeys, nextKeys, rotateKeys } from './key-rotation.js'
+import { nextKeys, rotateKeys, signingKey } from './key-rotation.js'
 import { unseal } from './sealed.js'
 import { deriveKeys } from './secrets.js'
 import type { Store } from './store.js'
@@ -83,7 +83,7 @@ export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions)
   return {
     async sign(alg, typ, claims) {
       const all = await keys()
-      const { signing } = currentKeys(
+      const signing = signingKey(
         [...all.values()].map(({ stored }) => stored),
         alg,
         clock().getTime(),
