@@ -40,6 +40,9 @@ export async function startSite(options: StartOptions = {}): Promise<Running> {
     machine: 'box',
     uid: process.getuid?.(),
     print: (line) => printed.push(line),
+  }).catch(async (error) => {
+    if (options.data === undefined) await removeDirectory(join(data, '..'))
+    throw error
   })
   const { issuer } = server
   const ca = options.ca ?? readFileSync(join(data, 'tls', 'ca.pem'), 'utf8')
