@@ -11,7 +11,7 @@ import type { DeviceAuthorization } from './types.js'
 import { drawUserCode, formatUserCode } from './user-code.js'
 
 /** Seconds between two polls at first (RFC 8628 section 3.2). */
-export const POLL_INTERVAL_SECONDS = 5
+const POLL_INTERVAL_SECONDS = 5
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
@@ -38,6 +38,7 @@ export async function authorizeDevice(context: Context, call: Call): Promise<Ans
     resource: requestedResources(context, form),
     ...(jkt !== undefined && { dpop_jkt: jkt }),
     address: call.address,
+    interval: POLL_INTERVAL_SECONDS * 1000,
     createdAt,
     expiresAt: createdAt + expires_in * 1000,
   })

@@ -130,6 +130,8 @@ export interface DeviceAuthorization {
   readonly dpop_jkt?: string
   /** Where the device asked from; shown to the user (RFC 8628 section 5.4). */
   readonly address: string
+  /** Between two polls at first (RFC 8628 section 3.2); every hasty poll adds five seconds. */
+  readonly interval: Milliseconds
   readonly createdAt: Milliseconds
   readonly expiresAt: Milliseconds
 }

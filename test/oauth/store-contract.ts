@@ -217,6 +217,7 @@ export function behavesLikeStore(name: string, open: () => Store): void {
         scope: 'a',
         resource: ['https://as.test/files'],
         address: '127.0.0.1',
+        interval: 5000,
         createdAt: NOW,
         expiresAt: NOW + 10 * MINUTE,
       }

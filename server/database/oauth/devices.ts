@@ -26,8 +26,8 @@ interface Row {
   readonly interval: number
 }
 
-/** Milliseconds between polls at first, and what every hasty poll adds (RFC 8628 sections 3.2 and 3.5). */
-const INTERVAL = 5000
+/** Milliseconds that every hasty poll adds to the interval (RFC 8628 section 3.5). */
+const SLOWER = 5000
 /** Networks are uneven: an interval that is this much too short still counts. */
 const TOLERANCE = 500
 
@@ -40,6 +40,7 @@ function deviceOf(row: Row): DeviceAuthorization {
     resource: JSON.parse(row.resource),
     ...(row.dpop_jkt !== null && { dpop_jkt: row.dpop_jkt }),
     address: row.address,
+    interval: row.interval,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
   }
@@ -57,7 +58,7 @@ export function deviceStore(
 ): DeviceStore {
   const insert = database.prepare(
     `INSERT INTO devices VALUES (@deviceDigest, @userCodeDigest, @client_id, @scope, @resource, @dpop_jkt, @address,
-       @createdAt, @expiresAt, 'waiting', NULL, 0, ${INTERVAL}) ON CONFLICT DO NOTHING`,
+       @createdAt, @expiresAt, 'waiting', NULL, 0, @interval) ON CONFLICT DO NOTHING`,
   )
   const byCode = database.prepare<[string], Row>('SELECT * FROM devices WHERE device_digest = ?')
   const waiting = database.prepare<[string, number], Row>(
@@ -87,7 +88,7 @@ export function deviceStore(
     if (row.state === 'denied') return { kind: 'denied' }
     if (row.expires_at <= at) return { kind: 'expired' }
     const hasty = at < row.next_poll_at - TOLERANCE
-    const interval = hasty ? row.interval + INTERVAL : row.interval
+    const interval = hasty ? row.interval + SLOWER : row.interval
     polled.run(at + interval, interval, device)
     if (hasty) return { kind: 'slow_down' }
     if (row.state === 'waiting') return { kind: 'pending' }
