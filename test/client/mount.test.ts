@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { isMounted, type Machine, machine } from '../support/mount.js'
+import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
 import { start } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -21,7 +21,9 @@ interface Status {
   logins: { server: string; login: string }[]
 }
 
-describe('the mount command', () => {
+describe('the mount command', function () {
+  this.timeout(120_000)
+
   let server: TestServer
   let home: Machine
 
@@ -267,6 +269,23 @@ describe('the mount command', () => {
     const stolen = await fetchWith(server, `Bearer ${tokens.access_token}`)
     expect(stolen).to.equal(401)
     await unmount()
+  })
+
+  it('lets two mounts and commands of one account refresh the login without ending it', async () => {
+    const one = await home.mount()
+    const other = await home.mount({ directory: join(home.home, 'other') })
+    const end = Date.now() + 12_000
+    const work = async (mount: Mount, name: string): Promise<void> => {
+      for (let count = 0; Date.now() < end; count++) {
+        await writeFile(join(mount.directory, name), String(count))
+        expect(await readFile(join(mount.directory, name), 'utf8')).to.equal(String(count))
+      }
+    }
+    await Promise.all([work(one, 'by-one'), work(other, 'by-other')])
+    const third = await home.mount({ directory: join(home.home, 'third') })
+    const { mounts } = await status()
+    expect(mounts.map(({ login }) => login.state)).to.deep.equal(['alive', 'alive', 'alive'])
+    for (const mount of [one, other, third]) await mount.unmount()
   })
 
   it('mounts over fuse-native if asked, and tells its limits', async () => {

@@ -15,10 +15,18 @@ export type Answerer = (request: IncomingMessage, response: ServerResponse) => v
 
 export async function smallServer(
   answer: Answerer,
-  options: { readonly chain?: 'with authority' | 'alone'; readonly port?: number } = {},
+  options: {
+    readonly chain?: 'with authority' | 'alone'
+    readonly port?: number
+    readonly name?: string
+  } = {},
 ): Promise<SmallServer> {
   const authority = await makeAuthority('test', new Date())
-  const pair = await makeServerCertificate(authority, certificateNames('localhost'), new Date())
+  const pair = await makeServerCertificate(
+    authority,
+    certificateNames(options.name ?? 'localhost'),
+    new Date(),
+  )
   const cert =
     options.chain === 'alone'
       ? (/-----BEGIN[\s\S]*?-----END CERTIFICATE-----/.exec(pair.certificate)?.[0] ?? '')
