@@ -13,7 +13,7 @@ export interface Reply {
 export const CHANNEL_BYTES = 256 << 10
 /** Fewer than the server takes in one batch. */
 const MOST_OPERATIONS = 5_000
-/** A token that is revoked is good for a request under way, so requests do not last long. */
+/** Ahead of what servers and proxies allow a request, and of a token's end. */
 const LIFE_MILLISECONDS = 10_000
 const IDLE_MILLISECONDS = 1_000
 const CHANNELS = 4
@@ -84,7 +84,11 @@ class Channel {
       for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
         const pieces: Buffer[] = []
         for await (const piece of frame.content) pieces.push(piece)
-        this.#answered(frame.header as unknown as WireResult, pieces)
+        const result = frame.header as unknown as WireResult
+        this.#answered(result, pieces)
+        if (result.outcome === 'broken') {
+          throw new ExchangeError('unreachable', `the batch ended before this: ${result.detail}`)
+        }
       }
       this.#fail(new ExchangeError('lost', 'the server ended the batch early'))
     } catch (error) {

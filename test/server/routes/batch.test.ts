@@ -246,6 +246,19 @@ describe('POST /batch', () => {
     expect((await server.send('HEAD', '/files/cut')).status).to.equal(404)
   })
 
+  it('carries nothing more out once the token is revoked', async () => {
+    const other = await startFileServer({ isLive: async () => false })
+    try {
+      const body = encode([[{ op: 'root' }], [{ op: 'root' }], [{ op: 'root' }]])
+      const headers = { 'Content-Type': BATCH_TYPE }
+      const answers = await results(await other.send('POST', '/batch', { body, headers }))
+      expect(answers.map(({ outcome, code }) => code ?? outcome)).to.deep.equal(['done', 'EACCES'])
+      expect(answers.at(-1)?.outcome).to.equal('broken')
+    } finally {
+      await other.close()
+    }
+  })
+
   it('takes at most 10,000 operations', async () => {
     const frame = encodeFrame({ op: 'root' })
     const answers = await results(await send(Buffer.concat(Array(10_001).fill(frame))))
