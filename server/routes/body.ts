@@ -10,6 +10,7 @@ const LINGER_MILLISECONDS = 10_000
 
 /** What has come is passed on in pieces of about this size at most. */
 const GATHERED_BYTES = 256 * 1024
+const SMALL_BYTES = 4096
 
 /** Requests whose client waits for 100 (Continue) before it sends the body. */
 const awaitingContinue = new WeakSet<IncomingMessage>()
@@ -77,7 +78,7 @@ async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
   try {
     for (;;) {
       const chunks = available(request)
-      if (chunks.length > 0) yield Buffer.concat(chunks)
+      if (chunks.length > 0) yield* gathered(chunks)
       else if (request.readableEnded) return
       else if (request.destroyed) throw request.errored ?? closed()
       else {
@@ -89,6 +90,12 @@ async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
   } finally {
     for (const event of events) request.off(event, awaken)
   }
+}
+
+/** Small chunks are joined; large ones are not worth the copy. */
+function gathered(chunks: readonly Buffer[]): readonly Buffer[] {
+  const size = chunks.reduce((sum, { length }) => sum + length, 0)
+  return size / chunks.length < SMALL_BYTES ? [Buffer.concat(chunks)] : chunks
 }
 
 function closed(): Error {

@@ -14,6 +14,7 @@ import type { Content, Inode } from '../storage/storage.js'
 import { inodeFields } from './answer.js'
 import type { Exchange } from './exchange.js'
 import { failed } from './preconditions.js'
+import { reprDigestFields } from './repr-digest.js'
 
 /** Up to here content goes out in one piece: one read, one write, no stream. */
 const ONE_PIECE_BYTES = 256 * 1024
@@ -22,7 +23,8 @@ const READ_BYTES = 256 * 1024
 /** The bytes of a file, or some of them. */
 export async function answerContent(exchange: Exchange, inode: Inode): Promise<void> {
   const { request, response, tree } = exchange
-  if (request.method === 'HEAD') {
+  const wantsDigest = field(request.headers, 'Want-Repr-Digest') !== undefined
+  if (request.method === 'HEAD' && !wantsDigest) {
     const { status, fields } = plan(exchange, inode)
     response.writeHead(status, fields)
     response.end()
@@ -33,8 +35,11 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
   try {
     // what is said about the content is said about the content that was opened
     const { status, fields, parts } = plan(exchange, content.inode)
+    if (wantsDigest && status !== 304) {
+      Object.assign(fields, await reprDigestFields(exchange, content))
+    }
     const [one, ...more] = parts
-    if (one === undefined) {
+    if (one === undefined || request.method === 'HEAD') {
       response.writeHead(status, fields)
       response.end()
       return

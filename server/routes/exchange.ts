@@ -5,6 +5,7 @@ import type { StoragePath } from '../storage/path.js'
 import type { Ino, Inode, Origin, Place, Storage, Tree } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
 import type { Query } from './query.js'
+import type { ReprDigests } from './repr-digest.js'
 import type { ResumableUploads } from './resumable.js'
 
 /** One request to the tree and the answer it gets, with what both need. */
@@ -24,6 +25,7 @@ export interface Exchange {
   readonly isLive: () => Promise<boolean>
   /** How many streams of changes each user has open. */
   readonly openStreams: Map<string, number>
+  readonly digests: ReprDigests
   readonly uploads: ResumableUploads
   /** Which of them the request is about; empty if none. */
   readonly uploadId: string

@@ -18,6 +18,7 @@ import { put } from './put.js'
 import { parseQuery } from './query.js'
 import { read } from './read.js'
 import { remove } from './remove.js'
+import { ReprDigests } from './repr-digest.js'
 import { reserve } from './reserve.js'
 import { ResumableUploads } from './resumable.js'
 import {
@@ -94,6 +95,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
   const openStreams = new Map<string, number>()
   const clock = dependencies.clock ?? (() => new Date())
+  const digests = new ReprDigests()
   const uploads = new ResumableUploads(limits.uploadLifetimeMilliseconds, clock)
 
   async function serve(
@@ -121,6 +123,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       mayWrite,
       isLive,
       openStreams,
+      digests,
       uploads,
       uploadId: uploadId(raw.path),
       durability,

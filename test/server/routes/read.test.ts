@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import { type FileServer, startFileServer } from './file-server.js'
 
@@ -49,6 +49,7 @@ describe('GET and HEAD of a file', () => {
     ['nothing', {}, '/files/none'],
     ['totals', {}, '/totals'],
     ['a download', {}, '/files/f?download'],
+    ['a digest', { 'Want-Repr-Digest': 'sha-256=1' }],
   ]
   for (const [name, headers, target = '/files/f'] of asked) {
     it(`answers HEAD as GET: ${name} (RFC 9110 section 9.3.2)`, async () => {
@@ -152,6 +153,20 @@ describe('GET and HEAD of a file', () => {
     expect(headers['content-disposition']).to.equal(
       `attachment; filename="_ a"; filename*=UTF-8''%E2%82%AC%20a`,
     )
+  })
+
+  it('tells the digest of the whole on request (RFC 9530 section 4)', async () => {
+    const digest = `sha-512=:${createHash('sha512').update(content).digest('base64')}:`
+    for (const range of [{}, { Range: 'bytes=0-0' }]) {
+      const answer = await get({ 'Want-Repr-Digest': 'md5=9, sha-512=3, sha-256=1', ...range })
+      expect(answer.headers['repr-digest']).to.equal(digest)
+    }
+    expect((await get({ 'Want-Repr-Digest': 'md5=9' })).headers).not.to.have.property('repr-digest')
+    await server.send('PUT', '/files/digested', { body: 'one' })
+    const wish = { 'Want-Repr-Digest': 'sha-256=1' }
+    const one = (await get(wish, '/files/digested')).headers['repr-digest']
+    await server.send('PUT', '/files/digested', { body: 'two' })
+    expect((await get(wish, '/files/digested')).headers['repr-digest']).not.to.equal(one)
   })
 
   it('never says it was modified after the answer (RFC 9110 section 8.8.2.1)', async () => {
