@@ -22,11 +22,11 @@ export async function smallServer(
   } = {},
 ): Promise<SmallServer> {
   const authority = await makeAuthority('test', new Date())
-  const pair = await makeServerCertificate(
-    authority,
-    certificateNames(options.name ?? 'localhost'),
-    new Date(),
-  )
+  const names =
+    options.name === undefined
+      ? certificateNames('localhost')
+      : [{ type: 'dns', value: options.name } as const]
+  const pair = await makeServerCertificate(authority, names, new Date())
   const cert =
     options.chain === 'alone'
       ? (/-----BEGIN[\s\S]*?-----END CERTIFICATE-----/.exec(pair.certificate)?.[0] ?? '')
