@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
@@ -88,6 +88,13 @@ function checkout(): string {
   return folder
 }
 
+function version(): string {
+  const { version } = JSON.parse(readFileSync(join(checkout(), 'package.json'), 'utf8')) as {
+    version: string
+  }
+  return version
+}
+
 /** Runs a mount for the command that started this process and sent the request over IPC. */
 async function serveMount(): Promise<number> {
   if (process.send === undefined) throw new CommandError('this command is for coffer itself')
@@ -139,7 +146,9 @@ try {
   const finish = (result: number): void => {
     status = result
   }
-  await commandLine(surroundings, serveMount, finish).parseAsync(parameters(), { from: 'user' })
+  await commandLine(surroundings, serveMount, finish)
+    .version(version())
+    .parseAsync(parameters(), { from: 'user' })
 } catch (error) {
   process.stderr.write(`coffer: ${said(error)}\n`)
   status = 1
