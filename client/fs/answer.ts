@@ -48,3 +48,12 @@ export async function unlessInterrupted<T>(work: Promise<T>, context: Context): 
     clearTimeout(timer)
   }
 }
+
+/** For what is asked by number. @throws ESTALE where the server says ENOENT */
+export async function orStale<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw byNumber(error)
+  }
+}

@@ -1,6 +1,5 @@
 import type { Handle } from '../fuse/filesystem.js'
 import { refusal } from './answer.js'
-import type { Listing } from './listing.js'
 import type { KnownNode } from './nodes.js'
 import type { ReadAhead } from './read-ahead.js'
 
@@ -15,12 +14,6 @@ export interface OpenFile {
   readonly node: KnownNode
   readonly flags: number
   readonly ahead: ReadAhead
-}
-
-export interface OpenDirectory {
-  readonly directory: number
-  /** Begun with the first entry that is read. */
-  listing: Listing | undefined
 }
 
 /** What is open, by the number the kernel knows it by. */

@@ -2,8 +2,6 @@ import type { WireAttributeChanges } from '../../server/wire.js'
 import type {
   Context,
   FuseAttributes,
-  FuseDirectoryEntry,
-  FuseDirectoryEntryPlus,
   FuseEntry,
   FuseOpen,
   Kernel,
@@ -11,23 +9,18 @@ import type {
   SetAttributes,
 } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNew } from '../remote-files.js'
-import { byNumber, hasCode, refusal, unlessInterrupted } from './answer.js'
+import { hasCode, orStale, refusal, unlessInterrupted } from './answer.js'
 import { TYPE_BITS } from './attributes.js'
 import { ownership, planned, withoutPrivileges } from './creation.js'
+import { Directories } from './directories.js'
 import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
 import { allocate } from './fallocate.js'
-import { Handles, O_EXCL, O_TRUNC, type OpenDirectory } from './handles.js'
-import { type Listed, Listing } from './listing.js'
+import { O_EXCL, O_TRUNC } from './handles.js'
 import { MountState } from './mount-state.js'
 import type { KnownNode } from './nodes.js'
 import type { CofferFileSystem, FileSystemOptions } from './options.js'
 import { storedChanges } from './stored-changes.js'
 
-/** Of an entry in a listing without its name (struct fuse_dirent, struct fuse_entry_out). */
-const DIRENT_BYTES = 24
-const ENTRY_BYTES = 128
-/** "." and ".." come before the entries of the server. */
-const DOTS = 2
 const TICK_MILLISECONDS = 1000
 const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
 
@@ -35,7 +28,7 @@ const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
 export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
   const state = new MountState(remote, options)
   const { files, cache, nodes, view, names, contents, open, log } = state
-  const directories = new Handles<OpenDirectory>()
+  const directories = new Directories(state)
   const ino = (node: Node) => nodes.ino(node)
   const place = (parent: Node, name: string) => ({ directory: ino(parent), name })
   let timer: NodeJS.Timeout | undefined
@@ -109,7 +102,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       await content.setAttributes(changes)
       return
     }
-    cache.changedTo(await byNumberOnly(files.setAttributes(ino(node), changes)))
+    cache.changedTo(await orStale(files.setAttributes(ino(node), changes)))
   }
 
   async function resize(node: Node, size: number): Promise<void> {
@@ -124,58 +117,11 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
 
   /** Writing takes set-user-ID and set-group-ID away (write(2)). */
   async function dropPrivileges(node: Node): Promise<void> {
-    const { mode } = nodes.get(node)?.content?.attributes() ?? (await state.stat(ino(node))).value
-    if (mode !== withoutPrivileges(mode))
+    const { mode, type } =
+      nodes.get(node)?.content?.attributes() ?? (await state.stat(ino(node))).value
+    if (type === 'file' && mode !== withoutPrivileges(mode))
       await changeAttributes(node, { mode: withoutPrivileges(mode) })
   }
-
-  async function listed(
-    handle: number,
-    offset: number,
-    size: number,
-    entryBytes: number,
-  ): Promise<{ entries: readonly Listed[]; first: number }> {
-    const directory = directories.get(handle)
-    if (offset === 0 || directory.listing === undefined) {
-      directory.listing = await listing(directory.directory)
-    }
-    const first = Math.max(0, offset - DOTS)
-    const most = Math.max(1, Math.floor(size / (entryBytes + 8)))
-    const entries = await byNumberOnly(directory.listing.from(first, most))
-    return { entries, first }
-  }
-
-  /** What stands only here is sent first, so that the listing has it. */
-  async function listing(directory: number): Promise<Listing> {
-    await state.unborn
-      .sendAll(directory)
-      .catch((error) => log('a new file could not be sent', error))
-    await state.listings.arrival(directory)
-    const listing = new Listing(files, cache, directory, {
-      observe: (attributes) => state.observe(attributes),
-      completed: () => isListed(directory),
-    })
-    if (listing.isComplete) isListed(directory)
-    return listing
-  }
-
-  /** Who lists a directory goes on to what is in it. */
-  function isListed(directory: number): void {
-    state.listings.isListed(directory)
-    state.small.isListed(directory)
-  }
-
-  const dots = (node: Node, offset: number): FuseDirectoryEntry[] =>
-    ['.', '..']
-      .map((name, index) => ({ name, ino: node, type: TYPE_BITS.directory, offset: index + 1 }))
-      .filter((entry) => entry.offset > offset)
-
-  const listedEntry = (entry: Listed, offset: number): FuseDirectoryEntry => ({
-    name: entry.name,
-    ino: entry.ino,
-    type: entry.attributes === undefined ? 0 : TYPE_BITS[entry.attributes.type],
-    offset,
-  })
 
   const operations: CofferFileSystem = {
     killsPrivileges: true,
@@ -264,7 +210,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async fsync(node, _, __, context) {
       const content = nodes.get(node)?.content
       const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
-      await unlessInterrupted(byNumberOnly(synced), context)
+      await unlessInterrupted(orStale(synced), context)
     },
     async fallocate(node, _, offset, length, mode) {
       const { size } = await attributesOf(node)
@@ -273,39 +219,14 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       await allocate(content, size, { offset, length, mode })
     },
 
-    async opendir(node) {
-      const directory = ino(node)
-      const handle = directories.add({ directory, listing: undefined })
-      return { handle, keepCache: cache.isVouched, directIo: false }
-    },
-    async readdir(node, handle, offset, size) {
-      const { entries, first } = await listed(handle, offset, size, DIRENT_BYTES)
-      const rest = entries.map((entry, index) => listedEntry(entry, first + index + DOTS + 1))
-      return [...dots(node, offset), ...rest]
-    },
-    async readdirplus(node, handle, offset, size): Promise<FuseDirectoryEntryPlus[]> {
-      const { entries, first } = await listed(handle, offset, size, DIRENT_BYTES + ENTRY_BYTES)
-      const directory = directories.get(handle).directory
-      const rest = entries.map((entry, index) => {
-        const at = listedEntry(entry, first + index + DOTS + 1)
-        const name = cache.name(directory, entry.name)
-        const fresh = cache.attributes(entry.ino)
-        const isCurrent = name?.value === entry.ino && fresh !== undefined
-        return {
-          ...at,
-          entry: isCurrent
-            ? view.entry(directory, fresh.value, name.milliseconds, fresh.milliseconds)
-            : view.absent(0),
-        }
-      })
-      return [...dots(node, offset).map((dot) => ({ ...dot, entry: view.absent(0) })), ...rest]
-    },
-    async releasedir(_, handle) {
-      directories.remove(handle)
-    },
+    opendir: async (node) => directories.open(ino(node)),
+    readdir: (node, handle, offset, size) => directories.entries(node, handle, offset, size),
+    readdirplus: (node, handle, offset, size) =>
+      directories.entriesPlus(node, handle, offset, size),
+    releasedir: async (_, handle) => directories.close(handle),
     async fsyncdir(node, _, context) {
       await state.unborn.sendAll(ino(node))
-      await unlessInterrupted(byNumberOnly(files.sync(ino(node))), context)
+      await unlessInterrupted(orStale(files.sync(ino(node))), context)
     },
     /** With default_permissions the kernel asks nobody; without it whoever mounts may. */
     async access() {},
@@ -327,22 +248,22 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async setxattr(node, name, value, flags) {
       refuseForeignNamespace(name, 'change')
       await state.sent(ino(node))
-      await byNumberOnly(files.setXattr(ino(node), name, value, xattrMode(flags)))
+      await orStale(files.setXattr(ino(node), name, value, xattrMode(flags)))
       cache.changed(ino(node))
     },
     async getxattr(node, name) {
       refuseForeignNamespace(name, 'get')
       await state.sent(ino(node))
-      return byNumberOnly(files.getXattr(ino(node), name))
+      return orStale(files.getXattr(ino(node), name))
     },
     async listxattr(node) {
       await state.sent(ino(node))
-      return byNumberOnly(files.listXattrs(ino(node)))
+      return orStale(files.listXattrs(ino(node)))
     },
     async removexattr(node, name) {
       refuseForeignNamespace(name, 'change')
       await state.sent(ino(node))
-      await byNumberOnly(files.removeXattr(ino(node), name))
+      await orStale(files.removeXattr(ino(node), name))
       cache.changed(ino(node))
     },
     failed: (operation, error) => log(`${operation} failed`, error),
@@ -370,13 +291,5 @@ function special(mode: number, rdev: number): RemoteNew {
       return { type: 'blockdev', rdev }
     default:
       return { type: 'file' }
-  }
-}
-
-async function byNumberOnly<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    throw byNumber(error)
   }
 }
