@@ -19,6 +19,8 @@ export const PATIENCE: Patience = { milliseconds: 60_000, whileAwayMilliseconds:
 
 const FIRST_PAUSE_MILLISECONDS = 50
 const LONGEST_PAUSE_MILLISECONDS = 2_000
+/** A server may ask for a longer one (Retry-After), but programs are waiting. */
+const LONGEST_REQUESTED_PAUSE_MILLISECONDS = 10_000
 
 /** What a gateway, a restarting or a busy server answers (RFC 9110 section 15, RFC 6585 section 4): worth another try. */
 const PASSING = new Set([408, 425, 429, 502, 503, 504])
@@ -31,7 +33,9 @@ export class Busy extends Error {
   constructor(answer: Answer) {
     super(`the server answered ${answer.status}`)
     const seconds = Number(answer.headers['retry-after'] ?? Number.NaN)
-    this.pauseMilliseconds = Number.isFinite(seconds) ? seconds * 1000 : undefined
+    this.pauseMilliseconds = Number.isFinite(seconds)
+      ? Math.min(seconds * 1000, LONGEST_REQUESTED_PAUSE_MILLISECONDS)
+      : undefined
   }
 }
 
