@@ -32,6 +32,8 @@ const CEILING = { source: 300, suite: 500 } as const
 /** Longer files, each with its reason. */
 const LONG: Readonly<Record<string, string>> = {
   'test/server/storage/contract.ts': 'the whole contract of Storage, a function of its constructor',
+  'client/fs/content.ts':
+    'one state machine: what a file is here while parts of it are on their way',
   'test/client/fs/operations.test.ts': 'one case or more for each operation of fuse(4)',
 }
 

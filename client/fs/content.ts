@@ -1,30 +1,15 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
-import type { Cache } from '../cache.js'
-import type { RemoteFiles, RemotePart, WriteOptions } from '../remote-files.js'
-import { hasCode, refusal } from './answer.js'
+import type { RemotePart, WriteOptions } from '../remote-files.js'
+import { hasCode } from './answer.js'
 import { type Birth, bear } from './birth.js'
-import type { Budget } from './budget.js'
+import type { ContentMount } from './content-mount.js'
 import { covers, overlay } from './dirty-blocks.js'
 import type { KnownNode } from './nodes.js'
-import { asAttributes, localTime, withBytes } from './time.js'
+import { PendingAttributes } from './pending-attributes.js'
+import { RequestsUnderWay } from './requests-under-way.js'
+import { localTime, withBytes } from './time.js'
 import { type Batch, isEmptyBatch, Unsent } from './unsent.js'
 import { Versions } from './versions.js'
-
-/** What the contents of all files share. */
-export interface ContentMount {
-  readonly files: RemoteFiles
-  readonly cache: Cache
-  readonly budget: Budget
-  now(): number
-  /** The server has a version that neither we nor the kernel have seen. */
-  foreign(node: KnownNode): void
-  /** The file was sent for the first time; it may turn out to be another inode than planned. */
-  born(node: KnownNode, birth: Birth, attributes: WireAttributes): void
-  /** A new file was given up before the server heard of it. */
-  forsaken(birth: Birth): void
-  /** Memory is short: others send what they hold. */
-  relieve(): Promise<void>
-}
 
 type Durability = WriteOptions['durability']
 
@@ -47,17 +32,14 @@ export class Content {
   readonly #node: KnownNode
   readonly #unsent: Unsent
   readonly #versions: Versions
-  readonly #inFlight = new Set<Promise<void>>()
+  readonly #requests = new RequestsUnderWay()
+  readonly #pending = new PendingAttributes()
   #birth: Birth | undefined
   #isCut = false
-  #changes: WireAttributeChanges = {}
   /** The newest attributes the server told, before what is pending here. */
   #base: WireAttributes
   #size: number
   #writtenAt = '0'
-  /** What failed in the background. */
-  #error: unknown
-  #turn: Promise<void> = Promise.resolve()
   #lastDurability: Durability = 'process'
   /** When the oldest unsent change came. */
   #since: number | undefined
@@ -74,7 +56,7 @@ export class Content {
   }
 
   get isClean(): boolean {
-    return this.#isSent && this.#inFlight.size === 0
+    return this.#isSent && this.#requests.count === 0
   }
 
   get birth(): Birth | undefined {
@@ -83,7 +65,7 @@ export class Content {
 
   /** A new file without content yet: nothing that a stat must wait for. */
   get isBlank(): boolean {
-    return this.#birth !== undefined && this.#size === 0 && this.#inFlight.size === 0
+    return this.#birth !== undefined && this.#size === 0 && this.#requests.count === 0
   }
 
   get bytes(): number {
@@ -98,11 +80,11 @@ export class Content {
   /** The attributes as a program must see them now. */
   attributes(): WireAttributes {
     const touched = this.#isDirty ? { mtime: this.#writtenAt, ctime: this.#writtenAt } : {}
-    return { ...this.#base, ...touched, ...asAttributes(this.#changes), size: this.#size }
+    return { ...this.#base, ...touched, ...this.#pending.shown, size: this.#size }
   }
 
   async write(offset: number, data: Buffer, where: 'there' | 'at the end'): Promise<void> {
-    this.#throwError()
+    this.#requests.throwError()
     await this.#begin()
     const end = offset + data.length
     if (where === 'there' && this.#unsent.hasAppended && end > this.#base.size) await this.flush()
@@ -121,8 +103,8 @@ export class Content {
   /** Cuts to nothing; sent with what is written next. */
   async cut(): Promise<void> {
     await this.#begin()
-    await this.#exclusive(async () => {
-      await Promise.allSettled(this.#inFlight)
+    await this.#requests.inTurn(async () => {
+      await this.#requests.settled()
       this.#unsent.clear()
       this.#isCut = this.#birth === undefined
       this.#size = 0
@@ -139,7 +121,7 @@ export class Content {
 
   async setAttributes(changes: WireAttributeChanges): Promise<void> {
     await this.#begin()
-    this.#changes = { ...this.#changes, ...changes }
+    this.#pending.set(changes)
     this.#since ??= this.#mount.now()
   }
 
@@ -165,12 +147,12 @@ export class Content {
 
   /** Resolves once everything written before is on the server; rejects with the server's refusal. */
   flush(): Promise<void> {
-    return this.#exclusive(() => this.#send('process'))
+    return this.#requests.inTurn(() => this.#send('process'))
   }
 
   /** fsync(2): resolves once it is on the server's disk. */
   sync(): Promise<void> {
-    return this.#exclusive(async () => {
+    return this.#requests.inTurn(async () => {
       const isLast = await this.#send('power')
       if (isLast === 'durable') return
       await this.#mount.files.sync(this.#node.ino)
@@ -182,9 +164,9 @@ export class Content {
     this.#unsent.clear()
     this.#birth = undefined
     this.#isCut = false
-    this.#changes = {}
+    this.#pending.take()
     this.#since = undefined
-    this.#error = undefined
+    this.#requests.forgetError()
   }
 
   get #isDirty(): boolean {
@@ -192,13 +174,13 @@ export class Content {
   }
 
   get #isSent(): boolean {
-    return !this.#isDirty && this.#birth === undefined && Object.keys(this.#changes).length === 0
+    return !this.#isDirty && this.#birth === undefined && this.#pending.isEmpty
   }
 
   /** A write sets the time anew (write(2)): what was set before no longer counts. */
   #isTouched(): void {
     this.#writtenAt = localTime()
-    delete this.#changes.mtime
+    this.#pending.written()
     this.#since ??= this.#mount.now()
   }
 
@@ -214,25 +196,19 @@ export class Content {
     this.#versions.start(base.version)
   }
 
-  #exclusive(work: () => Promise<unknown>): Promise<void> {
-    const turn = this.#turn.then(work).then(() => {})
-    this.#turn = turn.catch(() => {})
-    return turn
-  }
-
   /** @returns `durable` if with the last request everything became as durable as was asked for */
   async #send(durability: Durability): Promise<'sent' | 'durable'> {
-    this.#error = undefined
+    this.#requests.forgetError()
     let last: 'sent' | 'durable' = 'sent'
     for (;;) {
       if (this.#birth !== undefined) await this.#beBorn(this.#birth, durability)
       else if (this.#isCut) await this.#sendCut(durability)
       else if (!this.#unsent.hasSentAll) await this.#sendNext(durability)
-      else if (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
+      else if (this.#requests.count > 0) await this.#requests.all()
       else if (!this.#isSent) await this.#sendAttributes()
       else break
       last = durability === 'power' && this.#lastDurability === 'power' ? 'durable' : 'sent'
-      this.#throwError()
+      this.#requests.throwError()
     }
     this.#since = undefined
     return last
@@ -240,24 +216,24 @@ export class Content {
 
   /** Sends the next part; the last one waits for the others and carries the attributes. */
   async #sendNext(durability: Durability): Promise<void> {
-    if (this.#inFlight.size >= IN_FLIGHT) await Promise.race(this.#inFlight)
+    if (this.#requests.count >= IN_FLIGHT) await this.#requests.one()
     const batch = this.#unsent.take('all', PART_BYTES)
     if (!isEmptyBatch(batch) && !this.#unsent.hasSentAll) {
       void this.#launch(batch, {}, 'process')
       return
     }
     try {
-      await Promise.all(this.#inFlight)
+      await this.#requests.all()
     } catch (error) {
       this.#unsent.putBack(batch)
       throw error
     }
-    if (!isEmptyBatch(batch)) await this.#launch(batch, this.#takeChanges(), durability)
+    if (!isEmptyBatch(batch)) await this.#launch(batch, this.#pending.take(), durability)
   }
 
   /** Content of a file that was cut: one request if nothing is missing between its pieces. */
   async #sendCut(durability: Durability): Promise<void> {
-    await Promise.all(this.#inFlight)
+    await this.#requests.all()
     const size = this.#size
     if (
       size === 0 ||
@@ -272,18 +248,18 @@ export class Content {
       return
     }
     const batch = this.#unsent.take('all', Number.POSITIVE_INFINITY)
-    await this.#launch(batch, { ...this.#takeChanges(), size }, durability)
+    await this.#launch(batch, { ...this.#pending.take(), size }, durability)
     this.#isCut = false
     if (!this.#isDirty) this.#size = this.#base.size
   }
 
   async #sendAttributes(): Promise<void> {
-    const changes = this.#takeChanges()
+    const changes = this.#pending.take()
     this.#lastDurability = 'process'
     try {
       this.#confirm(await this.#mount.files.setAttributes(this.#node.ino, changes), 0)
     } catch (error) {
-      this.#changes = { ...changes, ...this.#changes }
+      this.#pending.putBack(changes)
       throw error
     }
   }
@@ -293,7 +269,7 @@ export class Content {
     const isWhole = this.#size <= PART_BYTES && this.#unsent.isAllOf(this.#size)
     const room = isWhole ? Number.POSITIVE_INFINITY : 0
     const batch = this.#unsent.take('all', room)
-    const changes = isWhole ? this.#takeChanges() : {}
+    const changes = isWhole ? this.#pending.take() : {}
     const blocks = [...batch.written, ...batch.appended]
     const pieces = blocks.flatMap((block) => block.pieces().map(({ data }) => data))
     try {
@@ -305,7 +281,7 @@ export class Content {
       if (!this.#isDirty) this.#size = made.size
     } catch (error) {
       this.#unsent.putBack(batch)
-      this.#changes = { ...changes, ...this.#changes }
+      this.#pending.putBack(changes)
       if (!hasCode(error, 'EEXIST')) throw error
       await this.#adopt(birth, error)
     }
@@ -331,22 +307,22 @@ export class Content {
   #pump(): void {
     if (this.#unsent.waitingBytes < PUMP_BYTES) return
     if (this.#birth !== undefined || this.#isCut || this.#unsent.hasAppended) {
-      this.#inBackground(this.flush())
+      this.#requests.unheard(this.flush())
       return
     }
-    while (this.#inFlight.size < IN_FLIGHT && this.#unsent.waitingBytes >= PUMP_BYTES) {
+    while (this.#requests.count < IN_FLIGHT && this.#unsent.waitingBytes >= PUMP_BYTES) {
       const batch = this.#unsent.take('full blocks', PART_BYTES)
       if (isEmptyBatch(batch)) return
-      this.#inBackground(this.#launch(batch, {}, 'process'))
+      this.#requests.unheard(this.#launch(batch, {}, 'process'))
     }
   }
 
   /** Waits while too much is unsent. */
   async #room(): Promise<void> {
     while (this.bytes > FILE_BYTES) {
-      if (this.#inFlight.size === 0) await this.flush()
-      else await Promise.race(this.#inFlight).catch(() => {})
-      this.#throwError()
+      if (this.#requests.count === 0) await this.flush()
+      else await this.#requests.one().catch(() => {})
+      this.#requests.throwError()
     }
     if (!this.#mount.budget.isExceeded) return
     await this.flush()
@@ -354,12 +330,7 @@ export class Content {
   }
 
   #launch(batch: Batch, changes: WireAttributeChanges, durability: Durability): Promise<void> {
-    const work = this.#transmit(batch, changes, durability).finally(() =>
-      this.#inFlight.delete(work),
-    )
-    this.#inFlight.add(work)
-    this.#inBackground(work)
-    return work
+    return this.#requests.add(this.#transmit(batch, changes, durability))
   }
 
   async #transmit(
@@ -379,8 +350,7 @@ export class Content {
       this.#confirm(attributes, 1, 1)
     } catch (error) {
       this.#unsent.putBack(batch)
-      const { size: _, ...rest } = changes
-      this.#changes = { ...rest, ...this.#changes }
+      this.#pending.putBack(changes)
       throw error
     }
   }
@@ -390,32 +360,12 @@ export class Content {
     this.#versions.made(changes)
     if (attributes.version >= this.#base.version) this.#base = attributes
     this.#mount.cache.changedTo(this.#base)
-    if (this.#inFlight.size > ending) return
+    if (this.#requests.count > ending) return
     const { version, size } = this.#base
     const node = this.#node
     if (!this.#versions.isOurs(version)) this.#mount.foreign(node)
     else if (node.pages === this.#versions.before) node.pages = version
     this.#versions.start(version)
     if (!this.#isDirty) this.#size = size
-  }
-
-  #takeChanges(): WireAttributeChanges {
-    const changes = this.#changes
-    this.#changes = {}
-    return changes
-  }
-
-  #inBackground(work: Promise<void>): void {
-    work.catch((error) => {
-      this.#error ??= error
-    })
-  }
-
-  /** What failed in the background is told by the next operation on the file, once. */
-  #throwError(): void {
-    if (this.#error === undefined) return
-    const error = this.#error
-    this.#error = undefined
-    throw error instanceof Error ? error : refusal('EIO', 'the file could not be sent')
   }
 }

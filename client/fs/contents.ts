@@ -1,7 +1,8 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { byNumber, isTransient, refusal } from './answer.js'
 import type { Birth } from './birth.js'
-import { Content, type ContentMount } from './content.js'
+import { Content } from './content.js'
+import type { ContentMount } from './content-mount.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Pending } from './options.js'
 

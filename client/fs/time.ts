@@ -19,19 +19,3 @@ export function withBytes(changes: WireAttributeChanges): { attributes?: WireAtt
   }
   return Object.keys(attributes).length > 0 ? { attributes } : {}
 }
-
-/** The same as attributes, with "now" as this machine's clock has it. */
-export function asAttributes(changes: WireAttributeChanges): Partial<
-  Record<'atime' | 'mtime', WireTime>
-> & {
-  mode?: number
-  uid?: number
-  gid?: number
-} {
-  const { size: _, mtime, atime, ...rest } = changes
-  return {
-    ...rest,
-    ...(mtime === undefined ? {} : { mtime: isTime(mtime) ? mtime : localTime() }),
-    ...(atime === undefined ? {} : { atime: isTime(atime) ? atime : localTime() }),
-  }
-}

@@ -1,0 +1,22 @@
+import type { WireAttributes } from '../../server/wire.js'
+import type { Cache } from '../cache.js'
+import type { RemoteFiles } from '../remote-files.js'
+import type { Birth } from './birth.js'
+import type { Budget } from './budget.js'
+import type { KnownNode } from './nodes.js'
+
+/** What the contents of all files share. */
+export interface ContentMount {
+  readonly files: RemoteFiles
+  readonly cache: Cache
+  readonly budget: Budget
+  now(): number
+  /** The server has a version that neither we nor the kernel have seen. */
+  foreign(node: KnownNode): void
+  /** The file was sent for the first time; it may turn out to be another inode than planned. */
+  born(node: KnownNode, birth: Birth, attributes: WireAttributes): void
+  /** A new file was given up before the server heard of it. */
+  forsaken(birth: Birth): void
+  /** Memory is short: others send what they hold. */
+  relieve(): Promise<void>
+}
