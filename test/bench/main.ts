@@ -68,7 +68,7 @@ for (const name of names) {
   try {
     columns.set(name, await measured(peer, source))
   } finally {
-    await peer.close()
+    await peer.close().catch((error: unknown) => process.stderr.write(`${name}: ${error}\n`))
   }
 }
 await removeDirectory(work)

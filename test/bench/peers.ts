@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { isMounted, machine } from '../support/mount.js'
-import { run, start } from '../support/process.js'
+import { type Running, run, start } from '../support/process.js'
 import { installed } from '../support/requires.js'
 import { startServer } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -92,8 +92,11 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
     await server.printed(/serve|Serving|started/i)
     const pass = (await run('rclone', ['obscure', 'p'])).trim()
     const control = `127.0.0.1:${await freePort()}`
+    let mounting: Running | undefined
     const mount = async (): Promise<void> => {
-      start('rclone', [
+      // the one before may still have the port of the remote control
+      await mounting?.ended
+      mounting = start('rclone', [
         ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${port}`],
         ...['--webdav-user', 'u', '--webdav-pass', pass, '--no-check-certificate'],
         ...['--vfs-cache-mode', 'full', '--vfs-write-back', '0s', ...config],
