@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { readdir, readlink } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -98,6 +98,23 @@ describe('an interrupted request', () => {
     }
     await eventually(async () => (await openHandles()) <= before)
     expect((await server.send('GET', '/files/large')).body.length).to.equal(8_000_000)
+  })
+
+  it('keeps no content open after an answer', async () => {
+    const body = Buffer.alloc(100_000)
+    const { etag = '' } = (await server.send('PUT', '/files/f', { body })).headers
+    const asked = [{}, { Range: 'bytes=0-9' }, { Range: 'bytes=0-1,5-6' }, { Range: 'bytes=x' }]
+    for (const headers of [...asked, { 'If-None-Match': etag }, { 'If-Match': '"x"' }]) {
+      await server.send('GET', '/files/f', { headers })
+    }
+    await server.send('DELETE', '/files/f')
+    await eventually(async () => {
+      const open = await readdir('/proc/self/fd')
+      const targets = await Promise.all(
+        open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+      )
+      return !targets.some((path) => path.startsWith(join(server.directory, 'content')))
+    })
   })
 
   it('ends a listing that nobody reads any more', async () => {
