@@ -35,5 +35,10 @@ function problem(
 ): Problem {
   const title = STATUS_CODES[status] ?? 'Error'
   const body = { type: 'about:blank', title, status, code, detail }
-  return { status, fields, body: request_id === undefined ? body : { ...body, request_id } }
+  return {
+    status,
+    // 404, 405 and 410 may be cached unless told otherwise (RFC 9110 section 15.1)
+    fields: { 'Cache-Control': 'no-store', ...fields },
+    body: request_id === undefined ? body : { ...body, request_id },
+  }
 }

@@ -63,6 +63,7 @@ describe('request targets of the file API', () => {
         const answer = await server.send(method, target)
         expect([answer.status, answer.problem().code]).to.deep.equal([400, code])
         expect(answer.headers['content-type']).to.match(/^application\/problem\+json/)
+        expect(answer.headers['cache-control']).to.equal('no-store')
       }
     })
   }
