@@ -1,4 +1,5 @@
 /** Bodies of requests: a form (RFC 6749 section 4.1.3) or a JSON object (RFC 7591 section 3.1), in UTF-8. */
+import type { IncomingMessage } from 'node:http'
 import { OAuthError } from './errors.js'
 import { Parameters, parseForm } from './parameters.js'
 import { strictObject } from './strict-json.js'
@@ -6,6 +7,28 @@ import { strictObject } from './strict-json.js'
 /** A media type, with no charset but UTF-8 (RFC 9110 section 8.3.1). */
 const FORM = /^application\/x-www-form-urlencoded *(?:; *charset="?utf-8"?)?$/i
 const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"?)?$/i
+
+const BODY_MAX = 64 * 1024
+
+/** The whole body, which is small; one that is larger, or packed, is refused. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+    throw new OAuthError('invalid_request', 'the body must not be encoded', { status: 415 })
+  }
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request) {
+    length += chunk.length
+    if (length > BODY_MAX) {
+      throw new OAuthError('invalid_request', `the body is larger than ${BODY_MAX} bytes`, {
+        status: 413,
+        headers: { Connection: 'close' },
+      })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length)
+}
 
 export function parseFormBody(contentType: string | undefined, body: Buffer): Parameters {
   if (body.length === 0 && contentType === undefined) return new Parameters([])

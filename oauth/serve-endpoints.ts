@@ -1,0 +1,108 @@
+/** Serves the endpoints that programs call, on Node's own types: within Express, or ahead of it where speed counts. */
+import type { ServerResponse } from 'node:http'
+import type { VerifiedTokens } from './authenticate.js'
+import { parseFormBody, parseJsonBody, readBody } from './body.js'
+import type { Answer } from './call.js'
+import type { Context } from './context.js'
+import { type Endpoint, endpointsOf } from './endpoints.js'
+import { OAuthError } from './errors.js'
+import { callOf, type GuardedRequest, setFields } from './guard.js'
+import { Parameters } from './parameters.js'
+
+export type Middleware = (
+  request: GuardedRequest,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+/** Browser applications may call the endpoints that take tokens in fields: no cookie is involved (RFC 9700 section 2.6). */
+const CORS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': 'WWW-Authenticate, DPoP-Nonce',
+} as const
+
+const PREFLIGHT = {
+  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE',
+  'Access-Control-Allow-Headers': 'Authorization, Content-Type, DPoP',
+  'Access-Control-Max-Age': '3600',
+} as const
+
+const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' } as const
+
+interface Match {
+  readonly endpoint: Endpoint
+  readonly client_id: string
+}
+
+/** Calls `next` for every other path, and with what is not an error of the protocol. */
+export function serveEndpoints(context: Context, tokens: VerifiedTokens): Middleware {
+  const endpoints = new Map(endpointsOf(context, tokens).map((each) => [each.path, each]))
+
+  function match(path: string): Match | undefined {
+    const exact = endpoints.get(path)
+    if (exact !== undefined) return { endpoint: exact, client_id: '' }
+    const slash = path.lastIndexOf('/')
+    const endpoint = endpoints.get(`${path.slice(0, slash)}/:client_id`)
+    return endpoint && { endpoint, client_id: path.slice(slash + 1) }
+  }
+
+  async function serve(request: GuardedRequest, response: ServerResponse, found: Match) {
+    const { maxAge } = found.endpoint
+    setFields(response, CORS)
+    setFields(response, maxAge > 0 ? { 'Cache-Control': `public, max-age=${maxAge}` } : NO_STORE)
+    if (request.method === 'OPTIONS') return send(response, { status: 204, headers: PREFLIGHT })
+    try {
+      send(response, await answer(context, request, found))
+    } catch (error) {
+      if (!(error instanceof OAuthError)) throw error
+      const { status, headers, body } = error
+      send(response, { status, headers: { ...NO_STORE, ...headers }, body })
+    }
+  }
+
+  return (request, response, next) => {
+    const found = match(request.originalUrl.split('?', 1)[0] ?? '')
+    if (found === undefined) return next()
+    serve(request, response, found).catch(next)
+  }
+}
+
+async function answer(
+  context: Context,
+  request: GuardedRequest,
+  { endpoint, client_id }: Match,
+): Promise<Answer> {
+  const { method = '' } = request
+  const handle = endpoint.methods[method === 'HEAD' ? 'GET' : method]
+  if (handle === undefined) throw methodNotAllowed(endpoint.methods)
+  const type = request.headers['content-type']
+  const bytes = await readBody(request)
+  if (endpoint.body === 'form') {
+    const call = callOf(context, request, parseFormBody(type, bytes))
+    return handle({ ...call, content: undefined, client_id })
+  }
+  const content = bytes.length === 0 ? undefined : parseJsonBody(type, bytes)
+  return handle({ ...callOf(context, request, new Parameters([])), content, client_id })
+}
+
+/** RFC 9110 section 15.5.6 */
+export function methodNotAllowed(methods: Readonly<Record<string, unknown>>): OAuthError {
+  const allowed = [...Object.keys(methods), ...('GET' in methods ? ['HEAD'] : [])].join(', ')
+  return new OAuthError('invalid_request', `the method is not allowed; use ${allowed}`, {
+    status: 405,
+    headers: { Allow: allowed },
+  })
+}
+
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  setFields(response, headers)
+  response.statusCode = status
+  if (body === undefined) {
+    response.end()
+    return
+  }
+  const text = JSON.stringify(body)
+  response.setHeader('Content-Type', 'application/json; charset=utf-8')
+  response.setHeader('Content-Length', Buffer.byteLength(text))
+  response.end(text)
+}
