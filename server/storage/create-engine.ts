@@ -29,11 +29,14 @@ export interface StorageOptions {
 
 /** Where a row of the database costs less than a file: measured by test/bench. */
 const SMALL_BYTES = 16 * 1024
+/** Pages of the database kept in memory: the inner ones of a million inodes, and the leaves in use. */
+const CACHE_KIBIBYTES = 64 * 1024
 const RESERVE_BYTES = 64 * 1024 * 1024
 /** The parts put together. */
 export function createEngine(options: StorageOptions): Engine {
   const { directory, database, disk = nodeDisk } = options
   const clock = wallClock(options.clock ?? (() => new Date()))
+  database.pragma(`cache_size = -${CACHE_KIBIBYTES}`)
   const sql = fileStatements(database)
   const checkpoints = new Checkpoints(database)
   const transactions = new Transactions(database, () => checkpoints.committed())
