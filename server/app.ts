@@ -11,7 +11,7 @@ import type { Site } from './site.js'
 
 export interface AppDependencies {
   readonly site: Site
-  readonly authorization: Pick<AuthorizationServer, 'router'>
+  readonly authorization: Pick<AuthorizationServer, 'endpoints' | 'router'>
   readonly files: Guard
   readonly login: Router
   readonly account: Router
@@ -41,12 +41,16 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   app.use(requestLog(log))
   app.use(securityHeaders(issuer))
   app.use(deadline(30_000))
+
+  // Programs send no cookie and see no page: their endpoints come before all that.
+  app.use(CLIENT_ENDPOINTS, clientLimit)
+  app.use(authorization.endpoints)
+
   app.use(pages.assets)
   app.use(expectedHost(issuer, pages))
   app.use(sessionCookie)
   app.use(login)
   app.use(account)
-  app.use(CLIENT_ENDPOINTS, clientLimit)
   app.use(authorization.router)
 
   app.use(notFound)
