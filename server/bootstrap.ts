@@ -58,21 +58,23 @@ export async function makeBuiltInClient(store: Store, now: number): Promise<void
 
 /**
  * Clients compare the issuer letter by letter and tokens carry it: another spelling locks all of them out, so it is fixed
- * at the first start.
+ * at the first start that succeeds.
  */
-export function fixIssuer(
+export function checkIssuer(
   settings: Settings,
   issuer: string,
   how: { acceptChange: boolean },
 ): void {
   const fixed = settings.get('issuer')
-  if (fixed === issuer) return
-  if (fixed !== undefined && !how.acceptChange) {
+  if (fixed !== undefined && fixed !== issuer && !how.acceptChange) {
     throw new Error(
       `this data directory was set up as ${fixed}, and is now configured as ${issuer}: every device and application would have to sign in again. Set COFFER_ISSUER=${fixed}, or start once with --accept-issuer-change`,
     )
   }
-  settings.set('issuer', issuer)
+}
+
+export function fixIssuer(settings: Settings, issuer: string): void {
+  if (settings.get('issuer') !== issuer) settings.set('issuer', issuer)
 }
 
 /**

@@ -1,11 +1,16 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Config } from './config.js'
+import { type Config, ConfigError } from './config.js'
 import { type Secret, secretFromFile, secretOf } from './secret.js'
 
 /** Makes the data directory, or closes one that others may enter. @throws when it is somebody else's */
 export function prepareDataDirectory(directory: string, uid: number | undefined): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError([`COFFER_DATA must name a directory that can be made: ${reason}`])
+  }
   const stat = statSync(directory)
   if (uid !== undefined && stat.uid !== uid) {
     throw new Error(

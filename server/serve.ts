@@ -1,5 +1,11 @@
 import { accounts as openAccounts } from './accounts.js'
-import { fixIssuer, fixSecret, makeAdministrator, makeBuiltInClient } from './bootstrap.js'
+import {
+  checkIssuer,
+  fixIssuer,
+  fixSecret,
+  makeAdministrator,
+  makeBuiltInClient,
+} from './bootstrap.js'
 import { compose } from './compose.js'
 import { type Config, issuerOf } from './config.js'
 import { databaseFile, prepareDataDirectory, secretOfServer } from './data-directory.js'
@@ -17,7 +23,7 @@ import { deferContinue } from './routes/body.js'
 import { openStorage } from './storage/engine.js'
 import { keepSwept } from './sweep.js'
 import { contextOptions, keepCertificate } from './tls/context.js'
-import { localCertificate, readKeyPair, tlsFiles } from './tls/files.js'
+import { configuredCertificate, localCertificate, tlsFiles } from './tls/files.js'
 import { certificateNames } from './tls/names.js'
 
 export interface Surroundings {
@@ -52,6 +58,7 @@ export async function serve(config: Config, around: Surroundings): Promise<Runni
 
 async function start(config: Config, around: Surroundings, opened: Opened): Promise<RunningServer> {
   const { clock, log, print, machine } = around
+  if (config.tls !== undefined) configuredCertificate(config.tls)
   prepareDataDirectory(config.data, around.uid)
   opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
   const secret = secretOfServer(config)
@@ -63,9 +70,8 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   await fixSecret(settings(database), store, secret, { acceptChange: config.acceptSecretChange })
   const settled = config.issuer ?? (config.port === 0 ? undefined : issuerOf(config, config.port))
   if (settled !== undefined) {
-    fixIssuer(settings(database), settled, { acceptChange: config.acceptIssuerChange })
+    checkIssuer(settings(database), settled, { acceptChange: config.acceptIssuerChange })
   }
-  const { oneTimePassword } = await makeAdministrator(accounts, config.adminPassword)
   await makeBuiltInClient(store, clock().getTime())
   const storage = opened.keep(await openStorage({ directory: config.data, database }), (engine) =>
     engine.close(),
@@ -75,7 +81,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   const loadCertificate = async () =>
     config.tls === undefined
       ? (await localCertificate(config.data, machine, certificateNames(...hosts), clock())).pair
-      : readKeyPair(config.tls)
+      : configuredCertificate(config.tls)
   const tls = contextOptions(await loadCertificate())
   const { host, port, maxConnections, trustProxy } = config
   const maxConnectionsOfAddress =
@@ -92,6 +98,10 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     server.on('request', app)
     deferContinue(server, app)
   }
+
+  // Only once nothing can go wrong any more: the password is shown once, and the issuer is kept for ever.
+  if (settled !== undefined) fixIssuer(settings(database), settled)
+  const { oneTimePassword } = await makeAdministrator(accounts, config.adminPassword)
 
   const files = config.tls ?? tlsFiles(config.data).server
   const certificate = keepCertificate({

@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { ConfigError } from '../config.js'
 import { type KeyPair, makeAuthority, makeServerCertificate } from './authority.js'
 import type { CertificateName } from './names.js'
 
@@ -59,6 +60,43 @@ export function readKeyPair(files: { certificate: string; key: string }): KeyPai
   return {
     certificate: readFileSync(files.certificate, 'utf8'),
     key: readFileSync(files.key, 'utf8'),
+  }
+}
+
+/** The pair that the configuration names. @throws ConfigError that says which of its files is not usable, and why */
+export function configuredCertificate(files: { certificate: string; key: string }): KeyPair {
+  const certificate = pem(
+    'COFFER_TLS_CERT',
+    'a certificate chain',
+    files.certificate,
+    (text) => new X509Certificate(text),
+  )
+  const key = pem('COFFER_TLS_KEY', 'a private key', files.key, createPrivateKey)
+  if ('problem' in certificate || 'problem' in key) {
+    throw new ConfigError(
+      [certificate, key].flatMap((part) => ('problem' in part ? [part.problem] : [])),
+    )
+  }
+  if (!certificate.parsed.checkPrivateKey(key.parsed)) {
+    throw new ConfigError([
+      `COFFER_TLS_KEY must be the key of the certificate in ${files.certificate}; ${files.key} is not`,
+    ])
+  }
+  return { certificate: certificate.text, key: key.text }
+}
+
+function pem<T>(
+  name: string,
+  what: string,
+  path: string,
+  parse: (text: string) => T,
+): { text: string; parsed: T } | { problem: string } {
+  try {
+    const text = readFileSync(path, 'utf8')
+    return { text, parsed: parse(text) }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    return { problem: `${name} must name a file with ${what} in PEM form, not ${path}: ${reason}` }
   }
 }
 

@@ -1,7 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
@@ -9,6 +10,11 @@ import supertest from 'supertest'
 import { tlsFiles } from '../../server/tls/files.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
+
+function generatedKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
 
 describe('the first start', () => {
   let parent: string
@@ -58,6 +64,44 @@ describe('the first start', () => {
     expect((await signIn(second.browser(), { password })).status).to.equal(303)
     await second.stop()
   })
+
+  it('leaves the password and the issuer to the next start when it fails', async () => {
+    const taken = createServer().listen(0, 'localhost')
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    const environment = { COFFER_ADMIN_PASSWORD: '' }
+    const started = startSite({ data, environment: { ...environment, COFFER_PORT: String(port) } })
+    const failure = await started.then(() => undefined, String)
+    taken.close()
+    expect(failure).to.contain('another program listens there')
+    const site = await startSite({ data, environment: { ...environment, COFFER_PORT: '0' } })
+    await site.stop()
+    expect(site.printed.join()).to.contain('shown only this once')
+    const named = await startSite({ data, environment: { COFFER_ISSUER: 'https://a.example' } })
+    await named.stop()
+  })
+
+  const broken: [variable: 'COFFER_TLS_CERT' | 'COFFER_TLS_KEY', content: string | undefined][] = [
+    ['COFFER_TLS_CERT', undefined],
+    ['COFFER_TLS_CERT', 'no PEM'],
+    ['COFFER_TLS_KEY', undefined],
+    ['COFFER_TLS_KEY', 'no PEM'],
+    ['COFFER_TLS_KEY', generatedKey()],
+  ]
+  for (const [variable, content] of broken) {
+    it(`names ${variable} when it is ${content?.slice(0, 6) ?? 'missing'}, and makes nothing`, async () => {
+      const other = join(parent, 'other')
+      const site = await startSite({ data: other })
+      await site.stop()
+      const { certificate, key } = tlsFiles(other).server
+      const file = join(parent, 'given.pem')
+      if (content !== undefined) writeFileSync(file, content)
+      const environment = { COFFER_TLS_CERT: certificate, COFFER_TLS_KEY: key, [variable]: file }
+      const failure = await startSite({ data, environment, ca: '' }).then(() => '', String)
+      expect(failure).to.match(new RegExp(`^ConfigError: .*\\n  ${variable} must .*given.pem`))
+      expect(existsSync(data)).to.equal(false)
+    })
+  }
 
   it('takes the first password from the environment, and only the first time', async () => {
     const first = await startSite({ data })
