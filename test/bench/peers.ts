@@ -94,8 +94,6 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
     const control = `127.0.0.1:${await freePort()}`
     let mounting: Running | undefined
     const mount = async (): Promise<void> => {
-      // the one before may still have the port of the remote control
-      await mounting?.ended
       mounting = start('rclone', [
         ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${port}`],
         ...['--webdav-user', 'u', '--webdav-pass', pass, '--no-check-certificate'],
@@ -118,6 +116,8 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
     }
     return mounted(directory, mount, () => server.stop(), {
       stored: uploaded,
+      // until then it has the port of its control and writes into its cache
+      ended: async () => mounting?.ended,
       cache: join(work, 'cache'),
     })
   },
@@ -127,7 +127,11 @@ function mounted(
   directory: string,
   mount: () => Promise<void>,
   stop: () => Promise<void>,
-  late?: { readonly stored: () => Promise<void>; readonly cache: string },
+  late?: {
+    readonly stored: () => Promise<void>
+    readonly ended: () => Promise<void>
+    readonly cache: string
+  },
 ): Peer {
   const unmount = async (): Promise<void> => {
     await late?.stored()
@@ -140,7 +144,9 @@ function mounted(
       },
       60_000,
     )
-    if (late !== undefined) await run('rm', ['-rf', late.cache])
+    if (late === undefined) return
+    await late.ended()
+    await run('rm', ['-rf', late.cache])
   }
   return {
     directory,
