@@ -6,6 +6,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 const SECOND = 1000
+/** While closing, a stream of events that comes again on a kept-alive connection is ended again. */
+const STREAMS_MILLISECONDS = 100
 
 export interface ListenOptions {
   readonly host: string
@@ -143,8 +145,16 @@ async function close(
     servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
   )
   // A kept-alive connection that is busy now must not wait for the next request afterwards.
-  for (const server of servers) server.keepAliveTimeout = 1
+  for (const server of servers) {
+    server.keepAliveTimeout = 1
+    // What still comes on the connections there are is answered, and is the last of its connection.
+    server.prependListener('request', (_request, response) => {
+      response.setHeader('Connection', 'close')
+    })
+  }
+  for (const response of open) if (!response.headersSent) response.setHeader('Connection', 'close')
   endStreams(open)
+  const again = setInterval(() => endStreams(open), STREAMS_MILLISECONDS)
   let cut = false
   const timer = setTimeout(() => {
     cut = true
@@ -152,6 +162,7 @@ async function close(
   }, graceMs)
   await closed
   clearTimeout(timer)
+  clearInterval(again)
   return !cut
 }
 

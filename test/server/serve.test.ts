@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { request } from 'node:https'
+import { Agent, request } from 'node:https'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
@@ -213,6 +213,24 @@ describe('the server', () => {
   afterEach(() => site.remove())
   const port = () => Number(new URL(site.issuer).port)
   const file = (name: string) => new URL(`/files/${name}`, site.issuer)
+
+  it('lets a stream of changes that comes again on its connection be the last one', async () => {
+    const { access_token } = await site.tokens()
+    const agent = new Agent({ keepAlive: true, ca: site.ca })
+    const headers = { Authorization: `Bearer ${access_token}` }
+    const connections: (string | undefined)[] = []
+    const open = (opened: () => void) => {
+      const asked = request(new URL('/changes', site.issuer), { agent, headers }, (response) => {
+        connections.push(response.headers.connection)
+        response.once('data', opened).once('end', () => setImmediate(open, () => {}))
+      })
+      asked.on('error', () => {}).end()
+    }
+    await new Promise<void>((resolve) => open(resolve))
+    await site.stop()
+    agent.destroy()
+    expect(connections).to.deep.equal(['keep-alive', 'close'])
+  })
 
   it('finishes an upload that is under way when it stops', async () => {
     const { access_token } = await site.tokens()
