@@ -9,6 +9,8 @@ import {
 import type { User } from '../database/accounts.js'
 import { lockDataDirectory } from '../lock.js'
 import { openStorage } from '../storage/engine.js'
+import { changeQuota } from '../storage/quota.js'
+import { type QuotaOptions, quotaChange, quotaText } from './quota.js'
 import { removeFiles } from './remove-files.js'
 import { atWorkbench, type CommandLine, table, type Workbench } from './workbench.js'
 
@@ -16,7 +18,7 @@ interface PasswordOption {
   passwordStdin?: true
 }
 
-/** user add | passwd | list | disable | enable | remove */
+/** user add | passwd | list | quota | disable | enable | remove */
 export function userCommands(program: Command, line: CommandLine): void {
   const user = program.command('user').description('who may sign in')
 
@@ -74,6 +76,25 @@ export function userCommands(program: Command, line: CommandLine): void {
             each.id,
           ])
         line.print(table(['USER NAME', 'NAME', 'STATE', 'SINCE', 'ID'], rows))
+      }),
+    )
+
+  user
+    .command('quota <username>')
+    .description('show how much an account keeps, and set how much it may')
+    .option('--bytes <count>', 'of content, such as 500M or 20G; "none" for no limit')
+    .option('--files <count>', 'files and folders; "none" for no limit')
+    .action(async (name: string, options: QuotaOptions) =>
+      atWorkbench(line, async (bench) => {
+        const { id } = existing(bench, name)
+        const change = quotaChange(options)
+        const { data: directory } = bench.config
+        const quota = await changeQuota({ directory, database: bench.database }, id, change)
+        if (Object.keys(change).length > 0) {
+          const detail = `${quota.maxBytes ?? 'any'} bytes, ${quota.maxInodes ?? 'any'} files`
+          bench.audit.append({ event: 'user.quota', outcome: 'success', subject: id, detail })
+        }
+        line.print(quotaText(name, quota))
       }),
     )
 

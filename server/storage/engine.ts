@@ -1,10 +1,7 @@
-import { FileError } from '../errors.js'
-import { inodeRow } from './access.js'
-import { timespec } from './clock.js'
 import type { Engine } from './context.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
-import { NO_CONTENT } from './names.js'
-import { draft, insertInode } from './new-inode.js'
+import { plant } from './plant.js'
+import { quotaOf, setQuota } from './quota.js'
 import { STORED } from './small.js'
 import type { Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
 import { sweepBuilding, sweepContents, sweepUnused } from './sweep.js'
@@ -57,20 +54,11 @@ export class SqliteStorage implements Storage {
   }
 
   async setQuota(owner: UserId, quota: Quota): Promise<void> {
-    for (const limit of [quota.maxBytes, quota.maxInodes]) {
-      if (limit !== null && (!Number.isSafeInteger(limit) || limit < 0)) {
-        throw new FileError('EINVAL', 'a quota must be a non-negative integer, or none')
-      }
-    }
-    const { id } = this.#tree(owner)
-    this.#engine.sql.setQuota.run(quota.maxBytes, quota.maxInodes, id)
+    setQuota(this.#engine, this.#tree(owner).id, quota)
   }
 
   async quota(owner: UserId): Promise<Quota & Usage> {
-    const row = this.#engine.sql.treeById.get(this.#tree(owner).id)
-    if (row === undefined) throw new FileError('ENOENT', 'this user has no files')
-    const { bytes, inodes, max_bytes, max_inodes } = row
-    return { bytes, inodes, maxBytes: max_bytes, maxInodes: max_inodes }
+    return quotaOf(this.#engine, this.#tree(owner).id)
   }
 
   /** Takes away what nobody uses any more; happens by itself every hour. */
@@ -112,24 +100,4 @@ export class SqliteStorage implements Storage {
       // Orphans cost space, nothing else; fsck reports them.
     }
   }
-}
-
-/** Makes the root directory of a user. */
-function plant(engine: Engine, owner: UserId): { id: number; owner: UserId; root: Ino } {
-  const now = timespec(engine.clock())
-  const number = { fresh: engine.inos.next() }
-  const attributes = { mode: 0o755, uid: 0, gid: 0 }
-  return engine.transactions.run(() => {
-    const id = engine.sql.insertTree.get(owner, number.fresh)?.id
-    if (id === undefined) throw new FileError('EIO', 'the root directory could not be made')
-    const tree = { id, owner, root: number.fresh }
-    insertInode(
-      engine,
-      tree,
-      draft({ type: 'directory' }, attributes, now, NO_CONTENT),
-      number,
-      now,
-    )
-    return { ...tree, root: inodeRow(engine, tree, number.fresh).ino }
-  })
 }

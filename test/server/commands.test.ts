@@ -136,6 +136,40 @@ describe('coffer-server', () => {
     expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
   })
 
+  it('sets a quota beside a running server, for who has files and who has none yet', async () => {
+    await coffer(['user', 'add', 'rosa', '--password-stdin'], 'password of rosa')
+    const site = await startSite({ data })
+    const first = await coffer(['user', 'quota', 'rosa', '--bytes', '1K'])
+    expect(first.stdout, first.stderr).to.equal(
+      'rosa uses 0 of 1024 bytes and 1 files and folders.',
+    )
+    const { access_token } = await site.tokens('rosa', 'password of rosa')
+    const agent = supertest
+      .agent(site.issuer, { ca: site.ca })
+      .auth(access_token, { type: 'bearer' })
+    const put = async (path: string, size: number) => {
+      const answer = await agent.put(path).type('bin').send('x'.repeat(size))
+      return [answer.status, answer.body.code]
+    }
+    expect(await put('/files/a', 1025)).to.deep.equal([507, 'EDQUOT'])
+    expect(await put('/files/a', 1024)).to.deep.equal([201, undefined])
+    const second = await coffer(['user', 'quota', 'rosa', '--bytes', 'none', '--files', '3'])
+    expect(second.stdout).to.equal('rosa uses 1024 bytes and 2 of 3 files and folders.')
+    expect(await put('/files/b', 5000)).to.deep.equal([201, undefined])
+    expect(await put('/files/c', 1)).to.deep.equal([507, 'EDQUOT'])
+    expect((await coffer(['user', 'quota', 'rosa'])).stdout).to.equal(
+      'rosa uses 6024 bytes and 3 of 3 files and folders.',
+    )
+    for (const count of ['-1', '1.5', '1X', '9007199254740992', ''])
+      expect((await coffer(['user', 'quota', 'rosa', `--bytes=${count}`])).stderr).to.contain(
+        '--bytes must be',
+      )
+    const log = await coffer(['audit', 'list', '--user', 'rosa'])
+    expect(log.stdout.match(/user\.quota/g)).to.have.length(2)
+    await site.stop()
+    expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
+  }).timeout(60_000)
+
   it('proves that metadata and content agree, also beside a running server', async () => {
     const site = await startSite({ data })
     expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
