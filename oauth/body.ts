@@ -17,7 +17,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   }
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of request) {
+  // A request that is destroyed has no socket, and whoever answers it wants to know where it came from.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += chunk.length
     if (length > BODY_MAX) {
       throw new OAuthError('invalid_request', `the body is larger than ${BODY_MAX} bytes`, {

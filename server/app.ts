@@ -34,6 +34,8 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
+  // Should the handler of errors fail itself, Express sends no stack trace.
+  app.set('env', 'production')
   app.set('query parser', 'simple')
   app.set('trust proxy', [...dependencies.trustProxy])
 

@@ -38,7 +38,8 @@ export function onError(pages: Pages, log: Log): ErrorRequestHandler {
   // Express knows it for an error handler by its four parameters.
   return async (error: unknown, request, response, _next) => {
     const request_id: string | undefined = response.locals.requestId
-    if (request.socket.destroyed || response.destroyed) {
+    // A request whose body was refused on the way may have lost its socket; the response has it still.
+    if (response.destroyed || response.socket?.destroyed !== false) {
       log.debug({ request_id, err: error }, 'the client went away')
       response.destroy()
       return
@@ -140,7 +141,8 @@ function report(
     request_id: response.locals.requestId,
     method: request.method,
     path: request.originalUrl.split('?', 1)[0]?.slice(0, 300),
-    address: request.ip,
+    // Express looks for the address at the socket.
+    ...((request.socket as object | null) !== null && { address: request.ip }),
   }
   const reason = err instanceof Error ? err.message : 'unknown'
   if (status >= 500) log.error({ ...context, err }, 'a request failed')
