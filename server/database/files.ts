@@ -43,6 +43,18 @@ export interface ReservationRow {
   readonly tree: number
 }
 
+export interface UploadRow {
+  readonly id: string
+  readonly tree: number
+  readonly generation: number
+  readonly length: number
+  readonly details: string
+  readonly replaces: number | null
+  /** Seconds since the epoch. */
+  readonly expires: number
+  readonly finished: number | null
+}
+
 /** The prepared statements of the file side, by name; each is an indexed access of constant cost. */
 export type FileStatements = ReturnType<typeof fileStatements>
 
@@ -56,6 +68,7 @@ export function fileStatements(database: Database) {
     ...entryStatements(row),
     ...treeStatements(row),
     ...recoveryStatements(row),
+    ...uploadStatements(row),
   }
 }
 
@@ -72,9 +85,12 @@ function inodeStatements(row: Prepare) {
        ctime_nsec = ? WHERE ino = ?`,
     ),
     deleteInode: row<[ino: number], never>('DELETE FROM inodes WHERE ino = ?'),
-    /** Which of a range of generations have an inode; in order. */
+    /** Which of a range of generations an inode has, or an upload under way. */
     generations: row<[first: number, last: number], { generation: number }>(
-      'SELECT generation FROM inodes WHERE stored = 1 AND generation BETWEEN ? AND ? ORDER BY generation',
+      `WITH range (first, last) AS (VALUES (?, ?))
+       SELECT generation FROM inodes, range WHERE stored = 1 AND generation BETWEEN first AND last
+       UNION ALL SELECT generation FROM uploads, range
+       WHERE finished IS NULL AND generation BETWEEN first AND last`,
     ),
     smallContent: row<[ino: number], { data: Buffer }>(
       'SELECT data FROM small_contents WHERE ino = ?',
@@ -236,5 +252,41 @@ function recoveryStatements(row: Prepare) {
     lastUndo: row<[], UndoRow>('SELECT * FROM undo ORDER BY id DESC LIMIT 1'),
     deleteUndo: row<[ino: number], never>('DELETE FROM undo WHERE ino = ?'),
     deleteUndoRow: row<[id: number], never>('DELETE FROM undo WHERE id = ?'),
+  }
+}
+
+function uploadStatements(row: Prepare) {
+  return {
+    insertUpload: row<
+      [
+        id: string,
+        tree: number,
+        generation: number,
+        length: number,
+        details: string,
+        replaces: number | null,
+        expires: number,
+      ],
+      never
+    >('INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, NULL)'),
+    uploadRow: row<[id: string], UploadRow>('SELECT * FROM uploads WHERE id = ?'),
+    uploadsUnderWay: row<[tree: number, now: number], { own: number; all: number }>(
+      `SELECT count(*) AS "all", count(*) FILTER (WHERE tree = ?) AS own FROM uploads
+       WHERE finished IS NULL AND expires > ?`,
+    ),
+    expiredUploads: row<[now: number, limit: number], UploadRow>(
+      'SELECT * FROM uploads WHERE expires <= ? ORDER BY expires LIMIT ?',
+    ),
+    touchUpload: row<[expires: number, id: string], never>(
+      'UPDATE uploads SET expires = ? WHERE id = ?',
+    ),
+    finishUpload: row<[ino: number, id: string], never>(
+      'UPDATE uploads SET finished = ? WHERE id = ?',
+    ),
+    deleteUpload: row<[id: string], never>('DELETE FROM uploads WHERE id = ?'),
+    forgetFinishedUploads: row<[most: number], never>(
+      `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE finished IS NOT NULL
+       ORDER BY expires DESC LIMIT -1 OFFSET ?)`,
+    ),
   }
 }

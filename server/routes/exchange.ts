@@ -95,7 +95,7 @@ export async function placeOf(tree: Tree, from: Ino, names: StoragePath): Promis
 /** `connection` = 1*64( ALPHA / DIGIT / "_" / "-" ) */
 const CONNECTION = /^[A-Za-z0-9_-]{1,64}$/
 
-export function parseOrigin(request: IncomingMessage): Origin {
+export function parseOrigin(request: Pick<IncomingMessage, 'headers'>): Origin {
   const connection = field(request.headers, HEADERS.connection)
   if (connection === undefined) return {}
   if (!CONNECTION.test(connection)) {

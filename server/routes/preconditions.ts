@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { PreconditionFailed } from '../errors.js'
 import { conditions, evaluate } from '../http/conditional.js'
 import { strongEtag } from '../http/etag.js'
@@ -6,7 +7,11 @@ import type { Exchange } from './exchange.js'
 
 /** The request's conditions as the engine evaluates them, in the transaction that makes the change. */
 export function precondition({ request, clock }: Exchange): Precondition {
-  const asked = conditions(request.headers, clock())
+  return preconditionOf(request.headers, clock())
+}
+
+export function preconditionOf(headers: IncomingHttpHeaders, now: Date): Precondition {
+  const asked = conditions(headers, now)
   return (current) => {
     const validators = current && { etag: strongEtag(current), modified: current.mtime }
     const outcome = evaluate(asked, 'write', validators)

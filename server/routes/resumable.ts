@@ -1,36 +1,20 @@
 import { randomBytes } from 'node:crypto'
 import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
-import type { Inode, Upload, UserId } from '../storage/storage.js'
+import type { Ino, ResumableUpload, Tree } from '../storage/storage.js'
 
-/** Each holds an open file and some memory. */
 const MAX_PER_USER = 20
 const MAX_OF_ALL = 500
-/** Remembered in all, so that a client whose last answer was lost learns that it was done. */
-const MAX_REMEMBERED = 2000
 
-/** An upload that is made in several requests. */
-export interface ResumableUpload {
-  readonly id: string
-  readonly owner: UserId
-  readonly length: number
-  readonly upload: Upload
-  /** Puts what has come in its place. */
-  readonly commit: () => Promise<Inode>
-  /** Once it is complete: what it became. */
-  finished: Inode | undefined
-  expires: Date
+/** A request that is at an upload, and how to break it off. */
+interface Busy {
+  readonly done: Promise<void>
+  readonly breakOff: () => void
 }
 
-interface Kept extends ResumableUpload {
-  timer: NodeJS.Timeout | undefined
-  /** The request that is at it, and how to break it off. */
-  busy: { readonly done: Promise<void>; readonly breakOff: () => void } | undefined
-}
-
-/** The uploads under way. They live as long as this process, or until nobody has touched them for a while. */
+/** Uploads that are made in several requests. The storage keeps them; here is who is at which, one at a time. */
 export class ResumableUploads {
-  readonly #kept = new Map<string, Kept>()
+  readonly #busy = new Map<string, Busy>()
   readonly #lifetimeMilliseconds: number
   readonly #clock: () => Date
 
@@ -40,21 +24,22 @@ export class ResumableUploads {
   }
 
   /** @throws Refusal 429 */
-  requireRoom(owner: UserId): void {
-    const all = [...this.#kept.values()].filter(({ finished }) => finished === undefined)
-    const own = all.filter((one) => one.owner === owner)
-    if (own.length < MAX_PER_USER && all.length < MAX_OF_ALL) return
-    throw new Refusal(429, 'too many uploads are under way: finish or delete some')
+  async begin(
+    tree: Tree,
+    what: { readonly length: number; readonly details: string; readonly replaces?: Ino },
+  ): Promise<string> {
+    const { own, all } = await tree.uploadsUnderWay()
+    if (own >= MAX_PER_USER || all >= MAX_OF_ALL) {
+      throw new Refusal(429, 'too many uploads are under way: finish or delete some')
+    }
+    const id = randomBytes(16).toString('base64url')
+    const { length, details, replaces } = what
+    await tree.beginUpload({ id, length, details, expires: this.expiry() }, replaces)
+    return id
   }
 
-  add(upload: Pick<ResumableUpload, 'owner' | 'length' | 'upload' | 'commit'>): ResumableUpload {
-    const id = randomBytes(16).toString('base64url')
-    const more = { id, finished: undefined, expires: this.#clock() }
-    const kept: Kept = { ...upload, ...more, timer: undefined, busy: undefined }
-    this.#kept.set(id, kept)
-    this.#forgetFinished()
-    this.#touch(kept)
-    return kept
+  expiry(): Date {
+    return new Date(this.#clock().getTime() + this.#lifetimeMilliseconds)
   }
 
   /**
@@ -62,53 +47,38 @@ export class ResumableUploads {
    * @throws FileError ENOENT, for an unknown one as for somebody else's
    */
   async hold<T>(
-    owner: UserId,
+    tree: Tree,
     id: string,
     breakOff: () => void,
     work: (upload: ResumableUpload) => Promise<T>,
   ): Promise<T> {
-    const kept = this.#kept.get(id)
-    if (kept === undefined || kept.owner !== owner) {
-      throw new FileError('ENOENT', 'there is no such upload, or it has expired: begin a new one')
-    }
-    while (kept.busy !== undefined) {
-      kept.busy.breakOff()
-      await kept.busy.done
+    await required(tree, id)
+    for (let busy = this.#busy.get(id); busy !== undefined; busy = this.#busy.get(id)) {
+      busy.breakOff()
+      await busy.done
     }
     let release = () => {}
     const done = new Promise<void>((resolve) => {
       release = resolve
     })
-    kept.busy = { done, breakOff }
+    this.#busy.set(id, { done, breakOff })
     try {
-      if (!this.#kept.has(id)) throw new FileError('ENOENT', 'the upload was given up')
-      return await work(kept)
+      const upload = await required(tree, id)
+      await upload.extend(this.expiry())
+      try {
+        return await work(upload)
+      } finally {
+        await upload.extend(this.expiry())
+      }
     } finally {
-      kept.busy = undefined
-      if (this.#kept.has(id)) this.#touch(kept)
+      this.#busy.delete(id)
       release()
     }
   }
+}
 
-  async discard(upload: ResumableUpload): Promise<void> {
-    clearTimeout(this.#kept.get(upload.id)?.timer)
-    this.#kept.delete(upload.id)
-    if (upload.finished === undefined) await upload.upload.abort()
-  }
-
-  #forgetFinished(): void {
-    if (this.#kept.size <= MAX_REMEMBERED) return
-    const oldest = [...this.#kept.values()].find(({ finished }) => finished !== undefined)
-    if (oldest === undefined) return
-    clearTimeout(oldest.timer)
-    this.#kept.delete(oldest.id)
-  }
-
-  #touch(kept: Kept): void {
-    clearTimeout(kept.timer)
-    kept.expires = new Date(this.#clock().getTime() + this.#lifetimeMilliseconds)
-    kept.timer = setTimeout(() => {
-      if (kept.busy === undefined) void this.discard(kept).catch(() => {})
-    }, this.#lifetimeMilliseconds).unref()
-  }
+async function required(tree: Tree, id: string): Promise<ResumableUpload> {
+  const upload = await tree.resumeUpload(id)
+  if (upload !== undefined) return upload
+  throw new FileError('ENOENT', 'there is no such upload, or it has expired: begin a new one')
 }

@@ -13,38 +13,37 @@ import {
   TUS_VERSION,
 } from '../http/tus.js'
 import { fileName } from '../storage/path.js'
-import type { Place } from '../storage/storage.js'
+import type { Inode, Place, ResumableUpload } from '../storage/storage.js'
 import { inodeFields, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
 import { content, hasContent } from './body.js'
-import { currentAt, type Exchange, lookup, placeAt } from './exchange.js'
+import { currentAt, type Exchange, lookup, parseOrigin, placeAt } from './exchange.js'
 import { mediaType } from './json.js'
-import { precondition } from './preconditions.js'
+import { precondition, preconditionOf } from './preconditions.js'
 import { refuseUnlessFile } from './put.js'
-import type { ResumableUpload } from './resumable.js'
+import { parseUploadDetails, uploadDetails } from './upload-details.js'
 
 /** Resumable uploads: tus 1.0.0 with creation, creation-with-upload, expiration and termination. */
 
 /** POST on the file to be (or on a directory, with `filename` in the metadata): makes the upload. */
 export async function createUpload(exchange: Exchange): Promise<void> {
-  const { request, response, tree, uploads, limits, origin } = exchange
+  const { request, response, tree, uploads, limits } = exchange
   const { headers } = request
   const length = parseUploadLength(headers, limits.uploadBytes)
-  const attributes = newAttributeFields(headers)
+  newAttributeFields(headers)
   const holds = precondition(exchange)
   const place = await destination(exchange)
   const current = await lookup(tree, place)
   if (current !== undefined) refuseUnlessFile(current)
   holds(current)
-  uploads.requireRoom(tree.owner)
   const replaces = current === undefined ? {} : { replaces: current.ino }
-  const upload = await tree.upload({ size: length, ...replaces })
-  const commit = async () => (await upload.commit(place, attributes, holds, origin)).inode
-  const made = uploads.add({ owner: tree.owner, length, upload, commit })
-  await uploads.hold(tree.owner, made.id, breakOff(exchange), async () => {
-    if (hasContent(request)) await receive(exchange, made)
-    await finishIfWhole(exchange, made)
-    response.writeHead(201, { Location: `/uploads/${made.id}`, ...fields(made) })
+  const details = uploadDetails(place, headers)
+  const id = await uploads.begin(tree, { length, details, ...replaces })
+  await settled(exchange, place.directory)
+  await uploads.hold(tree, id, breakOff(exchange), async (upload) => {
+    if (hasContent(request)) await receive(exchange, upload)
+    const finished = await finishIfWhole(exchange, upload)
+    response.writeHead(201, { Location: `/uploads/${id}`, ...fields(exchange, upload, finished) })
     response.end()
   })
 }
@@ -53,7 +52,8 @@ export async function createUpload(exchange: Exchange): Promise<void> {
 export async function headUpload(exchange: Exchange): Promise<void> {
   await held(exchange, async (upload) => {
     const { response } = exchange
-    response.writeHead(200, { ...fields(upload), 'Upload-Length': upload.length })
+    const became = fields(exchange, upload, await finishedInode(exchange, upload))
+    response.writeHead(200, { ...became, 'Upload-Length': upload.length })
     response.end()
   })
 }
@@ -63,13 +63,13 @@ export async function patchUpload(exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const offset = parseUploadOffset(request.headers)
   await held(exchange, async (upload) => {
-    if (offset !== offsetOf(upload)) {
-      const now = { 'Upload-Offset': String(offsetOf(upload)) }
-      throw new Refusal(409, `Upload-Offset must be ${offsetOf(upload)}`, now)
+    if (offset !== upload.size) {
+      const now = { 'Upload-Offset': String(upload.size) }
+      throw new Refusal(409, `Upload-Offset must be ${upload.size}`, now)
     }
     await receive(exchange, upload)
-    await finishIfWhole(exchange, upload)
-    response.writeHead(204, fields(upload))
+    const finished = await finishIfWhole(exchange, upload)
+    response.writeHead(204, fields(exchange, upload, finished))
     response.end()
   })
 }
@@ -77,7 +77,7 @@ export async function patchUpload(exchange: Exchange): Promise<void> {
 /** DELETE: gives the upload up. */
 export async function deleteUpload(exchange: Exchange): Promise<void> {
   await held(exchange, async (upload) => {
-    await exchange.uploads.discard(upload)
+    await upload.abort()
     exchange.response.writeHead(204, { 'Tus-Resumable': TUS_VERSION })
     exchange.response.end()
   })
@@ -101,29 +101,49 @@ async function held(
   if (!speaksTus(request.headers)) {
     throw new Refusal(412, 'send Tus-Resumable: 1.0.0', { 'Tus-Version': TUS_VERSION })
   }
-  await uploads.hold(tree.owner, uploadId, breakOff(exchange), work)
+  await uploads.hold(tree, uploadId, breakOff(exchange), work)
 }
 
 async function receive(exchange: Exchange, upload: ResumableUpload): Promise<void> {
   if (mediaType(exchange.request) !== OFFSET_TYPE) {
     throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
   }
-  const left = upload.length - offsetOf(upload)
-  const body = content(exchange, left)
-  if (upload.finished === undefined) await upload.upload.write(body)
+  const body = content(exchange, upload.length - upload.size)
+  if (upload.finished === undefined) await upload.write(body)
 }
 
-async function finishIfWhole(exchange: Exchange, upload: ResumableUpload): Promise<void> {
-  if (upload.finished !== undefined || upload.upload.size < upload.length) return
+/** Puts what has come in its place, once that is all: the attributes and conditions of the first request hold then. */
+async function finishIfWhole(
+  exchange: Exchange,
+  upload: ResumableUpload,
+): Promise<Inode | undefined> {
+  if (upload.finished !== undefined) return finishedInode(exchange, upload)
+  if (upload.size < upload.length) return undefined
+  const { place, headers } = parseUploadDetails(upload.details)
+  const { inode } = await upload.commit(
+    place,
+    newAttributeFields(headers),
+    preconditionOf(headers, exchange.clock()),
+    parseOrigin({ headers }),
+  )
+  await settled(exchange, inode.ino)
+  return inode
+}
+
+/** What it became, if that is still there. */
+async function finishedInode(
+  { tree }: Exchange,
+  { finished }: ResumableUpload,
+): Promise<Inode | undefined> {
+  if (finished === undefined) return undefined
   try {
-    const inode = await upload.commit()
-    await settled(exchange, inode.ino)
-    upload.finished = inode
+    return await tree.stat(finished)
   } catch (error) {
-    await exchange.uploads.discard(upload)
+    if (error instanceof FileError && GONE.has(error.code)) return undefined
     throw error
   }
 }
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESTALE'])
 
 async function destination(exchange: Exchange): Promise<Place> {
   const filename = parseUploadMetadata(field(exchange.request.headers, 'Upload-Metadata')).get(
@@ -137,19 +157,18 @@ async function destination(exchange: Exchange): Promise<Place> {
   return { directory: there.ino, name: fileName(filename) }
 }
 
-function fields(upload: ResumableUpload): OutgoingHttpHeaders {
-  const { finished, expires } = upload
+function fields(
+  { uploads }: Exchange,
+  { size }: ResumableUpload,
+  became: Inode | undefined,
+): OutgoingHttpHeaders {
   return {
-    ...(finished && { ...inodeFields(finished), ETag: strongEtag(finished) }),
+    ...(became && { ...inodeFields(became), ETag: strongEtag(became) }),
     'Tus-Resumable': TUS_VERSION,
-    'Upload-Offset': offsetOf(upload),
-    'Upload-Expires': expires.toUTCString(),
+    'Upload-Offset': size,
+    'Upload-Expires': uploads.expiry().toUTCString(),
     'Cache-Control': 'no-store',
   }
-}
-
-function offsetOf({ finished, length, upload }: ResumableUpload): number {
-  return finished === undefined ? upload.size : length
 }
 
 function breakOff({ request }: Exchange): () => void {

@@ -75,6 +75,14 @@ export class Contents {
     return slot
   }
 
+  /** The content of a generation that an earlier run of the server may have begun: its folder was perhaps not synced. */
+  resume(generation: number): Handle {
+    const folder = contentFolder(this.root, generation)
+    this.#makeFolder(folder)
+    this.#onFolder(folder)
+    return this.acquire(generation)
+  }
+
   release(handle: Handle): void {
     const slot = this.#open.get(handle.generation)
     if (slot === undefined || slot.fd !== handle.fd) return

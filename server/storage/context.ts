@@ -28,9 +28,11 @@ export interface Engine {
   readonly gate: Gate
   /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
   readonly unrestored: Set<number>
-  /** Bytes of writes that wait in memory. */
+  /** Resumable uploads that a request is at. */
+  readonly uploading: Set<string>
   /** Contents of up to so many bytes are kept in the database. */
   readonly smallBytes: number
+  /** Bytes of writes that wait in memory. */
   readonly gathered: { bytes: number }
 }
 

@@ -64,6 +64,7 @@ export function createEngine(options: StorageOptions): Engine {
     generations: new Numbers(sql, transactions, 'generation'),
     gate: new Gate(),
     unrestored: new Set(),
+    uploading: new Set(),
     gathered: { bytes: 0 },
     smallBytes: options.smallBytes ?? SMALL_BYTES,
   }

@@ -90,7 +90,9 @@ async function copyProved(from: string, to: string, bytes: number, sha256: strin
 /** The database of another life of the server: no token, no number and no log of the old one counts. */
 function restart(database: Database): void {
   database.transaction(() => {
-    database.exec(`${DROP_TABLE}; ${DROP_FILE_TABLE}; DELETE FROM holds; DELETE FROM changes`)
+    database.exec(
+      `${DROP_TABLE}; ${DROP_FILE_TABLE}; DELETE FROM holds; DELETE FROM changes; DELETE FROM uploads`,
+    )
     database.prepare('UPDATE counters SET value = value + ?').run(BEYOND)
     database.prepare('UPDATE inodes SET version = version + ?').run(BEYOND)
     database.prepare('UPDATE trees SET seq = seq + ?').run(BEYOND)

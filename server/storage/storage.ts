@@ -222,6 +222,11 @@ export interface Tree {
    * against the quota meanwhile. @throws ENOSPC, EDQUOT, EFBIG
    */
   upload(expected?: { readonly size?: number; readonly replaces?: Ino }): Promise<Upload>
+  /** Begins an upload that is made in several requests and survives a restart, until it expires. @throws as `upload` */
+  beginUpload(record: UploadRecord, replaces?: Ino): Promise<void>
+  /** Goes on with one, where what is on the disk ends; undefined if there is none, or it has expired. */
+  resumeUpload(id: string): Promise<ResumableUpload | undefined>
+  uploadsUnderWay(): Promise<UploadsUnderWay>
 
   /** The log of this tree's changes. */
   readonly changes: Changes
@@ -256,6 +261,27 @@ export interface Upload {
     origin: Origin,
   ): Promise<{ inode: Inode; created: boolean }>
   abort(): Promise<void>
+}
+
+/** What is kept of an upload that is made in several requests. */
+export interface UploadRecord {
+  readonly id: string
+  readonly length: number
+  /** The caller's own. */
+  readonly details: string
+  readonly expires: Date
+}
+
+/** What `write` got stays, also when its source fails; one request at a time. */
+export interface ResumableUpload extends Upload, UploadRecord {
+  /** What it became. */
+  readonly finished: Ino | undefined
+  extend(expires: Date): Promise<void>
+}
+
+export interface UploadsUnderWay {
+  readonly own: number
+  readonly all: number
 }
 
 /** statfs(2) numbers of one user. */

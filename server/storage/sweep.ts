@@ -3,6 +3,7 @@ import { KEPT_SECONDS, seconds } from './change-log.js'
 import { generationsIn, parseHex } from './content-path.js'
 import type { Engine } from './context.js'
 import { demolish } from './demolish.js'
+import { sweepUploads } from './resumable.js'
 
 /** An inode without a name is kept for so long after its last use. */
 export const KEPT_UNUSED_SECONDS = 24 * 60 * 60
@@ -70,11 +71,12 @@ export async function sweepBuilding(engine: Engine): Promise<number> {
   }
 }
 
-/** Now and then: inodes without a name that nobody uses, changes and reservations that are too old. */
+/** Now and then: inodes without a name that nobody uses, uploads, changes and reservations that are too old. */
 export async function sweepUnused(engine: Engine, stopped: () => boolean): Promise<number> {
   let swept = 0
   const before = seconds(engine.clock) - KEPT_UNUSED_SECONDS
   engine.contents.discardPostponed()
+  swept += sweepUploads(engine)
   for (;;) {
     const page = engine.sql.keptBefore.all(before, PAGE)
     for (const { ino } of page) await demolish(engine, ino)

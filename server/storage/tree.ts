@@ -11,6 +11,8 @@ import type { FileName, StoragePath } from './path.js'
 import { rename } from './rename.js'
 import { reserve } from './reservations.js'
 import { resize } from './resize.js'
+import { begin, underWay, uploadRow } from './resumable.js'
+import { resumeUpload } from './resumed-upload.js'
 import type {
   AttributeChanges,
   Content,
@@ -24,9 +26,12 @@ import type {
   Precondition,
   RemoveKind,
   RenameMode,
+  ResumableUpload,
   Totals,
   Tree,
   Upload,
+  UploadRecord,
+  UploadsUnderWay,
   UserId,
   WritePart,
 } from './storage.js'
@@ -181,6 +186,24 @@ export class UserTree implements Tree {
 
   async upload(expected: Expected = {}): Promise<Upload> {
     return new FileUpload(this.#engine, this, expected)
+  }
+
+  async beginUpload(record: UploadRecord, replaces?: Ino): Promise<void> {
+    const size = record.length
+    const { generation } = new FileUpload(this.#engine, this, {
+      size,
+      ...(replaces !== undefined && { replaces }),
+    })
+    begin(this.#engine, this, record, generation, replaces)
+  }
+
+  async resumeUpload(id: string): Promise<ResumableUpload | undefined> {
+    const row = uploadRow(this.#engine, this, id)
+    return row && resumeUpload(this.#engine, this, row)
+  }
+
+  async uploadsUnderWay(): Promise<UploadsUnderWay> {
+    return underWay(this.#engine, this)
   }
 
   async totals(): Promise<Totals> {

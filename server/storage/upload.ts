@@ -11,6 +11,7 @@ import { bytesOf, touchDirectory } from './links.js'
 import { inodeNumber } from './names.js'
 import { checkAttributes, draft, insertInode } from './new-inode.js'
 import { placeOf } from './place.js'
+import type { Resumed } from './resumable.js'
 import { checkRoom, checkSize } from './room.js'
 import { dropContent, STORED, type Stored } from './small.js'
 import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
@@ -27,6 +28,8 @@ const ATTEMPTS = 100
 export interface Expected {
   readonly size?: number
   readonly replaces?: Ino
+  /** It goes on with this one. */
+  readonly resumed?: Resumed
 }
 
 /** A whole new content: a file under a generation of its own, which nothing names before the commit. */
@@ -40,17 +43,27 @@ export class FileUpload implements Upload {
   #written = 0
   #handle: Handle | undefined
   #state: 'open' | 'ended' = 'open'
+  readonly #resumed: Resumed | undefined
 
   constructor(engine: Engine, tree: TreeId, expected: Expected) {
     this.#engine = engine
     this.#tree = tree
-    this.#generation = engine.generations.next()
+    this.#resumed = expected.resumed
+    this.#generation = expected.resumed?.generation ?? engine.generations.next()
     this.#replaced =
       expected.replaces === undefined ? 0 : bytesOf(fileRow(engine, tree, expected.replaces))
+    if (expected.resumed !== undefined) {
+      this.#replaced = expected.resumed.replaced
+      this.#written = expected.resumed.written
+    }
     if (expected.size === undefined) return
     checkSize(expected.size)
     this.#checkRoom(expected.size)
     engine.space.require(expected.size)
+  }
+
+  get generation(): number {
+    return this.#generation
   }
 
   get size(): number {
@@ -58,6 +71,21 @@ export class FileUpload implements Upload {
   }
 
   async write(source: AsyncIterable<Buffer>): Promise<void> {
+    try {
+      await this.#take(source)
+    } finally {
+      // what has come of a resumable upload stays
+      if (this.#resumed !== undefined) await this.#keep()
+    }
+  }
+
+  async #keep(): Promise<void> {
+    await this.#flush()
+    if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
+    this.#handle = undefined
+  }
+
+  async #take(source: AsyncIterable<Buffer>): Promise<void> {
     for await (const chunk of source) {
       this.#requireOpen()
       if (chunk.length === 0) continue
@@ -80,6 +108,7 @@ export class FileUpload implements Upload {
     this.#requireOpen()
     try {
       checkAttributes(attributes)
+      if (this.#resumed !== undefined && this.size > 0) this.#handle ??= this.#open()
       if (this.#handle !== undefined || this.size > SMALL) await this.#flush()
       this.#requireOpen()
       this.#state = 'ended'
@@ -96,6 +125,12 @@ export class FileUpload implements Upload {
 
   async abort(): Promise<void> {
     if (this.#state === 'open') this.#discard()
+  }
+
+  #open(): Handle {
+    const { contents } = this.#engine
+    if (this.#written > 0) return contents.resume(this.#generation)
+    return contents.create(this.#generation)
   }
 
   async #put(committing: Committing): Promise<{ row: InodeRow; created: boolean }> {
@@ -143,6 +178,7 @@ export class FileUpload implements Upload {
       touchDirectory(engine, target.directory, 0, now)
       const usage = { bytes: row.size, inodes: 1 }
       engine.log.note(tree.id, { kind: 'make', ino: row.ino, place: target }, usage, origin)
+      this.#finish(row.ino)
       this.#afterwards(content.stored)
       return row
     })
@@ -182,10 +218,15 @@ export class FileUpload implements Upload {
       forgetUndo(engine, ino)
       const usage = { bytes: after.size - row.size, inodes: 0 }
       engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
+      this.#finish(ino)
       this.#afterwards(stored)
       engine.transactions.afterwards(() => engine.unrestored.delete(ino))
       return after
     })
+  }
+
+  #finish(ino: Ino): void {
+    if (this.#resumed !== undefined) this.#engine.sql.finishUpload.run(ino, this.#resumed.id)
   }
 
   #afterwards(stored: Stored): void {
@@ -216,7 +257,7 @@ export class FileUpload implements Upload {
     const bytes = this.#pendingBytes
     if (bytes === 0) return
     try {
-      this.#handle ??= this.#engine.contents.create(this.#generation)
+      this.#handle ??= this.#open()
       await this.#engine.disk.write(this.#handle.fd, pending, this.#written)
     } catch (error) {
       throw failure(error)
@@ -238,10 +279,11 @@ export class FileUpload implements Upload {
     this.#state = 'ended'
     this.#pending = []
     this.#pendingBytes = 0
-    if (this.#handle === undefined) return
-    this.#engine.contents.release(this.#handle)
-    this.#engine.contents.discard(this.#generation)
+    if (this.#handle === undefined && this.#resumed === undefined) return
+    if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
     this.#handle = undefined
+    if (this.#resumed !== undefined) this.#engine.sql.deleteUpload.run(this.#resumed.id)
+    this.#engine.contents.discard(this.#generation)
   }
 }
 

@@ -11,6 +11,8 @@
  * - `changes`: the log; `gone` is the inode that ceased to exist by it.
  * - `counters`, `reservations`: inode numbers and generations are given out once, ever.
  * - `holds`: a backup is under way: until then, contents older than the generation are neither removed nor overwritten.
+ * - `uploads`: made in several requests, so they outlive the process. What has come is the length of the generation's file;
+ *   `finished` is the inode it became.
  */
 export const filesSchema = `
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -118,4 +120,17 @@ CREATE TABLE holds (
   until INTEGER NOT NULL,
   generation INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE uploads (
+  id TEXT PRIMARY KEY,
+  tree INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  details TEXT NOT NULL,
+  replaces INTEGER,
+  expires INTEGER NOT NULL,
+  finished INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX uploads_by_generation ON uploads (generation) WHERE finished IS NULL;
+CREATE INDEX uploads_by_expires ON uploads (expires);
 `

@@ -12,6 +12,10 @@ const HOUR = 60 * 60 * 1000
 const KEEP = { kind: 'either', keep: true, precondition: overwrite } as const
 const at = (tree: Tree, text: string) => ({ directory: tree.root, name: name(text) })
 
+async function* pieces(length: number): AsyncGenerator<Buffer> {
+  yield Buffer.alloc(length, 'x')
+}
+
 describe('Storage after a restart', () => {
   let directory: string
   let open: TemporaryStorage[]
@@ -50,6 +54,25 @@ describe('Storage after a restart', () => {
     expect(await files(directory)).to.have.length(1)
     const third = await start()
     expect(await read(await third.storage.tree('ann'), ino)).to.equal('new')
+  })
+
+  it('keeps what has come of a resumable upload until it expires, then sweeps it', async () => {
+    const { storage, clock } = await start()
+    const expires = new Date(clock.date.getTime() + 2 * HOUR)
+    const tree = await storage.tree('ann')
+    await tree.beginUpload({ id: 'a', length: 100_000, details: '', expires })
+    await (await tree.resumeUpload('a'))?.write(pieces(60_000))
+    await stop()
+    const again = await start()
+    await again.storage.swept()
+    const ann = await again.storage.tree('ann')
+    expect((await ann.resumeUpload('a'))?.size).to.equal(60_000)
+    expect(await (await again.storage.tree('bob')).resumeUpload('a')).to.equal(undefined)
+    again.clock.date = expires
+    expect(await ann.resumeUpload('a')).to.equal(undefined)
+    await again.storage.sweep()
+    await stop()
+    expect(await files(directory)).to.have.length(0)
   })
 
   it('never gives a number out twice', async () => {

@@ -1,0 +1,87 @@
+import type { UploadRow } from '../database/files.js'
+import { seconds } from './change-log.js'
+import type { Engine, TreeId } from './context.js'
+import { isErrno } from './fs.js'
+import type { Ino, UploadRecord, UploadsUnderWay } from './storage.js'
+
+/** Finished uploads that are remembered, so that a client whose last answer was lost learns that it was done. */
+const MAX_FINISHED = 2000
+/** Expired uploads taken away in one step. */
+const PAGE = 100
+
+/** Which upload a content belongs to that is made in several requests. Its file holds what has come, nothing more. */
+export interface Resumed {
+  readonly id: string
+  readonly generation: number
+  readonly written: number
+  readonly replaced: number
+}
+
+export function begin(
+  engine: Engine,
+  tree: TreeId,
+  record: UploadRecord,
+  generation: number,
+  replaces: Ino | undefined,
+): void {
+  const { sql, transactions } = engine
+  const { id, length, details, expires } = record
+  transactions.run(() => {
+    sql.insertUpload.run(
+      id,
+      tree.id,
+      generation,
+      length,
+      details,
+      replaces ?? null,
+      Math.ceil(expires.getTime() / 1000),
+    )
+    sql.forgetFinishedUploads.run(MAX_FINISHED)
+  })
+}
+
+/** An upload of this tree that has not expired. */
+export function uploadRow(engine: Engine, tree: TreeId, id: string): UploadRow | undefined {
+  const row = engine.sql.uploadRow.get(id)
+  return row?.tree === tree.id && row.expires > seconds(engine.clock) ? row : undefined
+}
+
+/** What of an upload is on the disk. */
+export function resumed(engine: Engine, row: UploadRow, replaced: number): Resumed {
+  const { id, generation, length } = row
+  return { id, generation, written: Math.min(lengthOf(engine, generation), length), replaced }
+}
+
+function lengthOf({ contents, disk }: Engine, generation: number): number {
+  try {
+    const handle = contents.acquire(generation)
+    try {
+      return disk.stat(handle.fd).length
+    } finally {
+      contents.release(handle)
+    }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return 0 // no byte has come yet
+    throw error
+  }
+}
+
+export function underWay(engine: Engine, tree: TreeId): UploadsUnderWay {
+  const row = engine.sql.uploadsUnderWay.get(tree.id, seconds(engine.clock))
+  return { own: row?.own ?? 0, all: row?.all ?? 0 }
+}
+
+/** Takes away uploads whose client did not come again in time. */
+export function sweepUploads(engine: Engine): number {
+  let swept = 0
+  for (;;) {
+    const page = engine.sql.expiredUploads.all(seconds(engine.clock), PAGE)
+    const idle = page.filter(({ id }) => !engine.uploading.has(id))
+    for (const { id, generation, finished } of idle) {
+      engine.sql.deleteUpload.run(id)
+      if (finished === null) engine.contents.discard(generation)
+    }
+    swept += idle.length
+    if (idle.length === 0) return swept
+  }
+}
