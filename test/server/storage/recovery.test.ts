@@ -68,7 +68,7 @@ describe('Storage after a restart', () => {
     const ann = await again.storage.tree('ann')
     expect((await ann.resumeUpload('a'))?.size).to.equal(60_000)
     expect(await (await again.storage.tree('bob')).resumeUpload('a')).to.equal(undefined)
-    again.clock.date = expires
+    again.clock.date = new Date(expires.getTime() + 1000)
     expect(await ann.resumeUpload('a')).to.equal(undefined)
     await again.storage.sweep()
     await stop()
