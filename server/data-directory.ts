@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { type Secret, secretFromFile, secretOf } from './secret.js'
@@ -28,5 +28,11 @@ export function databaseFile(directory: string): string {
 /** The secret of this server: from the environment, from a file of the owner's, or made in the data directory. */
 export function secretOfServer(config: Pick<Config, 'data' | 'secret' | 'secretFile'>): Secret {
   if (config.secret !== undefined) return secretOf(config.secret)
-  return secretFromFile(config.secretFile ?? join(config.data, 'secret'))
+  const given = config.secretFile
+  if (given !== undefined && !existsSync(given)) {
+    throw new ConfigError([
+      `COFFER_SECRET_FILE must name a file that is there: ${given} is not; make it by "(umask 077; openssl rand -base64 48 > FILE)", or leave it out to have one made in the data directory`,
+    ])
+  }
+  return secretFromFile(given ?? join(config.data, 'secret'))
 }

@@ -103,6 +103,14 @@ describe('the first start', () => {
     })
   }
 
+  it('names COFFER_SECRET_FILE when that is missing, and makes nothing there', async () => {
+    const file = join(parent, 'mistyped')
+    const environment = { COFFER_SECRET_FILE: file }
+    const failure = await startSite({ data, environment }).then(() => '', String)
+    expect(failure).to.match(/^ConfigError: .*\n {2}COFFER_SECRET_FILE must .*mistyped/)
+    expect(existsSync(file)).to.equal(false)
+  })
+
   it('takes the first password from the environment, and only the first time', async () => {
     const first = await startSite({ data })
     expect(first.printed.join()).to.not.contain('password')
