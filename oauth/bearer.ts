@@ -15,6 +15,9 @@ export type Presented =
 /** b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 section 2.1) */
 const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i
 
+/** auth-scheme of RFC 9110 section 11.1, of those that carry access tokens */
+const SCHEME = /^(bearer|dpop)(?: |$)/i
+
 /** Only the Authorization field counts; a token in the query is not looked at (OAuth 2.1 section 5.1). */
 export function presentedToken(context: Context, call: Call): Presented {
   const fields = call.headers.authorization ?? []
@@ -27,12 +30,14 @@ export function presentedToken(context: Context, call: Call): Presented {
     if (inBody === undefined) return { kind: 'nothing' }
     return { kind: 'token', scheme: 'Bearer', token: inBody }
   }
+  // An unsupported method is answered like none: without an error code (RFC 6750 section 3.1).
+  if (!SCHEME.test(field)) return { kind: 'nothing' }
   const [, scheme, token] = CREDENTIALS.exec(field) ?? []
   if (scheme === undefined || token === undefined) {
     throw refusal(
       context,
       'invalid_token',
-      'the Authorization field is not "Bearer" or "DPoP" and a token',
+      'the Authorization field must be "Bearer" or "DPoP", a space and a token',
     )
   }
   return { kind: 'token', scheme: scheme.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer', token }

@@ -85,6 +85,17 @@ describe('RFC 6750: bearer tokens', () => {
     for (const { params } of challenges(answer)) expect(params.has('error')).to.equal(false)
   })
 
+  row('rfc6750-3.1-1', 'S', 'names no error for a method it does not support', async (suite) => {
+    for (const authorization of ['Basic YTpi', 'Negotiate abc', 'nonsense', '']) {
+      const headers = { authorization }
+      const answer = await suite.http.send('GET', suite.target.resourceUrl, { headers })
+      expect(answer.status, authorization).to.equal(401)
+      for (const { params } of challenges(answer)) {
+        expect(params.has('error'), authorization).to.equal(false)
+      }
+    }
+  })
+
   row(
     'rfc6750-3.1-2',
     'S',
