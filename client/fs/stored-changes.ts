@@ -14,6 +14,12 @@ export function storedChanges(changes: SetAttributes, owners: Owners): WireAttri
   }
 }
 
+/** Whole seconds whose nanoseconds the server has numbers for: from the year 1677 to 2262. */
+const LAST_SECOND = 9_223_372_036n * 1_000_000_000n
+
+/** What is too early or too late is moved into the range, as Linux does for every file system (timestamp_truncate). */
 function wireTime(time: bigint | 'now'): string {
-  return time === 'now' ? 'now' : String(time)
+  if (time === 'now') return 'now'
+  if (time > LAST_SECOND) return String(LAST_SECOND)
+  return String(time < -LAST_SECOND ? -LAST_SECOND : time)
 }

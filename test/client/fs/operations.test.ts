@@ -50,6 +50,21 @@ describe('the mount file system', () => {
       expect(attributes.ino).to.equal(file.attributes.ino)
     })
 
+    it('gets the nearest time there is for one that is too early or too late', async () => {
+      const { fs, calls } = here
+      const file = await calls.create(ROOT, 'later')
+      const second = 1_000_000_000n
+      const times = { atime: -30_000_000_000n * second, mtime: 16_725_225_600n * second + 5n }
+      await fs.setattr(file.node, times, file.handle, caller)
+      await fs.flush(file.node, file.handle, caller)
+      await fs.release(file.node, file.handle, caller)
+      const { attributes } = await there.calls.lookup(ROOT, 'later')
+      expect(attributes).to.include({
+        atime: -9_223_372_036n * second,
+        mtime: 9_223_372_036n * second,
+      })
+    })
+
     it('with O_EXCL exists on the server before open(2) returns, on one machine only', async () => {
       await here.calls.lookup(ROOT, 'lock')
       await there.calls.lookup(ROOT, 'lock')
