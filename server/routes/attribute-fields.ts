@@ -3,11 +3,10 @@ import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { AttributeChanges, NewAttributes } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
+import { TIME_RULE, timeOf } from './time.js'
 
 /** Attributes that come as header fields, beside a body of bytes. Integers stay below (uid_t)-1, which means "leave". */
 const MAX_ID = 0xffff_fffe
-const MIN_TIME = -(2n ** 63n)
-const MAX_TIME = 2n ** 63n - 1n
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -47,12 +46,10 @@ export function attributeChangeFields(headers: IncomingHttpHeaders): AttributeCh
   return Object.keys(changes).length === 0 ? undefined : changes
 }
 
-/** Nanoseconds since the epoch, in decimal. @throws FileError EINVAL */
+/** @throws FileError EINVAL */
 export function parseTime(name: string, digits: string): bigint {
-  const time = /^-?\d{1,19}$/.test(digits) ? BigInt(digits) : undefined
-  if (time === undefined || time < MIN_TIME || time > MAX_TIME) {
-    throw new FileError('EINVAL', `${name} must be nanoseconds since the epoch in decimal`)
-  }
+  const time = timeOf(digits)
+  if (time === undefined) throw new FileError('EINVAL', `${name} ${TIME_RULE}`)
   return time
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { ZodType } from 'zod'
+import { z } from 'zod'
 import { FileError } from '../errors.js'
 import { wholeContent } from './body.js'
 import type { Exchange } from './exchange.js'
@@ -11,27 +11,61 @@ export function mediaType({ headers }: IncomingMessage): string {
 }
 
 /** A bounded JSON body of the shape asked for. @throws FileError EINVAL, E2BIG */
-export async function jsonContent<T>(exchange: Exchange, schema: ZodType<T>): Promise<T> {
+export async function jsonContent<T>(exchange: Exchange, schema: z.ZodType<T>): Promise<T> {
   const body = await wholeContent(exchange, exchange.limits.jsonBytes)
   return parseJson(body, schema)
 }
 
 /** @throws FileError EINVAL */
-export function parseJson<T>(body: Uint8Array, schema: ZodType<T>): T {
+export function parseJson<T>(body: Uint8Array, schema: z.ZodType<T>): T {
   return validated(json(body), schema)
 }
 
 /** @throws FileError EINVAL */
-export function validated<T>(value: unknown, schema: ZodType<T>): T {
-  const result = schema.safeParse(value)
+export function validated<T>(value: unknown, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(value, { error: explained })
   if (result.success) return result.data
   const issues = result.error.issues.map(
-    ({ path, message }) => `${path.join('.') || 'it'}: ${message}`,
+    ({ path, message }) => `${path.length === 0 ? 'the JSON' : `"${path.join('.')}"`} ${message}`,
   )
-  throw new FileError(
-    'EINVAL',
-    `the JSON does not say what it must: ${issues.slice(0, 5).join('; ')}`,
-  )
+  throw new FileError('EINVAL', issues.slice(0, 5).join('; '))
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  array: 'an array',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+  object: 'an object',
+  string: 'a string',
+}
+
+/** Says what the JSON must be, where the schema itself does not. */
+function explained(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${KINDS[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${quoted(issue.values)}`
+    case 'invalid_union':
+      return 'options' in issue && Array.isArray(issue.options)
+        ? `must be ${quoted(issue.options)}`
+        : undefined
+    case 'too_small':
+      return issue.origin === 'number' ? `must be at least ${issue.minimum}` : undefined
+    case 'too_big':
+      return issue.origin === 'number' ? `must be at most ${issue.maximum}` : undefined
+    case 'unrecognized_keys': {
+      const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
+      return `must not have ${quoted(issue.keys.slice(0, 5))}; it may have ${quoted(known)}`
+    }
+    default:
+      return undefined
+  }
+}
+
+function quoted(values: readonly unknown[]): string {
+  return values.map((value) => JSON.stringify(value)).join(' or ')
 }
 
 function json(body: Uint8Array): unknown {

@@ -1,23 +1,27 @@
 import { z } from 'zod'
 import type { AttributeChanges, NewAttributes, NewInode } from '../storage/storage.js'
+import { TIME_RULE, timeOf } from './time.js'
 
 /** The JSON the file API takes. Whatever is not named here is refused. */
 
 /** (uid_t)-1 means "leave" to chown(2), so it is nobody's number. */
 const MAX_ID = 0xffff_fffe
-const MIN_TIME = -(2n ** 63n)
-const MAX_TIME = 2n ** 63n - 1n
 
 const bits = z.int().min(0).max(0o7777)
 const id = z.int().min(0).max(MAX_ID)
 const size = z.int().min(0)
 export const inodeNumber = z.int().min(1)
-const time = z
-  .string()
-  .regex(/^-?\d{1,19}$/, 'must be nanoseconds since the epoch in decimal, as a string')
-  .transform(BigInt)
-  .refine((value) => value >= MIN_TIME && value <= MAX_TIME, 'is out of range')
-const timeOrNow = z.union([z.literal('now'), time])
+const time = z.string(`${TIME_RULE}, as a string`).transform(parsedTime)
+const timeOrNow = z
+  .string(`must be "now" or a time as a string; a time ${TIME_RULE}`)
+  .transform((text, context) => (text === 'now' ? text : parsedTime(text, context)))
+
+function parsedTime(text: string, context: z.RefinementCtx): bigint {
+  const parsed = timeOf(text)
+  if (parsed !== undefined) return parsed
+  context.addIssue(TIME_RULE)
+  return z.NEVER
+}
 
 const newAttributeShape = {
   mode: bits.optional(),

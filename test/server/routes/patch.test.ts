@@ -208,6 +208,37 @@ describe('PATCH', () => {
         expect(answer.problem().detail).to.be.a('string').and.not.equal('')
       })
     }
+
+    const told: [changes: object, detail: RegExp][] = [
+      [{ mtime: '9223372036854775808' }, /^"mtime" .*must be .*nanoseconds .*9223372036854775807/],
+      [{ mtime: 'then' }, /^"mtime" .*must be .*nanoseconds since the epoch/],
+      [{ mtime: 5 }, /^"mtime" must be "now" or .* as a string/],
+      [{ owner: 'me' }, /^the JSON must not have "owner"; it may have "mode" or "uid"/],
+      [{ mode: '0644' }, /^"mode" must be a number/],
+      [{ mode: 1.5 }, /^"mode" must be a whole number/],
+      [{ mode: -1 }, /^"mode" must be at least 0/],
+      [{ mode: 4096 }, /^"mode" must be at most 4095/],
+    ]
+    for (const [changes, detail] of told) {
+      it(`says what ${JSON.stringify(changes)} must be`, async () => {
+        await put('refusing', 'x')
+        expect((await patch('refusing', changes)).problem().detail).to.match(detail)
+      })
+    }
+
+    it('says which types there are to a POST of another', async () => {
+      const body = Buffer.from('{"type":"folder"}')
+      const headers = { 'Content-Type': 'application/json' }
+      const answer = await server.send('POST', '/files/folder', { body, headers })
+      expect(answer.problem().detail).to.match(/^"type" must be "directory" or "file"/)
+    })
+
+    it('says which times there are to a header field with another', async () => {
+      const headers = { 'Coffer-Mtime': '9223372036854775808' }
+      const answer = await server.send('PUT', '/files/late', { body: 'x', headers })
+      expect(answer.status).to.equal(400)
+      expect(answer.problem().detail).to.match(/must be nanoseconds .*9223372036854775807/)
+    })
   })
 })
 
