@@ -15,20 +15,36 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new OAuthError('invalid_request', 'the body must not be encoded', { status: 415 })
   }
-  const chunks: Buffer[] = []
-  let length = 0
-  // A request that is destroyed has no socket, and whoever answers it wants to know where it came from.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    length += chunk.length
-    if (length > BODY_MAX) {
-      throw new OAuthError('invalid_request', `the body is larger than ${BODY_MAX} bytes`, {
-        status: 413,
-        headers: { Connection: 'close' },
-      })
+  // By events: an asynchronous iterator costs several times as much for bodies as small as these.
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length <= BODY_MAX) chunks.push(chunk)
+      else refuse(tooLarge())
+    })
+    request.once('end', () => resolve(Buffer.concat(chunks, length)))
+    request.once('error', refuse)
+    // Where the connection ends before the body does, there may be no error.
+    request.once('close', () => {
+      if (!request.complete) refuse(new Error('the connection ended before the body did'))
+    })
+
+    // Paused, not destroyed: a destroyed request has no socket, and whoever answers it wants to know where it came from.
+    function refuse(why: Error): void {
+      chunks.length = 0
+      request.pause().removeAllListeners('data')
+      reject(why)
     }
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks, length)
+  })
+}
+
+function tooLarge(): OAuthError {
+  return new OAuthError('invalid_request', `the body is larger than ${BODY_MAX} bytes`, {
+    status: 413,
+    headers: { Connection: 'close' },
+  })
 }
 
 export function parseFormBody(contentType: string | undefined, body: Buffer): Parameters {

@@ -7,7 +7,7 @@ import { type Grants, grantsOf } from './grants.js'
 import { type Guard, scopeGuard } from './guard.js'
 import { sourcesOf } from './pending.js'
 import { createRouter, type Interaction, type Router } from './router.js'
-import { type Middleware, serveEndpoints } from './serve-endpoints.js'
+import { type Endpoints, serveEndpoints } from './serve-endpoints.js'
 import type { Authenticated } from './types.js'
 
 export { type Registered, type Registry, registerClient } from './clients.js'
@@ -19,7 +19,7 @@ export { type KeyStatus, keyStatus } from './key-rotation.js'
 export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys.js'
 export type * from './pages.js'
 export type { Interaction, SignInOptions } from './router.js'
-export type { Middleware } from './serve-endpoints.js'
+export type { Endpoints, Middleware } from './serve-endpoints.js'
 export type * from './store.js'
 export type * from './types.js'
 export {
@@ -33,7 +33,7 @@ export interface AuthorizationServer {
   /** All endpoints and pages; mount at the root, before any body parser. */
   readonly router: Router
   /** The endpoints that programs call, alone and without Express; `router` has them too. */
-  readonly endpoints: Middleware
+  readonly endpoints: Endpoints
   /**
    * Guards a resource: sets `response.locals.authenticated`, or sets WWW-Authenticate and hands an OAuthError (401, 403,
    * or 400 for a malformed request) to the error handler.
@@ -58,7 +58,7 @@ export function authorizationServer(
   const tokens = new VerifiedTokens()
   const endpoints = serveEndpoints(context, tokens)
   return {
-    router: createRouter(context, endpoints, dependencies.interaction),
+    router: createRouter(context, endpoints.serve, dependencies.interaction),
     endpoints,
     requireScope: (scope) => scopeGuard(context, tokens, scope),
     isLive: (authenticated) => isStillLive(context, authenticated),

@@ -34,11 +34,19 @@ interface Match {
   readonly client_id: string
 }
 
-/** Calls `next` for every other path, and with what is not an error of the protocol. */
-export function serveEndpoints(context: Context, tokens: VerifiedTokens): Middleware {
+export interface Endpoints {
+  /** Whether one of them is asked for, by the target of a request. */
+  match(target: string): boolean
+  /** Calls `next` for every other path, and with what is not an error of the protocol. */
+  readonly serve: Middleware
+}
+
+export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoints {
   const endpoints = new Map(endpointsOf(context, tokens).map((each) => [each.path, each]))
 
-  function match(path: string): Match | undefined {
+  function find(target: string): Match | undefined {
+    const query = target.indexOf('?')
+    const path = query === -1 ? target : target.slice(0, query)
     const exact = endpoints.get(path)
     if (exact !== undefined) return { endpoint: exact, client_id: '' }
     const slash = path.lastIndexOf('/')
@@ -60,10 +68,13 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Middle
     }
   }
 
-  return (request, response, next) => {
-    const found = match(request.originalUrl.split('?', 1)[0] ?? '')
-    if (found === undefined) return next()
-    serve(request, response, found).catch(next)
+  return {
+    match: (target) => find(target) !== undefined,
+    serve(request, response, next) {
+      const found = find(request.originalUrl)
+      if (found === undefined) return next()
+      serve(request, response, found).catch(next)
+    },
   }
 }
 

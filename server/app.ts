@@ -1,12 +1,13 @@
 import type { RequestListener } from 'node:http'
 import express, { type RequestHandler, type Router } from 'express'
 import type { AuthorizationServer, Guard } from '../oauth/index.js'
+import { ahead, directAddress, failedAhead, type Lane } from './ahead.js'
 import { deadline } from './deadline.js'
 import { notFound, onError } from './failure.js'
-import { failedAhead, filesAhead } from './files-ahead.js'
 import { apiHeaders, securityHeaders } from './headers.js'
 import { expectedHost } from './host.js'
 import { type Log, requestLog } from './log.js'
+import { rawTarget } from './routes/target.js'
 import type { Site } from './site.js'
 
 export interface AppDependencies {
@@ -17,7 +18,7 @@ export interface AppDependencies {
   readonly account: Router
   readonly sessionCookie: RequestHandler
   /** Failed client authentications are counted here. */
-  readonly clientLimit: RequestHandler
+  readonly clientLimit: Guard
   readonly log: Log
   readonly trustProxy: readonly string[]
 }
@@ -30,6 +31,12 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   const { site, authorization, files, login, account, sessionCookie, clientLimit, log } =
     dependencies
   const { issuer, pages } = site
+
+  const limited: Guard = (request, response, next) => {
+    const path = request.originalUrl.split('?', 1)[0] ?? ''
+    if (CLIENT_ENDPOINTS.includes(path)) clientLimit(request, response, next)
+    else next()
+  }
 
   const app = express()
   app.disable('x-powered-by')
@@ -45,8 +52,8 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   app.use(deadline(30_000))
 
   // Programs send no cookie and see no page: their endpoints come before all that.
-  app.use(CLIENT_ENDPOINTS, clientLimit)
-  app.use(authorization.endpoints)
+  app.use(limited)
+  app.use(authorization.endpoints.serve)
 
   app.use(pages.assets)
   app.use(expectedHost(issuer, pages))
@@ -58,6 +65,15 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   app.use(notFound)
   app.use(onError(pages, log))
 
-  // The file API reads no cookie and no form: it comes before all that.
-  return filesAhead([requestLog(log), apiHeaders(issuer), files], app)
+  // Programs read no cookie and see no page: what serves them comes before all that.
+  const first = [requestLog(log), apiHeaders(issuer)]
+  const lanes: Lane[] = [
+    { match: (target) => rawTarget(target) !== undefined, steps: [...first, files] },
+  ]
+  // Behind a proxy, only Express knows the address of the client.
+  if (dependencies.trustProxy.length === 0) {
+    const { match, serve } = authorization.endpoints
+    lanes.push({ match, steps: [directAddress, ...first, deadline(30_000), limited, serve] })
+  }
+  return ahead(lanes, app)
 }

@@ -1,10 +1,10 @@
-import type { RequestHandler } from 'express'
+import type { Guard } from '../oauth/index.js'
 
 /**
  * Forms are small: a body that has not arrived by then belongs to somebody who keeps connections open on purpose. Uploads
  * of files are not held to this; they may take hours over a slow line and are cut only when nothing moves at all.
  */
-export function deadline(milliseconds: number): RequestHandler {
+export function deadline(milliseconds: number): Guard {
   return (request, response, next) => {
     if (request.complete || request.method === 'GET' || request.method === 'HEAD') {
       next()

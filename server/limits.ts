@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
+import type { Guard } from '../oauth/index.js'
 import type { LimitStore } from './database/limits.js'
 import { address } from './sessions.js'
 
@@ -21,7 +22,7 @@ export interface Limits {
   /** Failed logins, of one address and of one account. */
   readonly login: readonly RequestHandler[]
   /** Failed client authentications, of one address. */
-  readonly clients: RequestHandler
+  readonly clients: Guard
 }
 
 export interface LimitOptions {
@@ -68,11 +69,12 @@ export function limits({ store, loginFailures, tokenFailures, knows }: LimitOpti
         skip: (request) => knows(accountKey(request), address(request)),
       }),
     ],
+    // Of what Express adds to a request, it reads `ip` alone.
     clients: failures('client', 'Too many failed client authentications from your address', {
       windowMs: 5 * MINUTE,
       limit: tokenFailures,
       requestWasSuccessful: (_request, response) => response.statusCode !== 401,
-    }),
+    }) as unknown as Guard,
   }
 }
 

@@ -4,11 +4,12 @@ import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import type { Guard } from '../../../oauth/index.js'
+import { ahead, failedAhead } from '../../../server/ahead.js'
 import { openDatabase } from '../../../server/database/database.js'
-import { failedAhead, filesAhead } from '../../../server/files-ahead.js'
 import { deferContinue } from '../../../server/routes/body.js'
 import { type FileRoutesDependencies, fileRoutes } from '../../../server/routes/files.js'
 import { PROBLEM_TYPE, problemOf } from '../../../server/routes/problem.js'
+import { rawTarget } from '../../../server/routes/target.js'
 import { openStorage } from '../../../server/storage/engine.js'
 import type { Storage } from '../../../server/storage/storage.js'
 import type { WireAttributes, WireEntry, WireProblem } from '../../../server/wire.js'
@@ -84,7 +85,10 @@ export async function startFileServer(
     response.status(404).send('not the file API')
   })
   app.use(asProblem)
-  const listener = filesAhead([files], app)
+  const listener = ahead(
+    [{ match: (target) => rawTarget(target) !== undefined, steps: [files] }],
+    app,
+  )
   const server = http.createServer(listener)
   deferContinue(server, listener)
   server.listen(0, '127.0.0.1')

@@ -1,17 +1,24 @@
 import type { RequestListener } from 'node:http'
 import type { Express, RequestHandler } from 'express'
 import type { Guard } from '../oauth/index.js'
-import { rawTarget } from './routes/target.js'
+
+/** What is served ahead of Express. */
+export interface Lane {
+  /** Whether a request's target belongs here. */
+  match(target: string): boolean
+  /** In order; the last answers. */
+  readonly steps: readonly Guard[]
+}
 
 /**
- * Serves the file API ahead of Express: making a request and its answer Express's own costs more than serving a small file
- * does (a third of the time, measured). Everything else, and every error, is for Express.
- * @param steps in order; the last is the file API
+ * Serves what programs ask for ahead of Express: making a request and its answer Express's own costs more than serving a
+ * small file or a token does (a third of the time, measured). Everything else, and every error, is for Express.
  */
-export function filesAhead(steps: readonly Guard[], app: Express): RequestListener {
+export function ahead(lanes: readonly Lane[], app: Express): RequestListener {
   return (request, response) => {
     const { url = '' } = request
-    if (rawTarget(url) === undefined) {
+    const steps = lanes.find((lane) => lane.match(url))?.steps
+    if (steps === undefined) {
       app(request, response)
       return
     }
@@ -29,6 +36,12 @@ export function filesAhead(steps: readonly Guard[], app: Express): RequestListen
     }
     run(0)
   }
+}
+
+/** A step that says where the request comes from; right only where no proxy stands before. */
+export const directAddress: Guard = (request, _response, next) => {
+  Object.assign(request, { ip: request.socket.remoteAddress })
+  next()
 }
 
 /** The first step of the app: what failed ahead of it goes straight to the error handler. */
