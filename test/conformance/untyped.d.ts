@@ -3,6 +3,17 @@ declare module 'oidc-provider' {
   export class Provider {
     constructor(issuer: string, configuration: object)
     callback(): (request: unknown, response: unknown) => void
+    readonly Client: { find(id: string): Promise<object> }
+    readonly Grant: new (
+      content: object,
+    ) => {
+      addOIDCScope(scope: string): void
+      addResourceScope(resource: string, scope: string): void
+      save(): Promise<string>
+    }
+    readonly RefreshToken: new (
+      content: object,
+    ) => { save(): Promise<string> }
   }
 }
 
