@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { WireChange } from '../server/wire.js'
 import type { Duplex } from './duplex.js'
-import { ExchangeError } from './exchange.js'
-import type { RemoteNews } from './remote-files.js'
+import { Declined, ExchangeError } from './exchange.js'
+import { RemoteError, type RemoteNews } from './remote-files.js'
+import { Busy } from './retry.js'
 
 /** Opens GET /changes, from where it was interrupted. */
 export type OpenChanges = (
@@ -18,10 +19,17 @@ const SILENCE_MILLISECONDS = 35_000
 /** Events are small; a server that sends more without an end of line is none of ours. */
 const EVENT_BYTES = 1 << 20
 
+/** What the stream tells of the server, also when no program asks for anything. */
+export interface Reachability {
+  reached(): void
+  missed(trouble: string): void
+}
+
 /** The stream of changes of docs/file-api.md, opened again and again until the signal says enough. */
 export async function* changeStream(
   open: OpenChanges,
   signal: AbortSignal,
+  server: Reachability,
 ): AsyncGenerator<RemoteNews> {
   let last: string | undefined
   let pause = FIRST_PAUSE_MILLISECONDS
@@ -33,17 +41,30 @@ export async function* changeStream(
         const news = parsed(event)
         if (event.event === 'ready' || event.event === 'reset') last ??= newest(event.data)
         if (news === undefined) continue
+        if (!isConnected) server.reached()
         isConnected = true
         pause = FIRST_PAUSE_MILLISECONDS
         yield news
       }
     } catch (error) {
-      if (!(error instanceof ExchangeError)) throw error
+      if (!mayPass(error)) throw error
+      // A stream that breaks off may have ended for itself; one that cannot be opened tells of the server.
+      if (!isConnected && !signal.aborted && isAway(error)) server.missed(error.message)
     }
     if (isConnected) yield { kind: 'lost' }
     await delay(pause, undefined, { signal, ref: false }).catch(() => {})
     pause = Math.min(pause * 2, LONGEST_PAUSE_MILLISECONDS)
   }
+}
+
+/** A dead login comes back to life with the next one; a busy server has time later. */
+function mayPass(error: unknown): boolean {
+  return error instanceof ExchangeError || error instanceof RemoteError || error instanceof Busy
+}
+
+/** Whether there was no answer: one that refuses shows that the server is there. */
+function isAway(error: unknown): error is ExchangeError {
+  return error instanceof ExchangeError && !(error instanceof Declined)
 }
 
 async function* events(

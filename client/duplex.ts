@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { type Agent, request } from 'node:https'
 import type { Credentials } from './api.js'
-import { type Exchange, ExchangeError } from './exchange.js'
+import { Declined, type Exchange, ExchangeError } from './exchange.js'
 
 /** A request whose content is still being sent while its answer comes. */
 export interface Duplex {
@@ -58,7 +58,7 @@ export async function duplex(
         const refused = { status: 401, headers: response.headers, body: Buffer.alloc(0) }
         await credentials.renewed(carried, asked, refused)
       }
-      throw new ExchangeError('unreachable', `${url.pathname} answered ${response.statusCode}`)
+      throw new Declined(`${url.pathname} answered ${response.statusCode}`)
     }
     try {
       for await (const data of response) yield data as Buffer

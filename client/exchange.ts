@@ -40,3 +40,10 @@ export class ExchangeError extends Error {
     this.kind = kind
   }
 }
+
+/** The server answered, but did not take the exchange up. */
+export class Declined extends ExchangeError {
+  constructor(message: string) {
+    super('unreachable', message)
+  }
+}

@@ -78,11 +78,15 @@ export function remoteFiles(options: RemoteOptions): Remote {
   const files = filesOverHttp(requests, root)
   const again = filesOverHttp(requests.again(), root)
   const changes = (signal: AbortSignal) =>
-    changeStream((lastEventId, isWaiting) => {
-      const headers = { [HEADERS.connection]: connectionId, ...lastEventId }
-      const url = new URL(`${options.server}/changes?others`)
-      return client.duplex({ method: 'GET', url, headers }, isWaiting)
-    }, signal)
+    changeStream(
+      (lastEventId, isWaiting) => {
+        const headers = { [HEADERS.connection]: connectionId, ...lastEventId }
+        const url = new URL(`${options.server}/changes?others`)
+        return client.duplex({ method: 'GET', url, headers }, isWaiting)
+      },
+      signal,
+      connection,
+    )
   return {
     files: { ...filesOverChannels(channels, requests, files, again), changes },
     connectionId,

@@ -12,7 +12,7 @@ interface Status {
   mounts: {
     directory: string
     pid: number
-    connection: { state: string }
+    connection: { state: string; since?: string; trouble?: string }
     changes: string
     login: { state: string; message?: string }
     pending: { bytes: number; files: number }
@@ -227,6 +227,28 @@ describe('the mount command', function () {
     await unmount()
   })
 
+  it('says that the server is away, and since when, though nobody asks for a file', async () => {
+    const { directory, unmount } = await home.mount()
+    await until('it listens', async () => (await status()).mounts[0]?.changes === 'live')
+    await server.stop('SIGKILL')
+    const { since = '', trouble = '' } = await until('the mount says so', async () => {
+      const connection = (await status()).mounts[0]?.connection
+      return connection?.state === 'away' && connection
+    })
+    expect(Date.now() - Date.parse(since)).to.be.within(0, 30_000)
+    expect(trouble).to.include(new URL(server.issuer).host)
+    const told = await home.coffer('status')
+    expect(told.stdout).to.include(`THE SERVER IS AWAY since ${since}`)
+    expect(told.status).to.equal(1)
+    await server.restart()
+    await until(
+      'it is back, though still nobody asks',
+      async () => (await status()).mounts[0]?.connection.state === 'connected',
+    )
+    expect(await readdir(directory)).to.be.an('array')
+    await unmount()
+  })
+
   it('says EACCES when the login is over, and coffer login revives it without a remount', async () => {
     const { directory, unmount } = await home.mount()
     await writeFile(join(directory, 'mine'), 'kept')
@@ -251,6 +273,7 @@ describe('the mount command', function () {
       async () => (await readFile(join(directory, 'mine'), 'utf8').catch(() => '')) === 'kept',
     )
     expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    await until('it listens again', async () => (await status()).mounts[0]?.changes === 'live')
     await unmount()
   })
 
