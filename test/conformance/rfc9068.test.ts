@@ -233,6 +233,22 @@ describe('RFC 9068: JWT access tokens', () => {
     }
     for (const [what, token] of Object.entries(bad)) await refused(suite, token, what)
     expect((await suite.read(access_token)).status).to.equal(200)
+    if (suite.target.inside === undefined) return
+    // With a good signature, so that nothing but the parser can refuse them.
+    const { signText } = suite.inside
+    const plain = (kid: string) => `{"alg":"ES256","typ":"at+jwt","kid":"${kid}"}`
+    const text = JSON.stringify(claims(access_token))
+    expect((await suite.read(await signText(plain, text))).status).to.equal(200)
+    const more = (members: string) => (kid: string) => plain(kid).replace('}', `,${members}}`)
+    const signed = {
+      'repeated header member': await signText(more('"typ":"at+jwt"'), text),
+      'repeated by an escape': await signText(more('"\\u0074yp":"at+jwt"'), text),
+      'critical extension': await signText(more('"crit":["x"],"x":1'), text),
+      'repeated claim': await signText(plain, text.replace('{', '{"scope":"file.write",')),
+      'claims in an array': await signText(plain, `[${text}]`),
+      'claims behind a byte order mark': await signText(plain, `\ufeff${text}`),
+    }
+    for (const [what, token] of Object.entries(signed)) await refused(suite, token, what)
   })
 
   row('rfc9068-5-1', 'M', 'has an audience that ID tokens do not have', async (suite) => {

@@ -2,11 +2,14 @@
  * The server under test. With COFFER_CONFORMANCE_URL it is any running server, prepared as docs/conformance.md says;
  * without, it is ours: a child process on a data directory of its own, whose clock and keys the suite can reach.
  */
+import { createPrivateKey, sign } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { importPKCS8 } from 'jose'
 import { type Keys, localKeys, registerClient, type Store } from '../../../oauth/index.js'
+import { unseal } from '../../../oauth/sealed.js'
+import { deriveKeys } from '../../../oauth/secrets.js'
 import { accounts } from '../../../server/accounts.js'
 import { databaseFile, secretOfServer } from '../../../server/data-directory.js'
 import { userTable } from '../../../server/database/accounts.js'
@@ -38,6 +41,8 @@ export interface Inside {
   readonly keys: Keys
   readonly server: TestServer
   readonly database: Database
+  /** A compact JWS of exactly these texts, signed with the server's ES256 key; the header gets its `kid`. */
+  signText(header: (kid: string) => string, payload: string): Promise<string>
   /** Makes everything stored that many seconds older. */
   passTime(seconds: number): void
   userId(username: string): string
@@ -158,6 +163,16 @@ async function ownTarget(): Promise<Target> {
       server,
       database,
       keys: localKeys({ store, secret, clock }),
+      async signText(header, payload) {
+        const key = (await store.signingKeys()).find(({ alg }) => alg === 'ES256')
+        if (key === undefined) throw new Error('the server has no ES256 key')
+        const pem = unseal(deriveKeys(secret).signingKeys, key.kid, key.sealed) ?? ''
+        const input = [header(key.kid), payload]
+          .map((text) => Buffer.from(text).toString('base64url'))
+          .join('.')
+        const privateKey = { key: createPrivateKey(pem), dsaEncoding: 'ieee-p1363' } as const
+        return `${input}.${sign('sha256', Buffer.from(input), privateKey).toString('base64url')}`
+      },
       passTime(seconds) {
         for (const [table, columns] of Object.entries(TIMES)) {
           const shift = columns.map((column) => `${column} = ${column} - ${seconds * 1000}`)

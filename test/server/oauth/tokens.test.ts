@@ -1,4 +1,7 @@
 import { expect } from 'chai'
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import supertest from 'supertest'
+import { rotateLocalKeys } from '../../../oauth/index.js'
 import {
   allow,
   authorizeQuery,
@@ -156,6 +159,37 @@ describe('access tokens over time (RFC 9068 section 4)', () => {
     expect((await read(at, last.access_token)).status).to.equal(200)
     expect((await read(at, after.access_token)).status).to.equal(200)
   })
+})
+
+describe('signing keys over time (OpenID Connect Core section 10.1.1)', () => {
+  it('are known to a verifier that keeps the set as long as it may, through every rotation', async () => {
+    const at = await world()
+    const secret = Buffer.alloc(32, 7)
+    const clock = () => new Date(at.now)
+    let keys: JSONWebKeySet = { keys: [] }
+    let fetchedAt = Number.NEGATIVE_INFINITY
+    let maxAge = 0
+    const kids = new Set<unknown>()
+    const began = at.now
+    for (let minute = 0; minute < 6 * 60; minute += 7) {
+      at.now += 7 * 60 * SECOND
+      if (minute === 56) await rotateLocalKeys({ store: at.store, secret, clock })
+      // The next rotation is not asked for.
+      if (minute === 140) at.now = began + 90 * DAY
+      if (at.now - fetchedAt >= maxAge * SECOND) {
+        const answer = await supertest(at.app).get('/jwks')
+        maxAge = Number(/max-age=(\d+)/.exec(answer.headers['cache-control'] ?? '')?.[1])
+        keys = answer.body
+        fetchedAt = at.now
+      }
+      const { access_token } = await tokens(at)
+      const verified = await jwtVerify(access_token, createLocalJWKSet(keys), {
+        currentDate: clock(),
+      })
+      kids.add(verified.protectedHeader.kid)
+    }
+    expect(kids.size).to.equal(3)
+  }).timeout(30_000)
 })
 
 describe('what has expired', () => {
