@@ -101,12 +101,17 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
       trust: remembered,
       store: store.kind,
     }
-    await withRefreshLock(directory, async () => {
-      const former = await formerStore(directory)
+    const replaced = await withRefreshLock(directory, async () => {
+      const former = await formerLogin(directory)
       await directory.save(account)
       await store.save(tokens)
-      if (former !== undefined && former.kind !== store.kind) await former.forget()
+      if (former !== undefined && former.store.kind !== store.kind) await former.store.forget()
+      return former
     })
+    // What nobody uses any more shall not stay on the account page. The new login counts without that, too.
+    if (replaced?.tokens?.refresh_token !== tokens.refresh_token) {
+      await revoke(replaced?.account, replaced?.tokens, send)
+    }
     return { account, store }
   } catch (error) {
     throw serverTrouble(error, serverBase(server))
@@ -118,11 +123,19 @@ function keyFor(authority: Authority, clock: () => number): DpopKey {
   throw new CommandError(`${authority.issuer} cannot bind logins to a key; log in without --dpop`)
 }
 
-/** Where an earlier login is kept; one that cannot be reached is left alone. */
-async function formerStore(directory: AccountDirectory): Promise<TokenStore | undefined> {
-  const former = await directory.load()
-  if (former === undefined) return undefined
-  return openTokenStore(former.store, directory).catch(() => undefined)
+interface FormerLogin {
+  readonly account: Account
+  readonly store: TokenStore
+  readonly tokens: Tokens | undefined
+}
+
+/** An earlier login of the same account; one that cannot be reached is left alone. */
+async function formerLogin(directory: AccountDirectory): Promise<FormerLogin | undefined> {
+  const account = await directory.load()
+  if (account === undefined) return undefined
+  const store = await openTokenStore(account.store, directory).catch(() => undefined)
+  if (store === undefined) return undefined
+  return { account, store, tokens: await store.load().catch(() => undefined) }
 }
 
 interface Trusted {
@@ -166,26 +179,32 @@ export async function logout(
     const store = await openTokenStore(account.store, directory)
     const tokens = await store.load()
     await store.forget()
-    return revoke(account, tokens, trust)
+    const { send, close } = httpClient({ trust })
+    try {
+      return await revoke(account, tokens, send)
+    } finally {
+      close()
+    }
   })
   await directory.remove()
   return revoked
 }
 
+/** A server that does not answer must not keep the user waiting. */
+const REVOCATION_MILLISECONDS = 10_000
+
 async function revoke(
-  account: Account,
+  account: Account | undefined,
   tokens: Tokens | undefined,
-  trust: Trust,
+  send: Send,
 ): Promise<boolean> {
   const token = tokens?.refresh_token ?? tokens?.access_token
-  if (token === undefined || account.revocation_endpoint === undefined) return false
-  const { send, close } = httpClient({ trust })
+  if (token === undefined || account?.revocation_endpoint === undefined) return false
+  const form = { token, client_id: account.client_id }
+  const late = AbortSignal.timeout(REVOCATION_MILLISECONDS)
   try {
-    const form = { token, client_id: account.client_id }
-    return (await postForm(send, account.revocation_endpoint, form)).status === 200
+    return (await postForm(send, account.revocation_endpoint, form, {}, late)).status === 200
   } catch {
     return false
-  } finally {
-    close()
   }
 }

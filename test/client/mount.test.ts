@@ -40,6 +40,11 @@ describe('the mount command', function () {
 
   const status = async (): Promise<Status> =>
     JSON.parse((await home.coffer('status', '--json')).stdout)
+  const keptTokens = async () => {
+    const accounts = join(home.home, 'config', 'accounts')
+    const [account = ''] = await readdir(accounts)
+    return JSON.parse(await readFile(join(accounts, account, 'tokens.json'), 'utf8'))
+  }
   const isRunning = (pid: number): boolean => {
     try {
       return process.kill(pid, 0)
@@ -285,12 +290,32 @@ describe('the mount command', function () {
       await writeFile(join(directory, `bound-${count % 5}`), String(count))
       expect(await readFile(join(directory, `bound-${count % 5}`), 'utf8')).to.equal(String(count))
     }
-    const accounts = join(home.home, 'config', 'accounts')
-    const [account = ''] = await readdir(accounts)
-    const tokens = JSON.parse(await readFile(join(accounts, account, 'tokens.json'), 'utf8'))
+    const tokens = await keptTokens()
     expect(tokens.token_type).to.equal('DPoP')
     const stolen = await fetchWith(server, `Bearer ${tokens.access_token}`)
     expect(stolen).to.equal(401)
+    await unmount()
+  })
+
+  it('revokes the login that coffer login replaces', async () => {
+    const replaced = await keptTokens()
+    await home.login()
+    const form = { client_id: 'coffer' }
+    const redeemed = async ({ refresh_token }: { refresh_token: string }) =>
+      statusOf(server, '/token', { ...form, grant_type: 'refresh_token', refresh_token })
+    expect(await redeemed(replaced)).to.equal(400)
+    expect(await redeemed(await keptTokens())).to.equal(200)
+  })
+
+  it('goes on with the new login where that replaces the one of a mount', async () => {
+    const { directory, unmount } = await home.mount()
+    await writeFile(join(directory, 'before'), 'x')
+    await home.login()
+    for (const name of ['a', 'b', 'c']) {
+      await writeFile(join(directory, name), name)
+      expect(await readFile(join(directory, name), 'utf8')).to.equal(name)
+    }
+    expect((await status()).mounts[0]?.login.state).to.equal('alive')
     await unmount()
   })
 
@@ -361,5 +386,17 @@ function fetchWith(server: TestServer, authorization: string): Promise<number | 
     })
       .once('error', reject)
       .end()
+  })
+}
+
+function statusOf(server: TestServer, path: string, form: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    request(new URL(path, server.issuer), { method: 'POST', ca: server.ca, headers }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode ?? 0)
+    })
+      .once('error', reject)
+      .end(new URLSearchParams(form).toString())
   })
 }
