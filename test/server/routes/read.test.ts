@@ -185,6 +185,41 @@ describe('GET and HEAD of a file', () => {
     expect([answer.status, answer.body.toString()]).to.deep.equal([206, '12'])
   })
 
+  it('is exact beyond 4 GiB', async () => {
+    await server.send('POST', '/files/huge', {
+      headers: { 'Content-Type': 'application/json' },
+      body: '{ "type": "file" }',
+    })
+    const patch = (type: string, body: string, more = {}) =>
+      server.send('PATCH', '/files/huge', { headers: { 'Content-Type': type, ...more }, body })
+    const size = 5 * 2 ** 30 + 3
+    expect((await patch('application/json', `{ "size": ${size} }`)).status).to.equal(200)
+    const bytes = { 'Content-Range': 'bytes 4294967294-4294967297/*' }
+    expect((await patch('application/octet-stream', 'abcd', bytes)).status).to.equal(204)
+    const end = { 'Content-Type': 'application/octet-stream' }
+    await server.send('PATCH', '/files/huge?append', { headers: end, body: 'end' })
+    const head = await server.send('HEAD', '/files/huge')
+    expect(head.headers['content-length']).to.equal('5368709126')
+    expect(head.attributes().size).to.equal(5368709126)
+    const part = async (range: string) => {
+      const { status, headers, body } = await get({ Range: range }, '/files/huge')
+      return [status, headers['content-range'], body.toString()]
+    }
+    expect(await part('bytes=4294967293-4294967298')).to.deep.equal([
+      206,
+      'bytes 4294967293-4294967298/5368709126',
+      '\0abcd\0',
+    ])
+    expect(await part('bytes=-4')).to.deep.equal([
+      206,
+      'bytes 5368709122-5368709125/5368709126',
+      '\0end',
+    ])
+    const both = await get({ Range: 'bytes=4294967294-4294967295, -3' }, '/files/huge')
+    expect(both.body.toString()).to.match(/4294967295\/5368709126\r\n\r\nab\r\n[^]*\nend\r\n/)
+    await server.send('DELETE', '/files/huge')
+  })
+
   it('streams what is too large for one piece', async () => {
     const large = randomBytes(3_000_001)
     await server.send('PUT', '/files/large', { body: large })
