@@ -61,9 +61,11 @@ export function parseJsonBody(contentType: string | undefined, body: Buffer): un
   throw new OAuthError('invalid_request', 'the body must be an object in application/json')
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
 function utf8(body: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return UTF8.decode(body)
   } catch (cause) {
     throw new OAuthError('invalid_request', 'the body is not UTF-8', { cause })
   }

@@ -1,4 +1,4 @@
-import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Digest } from './types.js'
 
 /** 256 bits: RFC 6749 section 10.10 asks for a chance of guessing below 2^-128, better 2^-160. */
@@ -12,13 +12,13 @@ export function randomId(): string {
 
 /** High-entropy secrets need no slow hash: SHA-256 cannot be searched for 256 random bits. */
 export function digestOf(secret: string): Digest {
-  return createHash('sha256').update(secret).digest('base64url') as Digest
+  return hash('sha256', secret, 'base64url') as Digest
 }
 
 /** Takes the same time wherever the two differ. */
 export function equalInConstantTime(one: string, other: string): boolean {
-  const left = createHash('sha256').update(one).digest()
-  const right = createHash('sha256').update(other).digest()
+  const left = hash('sha256', one, 'buffer')
+  const right = hash('sha256', other, 'buffer')
   return timingSafeEqual(left, right)
 }
 
