@@ -1,4 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
+import { RemoteError } from '../remote-files.js'
 import { byNumber, isTransient, refusal } from './answer.js'
 import type { Birth } from './birth.js'
 import { Content } from './content.js'
@@ -11,6 +12,17 @@ const OLD_MILLISECONDS = 2000
 /** How long a writer waits while the whole mount holds too much. */
 const PATIENCE_MILLISECONDS = 30_000
 
+/** Pauses between tries to send what could not be sent. */
+const FIRST_PAUSE_MILLISECONDS = 1000
+const LONGEST_PAUSE_MILLISECONDS = 10_000
+
+/** Why a file cannot be sent, and when that is tried again. */
+interface Failures {
+  readonly reason: string
+  readonly pauseMilliseconds: number
+  readonly until: number
+}
+
 /** All files with something unsent. */
 export class Contents {
   readonly #mount: ContentMount
@@ -18,6 +30,7 @@ export class Contents {
   readonly #log: (message: string, error?: unknown) => void
   readonly #active = new Set<KnownNode>()
   readonly #trying = new Set<KnownNode>()
+  readonly #failures = new Map<KnownNode, Failures>()
 
   constructor(
     mount: Omit<ContentMount, 'relieve'>,
@@ -58,6 +71,7 @@ export class Contents {
     if (node.opens > 0 || node.content?.isClean === false) return
     node.content = undefined
     this.#active.delete(node)
+    this.#failures.delete(node)
     this.#nodes.drop(node)
   }
 
@@ -69,7 +83,7 @@ export class Contents {
     try {
       if (!content.isClean) await content.flush()
     } catch (error) {
-      this.#log(`what was written to inode ${node.ino} could not be sent`, error)
+      this.#failed(node, error)
       if (!isTransient(error) && node.opens === 0) this.forsake(node)
     }
     this.settle(node)
@@ -87,8 +101,13 @@ export class Contents {
   tick(): void {
     for (const node of this.#active) {
       const { content } = node
-      if (content === undefined || content.isClean || this.#trying.has(node)) continue
+      if (content === undefined || this.#trying.has(node)) continue
+      if (content.isClean) {
+        this.#failures.delete(node)
+        continue
+      }
       if (content.ageMilliseconds < OLD_MILLISECONDS) continue
+      if (this.#mount.now() < (this.#failures.get(node)?.until ?? 0)) continue
       this.#trying.add(node)
       void this.#try(node, content).finally(() => this.#trying.delete(node))
     }
@@ -117,12 +136,27 @@ export class Contents {
   async #try(node: KnownNode, content: Content): Promise<void> {
     try {
       await content.flush()
+      this.#failures.delete(node)
       this.settle(node)
     } catch (error) {
       // The data is still there: whoever closes or syncs the file is told.
       if (node.opens === 0) await this.closed(node)
-      else this.#log(`what was written to inode ${node.ino} could not be sent yet`, error)
+      else this.#failed(node, error)
     }
+  }
+
+  /** Says so once for each reason, and tries less and less often. */
+  #failed(node: KnownNode, error: unknown): void {
+    const reason = error instanceof RemoteError ? error.code : String(error)
+    const before = this.#failures.get(node)
+    const pauseMilliseconds = Math.min(
+      before === undefined ? FIRST_PAUSE_MILLISECONDS : before.pauseMilliseconds * 2,
+      LONGEST_PAUSE_MILLISECONDS,
+    )
+    const until = this.#mount.now() + pauseMilliseconds
+    this.#failures.set(node, { reason, pauseMilliseconds, until })
+    if (before?.reason === reason) return
+    this.#log(`what was written to inode ${node.ino} could not be sent`, error)
   }
 
   async #relieve(): Promise<void> {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { RemoteError } from '../../../client/remote-files.js'
+import { until } from '../../support/until.js'
 import {
   caller,
   O_APPEND,
@@ -213,6 +214,34 @@ describe('the mount file system', () => {
       delete fault.next
       await fs.flush(file.node, handle, caller)
       expect(await there.calls.text((await there.calls.lookup(ROOT, 'f')).node)).to.equal('new')
+    })
+
+    it('that cannot be sent is told once, however often it is tried', async () => {
+      const told: string[] = []
+      const { fs, fault, calls } = await earth.machine({ log: (message) => told.push(message) })
+      const file = await calls.create(ROOT, 'kept')
+      await fs.write(file.node, file.handle, 0, Buffer.from('content'), caller)
+      let tries = 0
+      fault.next = () => {
+        tries += 1
+        return new RemoteError('EACCES', `logged out, said for the ${tries}. time`)
+      }
+      await refused(fs.flush(file.node, file.handle, caller))
+      await fs.release(file.node, file.handle, caller)
+      const before = tries
+      await until('it was tried three times more', async () => {
+        earth.pass(10_000)
+        return tries >= before + 3
+      })
+      expect(told).to.have.length(1)
+      delete fault.next
+      await until('it has arrived', async () => {
+        earth.pass(10_000)
+        return fs.pending().files === 0
+      })
+      expect(await there.calls.text((await there.calls.lookup(ROOT, 'kept')).node)).to.equal(
+        'content',
+      )
     })
 
     it('that the network refused at the last close is sent once the network is back', async () => {
