@@ -60,13 +60,16 @@ export class UserTree implements Tree {
   }
 
   async walk(from: Ino, path: StoragePath): Promise<Inode> {
-    let row = inodeRow(this.#engine, this, from)
+    // the root is always there, and a directory: most requests need not look it up
+    let row = from === this.root && path.length > 0 ? undefined : inodeRow(this.#engine, this, from)
     for (const name of path) {
-      if (!isDirectory(row)) throw new FileError('ENOTDIR', `what holds "${name}" is no directory`)
-      const next = this.#engine.sql.entry.get(row.ino, name)
-      if (next === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
-      row = next
+      if (row !== undefined && !isDirectory(row)) {
+        throw new FileError('ENOTDIR', `what holds "${name}" is no directory`)
+      }
+      row = this.#engine.sql.entry.get(row?.ino ?? this.root, name)
+      if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
     }
+    if (row === undefined) throw new FileError('ENOENT', 'there is nothing at this path')
     return toInode(row)
   }
 
