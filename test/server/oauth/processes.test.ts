@@ -56,7 +56,7 @@ describe('two processes on one database (single use is linearizable)', function 
     for (let round = 0; round < 5; round++) {
       const form = await redemption()
       const answers = await Promise.all(
-        Array.from({ length: 40 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
+        Array.from({ length: 100 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
       )
       expect(answers.filter(({ status }) => status === 200)).to.have.length(1)
     }
@@ -66,7 +66,7 @@ describe('two processes on one database (single use is linearizable)', function 
     const { refresh_token } = await tokens(here)
     const form = { grant_type: 'refresh_token', refresh_token }
     const answers = await Promise.all(
-      Array.from({ length: 40 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
+      Array.from({ length: 100 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
     )
     const successors = new Set(answers.map(({ body }) => body.refresh_token))
     expect([...successors][0]).to.be.a('string')
@@ -88,6 +88,28 @@ describe('two processes on one database (single use is linearizable)', function 
         ...(await Promise.all(workers.map(({ post }) => post(form)))).map(({ status }) => status),
       ]
       expect(outcomes.filter((status) => status === 200).length).to.be.at.most(1)
+    }
+  })
+
+  it('give a refresh token one successor, and keep the session, when one of them is killed', async () => {
+    for (let round = 0; round < 4; round++) {
+      const victim = await worker(database)
+      const { refresh_token } = await tokens(here)
+      const form = { grant_type: 'refresh_token', refresh_token }
+      const first = victim.post(form).then(
+        ({ body }) => body.refresh_token,
+        () => undefined,
+      )
+      await new Promise((resolve) => setTimeout(resolve, round * 2))
+      await victim.running.stop('SIGKILL')
+      const answers = await Promise.all(workers.map(({ post }) => post(form)))
+      const all = [await first, ...answers.map(({ body }) => body.refresh_token)]
+      const successors = new Set(all.filter((token) => token !== undefined))
+      expect(answers.map(({ status }) => status)).to.deep.equal([200, 200])
+      expect(successors.size).to.equal(1)
+      const [successor = ''] = successors
+      const next = await workers[0].post({ ...form, refresh_token: successor })
+      expect(next.status).to.equal(200)
     }
   })
 })
