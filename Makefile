@@ -4,7 +4,7 @@
 #   make mount MNT=dir [SERVER=]   log in and mount;  make unmount MNT=dir
 #   make                           check, test, build
 #   make conformance URL=          the OAuth suite against any running server
-#   make bench [ONLY=rows]         measure beside sshfs and rclone
+#   make bench [ONLY=peer|oauth]   measure beside sshfs and rclone, and beside oidc-provider
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
@@ -44,7 +44,8 @@ conformance: node_modules
 
 bench: build
 	@scripts/install-packages mount bench
-	$(NODE) --import tsx test/bench/main.ts $(ONLY)
+	$(if $(filter oauth,$(ONLY)),,$(NODE) --import tsx test/bench/main.ts $(ONLY))
+	$(if $(filter-out oauth,$(ONLY)),,$(NODE) --import tsx test/bench/oauth.ts)
 
 build: dist/.built
 

@@ -1,7 +1,8 @@
 // Coffer's authorization server (durable, over TLS) against npm's oidc-provider (in memory, over TLS), in alternating rounds;
 // then what a flood of logins does to requests for small files.
 //
-//   make build && node --import tsx test/bench/oauth.ts [sources]
+//   make bench ONLY=oauth
+//   node --import tsx test/bench/oauth.ts sources     without a build
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +14,7 @@ import { type Connection, connection } from './connection.js'
 import { loginFlood } from './login-flood.js'
 
 const CONNECTIONS = 16
-const ROUNDS = 5
+const ROUNDS = 3
 const SECONDS = 2
 
 interface Peer {
