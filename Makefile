@@ -46,6 +46,8 @@ bench: build
 	@scripts/install-packages mount bench
 	$(if $(filter oauth,$(ONLY)),,$(NODE) --import tsx test/bench/main.ts $(ONLY))
 	$(if $(filter-out oauth,$(ONLY)),,$(NODE) --import tsx test/bench/oauth.ts)
+	$(if $(ONLY),,$(NODE) --import tsx test/bench/http.ts)
+	$(if $(ONLY),,$(NODE) --import tsx test/bench/storage.ts)
 
 build: dist/.built
 
