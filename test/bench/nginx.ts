@@ -37,7 +37,7 @@ export async function startNginx(
        }
      }`,
   )
-  const running: Running = start('nginx', ['-c', configuration, '-p', work])
+  const running: Running = start('/usr/sbin/nginx', ['-c', configuration, '-p', work])
   const url = `https://localhost:${port}`
   await until('nginx answers', async () => {
     return run('curl', ['-s', '--cacert', tls.ca, '-o', '/dev/null', url]).then(
