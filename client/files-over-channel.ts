@@ -71,8 +71,8 @@ export function filesOverChannels(
       asked({ op: 'lookup', directory, name }, undefined, named(directory, name), (files) =>
         files.lookup(directory, name, signal),
       ),
-    async *list(directory, signal): AsyncIterable<readonly WireEntry[]> {
-      for (let after: string | undefined, more = true; more; ) {
+    async *list(directory, signal, start): AsyncIterable<readonly WireEntry[]> {
+      for (let after = start, more = true; more; ) {
         const from = after === undefined ? {} : { after }
         const page = await asked(
           { op: 'list', directory, limit: PAGE, ...from },
@@ -84,8 +84,7 @@ export function filesOverChannels(
           async () => undefined,
         )
         if (page === undefined) {
-          if (after !== undefined) throw new RemoteError('EIO', 'the listing broke off')
-          yield* first.list(directory, signal)
+          yield* first.list(directory, signal, after)
           return
         }
         for (const entry of page.entries) requests.seen(entry, directory, entry.name)

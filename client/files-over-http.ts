@@ -31,10 +31,10 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
     lookup: (directory, name, signal) =>
       requests.retry(() => requests.lookup(directory, name, signal), signal),
 
-    async *list(directory, signal): AsyncIterable<readonly WireEntry[]> {
-      for (let after: string | undefined, more = true; more; ) {
-        const from = after === undefined ? '' : `&after=${encodeURIComponent(after)}`
-        const target = `/inodes/${directory}?limit=${PAGE}${from}`
+    async *list(directory, signal, from): AsyncIterable<readonly WireEntry[]> {
+      for (let after = from, more = true; more; ) {
+        const where = after === undefined ? '' : `&after=${encodeURIComponent(after)}`
+        const target = `/inodes/${directory}?limit=${PAGE}${where}`
         const answer = await requests.repeated({ method: 'GET', target, signal })
         const entries = bodyEntries(answer)
         for (const entry of entries) seen(entry, directory, entry.name)

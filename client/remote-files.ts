@@ -16,7 +16,12 @@ export interface RemoteFiles {
   stat(ino: number, signal?: AbortSignal): Promise<WireAttributes>
   lookup(directory: number, name: string, signal?: AbortSignal): Promise<WireAttributes>
   /** The whole directory in pages, in the server's order. */
-  list(directory: number, signal?: AbortSignal): AsyncIterable<readonly WireEntry[]>
+  list(
+    directory: number,
+    signal?: AbortSignal,
+    /** Only names after this one. */
+    after?: string,
+  ): AsyncIterable<readonly WireEntry[]>
 
   /**
    * Bytes of a file; fewer than asked only at its end.

@@ -1,0 +1,118 @@
+import { request } from 'node:https'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'chai'
+import type { Credentials } from '../../client/api.js'
+import { type Remote, remoteFiles } from '../../client/remote.js'
+import { RemoteError } from '../../client/remote-files.js'
+import { login, type Tokens } from '../support/login.js'
+import { startServer, type TestServer } from '../support/server.js'
+
+describe('channels (POST /batch that stays open)', function () {
+  this.timeout(60_000)
+
+  let server: TestServer
+  let tokens: Tokens
+  let remote: Remote
+  let root: number
+  /** What the server said no to. */
+  let renewals: number
+
+  before(async () => {
+    server = await startServer({ env: { COFFER_ACCESS_TOKEN_LIFETIME: '2' } })
+  })
+  after(() => server?.remove())
+  beforeEach(async () => {
+    renewals = 0
+    tokens = await login(server)
+  })
+  afterEach(() => remote?.close())
+
+  async function connect(renewed: () => Promise<Tokens>): Promise<void> {
+    const fields = async () => ({ authorization: `Bearer ${tokens.access_token}` })
+    let renewing: Promise<Tokens> | undefined
+    const credentials: Credentials = {
+      headers: fields,
+      async renewed(refused) {
+        if (refused.authorization === (await fields()).authorization) {
+          renewals += renewing === undefined ? 1 : 0
+          renewing ??= renewed().finally(() => {
+            renewing = undefined
+          })
+          tokens = await renewing
+        }
+        return fields()
+      },
+    }
+    remote = remoteFiles({
+      server: server.issuer,
+      trust: { kind: 'authority', pem: server.ca },
+      credentials,
+      clock: () => performance.now(),
+    })
+    root = (await remote.files.root()).ino
+  }
+
+  const small = (text: string) => ({
+    size: text.length,
+    async *open() {
+      yield Buffer.from(text)
+    },
+  })
+  const create = { mode: 'create', attributes: {}, durability: 'process' } as const
+
+  it('let operations go on without an error while their tokens expire', async () => {
+    await connect(() => login(server))
+    const { ino } = await remote.files.put(root, 'expiring', small('x'), create)
+    const end = performance.now() + 5_000
+    while (performance.now() < end) {
+      expect((await remote.files.stat(ino)).size).to.equal(1)
+      // a channel that is asked this often stays open beyond the end of its token
+      await delay(20)
+    }
+    expect(renewals).to.be.within(1, 6)
+  })
+
+  it('refuse the next operation once the login is revoked', async () => {
+    await connect(async () => {
+      throw new RemoteError('EACCES', 'the login is over')
+    })
+    const { ino } = await remote.files.put(root, 'revoked', small('x'), create)
+    await remote.files.stat(ino)
+    await revoke(server, tokens)
+    const refused: unknown = await remote.files.stat(ino).catch((error: unknown) => error)
+    expect(refused).to.be.instanceOf(RemoteError).and.include({ code: 'EACCES' })
+  })
+
+  it('let a long listing go on where its token ended', async () => {
+    await connect(() => login(server))
+    const folder = await remote.files.make(root, 'long', { type: 'directory' }, {})
+    const names = Array.from(
+      { length: 1_500 },
+      (_, count) => `name-${String(count).padStart(4, '0')}`,
+    )
+    for (let first = 0; first < names.length; first += 100) {
+      const some = names.slice(first, first + 100)
+      await Promise.all(some.map((name) => remote.files.put(folder.ino, name, small(''), create)))
+    }
+    const listed: string[] = []
+    for await (const page of remote.files.list(folder.ino)) {
+      listed.push(...page.map(({ name }) => name))
+      if (listed.length < names.length) await revoke(server, tokens)
+    }
+    expect(listed).to.deep.equal(names)
+  })
+})
+
+/** RFC 7009: the end of the grant, as a logout on another machine or the account page has it. */
+function revoke(server: TestServer, { refresh_token = '' }: Tokens): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+    const options = { method: 'POST', ca: server.ca, headers }
+    request(new URL('/revoke', server.issuer), options, (answer) => {
+      answer.resume()
+      answer.once('end', resolve)
+    })
+      .once('error', reject)
+      .end(new URLSearchParams({ token: refresh_token, client_id: 'coffer' }).toString())
+  })
+}
