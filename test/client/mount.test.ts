@@ -282,6 +282,17 @@ describe('the mount command', function () {
     await unmount()
   })
 
+  it('says EACCES at the next operation after a logout elsewhere', async () => {
+    const { directory, unmount } = await home.mount()
+    await writeFile(join(directory, 'over-a-channel'), 'x')
+    const { refresh_token } = await keptTokens()
+    const form = { token: refresh_token, client_id: 'coffer' }
+    expect(await statusOf(server, '/revoke', form)).to.equal(200)
+    const error: unknown = await mkdir(join(directory, 'next')).catch((caught: unknown) => caught)
+    expect(error).to.include({ code: 'EACCES' })
+    await unmount()
+  })
+
   it('works with tokens that are bound to a key (RFC 9449), also while they expire', async () => {
     await home.coffer('logout')
     const { directory, unmount } = await home.mount({ flags: ['--dpop'] })
