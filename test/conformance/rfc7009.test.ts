@@ -4,7 +4,7 @@ import { row } from './support/row.js'
 import { basic, success, unique } from './support/values.js'
 
 /** Races of revocation and refresh; the full run is COFFER_RACES=10000. */
-const RACES = Number(process.env.COFFER_RACES ?? 100)
+const RACES = Number(process.env.COFFER_RACES ?? 200)
 
 describe('RFC 7009: revocation', () => {
   row('rfc7009-2-1', 'M', 'revokes refresh tokens', async (suite) => {
