@@ -27,6 +27,7 @@ serve: build
 
 mount: build
 	@scripts/install-packages mount
+	@mkdir "$(MOUNTPOINT)" 2>/dev/null || true # the client says what is wrong with a mount point
 	@$(NODE) dist/client/main.js mount $(SERVER) "$(MOUNTPOINT)"
 
 unmount: build

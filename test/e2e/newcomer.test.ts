@@ -32,7 +32,6 @@ describe('somebody new types the two commands of the README', () => {
     const home = join(checkout, 'home')
     await mkdir(home)
     mountPoint = join(home, 'coffer')
-    await mkdir(mountPoint)
     env = {
       HOME: home,
       COFFER_PORT: '0',
