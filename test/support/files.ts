@@ -47,7 +47,8 @@ export function fileApi(
             )
           },
         )
-        sent.once('error', reject)
+        // on, not once: a connection that is cut may say so twice
+        sent.on('error', reject)
         sent.end(body)
       }),
     close: () => agent.destroy(),
