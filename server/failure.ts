@@ -39,13 +39,9 @@ export function onError(pages: Pages, log: Log): ErrorRequestHandler {
   return async (error: unknown, request, response, _next) => {
     const request_id: string | undefined = response.locals.requestId
     // A request whose body was refused on the way may have lost its socket; the response has it still.
-    if (response.destroyed || response.socket?.destroyed !== false) {
-      log.debug({ request_id, err: error }, 'the client went away')
-      response.destroy()
-      return
-    }
-    if (response.headersSent) {
-      log.warn({ request_id, err: error }, 'the answer broke off')
+    const isGone = response.destroyed || response.socket?.destroyed !== false
+    if (isGone || response.headersSent) {
+      reportUnanswered(log, request, response, error)
       response.destroy()
       return
     }
@@ -128,6 +124,26 @@ function challenges(error: OAuthError): Record<string, string | string[]> {
       typeof value === 'string' ? value : [...value],
     ]),
   )
+}
+
+/** How Node says that a connection ended. */
+const DISCONNECTS = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
+
+/**
+ * An error that nobody can be told any more, since the client is gone or the answer had begun. That clients go away is their
+ * own business; what failed here is logged all the same.
+ */
+function reportUnanswered(log: Log, request: Request, response: Response, error: unknown): void {
+  const request_id: string | undefined = response.locals.requestId
+  const status = clientErrorOf(error) ?? problemOf(error).status
+  if (isDisconnect(error) || (status < 500 && !response.headersSent)) {
+    log.debug({ request_id, err: error }, 'the client went away')
+  } else if (status < 500) log.warn({ request_id, err: error }, 'the answer broke off')
+  else report(log, status, request, response, error)
+}
+
+function isDisconnect(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && DISCONNECTS.has(String(error.code))
 }
 
 function report(

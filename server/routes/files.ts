@@ -169,24 +169,13 @@ function answerOtherMethod(
   response.end()
 }
 
-/** Errors are translated in one place, failure.ts; an answer that has begun can only be broken off. */
+/** Errors are translated in one place, failure.ts: also what is left to say when the client is gone. */
 function answerError(
   error: unknown,
   request: GuardedRequest,
   response: GuardedResponse,
   next: Next,
 ): void {
-  if (isDisconnect(error)) {
-    response.destroy()
-    return
-  }
-  if (!response.headersSent) dropRest(request, response)
+  if (!response.headersSent && !response.destroyed) dropRest(request, response)
   next(error)
-}
-
-/** How Node says that the client went away: nobody is left to answer, and nothing went wrong here. */
-const DISCONNECTS = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
-
-function isDisconnect(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && DISCONNECTS.has(String(error.code))
 }
