@@ -25,7 +25,8 @@ export function commandLine(
     .description('log in to a server in the browser')
     .argument('[url]', 'the server (default: $COFFER_SERVER, or https://localhost:8443)')
     .option('--read-only', 'ask for the right to read only')
-    .option('--dpop', 'bind the login to a key, so that a stolen token alone is useless (slower)')
+    .option('--dpop', 'fail if the login cannot be bound to a key')
+    .option('--no-dpop', 'do not bind the login to a key: whoever has its tokens has the login')
     .option('--device', 'log in by a code that you enter on another device')
     .action((url: string | undefined, flags: LoginFlags) =>
       loginCommand(url, flags, surroundings()),
@@ -47,8 +48,10 @@ export function commandLine(
     .option('--allow-other', 'other users of this machine may use the mount, as its modes allow')
     .option('--uid <number>', 'whose the files are shown as (default: you)', wholeNumber)
     .option('--gid <number>', 'whose group the files are shown as (default: yours)', wholeNumber)
+    .option('--umask <mask>', 'take these permissions away from what is shown, like 077', umask)
     .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
-    .option('--dpop', 'if a login is needed: bind it to a key')
+    .option('--dpop', 'if a login is needed: fail if it cannot be bound to a key')
+    .option('--no-dpop', 'if a login is needed: do not bind it to a key')
     .option('--device', 'if a login is needed: by a code that you enter on another device')
     .option('--no-login', 'fail if a login is needed, instead of starting one')
     .addOption(
@@ -119,6 +122,13 @@ function wholeNumber(input: string): number {
   if (!/^\d{1,10}$/.test(input))
     throw new CommandError(`"${input}" is not a number of a user or group`)
   return Number(input)
+}
+
+function umask(input: string): number {
+  if (!/^0?[0-7]{1,3}$/.test(input)) {
+    throw new CommandError(`"${input}" is no mask of permissions; give an octal number like 077`)
+  }
+  return Number.parseInt(input, 8)
 }
 
 const EXAMPLES = `

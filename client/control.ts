@@ -33,7 +33,13 @@ export const MOUNT_STATUS = z.object({
   /** `live`: told of others' changes at once; `polled`: looks for them after a second. */
   changes: z.enum(['live', 'polled']),
   pending: PENDING,
-  requests: z.object({ sent: z.number(), failed: z.number() }),
+  requests: z.object({
+    sent: z.number(),
+    failed: z.number(),
+    perSecond: z.number(),
+    medianMilliseconds: z.number().optional(),
+    p99Milliseconds: z.number().optional(),
+  }),
   log: z.string().optional(),
 })
 export type MountStatus = z.infer<typeof MOUNT_STATUS>

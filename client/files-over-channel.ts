@@ -20,7 +20,7 @@ const PAGE = 1_000
  * out) if it may have.
  */
 export function filesOverChannels(
-  channels: Channels,
+  channels: Pick<Channels, 'ask'>,
   requests: FileRequests,
   first: RemoteFiles,
   again: RemoteFiles,

@@ -29,6 +29,7 @@ const OURS: Readonly<Record<string, { flag: string; takesValue: boolean }>> = {
   allow_other: { flag: '--allow-other', takesValue: false },
   uid: { flag: '--uid', takesValue: true },
   gid: { flag: '--gid', takesValue: true },
+  umask: { flag: '--umask', takesValue: true },
   remote: { flag: '--remote', takesValue: true },
   ca: { flag: '--ca', takesValue: true },
   fingerprint: { flag: '--fingerprint', takesValue: true },

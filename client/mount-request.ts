@@ -10,6 +10,7 @@ export const MOUNT_REQUEST = z.object({
   allowOther: z.boolean(),
   binding: z.enum(['kernel', 'fuse-native']),
   owner: z.object({ uid: z.number(), gid: z.number() }),
+  umask: z.number().optional(),
   configDirectory: z.string(),
   stateDirectory: z.string(),
   ca: z.string().optional(),

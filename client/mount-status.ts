@@ -43,7 +43,7 @@ export function mountStatus(
       login.kind === 'dead' ? { state: 'dead', message: login.message } : { state: login.kind },
     changes: news.isLive ? 'live' : 'polled',
     pending: shown.pending(),
-    requests: { ...remote.counts },
+    requests: { ...remote.meter.counts, ...remote.meter.traffic },
     ...(request.log === undefined ? {} : { log: request.log }),
   }
 }

@@ -35,6 +35,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     const shown = fileSystem(news.over(files), {
       root,
       owner: request.owner,
+      ...(request.umask === undefined ? {} : { umask: request.umask }),
       log: (message, error) => log.warn({ err: error }, message),
     })
     const mounted = await BINDINGS[request.binding](request.directory, shown, {

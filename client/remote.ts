@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { HEADERS } from '../server/wire.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
-import { type Client, type ClientOptions, type Credentials, httpClient } from './api.js'
+import { type ClientOptions, type Credentials, httpClient } from './api.js'
 import { changeStream } from './change-stream.js'
 import { Channels } from './channel.js'
 import { CommandError } from './command-error.js'
-import type { Exchange } from './exchange.js'
 import { FileRequests, namePath } from './file-requests.js'
 import { filesOverChannels } from './files-over-channel.js'
 import { filesOverHttp } from './files-over-http.js'
+import { Meter } from './meter.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
@@ -23,6 +23,8 @@ export interface RemoteOptions {
   readonly remotePath?: string
   readonly patience?: Patience
   readonly silenceMilliseconds?: number
+  /** Monotonic milliseconds, for latencies. */
+  readonly now?: () => number
   /** Told when the server goes away and when it is back. */
   readonly notice?: (state: ConnectionState) => void
 }
@@ -32,26 +34,20 @@ export interface Remote {
   /** Of this mount, in the stream of changes. */
   readonly connectionId: string
   readonly state: ConnectionState
-  readonly counts: Readonly<RequestCounts>
+  readonly meter: Meter
   close(): void
-}
-
-export interface RequestCounts {
-  sent: number
-  /** Without an answer. */
-  failed: number
 }
 
 /** The user's files on a server. */
 export function remoteFiles(options: RemoteOptions): Remote {
-  const counts: RequestCounts = { sent: 0, failed: 0 }
+  const meter = new Meter(options.now ?? (() => performance.now()))
   const client = httpClient(clientOptions(options))
   const connection = new Connection(options.clock, options.notice)
   const connectionId = randomBytes(12).toString('base64url')
   const requests = new FileRequests({
     base: options.server,
     connection: connectionId,
-    send: (exchange) => counted(client, exchange, counts),
+    send: (exchange) => meter.timed(() => client.send(exchange)),
     retry: {
       connection,
       patience: options.patience ?? PATIENCE,
@@ -77,6 +73,9 @@ export function remoteFiles(options: RemoteOptions): Remote {
   )
   const files = filesOverHttp(requests, root)
   const again = filesOverHttp(requests.again(), root)
+  const asking: Pick<Channels, 'ask'> = {
+    ask: (operation, content) => meter.timed(() => channels.ask(operation, content)),
+  }
   const changes = (signal: AbortSignal) =>
     changeStream(
       (lastEventId, isWaiting) => {
@@ -88,9 +87,9 @@ export function remoteFiles(options: RemoteOptions): Remote {
       connection,
     )
   return {
-    files: { ...filesOverChannels(channels, requests, files, again), changes },
+    files: { ...filesOverChannels(asking, requests, files, again), changes },
     connectionId,
-    counts,
+    meter,
     get state() {
       return connection.state
     },
@@ -106,16 +105,6 @@ function clientOptions({ trust, credentials, silenceMilliseconds }: RemoteOption
     trust,
     credentials,
     ...(silenceMilliseconds === undefined ? {} : { silenceMilliseconds }),
-  }
-}
-
-async function counted(client: Client, exchange: Exchange, counts: RequestCounts) {
-  counts.sent++
-  try {
-    return await client.send(exchange)
-  } catch (error) {
-    counts.failed++
-    throw error
   }
 }
 

@@ -32,6 +32,7 @@ export interface MountFlags extends TrustFlags {
   readonly wait: number
   readonly uid?: number
   readonly gid?: number
+  readonly umask?: number
   readonly limitRate?: RateLimit
   readonly log?: string
   readonly binding: MountRequest['binding']
@@ -95,6 +96,7 @@ function mountRequest(
     localAuthorities: [...localAuthorities],
     foreground: flags.foreground ?? false,
     ...(ca === undefined ? {} : { ca }),
+    ...(flags.umask === undefined ? {} : { umask: flags.umask }),
     ...(flags.limitRate === undefined ? {} : { limitRate: flags.limitRate }),
     ...(flags.log === undefined ? {} : { log: resolve(workingDirectory, flags.log) }),
   }

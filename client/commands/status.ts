@@ -116,8 +116,18 @@ function mountLines(mount: MountStatus): string[] {
     pending.files === 0
       ? '  everything is sent'
       : `  to be sent: ${size(pending.bytes)} in ${pending.files} files`,
+    requestLine(mount.requests),
     ...(mount.log === undefined ? [] : [`  log: ${mount.log}`]),
   ]
+}
+
+function requestLine(requests: MountStatus['requests']): string {
+  const { sent, failed, perSecond, medianMilliseconds, p99Milliseconds } = requests
+  const latency =
+    medianMilliseconds === undefined
+      ? ''
+      : `, answered in ${medianMilliseconds} ms (median), ${p99Milliseconds} ms (99 %)`
+  return `  requests: ${sent}, ${failed} failed; ${perSecond.toFixed(1)} a second${latency}`
 }
 
 function loginLines({ server, login, note }: LoginStatus): string[] {

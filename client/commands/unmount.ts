@@ -1,10 +1,10 @@
 import { CommandError } from '../command-error.js'
-import { askMount, NobodyListens, type PendingWrites } from '../control.js'
+import { askMount, NobodyListens } from '../control.js'
 import { unmountDirectory } from '../fuse/fusermount.js'
 import { mountOn } from '../fuse/mount-point.js'
 import { mountDirectory } from '../mount-directory.js'
 import { type MountRecord, MountRegistry } from '../mount-registry.js'
-import { size } from '../wording.js'
+import { amount, Progress } from '../progress.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface UnmountFlags {
@@ -35,10 +35,11 @@ async function unmountByItself(
   { terminal, progress }: Surroundings,
 ): Promise<boolean> {
   let done = false
+  const bar = new Progress()
   try {
     for await (const reply of askMount(record.socket, { command: 'unmount', force })) {
       if (reply.kind === 'failed') throw new CommandError(reply.message)
-      if (reply.kind === 'pending') progress(`Sending what is left: ${amount(reply.pending)}`)
+      if (reply.kind === 'pending') progress(bar.line(reply.pending))
       if (reply.kind !== 'unmounted') continue
       done = true
       if (reply.lost.files > 0) terminal.say(`Not sent and lost: ${amount(reply.lost)}`)
@@ -58,8 +59,4 @@ async function unmountWithoutProcess(directory: string, force: boolean): Promise
     throw new CommandError(`Nothing is mounted on ${directory}; "coffer list" shows the mounts.`)
   }
   await unmountDirectory(directory, force)
-}
-
-function amount({ bytes, files }: PendingWrites): string {
-  return `${size(bytes)} in ${files === 1 ? '1 file' : `${files} files`}`
 }

@@ -22,9 +22,16 @@ const BLKSIZE = 128 << 10
  */
 export class Owners {
   readonly #owner: Owner | undefined
+  readonly #umask: number
 
-  constructor(owner: Owner | undefined) {
+  constructor(owner: Owner | undefined, umask = 0) {
     this.#owner = owner
+    this.#umask = umask
+  }
+
+  /** A symlink's mode means nothing and is always 0777 (symlink(7)). */
+  shownMode(type: FileType, stored: number): number {
+    return type === 'symlink' ? stored : stored & ~this.#umask
   }
 
   shownUid(stored: number): number {
@@ -56,7 +63,7 @@ export function fuseAttributes(
     atime: BigInt(wire.atime),
     mtime: BigInt(wire.mtime),
     ctime: BigInt(wire.ctime),
-    mode: TYPE_BITS[wire.type] | wire.mode,
+    mode: TYPE_BITS[wire.type] | owners.shownMode(wire.type, wire.mode),
     nlink: wire.nlink,
     uid: owners.shownUid(wire.uid),
     gid: owners.shownGid(wire.gid),

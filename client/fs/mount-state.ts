@@ -49,7 +49,7 @@ export class MountState {
     this.cache = new Cache({ now, timeoutMilliseconds, limit: CACHED })
     this.cache.learn(options.root, this.cache.ticket())
     this.nodes = new Nodes(options.root.ino)
-    this.owners = new Owners(options.owner)
+    this.owners = new Owners(options.owner, options.umask)
     this.view = new View(this.nodes, this.cache, this.owners)
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)

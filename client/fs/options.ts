@@ -7,6 +7,8 @@ export interface FileSystemOptions {
   readonly root: WireAttributes
   /** Shown as owner of what is stored with uid and gid 0, and stored as 0: so every machine's user sees own files. */
   readonly owner?: Owner
+  /** Permission bits taken away from what is shown (umask(2)); what is stored keeps them. */
+  readonly umask?: number
   /** How long attributes, names and absences are trusted while no change stream vouches for them. */
   readonly timeoutMilliseconds?: number
   /** Memory for what is read ahead, for the whole mount. */

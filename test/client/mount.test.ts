@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -16,6 +16,7 @@ interface Status {
     changes: string
     login: { state: string; message?: string }
     pending: { bytes: number; files: number }
+    requests: { sent: number; failed: number; medianMilliseconds: number }
     log: string
   }[]
   logins: { server: string; login: string }[]
@@ -74,6 +75,9 @@ describe('the mount command', function () {
       login: { state: 'alive' },
       pending: { bytes: 0, files: 0 },
     })
+    expect(mounts[0]?.requests).to.include({ failed: 0 })
+    expect(mounts[0]?.requests.sent).to.be.above(0)
+    expect(mounts[0]?.requests.medianMilliseconds).to.be.above(0)
     expect(logins[0]).to.include({ server: server.issuer, login: 'kept' })
     expect((await home.coffer('list')).stdout).to.equal(`${directory}\t${server.issuer}\n`)
     const process_ = await pid()
@@ -187,6 +191,16 @@ describe('the mount command', function () {
     expect(await failure('mount', '--remote', '/missing', directory)).to.include(
       'no folder /missing',
     )
+  })
+
+  it('takes away from what is shown what --umask names, and keeps it on the server', async () => {
+    const { directory } = await home.mount({ flags: ['--umask', '027'] })
+    await writeFile(join(directory, 'masked'), '')
+    await chmod(join(directory, 'masked'), 0o777)
+    expect((await stat(join(directory, 'masked'))).mode & 0o777).to.equal(0o750)
+    const { directory: plain } = await home.mount({ directory: join(home.home, 'plain') })
+    expect((await stat(join(plain, 'masked'))).mode & 0o777).to.equal(0o777)
+    expect(await failure('mount', '--umask', '8', join(home.home, 'nowhere'))).to.include('octal')
   })
 
   it('mounts a folder of the server, read-only', async () => {
