@@ -15,6 +15,13 @@ export interface ExpectedDigest {
   readonly value: Buffer
 }
 
+/** All of the content has come, and it is not what was announced. */
+export class DigestMismatch extends FileError {
+  constructor(algorithm: DigestAlgorithm) {
+    super('EINVAL', `the content does not have the ${algorithm} digest announced`)
+  }
+}
+
 function isKnown(algorithm: string): algorithm is DigestAlgorithm {
   return Object.hasOwn(ALGORITHMS, algorithm)
 }
@@ -57,7 +64,7 @@ export function wantedDigest(field: string | undefined): DigestAlgorithm | undef
 
 /**
  * Passes content through and, at its end, compares it with the digests announced.
- * @throws FileError EINVAL
+ * @throws DigestMismatch
  */
 export async function* verified(
   source: AsyncIterable<Buffer>,
@@ -75,7 +82,7 @@ export async function* verified(
   for (const { algorithm, value, hash } of checks) {
     const digest = hash.digest()
     if (digest.length !== value.length || !timingSafeEqual(digest, value)) {
-      throw new FileError('EINVAL', `the content does not have the ${algorithm} digest announced`)
+      throw new DigestMismatch(algorithm)
     }
   }
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { FileError } from '../errors.js'
+import { type ExpectedDigest, parseDigests, verified } from '../http/digest.js'
+import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import type { Exchange } from './exchange.js'
 import { rawTarget } from './target.js'
@@ -32,7 +34,8 @@ export function deferContinue(
 
 /**
  * The request's content as it comes; never more than `limit` bytes. What can be refused is refused before the first byte.
- * @throws Refusal 415, FileError EFBIG, E2BIG; EINVAL when less comes than was announced
+ * It has the Content-Digest that was announced (RFC 9530 section 2), or at its end there is an error.
+ * @throws Refusal 415, FileError EFBIG, E2BIG; EINVAL when less comes than was announced, DigestMismatch
  */
 export function content(
   { request, response }: Exchange,
@@ -47,7 +50,18 @@ export function content(
     })
   }
   if (Number(request.headers['content-length'] ?? 0) > limit) throw overLimit(tooLong, limit)
-  return bounded(request, response, limit, tooLong)
+  const digests = announcedDigests(request, 'Content-Digest')
+  const body = bounded(request, response, limit, tooLong)
+  return digests.length === 0 ? body : verified(body, digests)
+}
+
+/** @throws FileError EINVAL */
+export function announcedDigests(
+  { headers }: IncomingMessage,
+  name: 'Content-Digest' | 'Repr-Digest',
+): ExpectedDigest[] {
+  const digests = field(headers, name)
+  return digests === undefined ? [] : parseDigests(name, digests)
 }
 
 async function* bounded(

@@ -1,30 +1,17 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { FileError } from '../errors.js'
-import { byteranges, byterangesLength, byterangesType } from '../http/byteranges.js'
-import { conditions, evaluate, rangeApplies } from '../http/conditional.js'
-import { attachment } from '../http/content-disposition.js'
-import { contentRange } from '../http/content-range.js'
-import { lastModified } from '../http/date.js'
-import { strongEtag } from '../http/etag.js'
-import { field } from '../http/field.js'
-import { type ByteRange, parseRange } from '../http/range.js'
-import { Refusal } from '../http/refusal.js'
-import type { Content, Inode } from '../storage/storage.js'
-import { inodeFields } from './answer.js'
+import type { Inode } from '../storage/storage.js'
+import { body, plan, shortened } from './content-plan.js'
+import { answerDigested, wantedDigests } from './digested.js'
 import type { Exchange } from './exchange.js'
-import { failed } from './preconditions.js'
-import { reprDigestFields } from './repr-digest.js'
 
 /** Up to here content goes out in one piece: one read, one write, no stream. */
 const ONE_PIECE_BYTES = 256 * 1024
-const READ_BYTES = 256 * 1024
 
 /** The bytes of a file, or some of them. */
 export async function answerContent(exchange: Exchange, inode: Inode): Promise<void> {
   const { request, response, tree } = exchange
-  const wantsDigest = field(request.headers, 'Want-Repr-Digest') !== undefined
-  if (request.method === 'HEAD' && !wantsDigest) {
+  const wanted = wantedDigests(request)
+  if (request.method === 'HEAD' && wanted === undefined) {
     const { status, fields } = plan(exchange, inode)
     response.writeHead(status, fields)
     response.end()
@@ -34,10 +21,9 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
   let streaming = false
   try {
     // what is said about the content is said about the content that was opened
-    const { status, fields, parts } = plan(exchange, content.inode)
-    if (wantsDigest && status !== 304) {
-      Object.assign(fields, await reprDigestFields(exchange, content))
-    }
+    const planned = plan(exchange, content.inode)
+    if (wanted !== undefined) return await answerDigested(exchange, content, planned, wanted)
+    const { status, fields, parts } = planned
     const [one, ...more] = parts
     if (one === undefined || request.method === 'HEAD') {
       response.writeHead(status, fields)
@@ -47,10 +33,7 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
     const length = one.last - one.first + 1
     if (more.length > 0) {
       response.writeHead(status, fields)
-      await pipeline(
-        byteranges(parts, content.inode.size, (part) => pieces(content, part)),
-        response,
-      )
+      await pipeline(body(content, parts), response)
     } else if (length <= ONE_PIECE_BYTES) {
       const data = await content.read(one.first, length)
       if (data.length < length) throw shortened()
@@ -67,56 +50,6 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
   }
 }
 
-interface Plan {
-  readonly status: 200 | 206 | 304
-  readonly fields: OutgoingHttpHeaders
-  readonly parts: readonly ByteRange[]
-}
-
-/**
- * Conditions come first, then If-Range, then Range (RFC 9110 section 13.2.2).
- * @throws PreconditionFailed, Refusal 416
- */
-function plan({ request, query, names, clock }: Exchange, inode: Inode): Plan {
-  const now = clock()
-  const { headers } = request
-  const current = { etag: strongEtag(inode), modified: inode.mtime }
-  const fields: OutgoingHttpHeaders = {
-    ...inodeFields(inode),
-    ETag: current.etag,
-    'Last-Modified': lastModified(inode.mtime, now),
-    'Accept-Ranges': 'bytes',
-  }
-  const outcome = evaluate(conditions(headers, now), 'read', current)
-  if (outcome.kind === 'failed') throw failed(outcome.field, inode)
-  if (outcome.kind === 'notModified') return { status: 304, fields, parts: [] }
-  if (query.has('download')) fields['Content-Disposition'] = attachment(names.at(-1) ?? 'download')
-  fields['Content-Type'] = 'application/octet-stream'
-  // Range is defined for GET alone (RFC 9110 section 14.2)
-  const applies = request.method === 'GET' && rangeApplies(field(headers, 'If-Range'), current, now)
-  const range = parseRange(applies ? headers.range : undefined, inode.size)
-  switch (range.kind) {
-    case 'unsatisfiable':
-      throw new Refusal(416, range.why, { 'Content-Range': `bytes */${inode.size}` })
-    case 'whole': {
-      fields['Content-Length'] = inode.size
-      const parts = inode.size === 0 ? [] : [{ first: 0, last: inode.size - 1 }]
-      return { status: 200, fields, parts }
-    }
-    case 'parts': {
-      const [one, ...more] = range.parts
-      if (more.length === 0) {
-        fields['Content-Range'] = contentRange(one, inode.size)
-        fields['Content-Length'] = one.last - one.first + 1
-      } else {
-        fields['Content-Type'] = byterangesType
-        fields['Content-Length'] = byterangesLength(range.parts, inode.size)
-      }
-      return { status: 206, fields, parts: range.parts }
-    }
-  }
-}
-
 /** Passes on exactly what Content-Length promised; less would leave the client waiting, so the connection ends instead. */
 async function* promised(source: AsyncIterable<Buffer>, length: number): AsyncGenerator<Buffer> {
   let size = 0
@@ -125,17 +58,4 @@ async function* promised(source: AsyncIterable<Buffer>, length: number): AsyncGe
     yield chunk
   }
   if (size < length) throw shortened()
-}
-
-async function* pieces(content: Content, { first, last }: ByteRange): AsyncGenerator<Buffer> {
-  for (let position = first; position <= last; ) {
-    const data = await content.read(position, Math.min(READ_BYTES, last - position + 1))
-    if (data.length === 0) throw shortened()
-    position += data.length
-    yield data
-  }
-}
-
-function shortened(): FileError {
-  return new FileError('EBUSY', 'the file became shorter while it was read; read it again')
 }

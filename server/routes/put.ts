@@ -1,19 +1,18 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
-import { type ExpectedDigest, parseDigests, verified } from '../http/digest.js'
+import { verified } from '../http/digest.js'
 import { strongEtag } from '../http/etag.js'
-import { field } from '../http/field.js'
 import type { Ino, Inode, Place } from '../storage/storage.js'
 import { answerAttributes, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
-import { content } from './body.js'
+import { announcedDigests, content } from './body.js'
 import { type Exchange, lookup, placeAt } from './exchange.js'
 import { precondition } from './preconditions.js'
 import { putXattr } from './xattrs.js'
 
 /** PUT: a new file, or a whole new content. Whatever can be refused is refused before the body is read. */
 export async function put(exchange: Exchange): Promise<void> {
-  const { request, tree, query, origin, limits } = exchange
+  const { request, tree, query, origin, limits, digests } = exchange
   const xattr = query.get('xattr')
   if (xattr !== undefined) return putXattr(exchange, xattr)
   if (query.has('mode')) throw new FileError('EINVAL', '?mode= goes with ?xattr=')
@@ -22,15 +21,18 @@ export async function put(exchange: Exchange): Promise<void> {
     throw new FileError('EINVAL', 'PUT replaces the whole content; use PATCH for a part of it')
   }
   const attributes = newAttributeFields(request.headers)
-  const digests = announcedDigests(exchange)
+  // there is no coding between content and representation here (RFC 9530 appendix A), so either is about the file
+  const whole = announcedDigests(request, 'Repr-Digest')
+  const announced = [...announcedDigests(request, 'Content-Digest'), ...whole]
   const holds = precondition(exchange)
   const { target, current } = await destination(exchange)
   holds(current)
   const body = content(exchange, limits.uploadBytes)
   const upload = await tree.upload(expected(request, current))
   try {
-    await upload.write(verified(body, digests))
+    await upload.write(whole.length === 0 ? body : verified(body, whole))
     const { inode, created } = await upload.commit(target, attributes, holds, origin)
+    digests.remember(inode, announced)
     await settled(exchange, inode.ino)
     answerAttributes(exchange, created ? 201 : 200, inode, validators(inode))
   } catch (error) {
@@ -68,14 +70,6 @@ function expected({ headers }: IncomingMessage, current: Inode | undefined) {
     ...(length !== undefined && { size: Number(length) }),
     ...(current !== undefined && { replaces: current.ino }),
   }
-}
-
-/** Content and representation are the same here: there is no coding between them (RFC 9530 appendix A). */
-function announcedDigests({ request }: Exchange): ExpectedDigest[] {
-  return ['Content-Digest', 'Repr-Digest'].flatMap((name) => {
-    const digests = field(request.headers, name)
-    return digests === undefined ? [] : parseDigests(name, digests)
-  })
 }
 
 /** The content is kept as it came, so its validators may be told (RFC 9110 section 9.3.4). */

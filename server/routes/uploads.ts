@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
+import { DigestMismatch } from '../http/digest.js'
 import { strongEtag } from '../http/etag.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
@@ -109,7 +110,14 @@ async function receive(exchange: Exchange, upload: ResumableUpload): Promise<voi
     throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
   }
   const body = content(exchange, upload.length - upload.size)
-  if (upload.finished === undefined) await upload.write(body)
+  if (upload.finished !== undefined) return
+  try {
+    await upload.write(body)
+  } catch (error) {
+    // what has come is wrong somewhere, and kept already: only from the beginning can it become right
+    if (error instanceof DigestMismatch) await upload.abort()
+    throw error
+  }
 }
 
 /** Puts what has come in its place, once that is all: the attributes and conditions of the first request hold then. */

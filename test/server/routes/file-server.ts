@@ -18,6 +18,7 @@ import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 export interface Answer {
   readonly status: number
   readonly headers: http.IncomingHttpHeaders
+  readonly trailers: NodeJS.Dict<string>
   readonly body: Buffer
   attributes(): WireAttributes
   entries(): WireEntry[]
@@ -130,11 +131,12 @@ async function send(
   return answer(response, Buffer.concat(chunks))
 }
 
-function answer({ statusCode = 0, headers }: http.IncomingMessage, body: Buffer): Answer {
+function answer({ statusCode = 0, headers, trailers }: http.IncomingMessage, body: Buffer): Answer {
   const json = () => JSON.parse(body.toString())
   return {
     status: statusCode,
     headers,
+    trailers,
     body,
     attributes: () => JSON.parse(String(headers['coffer-attributes'])),
     entries: json,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { type Answer, type FileServer, type Options, startFileServer } from './file-server.js'
 
@@ -34,6 +35,19 @@ describe('PATCH', () => {
       expect(await text('p')).to.equal('012ab56789end')
       await patch('p', 'x', { 'Content-Range': 'bytes 15-15/*' })
       expect(await text('p')).to.equal('012ab56789end\0\0x')
+    })
+
+    it('writes nothing if Content-Digest is not that of the body (RFC 9530 section 2)', async () => {
+      await put('digest', '0123456789')
+      const digest = createHash('sha256').update('abc').digest('base64')
+      const headers = {
+        'Content-Range': 'bytes 3-5/*',
+        'Content-Digest': `sha-256=:${digest}:`,
+      }
+      expect(outcome(await patch('digest', 'abd', headers))).to.deep.equal([400, 'EINVAL'])
+      expect(await text('digest')).to.equal('0123456789')
+      expect((await patch('digest', 'abc', headers)).status).to.equal(204)
+      expect(await text('digest')).to.equal('012abc6789')
     })
 
     it('writes many pieces as one version', async () => {

@@ -107,6 +107,14 @@ describe('changing content', () => {
       expect(await text('digest')).to.equal('abc')
     })
 
+    it('tells the digest of an upload it has verified without reading it again', async () => {
+      const right = { 'Repr-Digest': `sha-512=${digest('sha512', 'known')}` }
+      expect((await put('known', 'known', right)).status).to.equal(201)
+      const headers = { 'Want-Repr-Digest': 'sha-512=1' }
+      const head = await server.send('HEAD', '/files/known', { headers })
+      expect(head.headers['repr-digest']).to.equal(right['Repr-Digest'])
+    })
+
     const elsewhere: [target: string, status: number, code: string][] = [
       ['/files/', 400, 'EISDIR'],
       ['/files/nowhere/f', 404, 'ENOENT'],

@@ -169,6 +169,63 @@ describe('GET and HEAD of a file', () => {
     expect((await get(wish, '/files/digested')).headers['repr-digest']).not.to.equal(one)
   })
 
+  describe('Want-Content-Digest (RFC 9530 section 4)', () => {
+    const digest = (data: string | Buffer) =>
+      `sha-256=:${createHash('sha256').update(data).digest('base64')}:`
+    const wish = { 'Want-Content-Digest': 'sha-256=5, sha-512=1' }
+    const large = randomBytes(2_000_001)
+    before(() => server.send('PUT', '/files/digests', { body: large }))
+
+    type Row = [what: string, headers: object, contained: (body: Buffer) => Buffer]
+    const rows: Row[] = [
+      ['the whole', {}, () => large],
+      ['a small part', { Range: 'bytes=1-9' }, () => large.subarray(1, 10)],
+      ['a large part', { Range: 'bytes=5-1500000' }, () => large.subarray(5, 1_500_001)],
+      ['several parts, as they are sent', { Range: 'bytes=0-9,400000-999999' }, (body) => body],
+    ]
+    for (const [what, headers, contained] of rows) {
+      it(`is of ${what}`, async () => {
+        const answer = await get({ ...wish, ...headers }, '/files/digests')
+        expect(answer.headers['content-digest']).to.equal(digest(contained(answer.body)))
+        expect(answer.body.length).to.equal(Number(answer.headers['content-length']))
+      })
+
+      it(`comes after ${what} where the client takes trailers`, async () => {
+        const all = { ...wish, ...headers, TE: 'gzip;q=0.1, trailers' }
+        const answer = await get(all, '/files/digests')
+        expect(answer.headers).to.include({ trailer: 'Content-Digest' })
+        expect(answer.headers).to.not.have.any.keys('content-digest', 'content-length')
+        expect(answer.trailers['content-digest']).to.equal(digest(contained(answer.body)))
+      })
+    }
+
+    it('is that of nothing in an answer to HEAD, unlike Repr-Digest (appendix B.2)', async () => {
+      const headers = { ...wish, 'Want-Repr-Digest': 'sha-256=1' }
+      const answer = await server.send('HEAD', '/files/digests', { headers })
+      expect(answer.headers).to.include({
+        'content-digest': digest(''),
+        'repr-digest': digest(large),
+        'content-length': String(large.length),
+      })
+    })
+
+    it('goes with 206 as that of the part, Repr-Digest as that of the whole', async () => {
+      const headers = { ...wish, 'Want-Repr-Digest': 'sha-256=1', Range: 'bytes=0-0' }
+      const answer = await get(headers, '/files/digests')
+      expect(answer.status).to.equal(206)
+      expect(answer.headers['content-digest']).to.equal(digest(large.subarray(0, 1)))
+      expect(answer.headers['repr-digest']).to.equal(digest(large))
+    })
+
+    it('is not sent unasked, nor for algorithms that are not known or not wanted', async () => {
+      for (const wanted of [undefined, 'md5=1', 'sha-256=0']) {
+        const headers = wanted === undefined ? {} : { 'Want-Content-Digest': wanted }
+        const answer = await get(headers, '/files/digests')
+        expect(answer.headers).to.not.have.any.keys('content-digest', 'repr-digest', 'trailer')
+      }
+    })
+  })
+
   it('never says it was modified after the answer (RFC 9110 section 8.8.2.1)', async () => {
     const headers = { 'Coffer-Mtime': '9000000000000000000' }
     await server.send('PUT', '/files/future', { body: 'x', headers })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -72,6 +73,26 @@ describe('resumable uploads (tus 1.0.0)', () => {
     expect((await patch(place(made), reached, body.subarray(reached))).status).to.equal(204)
     expect((await server.send('HEAD', '/files/f')).attributes().size).to.equal(body.length)
     socket.destroy()
+  })
+
+  it('verifies Content-Digest, and begins again after a wrong one (RFC 9530 section 2)', async () => {
+    const made = place(await create('/files/f', 6))
+    const part = (at: number, body: string, digested: string) =>
+      tus(
+        'PATCH',
+        made,
+        {
+          'Upload-Offset': String(at),
+          'Content-Type': OFFSET,
+          'Content-Digest': `sha-256=:${createHash('sha256').update(digested).digest('base64')}:`,
+        },
+        { body },
+      )
+    expect((await part(0, 'abc', 'abc')).headers['upload-offset']).to.equal('3')
+    const wrong = await part(3, 'dex', 'def')
+    expect([wrong.status, wrong.problem().code]).to.deep.equal([400, 'EINVAL'])
+    expect((await tus('HEAD', made)).status).to.equal(404)
+    expect((await server.send('HEAD', '/files/f')).status).to.equal(404)
   })
 
   it('takes the first bytes with the creation, and an empty file at once', async () => {
