@@ -23,6 +23,8 @@ export interface Credentials {
     exchange: Exchange,
     answer: Answer,
   ): Promise<Readonly<Record<string, string>>>
+  /** Every answer passes by here: it may say what later requests must carry. */
+  heard?(exchange: Exchange, headers: Answer['headers']): void
 }
 
 export interface Client {
@@ -39,8 +41,8 @@ export interface Client {
 
 /** Requests in flight at once; more of them wait in the agent's queue. */
 const CONNECTIONS = 16
-/** One for an old token, one for a nonce that is asked for (RFC 9449 section 9). */
-const MOST_REFUSALS = 2
+/** One for an old token, one for a clock that is wrong, one for a nonce that is asked for (RFC 9449 section 9). */
+const MOST_REFUSALS = 3
 const SILENCE_MILLISECONDS = 20_000
 
 export function httpClient(options: ClientOptions): Client {
@@ -101,6 +103,7 @@ async function sendOnce(
     hooks: {
       afterResponse: [
         async (response, retryWithMergedOptions) => {
+          credentials?.heard?.(exchange, response.headers)
           if (response.statusCode !== 401 || credentials === undefined || carried === undefined) {
             return response
           }

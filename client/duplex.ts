@@ -51,6 +51,7 @@ export async function duplex(
     } catch (cause) {
       throw new ExchangeError('lost', `${url.host}: no answer`, { cause })
     }
+    credentials.heard?.(asked, response.headers)
     if (response.statusCode !== 200) {
       response.resume()
       outgoing.destroy()

@@ -30,6 +30,9 @@ export interface Terminal {
   openBrowser(url: string): void
 }
 
+/** Whether the tokens are bound to a key of this account (RFC 9449); `possible`: where the server can. */
+export type Binding = 'required' | 'possible' | 'off'
+
 export interface LoginOptions {
   readonly server: URL
   readonly directory: AccountDirectory
@@ -39,8 +42,7 @@ export interface LoginOptions {
   readonly tokenStore: TokenStoreChoice
   readonly readOnly: boolean
   readonly way: LoginWay
-  /** Bind the tokens to a key of this account (RFC 9449). */
-  readonly bound: boolean
+  readonly binding: Binding
   readonly terminal: Terminal
   readonly clock: () => number
   readonly signal: AbortSignal
@@ -86,7 +88,7 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
   try {
     const { authority, remembered, send } = await trustedAuthority(options)
     const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
-    const key = options.bound ? keyFor(authority, clock) : undefined
+    const key = keyFor(options.binding, authority, clock)
     const login = { authority, scope, send, clock, key, signal, terminal }
     const tokens = await LOGINS[options.way](login)
     const store = await chooseTokenStore(options.tokenStore, directory, terminal.say)
@@ -118,8 +120,10 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
   }
 }
 
-function keyFor(authority: Authority, clock: () => number): DpopKey {
+function keyFor(binding: Binding, authority: Authority, clock: () => number): DpopKey | undefined {
+  if (binding === 'off') return undefined
   if (authority.dpopAlgorithms.includes('ES256')) return DpopKey.generate(clock)
+  if (binding === 'possible') return undefined
   throw new CommandError(`${authority.issuer} cannot bind logins to a key; log in without --dpop`)
 }
 

@@ -1,6 +1,6 @@
 import type { Account, AccountDirectory } from './account.js'
 import type { Credentials } from './api.js'
-import { DpopKey, wantsNonce } from './dpop.js'
+import { DpopKey, wantsProof } from './dpop.js'
 import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
 import { RemoteError } from './remote-files.js'
@@ -69,12 +69,18 @@ export class Session implements Credentials {
     if (this.#dead !== undefined) return this.#fields(await this.#revived(), exchange)
     const current = this.#tokens
     if (current !== undefined) {
-      this.#keyOf(current)?.learnNonce(exchange.url, answer.headers['dpop-nonce'])
-      if (wantsNonce(answer) || authorization(current) !== refused.authorization) {
+      this.#keyOf(current)?.learn(exchange.url, answer.headers)
+      if (wantsProof(answer) || authorization(current) !== refused.authorization) {
         return this.#fields(current, exchange)
       }
     }
     return this.#fields(await this.#refresh(current), exchange)
+  }
+
+  /** The next nonce comes with an answer before the last one is stale (RFC 9449 section 8.2). */
+  heard({ url }: Sent, headers: Answer['headers']): void {
+    if (headers['dpop-nonce'] === undefined || this.#tokens === undefined) return
+    this.#keyOf(this.#tokens)?.learn(url, headers)
   }
 
   /** RFC 6750 section 2.1, RFC 9449 section 7.1 */

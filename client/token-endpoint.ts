@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Account, jsonOrNothing } from './account.js'
-import { type DpopKey, wantsNonce } from './dpop.js'
+import { type DpopKey, wantsProof } from './dpop.js'
 import type { Answer, Send } from './exchange.js'
 import { settled } from './retry.js'
 import type { Tokens } from './tokens.js'
@@ -29,6 +29,8 @@ const ERROR_RESPONSE = z.object({ error: z.string(), error_description: z.string
 export type Endpoint = Pick<Account, 'client_id' | 'token_endpoint' | 'scope'>
 
 const ANSWER_LIMIT = 256 * 1024
+/** The first may be wrong by the server's clock, and the second for want of a nonce (RFC 9449 section 8). */
+const MOST_PROOFS = 3
 
 /** POSTs a form to an endpoint of the authorization server. @throws Busy, ExchangeError */
 export async function postForm(
@@ -76,12 +78,12 @@ export interface TokenRequest {
 /** Asks the token endpoint for tokens by one grant. @throws Refused */
 export async function requestTokens(request: TokenRequest): Promise<Tokens> {
   const { endpoint, now, key } = request
+  const url = new URL(endpoint.token_endpoint)
   let answer = await askOnce(request)
-  if (key !== undefined && answer.status === 400 && wantsNonce(answer)) {
-    key.learnNonce(new URL(endpoint.token_endpoint), answer.headers['dpop-nonce'])
+  for (let proofs = 1; key?.learn(url, answer.headers) && proofs < MOST_PROOFS; proofs++) {
+    if (answer.status !== 400 || !wantsProof(answer)) break
     answer = await askOnce(request)
   }
-  key?.learnNonce(new URL(endpoint.token_endpoint), answer.headers['dpop-nonce'])
   if (answer.status !== 200) throw refused(answer)
   const parsed = TOKEN_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))
   if (!parsed.success) throw new Refused('server_error', 'the token response makes no sense')

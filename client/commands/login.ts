@@ -1,7 +1,7 @@
 import { AccountDirectory, serverBase } from '../account.js'
 import { CommandError } from '../command-error.js'
 import { serverUrl } from '../config.js'
-import { login, logout } from '../login.js'
+import { type Binding, login, logout } from '../login.js'
 import { chosenTrust } from '../trust-choice.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -11,6 +11,7 @@ export interface TrustFlags {
 }
 export interface LoginFlags extends TrustFlags {
   readonly device?: boolean
+  /** `--dpop`, `--no-dpop`, or nothing said. */
   readonly dpop?: boolean
   readonly readOnly?: boolean
 }
@@ -42,7 +43,7 @@ export async function loginTo(
       fingerprint: flags.fingerprint,
       tokenStore: config.tokenStore,
       readOnly: flags.readOnly ?? false,
-      bound: flags.dpop ?? false,
+      binding: bindingOf(flags),
       way: flags.device ? 'device' : 'browser',
       terminal,
       clock,
@@ -57,6 +58,11 @@ export async function loginTo(
     }
     throw error
   }
+}
+
+function bindingOf({ dpop }: LoginFlags): Binding {
+  if (dpop === undefined) return 'possible'
+  return dpop ? 'required' : 'off'
 }
 
 export async function logoutCommand(

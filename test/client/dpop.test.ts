@@ -1,7 +1,7 @@
 import { createHash, type JsonWebKey } from 'node:crypto'
 import { expect } from 'chai'
 import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
-import { DpopKey, wantsNonce } from '../../client/dpop.js'
+import { DpopKey, wantsProof } from '../../client/dpop.js'
 
 describe('a DPoP key (RFC 9449 section 4.2)', () => {
   const key = DpopKey.generate(() => 1_700_000_000_000)
@@ -36,7 +36,8 @@ describe('a DPoP key (RFC 9449 section 4.2)', () => {
   })
 
   it('puts the nonce of a server in the proofs for that server (section 8)', async () => {
-    key.learnNonce(url, 'fresh')
+    expect(key.learn(url, { 'dpop-nonce': 'fresh' })).to.equal(true)
+    expect(key.learn(url, { 'dpop-nonce': 'fresh' })).to.equal(false)
     expect((await verified(key.proof({ method: 'GET', url }))).nonce).to.equal('fresh')
     const elsewhere = key.proof({ method: 'GET', url: new URL('https://other.example') })
     expect(await verified(elsewhere)).to.not.have.property('nonce')
@@ -49,14 +50,30 @@ describe('a DPoP key (RFC 9449 section 4.2)', () => {
     expect(new DpopKey(stored, () => 0).thumbprint).to.equal(key.thumbprint)
   })
 
-  it('tells a request for a nonce from other refusals', () => {
-    const headers = { 'www-authenticate': 'DPoP error="use_dpop_nonce"', 'dpop-nonce': 'n' }
-    expect(wantsNonce({ headers, body: Buffer.alloc(0) })).to.equal(true)
-    expect(
-      wantsNonce({
-        headers: { ...headers, 'www-authenticate': 'DPoP error="invalid_token"' },
-        body: Buffer.alloc(0),
-      }),
-    ).to.equal(false)
+  it('has the time of the server where the clocks are far apart (section 11.1)', async () => {
+    const skewed = DpopKey.generate(() => 1_700_000_300_000)
+    const headers = { date: new Date(1_700_000_000_000).toUTCString() }
+    expect(skewed.learn(url, headers)).to.equal(true)
+    expect(skewed.learn(url, headers)).to.equal(false)
+    expect((await verified(skewed.proof({ method: 'GET', url }))).iat).to.equal(1_700_000_000)
+    const near = { date: new Date(1_700_000_004_000).toUTCString() }
+    expect(key.learn(new URL('https://near.example'), near)).to.equal(false)
+  })
+
+  it('tells refusals of the proof from other refusals', () => {
+    const refusal = (error: string) => ({
+      headers: { 'www-authenticate': `DPoP error="${error}", algs="ES256"` },
+      body: Buffer.alloc(0),
+    })
+    const answer = (error: string) => ({
+      headers: {},
+      body: Buffer.from(JSON.stringify({ error })),
+    })
+    for (const error of ['use_dpop_nonce', 'invalid_dpop_proof']) {
+      expect(wantsProof(refusal(error))).to.equal(true)
+      expect(wantsProof(answer(error))).to.equal(true)
+    }
+    expect(wantsProof(refusal('invalid_token'))).to.equal(false)
+    expect(wantsProof(answer('invalid_grant'))).to.equal(false)
   })
 })

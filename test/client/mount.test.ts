@@ -309,7 +309,7 @@ describe('the mount command', function () {
 
   it('works with tokens that are bound to a key (RFC 9449), also while they expire', async () => {
     await home.coffer('logout')
-    const { directory, unmount } = await home.mount({ flags: ['--dpop'] })
+    const { directory, unmount } = await home.mount()
     const end = Date.now() + 6_000
     for (let count = 0; Date.now() < end; count++) {
       await writeFile(join(directory, `bound-${count % 5}`), String(count))
@@ -323,8 +323,9 @@ describe('the mount command', function () {
   })
 
   it('revokes the login that coffer login replaces', async () => {
+    await home.login(undefined, ['--no-dpop'])
     const replaced = await keptTokens()
-    await home.login()
+    await home.login(undefined, ['--no-dpop'])
     const form = { client_id: 'coffer' }
     const redeemed = async ({ refresh_token }: { refresh_token: string }) =>
       statusOf(server, '/token', { ...form, grant_type: 'refresh_token', refresh_token })

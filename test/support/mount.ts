@@ -12,7 +12,7 @@ export interface Machine {
   /** Runs `coffer …` to its end. */
   coffer(...parameters: string[]): Promise<Outcome>
   /** Logs in, following the printed address as a browser would. */
-  login(approval?: Approval): Promise<void>
+  login(approval?: Approval, flags?: readonly string[]): Promise<void>
   /** Mounts in the background and answers the mount point; logs in first where that is needed. */
   mount(options?: MountSettings): Promise<Mount>
   /** Unmounts what is mounted and removes the home directory. */
@@ -75,7 +75,7 @@ export async function machine(
   return {
     home,
     coffer,
-    login: (approveLogin = approval) => interactive(['login'], approveLogin),
+    login: (approveLogin = approval, flags = []) => interactive(['login', ...flags], approveLogin),
     mount: async ({ directory = join(home, 'mount'), flags = [], ...wishes } = {}) => {
       await mkdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTCONN') throw error // a stale mount, which the command clears up
