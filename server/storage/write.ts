@@ -13,6 +13,7 @@ import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
 import { resize } from './resize.js'
 import { checkRoom, checkSize } from './room.js'
+import { type Placed, runs } from './runs.js'
 import { moveToFile, STORED, smallContent } from './small.js'
 import {
   type AttributeChanges,
@@ -70,12 +71,6 @@ interface Write {
   readonly precondition: Precondition
   readonly origin: Origin
   readonly changes: AttributeChanges
-}
-
-/** A piece that has its place. */
-interface Placed {
-  readonly piece: Piece
-  readonly position: number
 }
 
 async function writeGathered(write: Write): Promise<InodeRow> {
@@ -148,10 +143,10 @@ async function writeLarge(
   try {
     await cutLeftovers(engine, row, handle)
     await saveUndo(engine, row, handle, regions)
-    for (const { piece, position } of placed) {
-      if (piece.data !== undefined) await engine.disk.write(handle.fd, [piece.data], position)
+    for (const run of runs(placed)) {
+      if (run.kind === 'memory') await engine.disk.write(handle.fd, run.data, run.position)
       else if (gathered.spool !== undefined) {
-        await copyBytes(engine, gathered.spool, piece.spooled, handle, position, piece.length)
+        await copyBytes(engine, gathered.spool, run.at, handle, run.position, run.length)
       }
     }
     if (size > end) await engine.disk.truncate(handle.fd, size)
@@ -227,9 +222,9 @@ function placePieces(pieces: readonly Piece[], size: number): { placed: Placed[]
 /** Bytes of the file that pieces overwrite; a file without content has none. */
 function overwritten(placed: readonly Placed[], row: InodeRow): Region[] {
   if (row.stored !== STORED.file) return []
-  return placed
-    .map(({ piece, position }) => {
-      return { position, length: Math.min(position + piece.length, row.size) - position }
+  return runs(placed)
+    .map(({ position, length }) => {
+      return { position, length: Math.min(position + length, row.size) - position }
     })
     .filter(({ length }) => length > 0)
 }
