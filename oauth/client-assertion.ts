@@ -2,7 +2,7 @@
 import { parseCompactJws } from './compact-jws.js'
 import { type Context, seconds } from './context.js'
 import { OAuthError } from './errors.js'
-import { isSignedBy } from './foreign-jwt.js'
+import { importedKey, isSignedBy } from './foreign-jwt.js'
 import { digestOf } from './secrets.js'
 import type { Client } from './types.js'
 
@@ -37,7 +37,8 @@ export async function verifyAssertion(
   const keys = (client.jwks?.keys ?? []).filter(
     (key) => (kid === undefined || key.kid === kid) && (key.alg ?? alg) === alg,
   )
-  if (!keys.some((key) => isSignedBy(jws, key))) refuse('is not signed by a key of the client')
+  if (!keys.some((key) => isSignedBy(jws, importedKey(key))))
+    refuse('is not signed by a key of the client')
 
   const { iss, sub, aud, exp, nbf, iat, jti } = jws.claims
   const now = seconds(context.now())

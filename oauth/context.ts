@@ -1,4 +1,5 @@
 import type { Keys } from './keys.js'
+import { ProofKeys } from './proof-keys.js'
 import { type DerivedKeys, deriveKeys } from './secrets.js'
 import type { Store } from './store.js'
 import type { AccountClaims, AuditEvent, Client, Lifetimes } from './types.js'
@@ -48,6 +49,7 @@ export interface Context {
   readonly accounts: Accounts
   readonly audit: (event: AuditEvent) => void
   readonly registration: 'off' | 'open'
+  readonly proofKeys: ProofKeys
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -65,6 +67,7 @@ export function createContext(dependencies: Dependencies): Context {
     derived: deriveKeys(secret),
     lifetimes: { ...DEFAULT_LIFETIMES, ...dependencies.lifetimes },
     registration: dependencies.registration ?? 'off',
+    proofKeys: new ProofKeys(),
     now: () => clock().getTime(),
   }
 }

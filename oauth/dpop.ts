@@ -4,7 +4,7 @@ import type { Call } from './call.js'
 import { type CompactJws, parseCompactJws } from './compact-jws.js'
 import { type Context, seconds } from './context.js'
 import { OAuthError } from './errors.js'
-import { isForeignAlgorithm, isSignedBy } from './foreign-jwt.js'
+import { importedKey, isForeignAlgorithm, isSignedBy } from './foreign-jwt.js'
 import { thumbprint } from './key-rotation.js'
 import { digestOf, equalInConstantTime } from './secrets.js'
 import type { PublicJwk } from './types.js'
@@ -20,6 +20,7 @@ interface Proof {
   readonly call: Call
   readonly jws: CompactJws
   readonly jwk: PublicJwk
+  readonly jkt: string
   readonly accessToken: string | undefined
 }
 
@@ -35,8 +36,12 @@ const algorithmIsAsymmetric: Check = (_, { jws }) =>
 const keyIsPublic: Check = (_, { jwk }) =>
   PRIVATE_MEMBERS.some((member) => member in jwk) ? 'must not carry a private key' : undefined
 
-const signatureVerifies: Check = (_, { jws, jwk }) =>
-  isSignedBy(jws, jwk) ? undefined : 'has a signature that does not verify'
+const signatureVerifies: Check = ({ proofKeys }, { jws, jwk, jkt }) => {
+  const key = proofKeys.get(jkt) ?? importedKey(jwk)
+  if (key === undefined || !isSignedBy(jws, key)) return 'has a signature that does not verify'
+  proofKeys.keep(jkt, key)
+  return undefined
+}
 
 const methodMatches: Check = (_, { jws, call }) =>
   jws.claims.htm === call.method ? undefined : 'is for another method (htm)'
@@ -96,7 +101,7 @@ export async function provenKey(
   const jkt = thumbprint(jwk)
   if (jkt === undefined) throw badProof('has a kind of key that is not supported')
   for (const check of CHECKS) {
-    const wrong = check(context, { call, jws, jwk, accessToken })
+    const wrong = check(context, { call, jws, jwk, jkt, accessToken })
     if (wrong !== undefined) throw badProof(wrong)
   }
   requireNonce(context, jws.claims.nonce)
