@@ -159,6 +159,12 @@ export interface WirePlace {
   name: string
 }
 
+/** Like If-Match (RFC 9110 section 13.1.1) of what is replaced or changed; of a rename, of what is renamed. */
+export interface WireCondition {
+  /** "*" or entity tags, such as the `etag` of the attributes. */
+  ifMatch?: string
+}
+
 /**
  * The operations of POST /batch: the header of a request frame is one of these. `put`, `write` and `setXattr` are
  * followed by the frame's content.
@@ -171,20 +177,35 @@ export type WireOperation = (
   | { op: 'list'; directory: number; after?: string; limit?: number }
   /** Content from `offset` (0) on, at most `bytes` (up to 4 MiB, which is also the default). */
   | { op: 'read'; ino: number; offset?: number; bytes?: number }
-  | { op: 'put'; place: WirePlace; mode: 'create' | 'replace'; attributes?: WireNewAttributes }
-  | { op: 'write'; ino: number; offset: number | 'append'; changes?: WireAttributeChanges }
+  | ({
+      op: 'put'
+      place: WirePlace
+      mode: 'create' | 'replace'
+      attributes?: WireNewAttributes
+    } & WireCondition)
+  | ({
+      op: 'write'
+      ino: number
+      offset: number | 'append'
+      changes?: WireAttributeChanges
+    } & WireCondition)
   | { op: 'make'; place: WirePlace; what: WireNew; attributes?: WireNewAttributes }
   | { op: 'link'; ino: number; place: WirePlace }
-  | { op: 'remove'; place: WirePlace; kind: 'unlink' | 'rmdir' | 'either'; keep?: boolean }
+  | ({
+      op: 'remove'
+      place: WirePlace
+      kind: 'unlink' | 'rmdir' | 'either'
+      keep?: boolean
+    } & WireCondition)
   | { op: 'release'; ino: number }
-  | {
+  | ({
       op: 'rename'
       from: WirePlace
       to: WirePlace
       mode: 'replace' | 'noreplace' | 'exchange'
       keep?: boolean
-    }
-  | { op: 'setAttributes'; ino: number; changes: WireAttributeChanges }
+    } & WireCondition)
+  | ({ op: 'setAttributes'; ino: number; changes: WireAttributeChanges } & WireCondition)
   | { op: 'getXattr'; ino: number; name: string }
   | { op: 'listXattrs'; ino: number }
   | { op: 'setXattr'; ino: number; name: string; mode: 'create' | 'replace' | 'either' }
@@ -209,7 +230,13 @@ export type WireResult =
       more?: boolean
       names?: string[]
     }
-  | { outcome: 'failed' | 'broken'; code: string; detail: string }
+  | {
+      outcome: 'failed' | 'broken'
+      code: string
+      detail: string
+      /** `ifMatch` does not hold: it is no longer what the client saw. */
+      status?: 412
+    }
   | { outcome: 'skipped' }
 
 /**

@@ -17,6 +17,7 @@ import type { Frame } from '../wire-frames.js'
 import { wireAttributes, wireEntry } from './attributes.js'
 import { validated } from './json.js'
 import { completed } from './new-inode.js'
+import { ifMatch } from './preconditions.js'
 import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'
 
@@ -51,6 +52,10 @@ const place: z.ZodType<Place> = z.strictObject({ directory: ino, name })
 const offset = z.int().min(0)
 const keep = z.boolean().default(false)
 const xattrName = z.string()
+const matching = z
+  .string()
+  .optional()
+  .transform((text) => (text === undefined ? overwrite : ifMatch(text)))
 
 export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   root: operation('read', {}, ({ tree }) => tree.stat(tree.root)),
@@ -85,13 +90,21 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   put: operation(
     'write',
-    { place, mode: z.enum(['create', 'replace']), attributes: newAttributes.default({}) },
-    async ({ tree, origin, content, length }, { place, mode, attributes }) => {
+    {
+      place,
+      mode: z.enum(['create', 'replace']),
+      attributes: newAttributes.default({}),
+      ifMatch: matching,
+    },
+    async ({ tree, origin, content, length }, { place, mode, attributes, ifMatch }) => {
       const upload = await tree.upload({ size: length })
       try {
         await upload.write(content)
-        const precondition = mode === 'create' ? absent : overwrite
-        const { inode } = await upload.commit(place, attributes, precondition, origin)
+        const holds: Precondition = (current) => {
+          if (mode === 'create') absent(current)
+          ifMatch(current)
+        }
+        const { inode } = await upload.commit(place, attributes, holds, origin)
         return inode
       } catch (error) {
         await upload.abort()
@@ -101,9 +114,14 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   write: operation(
     'write',
-    { ino, offset: z.union([z.literal('append'), offset]), changes: attributeChanges.optional() },
-    ({ tree, origin, content }, fields) =>
-      tree.write(fields.ino, parts(content, fields.offset), overwrite, origin, fields.changes),
+    {
+      ino,
+      offset: z.union([z.literal('append'), offset]),
+      changes: attributeChanges.optional(),
+      ifMatch: matching,
+    },
+    ({ tree, origin, content }, { ino, offset, changes, ifMatch }) =>
+      tree.write(ino, parts(content, offset), ifMatch, origin, changes),
   ),
   make: operation(
     'write',
@@ -116,9 +134,9 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   remove: operation(
     'write',
-    { place, kind: z.enum(['unlink', 'rmdir', 'either']), keep },
-    ({ tree, origin }, { place, kind, keep }) =>
-      tree.remove(place, { kind, keep, precondition: overwrite }, origin),
+    { place, kind: z.enum(['unlink', 'rmdir', 'either']), keep, ifMatch: matching },
+    ({ tree, origin }, { place, kind, keep, ifMatch }) =>
+      tree.remove(place, { kind, keep, precondition: ifMatch }, origin),
   ),
   release: operation('write', { ino }, async ({ tree }, fields) => {
     await tree.release(fields.ino)
@@ -126,14 +144,23 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   }),
   rename: operation(
     'write',
-    { from: place, to: place, mode: z.enum(['replace', 'noreplace', 'exchange']), keep },
-    async ({ tree, origin }, { from, to, mode, keep }) => {
-      const how = { mode, keep, precondition: overwrite }
+    {
+      from: place,
+      to: place,
+      mode: z.enum(['replace', 'noreplace', 'exchange']),
+      keep,
+      ifMatch: matching,
+    },
+    async ({ tree, origin }, { from, to, mode, keep, ifMatch }) => {
+      const how = { mode, keep, source: ifMatch, precondition: overwrite }
       return (await tree.rename(from, to, how, origin)).inode
     },
   ),
-  setAttributes: operation('write', { ino, changes: attributeChanges }, (context, fields) =>
-    context.tree.setAttributes(fields.ino, fields.changes, overwrite, context.origin),
+  setAttributes: operation(
+    'write',
+    { ino, changes: attributeChanges, ifMatch: matching },
+    ({ tree, origin }, { ino, changes, ifMatch }) =>
+      tree.setAttributes(ino, changes, ifMatch, origin),
   ),
   getXattr: operation('read', { ino, name: xattrName }, async ({ tree }, fields) => ({
     header: { outcome: 'done' },

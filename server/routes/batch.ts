@@ -135,9 +135,8 @@ function broken(error: unknown): FileError {
   throw error
 }
 
-function failure(
-  outcome: 'failed' | 'broken',
-  { code, message }: FileError | PreconditionFailed,
-): Answer {
-  return { header: { outcome, code, detail: message } }
+function failure(outcome: 'failed' | 'broken', error: FileError | PreconditionFailed): Answer {
+  const { code, message: detail } = error
+  const status = error instanceof PreconditionFailed ? { status: 412 as const } : {}
+  return { header: { outcome, code, detail, ...status } }
 }

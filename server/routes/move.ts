@@ -13,12 +13,12 @@ export async function move(exchange: Exchange): Promise<void> {
   const { request, tree, query, origin } = exchange
   const swap = parseFlag(HEADERS.exchange, field(request.headers, HEADERS.exchange), 'F') === 'T'
   const replace = mayReplace(exchange)
-  const holds = precondition(exchange)
+  const source = precondition(exchange)
   const to = await destination(exchange)
   const from = await placeAt(exchange)
-  holds(await tree.lookup(from.directory, from.name))
   const mode = swap ? 'exchange' : replace ? 'replace' : 'noreplace'
-  const how = { mode, keep: query.has('keep'), precondition: unless(replace || swap) } as const
+  const target = unless(replace || swap)
+  const how = { mode, keep: query.has('keep'), source, precondition: target } as const
   try {
     const { inode, replaced } = await tree.rename(from, to, how, origin)
     await settled(exchange, inode.ino)
@@ -33,11 +33,10 @@ export async function copy(exchange: Exchange): Promise<void> {
   const { request, tree, origin } = exchange
   const deep = parseDepth(field(request.headers, 'Depth')) === 'infinity'
   const replace = mayReplace(exchange)
-  const holds = precondition(exchange)
+  const source = precondition(exchange)
   const to = await destination(exchange)
   const from = await inodeAt(exchange)
-  holds(from)
-  const how = { deep, precondition: unless(replace) }
+  const how = { deep, source, precondition: unless(replace) }
   try {
     const { inode, replaced } = await tree.copy(from.ino, to, how, origin)
     await settled(exchange, inode.ino)

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { PreconditionFailed } from '../errors.js'
 import { conditions, evaluate } from '../http/conditional.js'
-import { strongEtag } from '../http/etag.js'
+import { matchesStrongly, parseEntityTags, strongEtag } from '../http/etag.js'
 import type { Inode, Precondition } from '../storage/storage.js'
 import type { Exchange } from './exchange.js'
 
@@ -16,6 +16,16 @@ export function preconditionOf(headers: IncomingHttpHeaders, now: Date): Precond
     const validators = current && { etag: strongEtag(current), modified: current.mtime }
     const outcome = evaluate(asked, 'write', validators)
     if (outcome.kind === 'failed') throw failed(outcome.field, current)
+  }
+}
+
+/** If-Match where it is a field of an operation, not of the request. @throws FileError EINVAL */
+export function ifMatch(text: string): Precondition {
+  const tags = parseEntityTags('ifMatch', text)
+  return (current) => {
+    if (current === undefined || !matchesStrongly(tags, strongEtag(current))) {
+      throw failed('If-Match', current)
+    }
   }
 }
 

@@ -13,7 +13,7 @@ import { type Draft, insertInode } from './new-inode.js'
 import { replace } from './rename.js'
 import { checkRoom } from './room.js'
 import { STORED, smallContent } from './small.js'
-import type { Ino, Origin, Place, Precondition } from './storage.js'
+import { type Ino, type Origin, overwrite, type Place, type Precondition } from './storage.js'
 
 /** Entries of a directory copied in one transaction. */
 const PAGE = 100
@@ -27,12 +27,12 @@ export async function copy(
   tree: TreeId,
   from: Ino,
   to: Place,
-  how: { deep: boolean; precondition: Precondition },
+  how: { deep: boolean; source: Precondition; precondition: Precondition },
   origin: Origin,
 ): Promise<{ row: InodeRow; replaced: boolean }> {
   const source = inodeRow(engine, tree, from)
   attachable(engine, tree, source, to, how.precondition)
-  const root = await build(engine, tree, source)
+  const root = await build(engine, tree, source, how.source)
   try {
     if (isDirectory(source) && how.deep) await fill(engine, tree, source.ino, root.ino)
     return attach(engine, tree, root, to, how.precondition, origin)
@@ -96,8 +96,13 @@ function attach(
 }
 
 /** A copy of one inode, content and attributes, without a name. */
-async function build(engine: Engine, tree: TreeId, source: InodeRow): Promise<InodeRow> {
-  const draft = await drafted(engine, tree, source)
+async function build(
+  engine: Engine,
+  tree: TreeId,
+  source: InodeRow,
+  precondition: Precondition,
+): Promise<InodeRow> {
+  const draft = await drafted(engine, tree, source, precondition)
   const number = { fresh: engine.inos.next() }
   return inserting(engine, [draft], () => {
     const row = insertCopy(engine, tree, source, draft, number)
@@ -139,7 +144,7 @@ async function copyPage(
 ): Promise<InodeRow[]> {
   const drafts: Draft[] = []
   try {
-    for (const source of page) drafts.push(await drafted(engine, tree, source))
+    for (const source of page) drafts.push(await drafted(engine, tree, source, overwrite))
   } catch (error) {
     discard(engine, drafts)
     throw error
@@ -179,11 +184,17 @@ function discard(engine: Engine, drafts: readonly Draft[]): void {
 }
 
 /** Copies the content of a file, which no one may write meanwhile. */
-async function drafted(engine: Engine, tree: TreeId, source: InodeRow): Promise<Draft> {
+async function drafted(
+  engine: Engine,
+  tree: TreeId,
+  source: InodeRow,
+  precondition: Precondition,
+): Promise<Draft> {
   const type = typeOf(source)
   const generation = type === 'file' ? engine.generations.next() : NO_CONTENT
   return engine.locks.hold(source.ino, async () => {
     const row = inodeRow(engine, tree, source.ino)
+    precondition(toInode(row))
     checkRoom(engine, tree, { bytes: bytesOf(row), inodes: 1 })
     const common = {
       type,

@@ -18,12 +18,13 @@ export function rename(
   tree: TreeId,
   from: Place,
   to: Place,
-  how: { mode: RenameMode; keep: boolean; precondition: Precondition },
+  how: { mode: RenameMode; keep: boolean; source: Precondition; precondition: Precondition },
   origin: Origin,
 ): { row: InodeRow; replaced: boolean } {
   const now = timespec(engine.clock())
   return engine.transactions.run(() => {
     const source = named(engine, tree, from)
+    how.source(toInode(source))
     liveDirectoryRow(engine, tree, to.directory)
     const target = engine.sql.entry.get(to.directory, to.name)
     how.precondition(target === undefined ? undefined : toInode(target))

@@ -163,21 +163,24 @@ export interface Tree {
   /** Gives up an inode kept without a name. */
   release(ino: Ino): Promise<void>
   /**
-   * renameat2(2), atomic across directories. The precondition sees what stands at `to`. With `keep` a replaced inode stays
-   * usable by number as in `remove`. Answers whether something was replaced.
+   * renameat2(2), atomic across directories. The precondition sees what stands at `to`, `source` what is renamed. With `keep`
+   * a replaced inode stays usable by number as in `remove`. Answers whether something was replaced.
    * @throws ENOENT, EEXIST (noreplace), EINVAL (a directory into itself), EISDIR, ENOTDIR, ENOTEMPTY
    */
   rename(
     from: Place,
     to: Place,
-    how: { mode: RenameMode; keep: boolean; precondition: Precondition },
+    how: { mode: RenameMode; keep: boolean; source: Precondition; precondition: Precondition },
     origin: Origin,
   ): Promise<{ inode: Inode; replaced: boolean }>
-  /** Copies a file, symlink or (with `deep`) a directory tree on the server. */
+  /**
+   * Copies a file, symlink or (with `deep`) a directory tree on the server. `source` sees exactly what is copied (of a
+   * directory: as it is when the copying begins).
+   */
   copy(
     from: Ino,
     to: Place,
-    how: { deep: boolean; precondition: Precondition },
+    how: { deep: boolean; source: Precondition; precondition: Precondition },
     origin: Origin,
   ): Promise<{ inode: Inode; replaced: boolean }>
 

@@ -122,7 +122,7 @@ export class UserTree implements Tree {
   async rename(
     from: Place,
     to: Place,
-    how: { mode: RenameMode; keep: boolean; precondition: Precondition },
+    how: { mode: RenameMode; keep: boolean; source: Precondition; precondition: Precondition },
     origin: Origin,
   ): Promise<{ inode: Inode; replaced: boolean }> {
     const { row, replaced } = rename(this.#engine, this, from, to, how, origin)
@@ -132,7 +132,7 @@ export class UserTree implements Tree {
   async copy(
     from: Ino,
     to: Place,
-    how: { deep: boolean; precondition: Precondition },
+    how: { deep: boolean; source: Precondition; precondition: Precondition },
     origin: Origin,
   ): Promise<{ inode: Inode; replaced: boolean }> {
     const { row, replaced } = await copy(this.#engine, this, from, to, how, origin)

@@ -62,7 +62,7 @@ async function measure(size: string): Promise<void> {
   await time(size, 'list, a page of 100', (i) => {
     return tree.list(large, { after: fileName(`f${(i * 997) % count}`), limit: 100 })
   })
-  const how = { mode: 'replace', keep: false, precondition: overwrite } as const
+  const how = { mode: 'replace', keep: false, source: overwrite, precondition: overwrite } as const
   await time(size, 'rename', (i) =>
     tree.rename(place(i), { ...place(i), name: fileName(`y${i}`) }, how, {}),
   )

@@ -139,7 +139,7 @@ export function localRemoteFiles(
         const { inode } = await tree.rename(
           place(from.directory, from.name),
           place(to.directory, to.name),
-          { mode, keep, precondition: overwrite },
+          { mode, keep, source: overwrite, precondition: overwrite },
           origin,
         )
         return wireAttributes(inode)

@@ -99,6 +99,39 @@ describe('POST /batch', () => {
     expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
   })
 
+  it('holds ifMatch as HTTP holds If-Match, in the same step as the change', async () => {
+    const place = (name: string) => ({ directory: root, name })
+    const { ino, etag } = (await server.send('PUT', '/files/c', { body: 'c' })).attributes()
+    const changed = { outcome: 'failed', code: 'ESTALE', status: 412 }
+    const all = (ifMatch: string): Request[] => [
+      [{ op: 'setAttributes', ino, changes: { mode: 0o600 }, ifMatch }],
+      [{ op: 'rename', from: place('c'), to: place('d'), mode: 'replace', ifMatch }],
+      [{ op: 'rename', from: place('d'), to: place('c'), mode: 'replace', ifMatch }],
+      [{ op: 'put', place: place('c'), mode: 'replace', ifMatch }, 'again'],
+    ]
+    for (const result of await batch(...all('"0-0"'))) {
+      if (result.code !== 'ENOENT') expect(result).to.include(changed)
+    }
+    const outcomes = (await batch(...all(`"0-0", ${etag}`))).map(({ outcome }) => outcome)
+    expect(outcomes).to.deep.equal(['done', 'done', 'done', 'done'])
+    const later = await batch(
+      [{ op: 'write', ino, offset: 0, ifMatch: etag }, 'x'],
+      [{ op: 'remove', place: place('c'), kind: 'unlink', ifMatch: etag }],
+      [{ op: 'put', place: place('none'), mode: 'replace', ifMatch: '*' }, 'new'],
+    )
+    for (const result of later) expect(result).to.include(changed)
+    const body = async (target: string) => (await server.send('GET', target)).body.toString()
+    expect(await body('/files/c')).to.equal('again')
+    const nonsense = await one({ op: 'write', ino, offset: 0, ifMatch: 'x' }, 'x')
+    expect(nonsense).to.include({ outcome: 'failed', code: 'EINVAL' })
+    const [raced, lost] = await batch(
+      [{ op: 'write', ino, offset: 0, ifMatch: '*' }, 'first'],
+      [{ op: 'write', ino, offset: 0, ifMatch: etag }, 'wrong'],
+    )
+    expect([raced?.outcome, lost?.outcome]).to.deep.equal(['done', 'failed'])
+    expect(await body('/files/c')).to.equal('first')
+  })
+
   it('looks at many paths', async () => {
     await server.send('POST', '/files/deep')
     await server.send('PUT', '/files/deep/g', { body: 'g' })

@@ -89,6 +89,17 @@ describe('moving and copying', () => {
     })
   })
 
+  it('holds If-Match against the source (RFC 9110 section 13.1.1)', async () => {
+    const { etag } = (await server.send('HEAD', '/files/f')).attributes()
+    for (const method of ['COPY', 'MOVE']) {
+      const Destination = `/files/${method}`
+      const ask = (tags: string) =>
+        server.send(method, '/files/f', { headers: { Destination, 'If-Match': tags } })
+      expect(outcome(await ask('"x"'))).to.deep.equal([412, 'ESTALE'])
+      expect((await ask(`"x", ${etag}`)).status).to.equal(201)
+    }
+  })
+
   describe('COPY', () => {
     const copy = (target: string, Destination: string, headers = {}) =>
       server.send('COPY', target, { headers: { Destination, ...headers } })

@@ -23,7 +23,12 @@ const NOBODY = {}
 const UNLINK = { kind: 'unlink', keep: false, precondition: overwrite } as const
 const RMDIR = { kind: 'rmdir', keep: false, precondition: overwrite } as const
 const KEEP = { kind: 'unlink', keep: true, precondition: overwrite } as const
-const REPLACE = { mode: 'replace', keep: false, precondition: overwrite } as const
+const REPLACE = {
+  mode: 'replace',
+  keep: false,
+  source: overwrite,
+  precondition: overwrite,
+} as const
 
 /** The contract of `Storage`: every implementation passes it. */
 export function contract(name: string, open: () => Promise<Subject>): void {
@@ -89,7 +94,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
               eve.copy(
                 mine.ino,
                 { ...spot, name: fileName('z') },
-                { deep: true, precondition: overwrite },
+                { deep: true, source: overwrite, precondition: overwrite },
                 NOBODY,
               ),
           ],
@@ -100,7 +105,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
           ['removeXattr', () => eve.removeXattr(mine.ino, 'user.a', NOBODY)],
         ]
         const own = await put(eve, spot, 'own')
-        const how = { deep: true, precondition: overwrite }
+        const how = { deep: true, source: overwrite, precondition: overwrite }
         attempts.push(
           ['rename into', () => eve.rename(spot, inside, REPLACE, NOBODY)],
           [
@@ -447,6 +452,18 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await tree.rename(at('three'), at('two'), { ...REPLACE, precondition }, NOBODY)
         expect(seen).to.deep.equal([undefined, two.ino])
       })
+
+      it('asks of the source in the same step, and changes nothing if it is not as wanted', async () => {
+        const one = await file('one', 'x')
+        await file('two', 'y')
+        const source = (current: Inode | undefined) => {
+          if (current?.version !== one.version) throw new PreconditionFailed('ESTALE', 'changed')
+        }
+        await tree.write(one.ino, [{ offset: 0, data: bytes('z') }], overwrite, NOBODY)
+        const renamed = tree.rename(at('one'), at('two'), { ...REPLACE, source }, NOBODY)
+        expect(await renamed.catch((error) => error)).to.be.instanceOf(PreconditionFailed)
+        expect(await read(tree, (await tree.lookup(tree.root, fileName('two'))).ino)).to.equal('y')
+      })
     })
 
     describe('setAttributes', () => {
@@ -758,7 +775,27 @@ export function contract(name: string, open: () => Promise<Subject>): void {
     })
 
     describe('copy', () => {
-      const deep = { deep: true, precondition: overwrite }
+      const deep = { deep: true, source: overwrite, precondition: overwrite }
+
+      it('asks of the very content that it copies', async () => {
+        const one = await file('one', 'x'.repeat(300_000))
+        const source = (current: Inode | undefined) => {
+          if (current?.version !== one.version) throw new PreconditionFailed('ESTALE', 'changed')
+        }
+        // it is as wanted when the copy is asked for, and no longer when its turn comes
+        let copied: Promise<unknown> = Promise.resolve()
+        async function* parts() {
+          yield { offset: 0, data: bytes('y'.repeat(200_000)) }
+          setImmediate(() => {
+            const how = { ...deep, source }
+            copied = tree.copy(one.ino, at('two'), how, NOBODY).catch((error) => error)
+          })
+        }
+        await tree.write(one.ino, parts(), overwrite, NOBODY)
+        expect(await copied).to.be.instanceOf(PreconditionFailed)
+        expect(await names()).to.deep.equal(['one'])
+        expect((await storage.quota('ann')).bytes).to.equal(300_000)
+      })
 
       it('copies content, attributes and xattrs to a new inode', async () => {
         const one = await file('one', 'x'.repeat(300_000))
@@ -842,7 +879,12 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await refused('EDQUOT', tree.make(at('c'), { type: 'fifo' }, NEW, NOBODY))
         await refused(
           'EDQUOT',
-          tree.copy(ino, at('c'), { deep: true, precondition: overwrite }, NOBODY),
+          tree.copy(
+            ino,
+            at('c'),
+            { deep: true, source: overwrite, precondition: overwrite },
+            NOBODY,
+          ),
         )
         expect(await read(tree, ino)).to.equal('12345')
         await file('a', '123')

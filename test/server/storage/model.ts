@@ -355,7 +355,7 @@ async function performed(tree: Tree, root: number, operation: Operation): Promis
       await tree.link(await ino(operation.path), await place(operation.to), {})
       return
     case 'copy': {
-      const how = { deep: true, precondition: overwrite }
+      const how = { deep: true, source: overwrite, precondition: overwrite }
       await tree.copy(await ino(operation.path), await place(operation.to), how, {})
       return
     }
@@ -363,7 +363,7 @@ async function performed(tree: Tree, root: number, operation: Operation): Promis
     case 'noreplace':
     case 'exchange': {
       const mode = operation.kind === 'rename' ? 'replace' : operation.kind
-      const how = { mode, keep: false, precondition: overwrite } as const
+      const how = { mode, keep: false, source: overwrite, precondition: overwrite } as const
       await tree.rename(await place(operation.path), await place(operation.to), how, {})
     }
   }

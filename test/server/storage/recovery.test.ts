@@ -153,7 +153,12 @@ describe('Storage after a restart', () => {
       await put(tree, { directory: ino, name: name('f') }, 'content')
     }
     const usage = await storage.quota('ann')
-    void tree.copy(folder.ino, at(tree, 'copy'), { deep: true, precondition: overwrite }, {})
+    void tree.copy(
+      folder.ino,
+      at(tree, 'copy'),
+      { deep: true, source: overwrite, precondition: overwrite },
+      {},
+    )
     while ((await storage.quota('ann')).inodes < usage.inodes + 3) {
       await new Promise((resolve) => setImmediate(resolve))
     }

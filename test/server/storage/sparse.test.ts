@@ -24,7 +24,12 @@ describe('a hole', () => {
       expect(String(await content.read(9_999_999_999, 100))).to.equal('\0end')
       await content.close()
       await tree.setAttributes(ino, { size: 20_000_000 }, overwrite, {})
-      await tree.copy(ino, at(tree, 'g'), { deep: false, precondition: overwrite }, {})
+      await tree.copy(
+        ino,
+        at(tree, 'g'),
+        { deep: false, source: overwrite, precondition: overwrite },
+        {},
+      )
       const all = await files(subject.directory)
       for (const path of all) expect((await stat(path)).blocks * 512).to.be.below(100_000)
       expect(all).to.have.length(2)
