@@ -1,0 +1,277 @@
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { privateDirectory } from '../atomic-file.js'
+import { type FileLock, lockFile } from '../file-lock.js'
+import { type Change, checksum, encodeRecord, type JournalRecord, type Note } from './record.js'
+import { scanSegment } from './scan.js'
+import { JournalData, Segment } from './segment.js'
+
+export interface JournalOptions {
+  /** What the journal may take on the disk. */
+  readonly limitBytes: number
+  readonly log: (message: string, error?: unknown) => void
+}
+
+/** A change of an earlier run that is not done. */
+export interface Recovered {
+  readonly change: Change
+  readonly data: JournalData
+}
+
+interface Waiting {
+  readonly segment: Segment
+  readonly start: number
+  readonly pieces: readonly Buffer[]
+  /** Undefined for a note, which nobody waits for. */
+  readonly waiter: { stored(): void; failed(error: unknown): void } | undefined
+}
+
+const SEGMENT_BYTES = 64 << 20
+const LOCK = 'lock'
+
+/** What is written and not yet on the server, on the local disk (docs/write-back.md). */
+export class Journal {
+  readonly recovered: readonly Recovered[]
+  /** What became of changes of an earlier run. */
+  readonly notes: readonly Note[]
+  readonly #directory: string
+  readonly #options: JournalOptions
+  readonly #lock: FileLock
+  readonly #segmentBytes: number
+  /** The oldest first. */
+  #segments: Segment[]
+  #current: Segment | undefined
+  readonly #places = new Map<number, Segment>()
+  #queue: Waiting[] = []
+  #writing: Promise<void> = Promise.resolve()
+  #nextId: number
+  #nextSegment: number
+  #waitingForRoom: (() => void)[] = []
+
+  private constructor(
+    directory: string,
+    options: JournalOptions,
+    lock: FileLock,
+    found: Awaited<ReturnType<typeof recover>>,
+  ) {
+    this.#directory = directory
+    this.#options = options
+    this.#lock = lock
+    this.#segmentBytes = Math.min(SEGMENT_BYTES, Math.ceil(options.limitBytes / 4))
+    this.#segments = found.segments
+    this.#nextId = found.nextId
+    this.#nextSegment = found.nextSegment
+    this.recovered = found.recovered
+    this.notes = found.notes
+    for (const segment of found.segments) {
+      for (const id of segment.live) this.#places.set(id, segment)
+    }
+  }
+
+  /** @returns undefined if another mount has it */
+  static async open(directory: string, options: JournalOptions): Promise<Journal | undefined> {
+    await privateDirectory(directory)
+    const lock = await lockFile(join(directory, LOCK))
+    if (lock === undefined) return undefined
+    try {
+      const found = await recover(directory, options.log)
+      const journal = new Journal(directory, options, lock, found)
+      await journal.#trim()
+      return journal
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#places.size === 0
+  }
+
+  /** Taken on the disk. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, { size }) => sum + size, 0)
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.bytes + bytes <= this.#options.limitBytes
+  }
+
+  /** Resolves when something was removed. */
+  room(): Promise<void> {
+    return new Promise((resolve) => this.#waitingForRoom.push(resolve))
+  }
+
+  nextId(): number {
+    return this.#nextId++
+  }
+
+  /** @returns `stored` resolves once the change survives loss of power */
+  append(change: Change, content: readonly Buffer[]): { data: JournalData; stored: Promise<void> } {
+    const { segment, start, pieces } = this.#placed(change, content)
+    segment.live.add(change.id)
+    this.#places.set(change.id, segment)
+    const offset = start + (pieces[0]?.length ?? 0)
+    const data = new JournalData({ segment, offset, checksum: checksum(content) }, content)
+    const stored = new Promise<void>((resolve, reject) => {
+      const waiter = {
+        stored: () => {
+          data.isStored()
+          resolve()
+        },
+        failed: (error: unknown) => {
+          this.#forget(change.id)
+          reject(error)
+        },
+      }
+      this.#queue.push({ segment, start, pieces, waiter })
+    })
+    this.#write()
+    return { data, stored }
+  }
+
+  /** If it is lost with the power, it is found out again. */
+  note(note: Note): void {
+    const { segment, start, pieces } = this.#placed(note, [])
+    this.#queue.push({ segment, start, pieces, waiter: undefined })
+    this.#write()
+  }
+
+  /** A change is on the server, or no longer wanted. */
+  done(id: number, version?: number): void {
+    if (!this.#places.has(id)) return
+    this.note({ kind: 'done', of: id, ...(version === undefined ? {} : { version }) })
+    this.#forget(id)
+    void this.#trim()
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    if (this.isEmpty) for (const segment of this.#segments) await segment.remove()
+    else for (const segment of this.#segments) await segment.close()
+    await this.#lock.release()
+  }
+
+  #forget(id: number): void {
+    this.#places.get(id)?.live.delete(id)
+    this.#places.delete(id)
+  }
+
+  #placed(record: JournalRecord, content: readonly Buffer[]) {
+    const length = content.reduce((sum, piece) => sum + piece.length, 0)
+    const full = this.#current !== undefined && this.#current.size + length > this.#segmentBytes
+    if (this.#current === undefined || full) {
+      const name = `${String(this.#nextSegment++).padStart(6, '0')}.journal`
+      this.#current = Segment.fresh(join(this.#directory, name))
+      this.#segments.push(this.#current)
+    }
+    const segment = this.#current
+    const head = encodeRecord(record, content, segment)
+    const start = segment.size
+    segment.size += head.length + length
+    return { segment, start, pieces: [head, ...content] }
+  }
+
+  #write(): void {
+    if (this.#queue.length > 1) return
+    this.#writing = this.#writing.then(() => this.#writeAll())
+  }
+
+  /** Everybody who came meanwhile shares the next fdatasync. */
+  async #writeAll(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const [first] = this.#queue
+      if (first === undefined) return
+      const batch = this.#queue.filter(({ segment }) => segment === first.segment)
+      this.#queue = this.#queue.filter(({ segment }) => segment !== first.segment)
+      try {
+        await writeBatch(first.segment, first.start, batch)
+        for (const { waiter } of batch) waiter?.stored()
+      } catch (error) {
+        await this.#broken(first.segment, first.start, batch, error)
+      }
+    }
+  }
+
+  /** Nothing more is written to this segment; who waited for it must do without the journal. */
+  async #broken(
+    segment: Segment,
+    size: number,
+    batch: readonly Waiting[],
+    error: unknown,
+  ): Promise<void> {
+    const later = this.#queue.filter((waiting) => waiting.segment === segment)
+    this.#queue = this.#queue.filter((waiting) => waiting.segment !== segment)
+    if (this.#current === segment) this.#current = undefined
+    await segment.cut(size).catch(() => {})
+    for (const { waiter } of [...batch, ...later]) waiter?.failed(error)
+    void this.#trim()
+  }
+
+  /** Removes what is done, the oldest first: what says that a change is done must outlive the change. */
+  async #trim(): Promise<void> {
+    for (;;) {
+      const [oldest] = this.#segments
+      if (oldest === undefined || oldest.live.size > 0) break
+      if (oldest === this.#current) {
+        const isWritten = this.#queue.some(({ segment }) => segment === oldest)
+        if (isWritten || oldest.size < this.#segmentBytes / 4) break
+        this.#current = undefined
+      }
+      this.#segments = this.#segments.filter((segment) => segment !== oldest)
+      await this.#writing
+      await oldest.remove()
+    }
+    for (const wake of this.#waitingForRoom.splice(0)) wake()
+  }
+}
+
+async function writeBatch(
+  segment: Segment,
+  start: number,
+  batch: readonly Waiting[],
+): Promise<void> {
+  const pieces = batch.flatMap((waiting) => waiting.pieces)
+  await segment.write(pieces, start)
+  const end = start + pieces.reduce((sum, { length }) => sum + length, 0)
+  if (batch.some(({ waiter }) => waiter !== undefined)) await segment.sync(end)
+}
+
+/** What an earlier run left. */
+async function recover(directory: string, log: JournalOptions['log']) {
+  const names = (await readdir(directory)).filter((name) => /^\d{6,}\.journal$/.test(name)).sort()
+  const segments: Segment[] = []
+  const changes = new Map<number, Recovered & { segment: Segment }>()
+  const notes: Note[] = []
+  let lastId = 0
+  for (const name of names) {
+    const path = join(directory, name)
+    const file = await open(path, 'r')
+    const { records, isDamaged } = await scanSegment(file)
+    if (isDamaged) log(`${path} is damaged: some of what was written is lost`)
+    const segment = Segment.old(path, (await file.stat()).size, file)
+    segments.push(segment)
+    for (const { record, dataAt, dataLength, dataChecksum } of records) {
+      if ('id' in record) {
+        const where = { segment, offset: dataAt, checksum: dataChecksum }
+        const data = new JournalData(where, dataLength)
+        changes.set(record.id, { change: record, data, segment })
+        segment.live.add(record.id)
+        lastId = Math.max(lastId, record.id)
+        continue
+      }
+      notes.push(record)
+      if ('of' in record) lastId = Math.max(lastId, record.of)
+      if (record.kind !== 'done') continue
+      changes.get(record.of)?.segment.live.delete(record.of)
+      changes.delete(record.of)
+    }
+  }
+  return {
+    segments,
+    notes,
+    recovered: [...changes.values()].map(({ change, data }) => ({ change, data })),
+    nextId: lastId + 1,
+    nextSegment: Number.parseInt(names.at(-1) ?? '0', 10) + 1,
+  }
+}

@@ -1,0 +1,125 @@
+import type { FileHandle } from 'node:fs/promises'
+import {
+  checksum,
+  decodeHeader,
+  type JournalRecord,
+  RECORD_HEAD,
+  RECORD_MAGIC,
+  recordHead,
+  SEGMENT_HEAD,
+  SEGMENT_MAGIC,
+} from './record.js'
+
+/** A record as it stands in a segment. */
+export interface Found {
+  readonly record: JournalRecord
+  readonly start: number
+  readonly dataAt: number
+  readonly dataLength: number
+  readonly dataChecksum: number
+  readonly synced: number
+}
+
+export interface Scanned {
+  readonly records: readonly Found[]
+  /** Records that were on the disk and are no longer what was written. */
+  readonly isDamaged: boolean
+}
+
+const WINDOW = 256 << 10
+
+/**
+ * Reads the records of a segment without the data, but for the last: what was not known to be on the disk when the journal
+ * ended is checked whole, and dropped from the first flaw on, for it was never acknowledged.
+ */
+export async function scanSegment(file: FileHandle): Promise<Scanned> {
+  const { size } = await file.stat()
+  const bytes = new Window(file)
+  const start = await bytes.at(0, SEGMENT_HEAD)
+  if (start.length < SEGMENT_HEAD || !start.subarray(0, 4).equals(SEGMENT_MAGIC)) {
+    return { records: [], isDamaged: size > SEGMENT_HEAD }
+  }
+  const salt = start.readUInt32LE(4)
+  const found: Found[] = []
+  let firstFlaw: number | undefined
+  for (let at = SEGMENT_HEAD; at < size; ) {
+    const record = await recordAt(bytes, at, size, salt)
+    if (record !== undefined) {
+      found.push(record)
+      at = record.dataAt + record.dataLength
+      continue
+    }
+    firstFlaw ??= at
+    at = await bytes.find(RECORD_MAGIC, at + 1, size)
+  }
+  const synced = found.reduce((most, record) => Math.max(most, record.synced), SEGMENT_HEAD)
+  const records = found.filter(({ start }) => start < synced)
+  let end = synced
+  for (const record of found) {
+    if (record.start < synced) continue
+    if (record.start !== end || !(await isWhole(file, record))) break
+    records.push(record)
+    end = record.dataAt + record.dataLength
+  }
+  return { records, isDamaged: firstFlaw !== undefined && firstFlaw < synced }
+}
+
+async function recordAt(
+  bytes: Window,
+  start: number,
+  size: number,
+  salt: number,
+): Promise<Found | undefined> {
+  const head = await bytes.at(start, RECORD_HEAD)
+  const lengths = recordHead(head)
+  if (lengths === undefined) return undefined
+  const dataAt = start + RECORD_HEAD + lengths.headerLength
+  const { dataLength, dataChecksum } = lengths
+  if (dataAt + dataLength > size) return undefined
+  const header = await bytes.at(start + RECORD_HEAD, lengths.headerLength)
+  const decoded = decodeHeader(head, header, salt)
+  if (decoded === undefined) return undefined
+  const { synced, ...record } = decoded
+  return { record, start, dataAt, dataLength, dataChecksum, synced }
+}
+
+async function isWhole(file: FileHandle, record: Found): Promise<boolean> {
+  const data = Buffer.alloc(record.dataLength)
+  const { bytesRead } = await file.read(data, 0, data.length, record.dataAt)
+  return bytesRead === data.length && checksum([data]) === record.dataChecksum
+}
+
+/** A file read by windows: most records are short. */
+class Window {
+  readonly #file: FileHandle
+  #start = 0
+  #data: Buffer = Buffer.alloc(0)
+
+  constructor(file: FileHandle) {
+    this.#file = file
+  }
+
+  /** Fewer bytes only at the end of the file. */
+  async at(offset: number, length: number): Promise<Buffer> {
+    const isHere = offset >= this.#start && offset + length <= this.#start + this.#data.length
+    if (!isHere) {
+      const room = Buffer.alloc(Math.max(WINDOW, length))
+      const { bytesRead } = await this.#file.read(room, 0, room.length, offset)
+      this.#start = offset
+      this.#data = room.subarray(0, bytesRead)
+    }
+    return this.#data.subarray(offset - this.#start, offset - this.#start + length)
+  }
+
+  /** Where these bytes next stand; the end if they do not. */
+  async find(bytes: Buffer, from: number, end: number): Promise<number> {
+    for (let at = from; at < end; ) {
+      const rest = Math.min(end - at, this.#start + this.#data.length - at)
+      const here = await this.at(at, rest >= bytes.length ? rest : Math.min(WINDOW, end - at))
+      const found = here.indexOf(bytes)
+      if (found >= 0) return at + found
+      at += Math.max(1, here.length - bytes.length + 1)
+    }
+    return end
+  }
+}

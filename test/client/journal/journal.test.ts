@@ -1,0 +1,209 @@
+import { appendFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Journal } from '../../../client/journal/journal.js'
+import type { Change } from '../../../client/journal/record.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+
+const LIMIT = 64 << 20
+
+describe('the journal of a mount', () => {
+  let directory: string
+  let log: string[]
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory('journal')
+    log = []
+  })
+  afterEach(() => removeDirectory(directory))
+
+  async function opened(limitBytes = LIMIT): Promise<Journal> {
+    const options = { limitBytes, log: (message: string) => log.push(message) }
+    const journal = await Journal.open(join(directory, 'journal'), options)
+    if (journal === undefined) throw new Error('somebody else has the journal')
+    return journal
+  }
+
+  const birth = (id: number): Change => ({
+    kind: 'birth',
+    id,
+    ino: 1000 + id,
+    place: { directory: 1, name: `file ${id}` },
+    attributes: { mode: 0o644, uid: 0, gid: 0, atime: '1', mtime: '1' },
+  })
+
+  async function appended(journal: Journal, ...contents: string[]): Promise<number[]> {
+    const ids = contents.map((content) => {
+      const id = journal.nextId()
+      return { id, ...journal.append(birth(id), [Buffer.from(content)]) }
+    })
+    await Promise.all(ids.map(({ stored }) => stored))
+    return ids.map(({ id }) => id)
+  }
+
+  async function contents(journal: Journal): Promise<string[]> {
+    return Promise.all(journal.recovered.map(async ({ data }) => (await data.whole()).toString()))
+  }
+
+  /** Ends a journal as kill -9 does: what is in it stays. */
+  async function abandoned(journal: Journal): Promise<void> {
+    await journal.close()
+  }
+
+  async function segments(): Promise<string[]> {
+    const names = await readdir(join(directory, 'journal'))
+    return names.filter((name) => name.endsWith('.journal')).sort()
+  }
+
+  it('gives back what is not done, in order, and nothing else', async () => {
+    const journal = await opened()
+    const [, second = 0] = await appended(journal, 'one', 'two', 'three')
+    journal.done(second)
+    await abandoned(journal)
+    const next = await opened()
+    expect(await contents(next)).to.deep.equal(['one', 'three'])
+    expect(next.nextId()).to.equal(4)
+    await next.close()
+  })
+
+  it('is for its user alone: 0700 and 0600', async () => {
+    const journal = await opened()
+    await appended(journal, 'secret')
+    expect((await stat(join(directory, 'journal'))).mode & 0o777).to.equal(0o700)
+    const [name = ''] = await segments()
+    expect((await stat(join(directory, 'journal', name))).mode & 0o777).to.equal(0o600)
+    await journal.close()
+  })
+
+  it('belongs to one mount at a time', async () => {
+    const journal = await opened()
+    const options = { limitBytes: LIMIT, log: () => {} }
+    expect(await Journal.open(join(directory, 'journal'), options)).to.equal(undefined)
+    await journal.close()
+    const next = await opened()
+    await next.close()
+  })
+
+  it('drops a torn last record, wherever it is torn, and keeps all before it', async () => {
+    const journal = await opened()
+    await appended(journal, 'first', 'second')
+    const [name = ''] = await segments()
+    const path = join(directory, 'journal', name)
+    const whole = (await stat(path)).size
+    await appended(journal, 'the last one')
+    await abandoned(journal)
+    const bytes = await readFile(path)
+    for (let size = whole; size < bytes.length; size++) {
+      await writeFile(path, bytes.subarray(0, size))
+      const next = await opened()
+      expect(await contents(next), `${size} bytes`).to.deep.equal(['first', 'second'])
+      await abandoned(next)
+    }
+    await writeFile(path, bytes)
+    const next = await opened()
+    expect(await contents(next)).to.deep.equal(['first', 'second', 'the last one'])
+    await next.close()
+    expect(log).to.deep.equal([])
+  })
+
+  it('drops a last record with one wrong byte, wherever that is', async () => {
+    const journal = await opened()
+    await appended(journal, 'first')
+    const [name = ''] = await segments()
+    const path = join(directory, 'journal', name)
+    const whole = (await stat(path)).size
+    await appended(journal, 'the last one')
+    await abandoned(journal)
+    const bytes = await readFile(path)
+    for (let at = whole; at < bytes.length; at++) {
+      const flawed = Buffer.from(bytes)
+      flawed.writeUInt8(flawed.readUInt8(at) ^ 0x10, at)
+      await writeFile(path, flawed)
+      const next = await opened()
+      expect(await contents(next), `byte ${at}`).to.deep.equal(['first'])
+      await abandoned(next)
+    }
+  })
+
+  it('keeps what follows a damaged record that was on the disk, and says so', async () => {
+    const journal = await opened()
+    for (const content of ['first', 'second', 'third', 'fourth']) await appended(journal, content)
+    await abandoned(journal)
+    const [name = ''] = await segments()
+    const path = join(directory, 'journal', name)
+    const bytes = await readFile(path)
+    const flaw = bytes.indexOf('"id":2')
+    bytes.writeUInt8(0x39, flaw + 5)
+    await writeFile(path, bytes)
+    const next = await opened()
+    expect(await contents(next)).to.deep.equal(['first', 'third', 'fourth'])
+    expect(log).to.have.length(1)
+    await next.close()
+  })
+
+  it('does not take the bytes of a journal in a file for records', async () => {
+    const journal = await opened()
+    await appended(journal, 'inner')
+    await abandoned(journal)
+    const [name = ''] = await segments()
+    const inner = await readFile(join(directory, 'journal', name))
+    const next = await opened()
+    const id = next.nextId()
+    await next.append(birth(id), [inner]).stored
+    await abandoned(next)
+    const [, second = ''] = await segments()
+    const path = join(directory, 'journal', second)
+    await truncate(path, (await stat(path)).size - 1)
+    const last = await opened()
+    expect(await contents(last)).to.deep.equal(['inner'])
+    await last.close()
+  })
+
+  it('is empty on the disk once everything is done', async () => {
+    const journal = await opened()
+    const ids = await appended(journal, 'one', 'two')
+    for (const id of ids) journal.done(id)
+    await journal.close()
+    expect(await segments()).to.deep.equal([])
+  })
+
+  it('removes segments when they are done, the oldest first, and never a mark before its change', async () => {
+    const journal = await opened(4 << 20)
+    const big = 'x'.repeat(900_000)
+    const [first = 0, ...others] = await appended(journal, big, big, big, big)
+    expect(await segments()).to.have.length(4)
+    expect(journal.hasRoom(900_000)).to.equal(false)
+    for (const id of others) journal.done(id)
+    await abandoned(journal)
+    const next = await opened(4 << 20)
+    expect(await contents(next)).to.deep.equal([big])
+    next.done(first)
+    await next.room()
+    expect(next.hasRoom(900_000)).to.equal(true)
+    await next.close()
+    expect(await segments()).to.deep.equal([])
+  })
+
+  it('survives garbage where a segment should be', async () => {
+    const journal = await opened()
+    await appended(journal, 'one')
+    await abandoned(journal)
+    await writeFile(join(directory, 'journal', '000000.journal'), 'no journal at all')
+    const [, name = ''] = await segments()
+    await appendFile(join(directory, 'journal', name), Buffer.alloc(300_000, 'CREC'))
+    const next = await opened()
+    expect(await contents(next)).to.deep.equal(['one'])
+    expect(log).to.have.length(1)
+    await next.close()
+  })
+
+  it('takes many at once', async () => {
+    const journal = await opened()
+    const many = Array.from({ length: 500 }, (_, index) => `content ${index}`)
+    await appended(journal, ...many)
+    await abandoned(journal)
+    const next = await opened()
+    expect(await contents(next)).to.deep.equal(many)
+    await next.close()
+  })
+})
