@@ -3,6 +3,7 @@ import type { Call } from './call.js'
 import { CLIENT_ASSERTION_TYPE, claimedClient, verifyAssertion } from './client-assertion.js'
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
+import { networkOf } from './network.js'
 import { formDecode } from './parameters.js'
 import { digestOf, equalInConstantTime } from './secrets.js'
 import type { Client, ClientAuthMethod } from './types.js'
@@ -71,7 +72,7 @@ async function verifyCredentials(context: Context, credentials: Credentials): Pr
 
 function readCredentials(call: Call): Credentials {
   const form = call.parameters
-  const authorization = call.headers.authorization ?? []
+  const authorization = call.headers.authorization
   const client_secret = form.optional('client_secret')
   const assertion = form.optional('client_assertion')
   const shown =
@@ -130,7 +131,7 @@ function challenged(description: string): OAuthError {
 }
 
 function bucket({ client_id }: Credentials, address: string): string {
-  return `client secret ${digestOf(client_id)} ${address}`
+  return `client secret ${digestOf(client_id)} ${networkOf(address)}`
 }
 
 async function refuseGuessing(context: Context, credentials: Credentials, address: string) {

@@ -25,6 +25,8 @@ export interface Dependencies {
   readonly audit: (event: AuditEvent) => void
   /** Dynamic client registration (RFC 7591); off unless "open". */
   readonly registration?: 'off' | 'open'
+  /** Pushed requests and device authorizations that one client may begin in five minutes; default 12,000. */
+  readonly unfinishedPerClient?: number
 }
 
 export interface Accounts {
@@ -50,6 +52,7 @@ export interface Context {
   readonly audit: (event: AuditEvent) => void
   readonly registration: 'off' | 'open'
   readonly proofKeys: ProofKeys
+  readonly unfinishedPerClient: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -68,6 +71,7 @@ export function createContext(dependencies: Dependencies): Context {
     lifetimes: { ...DEFAULT_LIFETIMES, ...dependencies.lifetimes },
     registration: dependencies.registration ?? 'off',
     proofKeys: new ProofKeys(),
+    unfinishedPerClient: dependencies.unfinishedPerClient ?? 12_000,
     now: () => clock().getTime(),
   }
 }

@@ -1,6 +1,7 @@
 /** The user's side of a device authorization (RFC 8628 section 3.3): enter the code, see who asks, decide. */
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
+import { networkOf } from './network.js'
 import { newGrant } from './new-grant.js'
 import type { ConsentPage, MessagePage } from './pages.js'
 import { seal, unseal } from './sealed.js'
@@ -23,7 +24,7 @@ export async function enterUserCode(
   session: BrowserSession,
   address: string,
 ): Promise<UserCodeStep> {
-  const buckets = [`sid ${session.sid}`, `sub ${session.sub}`, `address ${address}`].map(
+  const buckets = [`sid ${session.sid}`, `sub ${session.sub}`, `address ${networkOf(address)}`].map(
     (key) => `user code ${key}`,
   )
   for (const bucket of buckets) {

@@ -1,4 +1,5 @@
 /** The device authorization endpoint (RFC 8628 section 3.1). */
+import { admitUnfinished } from './admission.js'
 import type { Answer, Call } from './call.js'
 import { authenticateClient } from './client-auth.js'
 import type { Context } from './context.js'
@@ -27,15 +28,19 @@ export async function authorizeDevice(context: Context, call: Call): Promise<Ans
   const scope = form.optional('scope')
   if (scope === undefined)
     throw new OAuthError('invalid_scope', 'the scope is missing: name what is needed')
+  const asked = {
+    scope: scopeWithin(scope, client.scope).join(' '),
+    resource: requestedResources(context, form),
+  }
   const jkt = await provenKey(context, call)
+  await admitUnfinished(context, client, call)
   const device_code = randomSecret()
   const expires_in = context.lifetimes.deviceCode
   const createdAt = context.now()
   const user_code = await saveWithUserCode(context, {
+    ...asked,
     deviceDigest: digestOf(device_code),
     client_id: client.client_id,
-    scope: scopeWithin(scope, client.scope).join(' '),
-    resource: requestedResources(context, form),
     ...(jkt !== undefined && { dpop_jkt: jkt }),
     address: call.address,
     interval: POLL_INTERVAL_SECONDS * 1000,

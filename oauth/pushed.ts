@@ -1,4 +1,5 @@
 /** Pushed authorization requests (RFC 9126). */
+import { admitUnfinished } from './admission.js'
 import { authorizationRequest, trustedRedirect } from './authorization-request.js'
 import type { Answer, Call } from './call.js'
 import { authenticateClient } from './client-auth.js'
@@ -31,6 +32,7 @@ export async function push(context: Context, call: Call): Promise<Answer> {
   const trusted = await trustedRedirect(context, request)
   await authorizationRequest(context, request, trusted, { pushed: true })
 
+  await admitUnfinished(context, client, call)
   const request_uri = URI_PREFIX + randomSecret()
   const expires_in = context.lifetimes.pushedRequest
   await context.store.savePushedRequest({

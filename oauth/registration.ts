@@ -3,6 +3,7 @@ import type { Answer, Call } from './call.js'
 import { parseMetadata, type Registry, registerClient } from './clients.js'
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
+import { networkOf } from './network.js'
 import { digestOf, equalInConstantTime, randomSecret } from './secrets.js'
 import type { Client } from './types.js'
 
@@ -18,11 +19,12 @@ function registry(context: Context): Registry {
 }
 
 export async function register(context: Context, call: Call, metadata: unknown): Promise<Answer> {
-  const bucket = `registration ${call.address}`
+  const bucket = `registration ${networkOf(call.address)}`
   const made = await context.store.countAttempt(bucket, REGISTRATIONS_WINDOW_SECONDS, context.now())
   if (made > REGISTRATIONS_MAX) {
     throw new OAuthError('temporarily_unavailable', 'too many registrations; try again later', {
       status: 429,
+      headers: { 'Retry-After': String(REGISTRATIONS_WINDOW_SECONDS) },
     })
   }
   const registration_access_token = randomSecret()
@@ -91,7 +93,7 @@ export async function deleteRegistration(
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
 async function managedClient(context: Context, call: Call, client_id: string): Promise<Client> {
-  const [field, ...others] = call.headers.authorization ?? []
+  const [field, ...others] = call.headers.authorization
   const shown = BEARER.exec(others.length === 0 ? (field ?? '') : '')?.[1]
   const client = await context.store.client(client_id)
   const expected = client?.registration_digest

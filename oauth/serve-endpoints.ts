@@ -6,14 +6,17 @@ import type { Answer } from './call.js'
 import type { Context } from './context.js'
 import { type Endpoint, endpointsOf } from './endpoints.js'
 import { OAuthError } from './errors.js'
-import { callOf, type GuardedRequest, setFields } from './guard.js'
+import {
+  callOf,
+  type Guard,
+  type GuardedRequest,
+  type GuardedResponse,
+  setFields,
+} from './guard.js'
 import { Parameters } from './parameters.js'
 
-export type Middleware = (
-  request: GuardedRequest,
-  response: ServerResponse,
-  next: (error?: unknown) => void,
-) => void
+/** Leaves the error code of what it refuses in `response.locals.refusal`, for limits. */
+export type Middleware = Guard
 
 /** Browser applications may call the endpoints that take tokens in fields: no cookie is involved (RFC 9700 section 2.6). */
 const CORS = {
@@ -54,7 +57,7 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
     return endpoint && { endpoint, client_id: path.slice(slash + 1) }
   }
 
-  async function serve(request: GuardedRequest, response: ServerResponse, found: Match) {
+  async function serve(request: GuardedRequest, response: GuardedResponse, found: Match) {
     const { maxAge } = found.endpoint
     setFields(response, CORS)
     setFields(response, maxAge > 0 ? { 'Cache-Control': `public, max-age=${maxAge}` } : NO_STORE)
@@ -64,6 +67,7 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
     } catch (error) {
       if (!(error instanceof OAuthError)) throw error
       const { status, headers, body } = error
+      response.locals.refusal = error.error
       send(response, { status, headers: { ...NO_STORE, ...headers }, body })
     }
   }

@@ -6,6 +6,7 @@ import { deadline } from './deadline.js'
 import { notFound, onError } from './failure.js'
 import { apiHeaders, securityHeaders } from './headers.js'
 import { expectedHost } from './host.js'
+import type { Limits } from './limits.js'
 import { type Log, requestLog } from './log.js'
 import { rawTarget } from './routes/target.js'
 import type { Site } from './site.js'
@@ -17,25 +18,29 @@ export interface AppDependencies {
   readonly login: Router
   readonly account: Router
   readonly sessionCookie: RequestHandler
-  /** Failed client authentications are counted here. */
-  readonly clientLimit: Guard
+  readonly clientLimits: Pick<Limits, 'clients' | 'unfinished'>
   readonly log: Log
   readonly trustProxy: readonly string[]
 }
 
 /** Where clients authenticate with a secret (RFC 6749 section 2.3.1: against guessing). */
 const CLIENT_ENDPOINTS = ['/token', '/revoke', '/introspect', '/par', '/device_authorization']
+/** Where they leave something behind before any user has agreed. */
+const BEGINNINGS = ['/par', '/device_authorization']
 
 /** Everything a request goes through, in this order. */
 export function createApp(dependencies: AppDependencies): RequestListener {
-  const { site, authorization, files, login, account, sessionCookie, clientLimit, log } =
+  const { site, authorization, files, login, account, sessionCookie, clientLimits, log } =
     dependencies
   const { issuer, pages } = site
 
   const limited: Guard = (request, response, next) => {
     const path = request.originalUrl.split('?', 1)[0] ?? ''
-    if (CLIENT_ENDPOINTS.includes(path)) clientLimit(request, response, next)
-    else next()
+    if (!CLIENT_ENDPOINTS.includes(path)) return next()
+    clientLimits.clients(request, response, (error) => {
+      if (error !== undefined || !BEGINNINGS.includes(path)) return next(error)
+      clientLimits.unfinished(request, response, next)
+    })
   }
 
   const app = express()

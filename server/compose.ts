@@ -12,8 +12,10 @@ import type { Config } from './config.js'
 import type { AuditLog, AuditRecord } from './database/audit.js'
 import type { Database } from './database/database.js'
 import { LimitStore } from './database/limits.js'
+import { lockSessionTable } from './database/lock-sessions.js'
 import { sessionTable } from './database/sessions.js'
 import { limits } from './limits.js'
+import { Locks } from './locks/locks.js'
 import type { Log } from './log.js'
 import { pages } from './pages.js'
 import { accountRoutes } from './routes/account.js'
@@ -29,7 +31,12 @@ import type { Storage } from './storage/storage.js'
 export interface Parts {
   readonly config: Pick<
     Config,
-    'accessTokenLifetimeSeconds' | 'registration' | 'loginFailures' | 'tokenFailures' | 'trustProxy'
+    | 'accessTokenLifetimeSeconds'
+    | 'registration'
+    | 'loginFailures'
+    | 'tokenFailures'
+    | 'unfinishedRequests'
+    | 'trustProxy'
   >
   readonly issuer: string
   readonly database: Database
@@ -81,6 +88,7 @@ export function compose(parts: Parts): Composed {
     resource: `${issuer}/files`,
     scopes: RESOURCE_SCOPES,
     registration: config.registration,
+    unfinishedPerClient: config.unfinishedRequests * 20,
     store,
     keys: localKeys({ store, secret: secret.derive('oauth'), clock, lifetimes }),
     secret: secret.derive('oauth'),
@@ -100,6 +108,9 @@ export function compose(parts: Parts): Composed {
     },
     loginFailures: config.loginFailures,
     tokenFailures: config.tokenFailures,
+    unfinishedRequests: config.unfinishedRequests,
+    audit,
+    subjectOf: (name) => accounts.lookup(name)?.id,
     async knows(name, address) {
       const user = accounts.lookup(name)
       if (user === undefined) return false
@@ -110,11 +121,16 @@ export function compose(parts: Parts): Composed {
     },
   })
 
+  const locks = new Locks({
+    now: () => performance.now(),
+    records: lockSessionTable(database),
+  })
   const app = createApp({
     site,
     authorization,
     files: fileRoutes({
       storage,
+      locks,
       requireRead: authorization.requireScope('file.read'),
       requireWrite: authorization.requireScope('file.write'),
       isLive: (authenticated) => authorization.isLive(authenticated),
@@ -131,7 +147,7 @@ export function compose(parts: Parts): Composed {
       limits: limit.login,
     }),
     sessionCookie: sessionCookie(secret.derive('cookie')),
-    clientLimit: limit.clients,
+    clientLimits: limit,
     log,
     trustProxy: config.trustProxy,
   })
@@ -140,6 +156,7 @@ export function compose(parts: Parts): Composed {
     sweep: () => authorization.sweep(),
     close() {
       for (const limitStore of limitStores) limitStore.shutdown()
+      locks.close()
     },
   }
 }

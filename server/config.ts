@@ -31,6 +31,7 @@ export interface Config {
   readonly registration: 'off' | 'open'
   readonly loginFailures: number
   readonly tokenFailures: number
+  readonly unfinishedRequests: number
   readonly maxConnections: number
   readonly shutdownGraceSeconds: number
   readonly logLevel: (typeof LOG_LEVELS)[number]

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
-import type { Guard } from '../oauth/index.js'
+import { type Guard, OAuthError } from '../oauth/index.js'
+import type { AuditRecord } from './database/audit.js'
 import type { LimitStore } from './database/limits.js'
 import { address } from './sessions.js'
 
@@ -21,14 +22,20 @@ export class TooMany extends Error {
 export interface Limits {
   /** Failed logins, of one address and of one account. */
   readonly login: readonly RequestHandler[]
-  /** Failed client authentications, of one address. */
+  /** Failed client authentications, and tokens and codes that are no good, of one address. */
   readonly clients: Guard
+  /** Authorizations begun without a user, of one address: what they leave in the store is bounded (RFC 9126 section 2.3). */
+  readonly unfinished: Guard
 }
 
 export interface LimitOptions {
   readonly store: (prefix: string) => LimitStore
   readonly loginFailures: number
   readonly tokenFailures: number
+  readonly unfinishedRequests: number
+  /** Told once in a window that somebody is refused. */
+  readonly audit: (record: AuditRecord) => void
+  readonly subjectOf: (username: string) => string | undefined
   /** Who was let in from here before is not locked out by others' guesses at the account. */
   readonly knows: (username: string, address: string) => Promise<boolean>
 }
@@ -37,45 +44,82 @@ export interface LimitOptions {
  * Only failures count. An account as such takes more of them than one address may have, so that one attacker alone cannot
  * lock its owner out; many can, but not from where the owner already is.
  */
-export function limits({ store, loginFailures, tokenFailures, knows }: LimitOptions): Limits {
-  const failures = (prefix: string, what: string, options: Partial<Options>): RequestHandler =>
-    rateLimit({
+export function limits(dependencies: LimitOptions): Limits {
+  const { store, loginFailures, tokenFailures, unfinishedRequests, knows } = dependencies
+  const noted = store('noted')
+  noted.init({ windowMs: 15 * MINUTE })
+
+  /** One event for a window and a key: a flood of requests must not become one of the audit log. */
+  function note(request: Request, prefix: string, key: string, detail: string): void {
+    if (noted.increment(`${prefix} ${key}`).totalHits > 1) return
+    const subject = prefix === 'account' ? dependencies.subjectOf(key) : undefined
+    const event = prefix === 'account' ? 'login.limited' : `${prefix}.limited`
+    dependencies.audit({ event, outcome: 'failure', subject, address: address(request), detail })
+  }
+
+  const limit = (
+    prefix: string,
+    what: string,
+    error: (message: string, seconds: number) => Error,
+    options: Partial<Options> & { readonly key?: (request: Request) => string },
+  ): RequestHandler => {
+    const { key = addressKey, ...rest } = options
+    return rateLimit({
       store: store(prefix),
-      skipSuccessfulRequests: true,
       standardHeaders: false,
       legacyHeaders: false,
-      keyGenerator: addressKey,
+      keyGenerator: key,
       validate: false,
       handler: (request, _response, next) => {
         const resetTime = (request as Request & { rateLimit?: { resetTime?: Date } }).rateLimit
           ?.resetTime
         const wait = Math.max(1, Math.ceil(((resetTime?.getTime() ?? 0) - Date.now()) / 1000))
-        next(new TooMany(what, wait))
+        note(request, prefix, key(request), what)
+        next(error(what, wait))
       },
-      ...options,
+      ...rest,
     })
+  }
+  const page = (what: string, seconds: number) => new TooMany(what, seconds)
   return {
     login: [
-      failures('login', 'Too many failed attempts from your address', {
+      limit('login', 'Too many failed attempts from your address', page, {
         windowMs: 15 * MINUTE,
+        skipSuccessfulRequests: true,
         limit: loginFailures,
         requestWasSuccessful: wasNoGuess,
       }),
-      failures('account', 'Too many failed attempts for this account', {
+      limit('account', 'Too many failed attempts for this account', page, {
         windowMs: 15 * MINUTE,
+        skipSuccessfulRequests: true,
         limit: loginFailures * 4,
         requestWasSuccessful: wasNoGuess,
-        keyGenerator: accountKey,
+        key: accountKey,
         skip: (request) => knows(accountKey(request), address(request)),
       }),
     ],
     // Of what Express adds to a request, it reads `ip` alone.
-    clients: failures('client', 'Too many failed client authentications from your address', {
+    clients: limit('client', 'Too many failed requests from your address', protocolError, {
       windowMs: 5 * MINUTE,
       limit: tokenFailures,
-      requestWasSuccessful: (_request, response) => response.statusCode !== 401,
+      skipSuccessfulRequests: true,
+      requestWasSuccessful: (_request, response) =>
+        response.statusCode !== 401 && response.locals.refusal !== 'invalid_grant',
+    }) as unknown as Guard,
+    unfinished: limit('unfinished', 'Too many requests from your address', protocolError, {
+      windowMs: 5 * MINUTE,
+      limit: unfinishedRequests,
+      skipFailedRequests: true,
     }) as unknown as Guard,
   }
+}
+
+/** What programs are told, with when to come back. */
+function protocolError(what: string, seconds: number): OAuthError {
+  return new OAuthError('temporarily_unavailable', `${what}: come again in ${seconds} seconds`, {
+    status: 429,
+    headers: { 'Retry-After': String(seconds) },
+  })
 }
 
 /** Marks the answer to a wrong password: nothing else is a guess, neither an old form nor a busy server. */

@@ -108,8 +108,13 @@ export const SETTINGS = {
   },
   tokenFailures: {
     flag: '--token-failures <number>',
-    help: 'failed client authentications an address may have in 5 minutes (default 100)',
+    help: 'failed client authentications, and tokens that are no good, an address may send in 5 minutes (default 100)',
     schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(100),
+  },
+  unfinishedRequests: {
+    flag: '--unfinished-requests <number>',
+    help: 'pushed requests and device codes an address may ask for in 5 minutes; twenty times as many for one client (default 600)',
+    schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(600),
   },
   maxConnections: {
     flag: '--max-connections <number>',

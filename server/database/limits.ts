@@ -44,8 +44,8 @@ export class LimitStore implements Store {
     })
   }
 
-  init(options: Options): void {
-    this.#windowMs = options.windowMs
+  init({ windowMs }: Pick<Options, 'windowMs'>): void {
+    this.#windowMs = windowMs
   }
 
   get(key: string): ClientRateLimitInfo | undefined {

@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { openDatabase } from '../../server/database/database.js'
 import { LimitStore, sweepLimits } from '../../server/database/limits.js'
-import { field, type Running, signIn, startSite } from './running.js'
+import { removeDirectory } from '../support/directory.js'
+import { authorizePath, field, type Running, signIn, startSite } from './running.js'
 
 const WRONG = { password: 'a wrong password' }
 
@@ -112,6 +114,138 @@ describe('failed logins', () => {
     expect(logins.map(({ address }) => address)).to.deep.equal(['192.0.2.1', '192.0.2.1'])
     expect(JSON.stringify(rows)).to.not.contain('hunter2').and.not.contain(WRONG.password)
     await start({ data: site.data })
+  })
+})
+
+describe('refusals for too many failed logins', () => {
+  it('are in the audit log once for each window and key, also after a restart', async () => {
+    let now = Date.now()
+    const environment = { COFFER_LOGIN_FAILURES: '2', COFFER_TRUST_PROXY: 'loopback' }
+    const options = { environment, clock: () => new Date(now) }
+    let site = await startSite(options)
+    const { data } = site
+    const attempt = async (host: number, fields: Record<string, string> = WRONG) =>
+      (await signIn(site.browser(), fields, { 'X-Forwarded-For': `192.0.2.${host}` })).status
+    try {
+      for (let count = 0; count < 2; count++) expect(await attempt(1)).to.equal(403)
+      for (let count = 0; count < 5; count++) expect(await attempt(1)).to.equal(429)
+      await site.stop()
+      site = await startSite({ ...options, data })
+      for (let count = 0; count < 5; count++) expect(await attempt(1)).to.equal(429)
+      expect(limitedIn(data)).to.deep.equal(['192.0.2.1 -'])
+      // eight failures of one account, from anywhere
+      for (const host of [2, 3, 4]) {
+        for (let count = 0; count < 2; count++) expect(await attempt(host)).to.equal(403)
+      }
+      for (const host of [5, 6, 7]) expect(await attempt(host)).to.equal(429)
+      expect(limitedIn(data)).to.deep.equal(['192.0.2.1 -', '192.0.2.5 the account'])
+      now += 16 * 60_000
+      for (let count = 0; count < 2; count++) expect(await attempt(1)).to.equal(403)
+      for (let count = 0; count < 3; count++) expect(await attempt(1)).to.equal(429)
+      expect(limitedIn(data)).to.have.length(3)
+    } finally {
+      await site.remove()
+      await removeDirectory(join(data, '..'))
+    }
+  })
+
+  function limitedIn(data: string): string[] {
+    const database = openDatabase(`${data}/coffer.db`)
+    const rows = database
+      .prepare("SELECT address, subject, outcome FROM audit WHERE event = 'login.limited'")
+      .all() as { address: string; subject: string | null; outcome: string }[]
+    database.close()
+    for (const { outcome } of rows) expect(outcome).to.equal('failure')
+    return rows.map(
+      ({ address, subject }) => `${address} ${subject === null ? '-' : 'the account'}`,
+    )
+  }
+})
+
+describe('what programs leave behind (RFC 9126 section 2.3)', () => {
+  const environment = {
+    COFFER_UNFINISHED_REQUESTS: '3',
+    COFFER_TOKEN_FAILURES: '3',
+    COFFER_TRUST_PROXY: 'loopback',
+  }
+  const pushed = Object.fromEntries(new URLSearchParams(authorizePath().split('?')[1]))
+  const begun = { client_id: 'coffer', scope: 'file.read' }
+  const unknown = { client_id: 'coffer', grant_type: 'refresh_token', refresh_token: 'unknown' }
+  let site: Running
+  afterEach(async () => {
+    await site.remove()
+    await removeDirectory(join(site.data, '..'))
+  })
+
+  const post = (path: string, form: object, address = '192.0.2.1') =>
+    site
+      .browser()
+      .post(path)
+      .set({ Accept: '*/*', 'X-Forwarded-For': address })
+      .type('form')
+      .send(form)
+
+  async function expectTooMany(path: string, form: object): Promise<void> {
+    const answer = await post(path, form)
+    expect([answer.status, answer.body.error]).to.deep.equal([429, 'temporarily_unavailable'])
+    expect(Number(answer.headers['retry-after'])).to.be.within(1, 300)
+    expect(answer.headers['cache-control']).to.equal('no-store')
+  }
+
+  for (const [path, form, status] of [
+    ['/par', pushed, 201],
+    ['/device_authorization', begun, 200],
+  ] as const) {
+    it(`is bounded for one address: POST ${path}, which goes on elsewhere`, async () => {
+      site = await startSite({ environment })
+      for (let count = 0; count < 5; count++) {
+        expect((await post(path, { ...form, scope: 'nonsense' })).status).to.equal(400)
+      }
+      for (let count = 0; count < 3; count++) {
+        expect((await post(path, form)).status).to.equal(status)
+      }
+      await expectTooMany(path, form)
+      expect((await post(path, form, '192.0.2.2')).status).to.equal(status)
+      const { data } = site
+      await site.stop()
+      site = await startSite({ environment, data })
+      await expectTooMany(path, form)
+    })
+  }
+
+  it('is bounded for one client, from however many addresses', async () => {
+    site = await startSite({ environment: { ...environment, COFFER_UNFINISHED_REQUESTS: '1' } })
+    for (let host = 1; host <= 20; host++) {
+      expect((await post('/device_authorization', begun, `192.0.2.${host}`)).status).to.equal(200)
+    }
+    for (const path of ['/par', '/device_authorization']) {
+      const answer = await post(path, path === '/par' ? pushed : begun, '198.51.100.1')
+      expect([answer.status, answer.body.error]).to.deep.equal([429, 'temporarily_unavailable'])
+      expect(answer.headers['retry-after']).to.equal('300')
+    }
+  })
+
+  it('does not include tokens that are no good, which are bounded themselves', async () => {
+    site = await startSite({ environment })
+    for (let count = 0; count < 3; count++) {
+      expect((await post('/token', unknown)).body.error).to.equal('invalid_grant')
+    }
+    await expectTooMany('/token', unknown)
+    expect((await post('/token', unknown, '192.0.2.2')).status).to.equal(400)
+    const { data } = site
+    await site.stop()
+    site = await startSite({ environment, data })
+    await expectTooMany('/token', unknown)
+  })
+
+  it('does not make waiting for a device a failure', async () => {
+    site = await startSite({ environment })
+    const { device_code } = (await post('/device_authorization', begun)).body
+    const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+    for (let count = 0; count < 6; count++) {
+      const { body } = await post('/token', { client_id: 'coffer', grant_type, device_code })
+      expect(body.error).to.be.oneOf(['authorization_pending', 'slow_down'])
+    }
   })
 })
 
