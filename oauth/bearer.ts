@@ -20,7 +20,7 @@ const SCHEME = /^(bearer|dpop)(?: |$)/i
 
 /** Only the Authorization field counts; a token in the query is not looked at (OAuth 2.1 section 5.1). */
 export function presentedToken(context: Context, call: Call): Presented {
-  const fields = call.headers.authorization ?? []
+  const fields = call.headers.authorization
   const inBody = call.parameters.optional('access_token')
   if (fields.length > 1 || (fields.length === 1 && inBody !== undefined)) {
     throw refusal(context, 'invalid_request', 'the access token must be sent once, by one method')

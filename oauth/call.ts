@@ -5,10 +5,28 @@ export interface Call {
   readonly method: string
   /** Absolute, made of the configured issuer; never of the Host field (RFC 9700 section 4.13). */
   readonly url: string
-  /** Every field line on its own, so that repeated ones show. */
-  readonly headers: NodeJS.Dict<readonly string[]>
+  readonly headers: CredentialFields
   readonly address: string
   readonly parameters: Parameters
+}
+
+/** The fields that show who asks, every line on its own, so that repeated ones show. */
+export interface CredentialFields {
+  readonly authorization: readonly string[]
+  readonly dpop: readonly string[]
+}
+
+/** Out of names and values by turns, as Node has them: two fields do not need all of them sorted. */
+export function credentialFields(raw: readonly string[]): CredentialFields {
+  const authorization: string[] = []
+  const dpop: string[] = []
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = raw[at] ?? ''
+    const value = raw[at + 1] ?? ''
+    if (name.length === 13 && name.toLowerCase() === 'authorization') authorization.push(value)
+    else if (name.length === 4 && name.toLowerCase() === 'dpop') dpop.push(value)
+  }
+  return { authorization, dpop }
 }
 
 export interface Answer {

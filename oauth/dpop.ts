@@ -91,7 +91,7 @@ export async function provenKey(
   call: Call,
   accessToken?: string,
 ): Promise<string | undefined> {
-  const fields = call.headers.dpop ?? []
+  const fields = call.headers.dpop
   if (fields.length === 0) return undefined
   const [field, ...others] = fields
   const jws = others.length === 0 && field !== undefined ? parseCompactJws(field) : undefined

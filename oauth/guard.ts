@@ -1,7 +1,7 @@
 /** The resource server's side of a request, on Node's own types: it runs with Express and without. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { authenticate, type VerifiedTokens } from './authenticate.js'
-import type { Answer, Call } from './call.js'
+import { type Answer, type Call, credentialFields } from './call.js'
 import type { Context } from './context.js'
 import { currentNonce } from './dpop.js'
 import { OAuthError } from './errors.js'
@@ -47,7 +47,7 @@ export function callOf(context: Context, request: GuardedRequest, parameters: Pa
   return {
     method: request.method ?? '',
     url: context.origin + request.originalUrl,
-    headers: request.headersDistinct,
+    headers: credentialFields(request.rawHeaders),
     address: addressOf(request),
     parameters,
   }

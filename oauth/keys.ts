@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import jwt from 'jsonwebtoken'
+import { CompactSigner } from './compact-signer.js'
 import { nextKeys, rotateKeys, signingKey } from './key-rotation.js'
 import { unseal } from './sealed.js'
 import { deriveKeys } from './secrets.js'
@@ -38,23 +38,51 @@ const RELOAD_MILLISECONDS = 30_000
 
 interface LoadedKey extends VerificationKey {
   readonly stored: StoredKey
-  readonly privateKey: KeyObject
+  readonly signer: CompactSigner
+}
+
+/** Which key signs from one moment to another. */
+interface Signing {
+  readonly key: LoadedKey
+  readonly since: number
+  readonly until: number
+}
+
+/** The keys as they were read, and which of them signs. */
+class KeySet {
+  readonly byKid: ReadonlyMap<string, LoadedKey>
+  readonly #signing = new Map<SigningAlgorithm, Signing>()
+
+  constructor(keys: readonly LoadedKey[]) {
+    this.byKid = new Map(keys.map((key) => [key.stored.kid, key]))
+  }
+
+  signing(alg: SigningAlgorithm, now: number): LoadedKey {
+    const known = this.#signing.get(alg)
+    if (known !== undefined && known.since <= now && now < known.until) return known.key
+    const stored = [...this.byKid.values()].map((key) => key.stored)
+    const key = this.byKid.get(signingKey(stored, alg, now).kid)
+    if (key === undefined) throw new Error(`no key signs ${alg}`)
+    const until = Math.min(...stored.map(({ activeAt }) => activeAt).filter((at) => at > now))
+    this.#signing.set(alg, { key, since: now, until })
+    return key
+  }
 }
 
 /** Keys in the store, encrypted under the secret; made, published and retired by themselves. */
 export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions): Keys {
   const sealing = deriveKeys(secret).signingKeys
-  let loaded: Promise<ReadonlyMap<string, LoadedKey>> | undefined
+  let loaded: Promise<KeySet> | undefined
   let loadedAt = Number.NEGATIVE_INFINITY
 
-  async function load(): Promise<ReadonlyMap<string, LoadedKey>> {
+  async function load(): Promise<KeySet> {
     const stored = await nextKeys(
       store,
       sealing,
       { ...DEFAULT_LIFETIMES, ...lifetimes },
       clock().getTime(),
     )
-    return new Map(stored.map((key) => [key.kid, open(key)]))
+    return new KeySet(stored.map(open))
   }
 
   function open(stored: StoredKey): LoadedKey {
@@ -65,10 +93,11 @@ export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions)
       )
     }
     const key = createPublicKey({ key: stored.publicJwk, format: 'jwk' })
-    return { stored, alg: stored.alg, key, privateKey: createPrivateKey(pem) }
+    const signer = new CompactSigner(stored.alg, stored.kid, createPrivateKey(pem))
+    return { stored, alg: stored.alg, key, signer }
   }
 
-  async function keys(): Promise<ReadonlyMap<string, LoadedKey>> {
+  async function keys(): Promise<KeySet> {
     const now = clock().getTime()
     if (loaded === undefined || now - loadedAt >= RELOAD_MILLISECONDS || now < loadedAt) {
       loadedAt = now
@@ -82,24 +111,13 @@ export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions)
 
   return {
     async sign(alg, typ, claims) {
-      const all = await keys()
-      const signing = signingKey(
-        [...all.values()].map(({ stored }) => stored),
-        alg,
-        clock().getTime(),
-      )
-      const key = all.get(signing.kid)
-      if (key === undefined) throw new Error(`no key signs ${alg}`)
-      return jwt.sign(claims, key.privateKey, {
-        algorithm: alg,
-        header: { alg, typ, kid: key.stored.kid },
-      })
+      return (await keys()).signing(alg, clock().getTime()).signer.sign(typ, claims)
     },
     async verificationKey(kid) {
-      return (await keys()).get(kid)
+      return (await keys()).byKid.get(kid)
     },
     async jwks() {
-      return { keys: [...(await keys()).values()].map(({ stored }) => stored.publicJwk) }
+      return { keys: [...(await keys()).byKid.values()].map(({ stored }) => stored.publicJwk) }
     },
   }
 }

@@ -19,15 +19,19 @@ export class Parameters {
 
   /** Every value of a parameter that may be repeated. */
   all(name: string): readonly string[] {
-    return this.#pairs.filter(([key]) => key === name).map(([, value]) => value)
+    const values: string[] = []
+    for (const [key, value] of this.#pairs) if (key === name) values.push(value)
+    return values
   }
 
   optional(name: string): string | undefined {
-    const values = this.all(name)
-    if (values.length > 1) {
-      throw new OAuthError('invalid_request', `the parameter ${name} is repeated; send it once`)
+    let found: string | undefined
+    for (const [key, value] of this.#pairs) {
+      if (key !== name) continue
+      if (found !== undefined) throw repeated(name)
+      found = value
     }
-    return values[0]
+    return found
   }
 
   required(name: string): string {
@@ -47,13 +51,18 @@ export class Parameters {
   rejectRepeated(): void {
     const seen = new Set<string>()
     for (const [name] of this.#pairs) {
-      if (seen.has(name) && !REPEATABLE.has(name)) {
-        throw new OAuthError('invalid_request', `the parameter ${name} is repeated; send it once`)
-      }
+      if (seen.has(name) && !REPEATABLE.has(name)) throw repeated(name)
       seen.add(name)
     }
   }
 }
+
+function repeated(name: string): OAuthError {
+  return new OAuthError('invalid_request', `the parameter ${name} is repeated; send it once`)
+}
+
+/** What stands for something else; most names and values have none of it. */
+const ENCODED = /[%+]/
 
 /** application/x-www-form-urlencoded in UTF-8 (RFC 6749 appendix B); what does not decode is refused, not guessed. */
 export function parseForm(text: string): Parameters {
@@ -72,6 +81,7 @@ export function parseForm(text: string): Parameters {
 
 /** One name or value: "+" is a space, the rest percent-encoded UTF-8. */
 export function formDecode(text: string): string {
+  if (!ENCODED.test(text)) return text
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch (cause) {
