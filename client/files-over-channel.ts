@@ -109,8 +109,16 @@ export function filesOverChannels(
         return first.write(ino, parts, options)
       }
       const changes = options?.attributes === undefined ? {} : { changes: options.attributes }
+      const condition = options?.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }
       return asked(
-        { op: 'write', ino, offset: part.offset, ...changes, ...durable(options?.durability) },
+        {
+          op: 'write',
+          ino,
+          offset: part.offset,
+          ...changes,
+          ...condition,
+          ...durable(options?.durability),
+        },
         part.data,
         (reply) => requests.seen(attributes(reply)),
         (files) => files.write(ino, parts, options),
@@ -174,12 +182,12 @@ export function filesOverChannels(
         (files) => files.rename(from, to, options),
       )
     },
-    setAttributes: (ino, changes) =>
+    setAttributes: (ino, changes, condition) =>
       asked(
-        { op: 'setAttributes', ino, changes },
+        { op: 'setAttributes', ino, changes, ...condition },
         undefined,
         (reply) => requests.seen(attributes(reply)),
-        (files) => files.setAttributes(ino, changes),
+        (files) => files.setAttributes(ino, changes, condition),
       ),
     sync: (ino) =>
       asked(

@@ -10,7 +10,7 @@ import {
   headerAttributes,
   successful,
 } from './wire-answer.js'
-import { attributeHeaders } from './write-request.js'
+import { attributeHeaders, conditionHeaders } from './write-request.js'
 
 /** Entries a page of a directory: about 800 KiB of JSON. */
 const PAGE = 2_000
@@ -165,11 +165,11 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
 
     rename: (from, to, options) => renameOnce(requests, from, to, options),
 
-    async setAttributes(ino, changes) {
+    async setAttributes(ino, changes, condition = {}) {
       const answer = await requests.repeated({
         method: 'PATCH',
         target: `/inodes/${ino}`,
-        headers: LIKE_A_DISK,
+        headers: { ...LIKE_A_DISK, ...conditionHeaders(condition) },
         json: changes,
       })
       return seen(bodyAttributes(answer))

@@ -62,7 +62,11 @@ export interface RemoteFiles {
     to: { directory: number; name: string },
     options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean },
   ): Promise<WireAttributes | undefined>
-  setAttributes(ino: number, changes: WireAttributeChanges): Promise<WireAttributes>
+  setAttributes(
+    ino: number,
+    changes: WireAttributeChanges,
+    condition?: Condition,
+  ): Promise<WireAttributes>
 
   getXattr(ino: number, name: string): Promise<Buffer>
   listXattrs(ino: number): Promise<string[]>
@@ -110,6 +114,12 @@ export interface WriteOptions {
   readonly durability: 'power' | 'process'
   /** Applied after the bytes, in the same step: `size` cuts or extends, times and mode stay as given here. */
   readonly attributes?: WireAttributeChanges
+  readonly ifMatch?: Condition['ifMatch']
+}
+
+export interface Condition {
+  /** The `etag` the file must have, decided in the same step. @throws ESTALE if it is another one */
+  readonly ifMatch?: string
 }
 
 /** Content of known size that can be read again when a request must be retried. */

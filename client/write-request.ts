@@ -9,10 +9,14 @@ const AT_THE_END = 0xffff_ffff_ffff_ffffn
 export function writeRequest(
   ino: number,
   parts: readonly RemotePart[],
-  { durability, attributes }: WriteOptions,
+  { durability, attributes, ifMatch }: WriteOptions,
 ): FileRequest {
   const target = `/inodes/${ino}`
-  const headers = { [HEADERS.durability]: durability, ...attributeHeaders(attributes ?? {}) }
+  const headers = {
+    [HEADERS.durability]: durability,
+    ...attributeHeaders(attributes ?? {}),
+    ...conditionHeaders({ ifMatch }),
+  }
   const [first, ...others] = parts
   if (first !== undefined && others.length === 0) {
     const octets = { ...headers, 'Content-Type': 'application/octet-stream' }
@@ -32,6 +36,10 @@ export function writeRequest(
       open: () => framed(parts),
     },
   }
+}
+
+export function conditionHeaders({ ifMatch }: { ifMatch?: string | undefined }) {
+  return ifMatch === undefined ? {} : { 'If-Match': ifMatch }
 }
 
 /** Attributes as request headers, for what a request makes or writes. */

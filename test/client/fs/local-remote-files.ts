@@ -14,6 +14,7 @@ import {
   append,
   type NewInode,
   overwrite,
+  type Precondition,
   type Tree,
   type WritePart,
 } from '../../../server/storage/storage.js'
@@ -90,7 +91,7 @@ export function localRemoteFiles(
           await tree.write(
             ino,
             parts.map(writePart),
-            overwrite,
+            matching(options?.ifMatch),
             origin,
             changes(options?.attributes ?? {}),
           ),
@@ -144,9 +145,11 @@ export function localRemoteFiles(
         )
         return wireAttributes(inode)
       }),
-    setAttributes: (ino, asks) =>
+    setAttributes: (ino, asks, condition) =>
       asked('setAttributes', ino, async () =>
-        wireAttributes(await tree.setAttributes(ino, changes(asks), overwrite, origin)),
+        wireAttributes(
+          await tree.setAttributes(ino, changes(asks), matching(condition?.ifMatch), origin),
+        ),
       ),
     getXattr: (ino, name) => asked('getXattr', ino, () => tree.getXattr(ino, name)),
     listXattrs: (ino) => asked('listXattrs', ino, () => tree.listXattrs(ino)),
@@ -184,6 +187,14 @@ export function localRemoteFiles(
     },
   }
   return { files, requests, fault }
+}
+
+function matching(etag: string | undefined): Precondition {
+  if (etag === undefined) return overwrite
+  return (current) => {
+    if (current !== undefined && wireAttributes(current).etag === etag) return
+    throw new PreconditionFailed('ESTALE', 'it is no longer what the client saw')
+  }
 }
 
 function durable(options: WriteOptions | undefined): string {
