@@ -19,6 +19,9 @@ const BINDINGS: Readonly<Record<MountRequest['binding'], Binding>> = {
   'fuse-native': fuseNativeBinding,
 }
 
+/** How long a new mount waits for the stream of changes before it says that it can be used. */
+const NEWS_MILLISECONDS = 1000
+
 /** Mounts, serves the mount until it is unmounted by whomever, and resolves once everything is sent and tidied up. */
 export async function runMount(request: MountRequest, surroundings: MountProcess): Promise<void> {
   const { log } = surroundings
@@ -71,6 +74,8 @@ async function serveMount(serving: Serving): Promise<void> {
   }
   stop.addEventListener('abort', stopped, { once: true })
   if (stop.aborted) stopped()
+  // What a program learns before others' changes are told cannot be kept for long.
+  await serving.news.begun(NEWS_MILLISECONDS)
   log.info({ server: request.server, directory: request.directory }, 'mounted')
   surroundings.ready()
   await mounted.ended

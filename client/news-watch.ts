@@ -3,9 +3,23 @@ import type { RemoteFiles, RemoteNews } from './remote-files.js'
 /** Whether the server tells this mount of others' changes at once. */
 export class NewsWatch {
   #isLive = false
+  #settled: () => void = () => {}
+  readonly #first = new Promise<void>((resolve) => {
+    this.#settled = resolve
+  })
 
   get isLive(): boolean {
     return this.#isLive
+  }
+
+  /** Resolves once the stream is connected for the first time, or failed to, or has had its time. */
+  async begun(milliseconds: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, milliseconds)
+    })
+    await Promise.race([this.#first, late])
+    clearTimeout(timer)
   }
 
   /** The same files, with an eye on their stream of changes. */
@@ -21,9 +35,12 @@ export class NewsWatch {
         if (item.kind === 'connected') this.#isLive = true
         if (item.kind === 'lost') this.#isLive = false
         yield item
+        // Only now whoever listens has taken it in.
+        this.#settled()
       }
     } finally {
       this.#isLive = false
+      this.#settled()
     }
   }
 }

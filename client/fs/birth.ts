@@ -20,7 +20,10 @@ export function bear(
 ): Promise<WireAttributes> {
   const { mode, uid, gid } = { ...planned, ...changes }
   const { atime, mtime } = changes
-  const times = { ...(isTime(atime) ? { atime } : {}), ...(isTime(mtime) ? { mtime } : {}) }
+  const times = {
+    atime: isTime(atime) ? atime : planned.atime,
+    ...(isTime(mtime) ? { mtime } : {}),
+  }
   return files.put(directory, name, upload(pieces), {
     mode: 'create',
     durability,

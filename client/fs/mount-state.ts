@@ -50,7 +50,7 @@ export class MountState {
     this.cache.learn(options.root, this.cache.ticket())
     this.nodes = new Nodes(options.root.ino)
     this.owners = new Owners(options.owner, options.umask)
-    this.view = new View(this.nodes, this.cache, this.owners)
+    this.view = new View(this.nodes, this.cache, this.owners, this.unborn)
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, log } = this
@@ -128,6 +128,10 @@ export class MountState {
     const change = { time: attributes.crtime, subdirectories: 0 } as const
     cache.changedName(birth.directory, birth.name, attributes.ino, change)
     cache.changedTo(attributes)
+    if (this.unborn.wasShown(birth.directory)) {
+      this.#kernel?.invalidateInode(nodes.id(birth.directory), -1, 0)
+    }
+    if (!isAsShown(birth.attributes, attributes)) this.#kernel?.invalidateInode(node.id, -1, 0)
     if (attributes.ino === node.ino) return
     node.ino = attributes.ino
     this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
@@ -138,4 +142,12 @@ export class MountState {
     this.cache.forgetNames(birth.directory)
     this.#kernel?.invalidateEntry(this.nodes.id(birth.directory), birth.name)
   }
+}
+
+/**
+ * Whether the kernel, which was shown a new file before it was sent, need not be told: times and size of one that was written
+ * it asks for anyway, and its group is another one only in a directory with set-group-ID.
+ */
+function isAsShown(planned: WireAttributes, made: WireAttributes): boolean {
+  return made.size > 0 && made.gid === planned.gid
 }

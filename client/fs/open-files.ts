@@ -41,7 +41,8 @@ export class OpenFiles {
       (offset, length) => this.#fetch(node, offset, length),
       this.#mount.budget,
     )
-    return { handle: this.#handles.add({ node, flags, ahead }), keepCache, directIo: false }
+    const handle = this.#handles.add({ node, flags, ahead })
+    return { handle, keepCache, directIo: false, noFlush: !mayWrite(flags) }
   }
 
   async read(handle: number, offset: number, size: number): Promise<Buffer> {

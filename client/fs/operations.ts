@@ -86,8 +86,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       if (!content.isBlank) await content.flush().catch(() => {})
       if (!content.isClean) return view.attributesOf(known, content.attributes(), cache.timeout)
     }
-    const { value, ...fresh } = await state.stat(ino(node))
-    const milliseconds = state.unborn.isExpecting(ino(node)) ? 0 : fresh.milliseconds
+    const { value, milliseconds } = await state.stat(ino(node))
     return known === undefined
       ? view.attributes(value, milliseconds)
       : view.attributesOf(known, value, milliseconds)

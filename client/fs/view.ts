@@ -3,17 +3,20 @@ import type { Cache } from '../cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
 import { fuseAttributes, type Owners } from './attributes.js'
 import type { KnownNode, Nodes } from './nodes.js'
+import type { Unborn } from './unborn.js'
 
 /** How the kernel is shown an inode: what the server said, under what is written here and not yet there. */
 export class View {
   readonly #nodes: Nodes
   readonly #cache: Cache
   readonly #owners: Owners
+  readonly #unborn: Unborn
 
-  constructor(nodes: Nodes, cache: Cache, owners: Owners) {
+  constructor(nodes: Nodes, cache: Cache, owners: Owners, unborn: Unborn) {
     this.#nodes = nodes
     this.#cache = cache
     this.#owners = owners
+    this.#unborn = unborn
   }
 
   /** @param milliseconds for how long the server's answer holds */
@@ -72,10 +75,12 @@ export class View {
   ): FuseAttributes {
     const content = node?.content
     if (content === undefined || content.isClean) {
+      if (remote.type === 'directory') this.#unborn.isShown(remote.ino)
       return fuseAttributes(remote, this.#owners, milliseconds)
     }
-    // What changes when it is sent must be asked for again.
-    return fuseAttributes(content.attributes(), this.#owners, 0)
+    // What changes when it is sent must be asked for again. Writing makes the kernel do so by itself.
+    const holds = content.isBlank ? this.#cache.timeout : 0
+    return fuseAttributes(content.attributes(), this.#owners, holds)
   }
 }
 

@@ -175,6 +175,8 @@ export interface FuseOpen {
   readonly keepCache: boolean
   /** Pass every read and write through, no page cache (FOPEN_DIRECT_IO). */
   readonly directIo: boolean
+  /** A close of it need not be told by `flush` (FOPEN_NOFLUSH). */
+  readonly noFlush?: boolean
 }
 
 export interface SetAttributes {

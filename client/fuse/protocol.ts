@@ -88,7 +88,12 @@ export const WRITE_CACHE = 1 << 0
 export const WRITE_KILL_SUIDGID = 1 << 2
 export const OPEN_KILL_SUIDGID = 1 << 0
 
-export const FOPEN = { DIRECT_IO: 1 << 0, KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3 } as const
+export const FOPEN = {
+  DIRECT_IO: 1 << 0,
+  KEEP_CACHE: 1 << 1,
+  CACHE_DIR: 1 << 3,
+  NOFLUSH: 1 << 5,
+} as const
 
 /** Flags of INIT that we know; bits from 32 on travel in flags2. */
 export const INIT = {

@@ -129,8 +129,10 @@ export function openOut(
   kind: 'file' | 'directory',
 ): number {
   const keep = kind === 'file' ? FOPEN.KEEP_CACHE : FOPEN.KEEP_CACHE | FOPEN.CACHE_DIR
+  const direct = open.directIo ? FOPEN.DIRECT_IO : 0
+  const quiet = open.noFlush === true ? FOPEN.NOFLUSH : 0
   writeUint64(out, open.handle, at)
-  out.writeUInt32LE((open.keepCache ? keep : 0) | (open.directIo ? FOPEN.DIRECT_IO : 0), at + 8)
+  out.writeUInt32LE((open.keepCache ? keep : 0) | direct | quiet, at + 8)
   out.writeUInt32LE(0, at + 12)
   return at + OPEN_OUT_SIZE
 }
