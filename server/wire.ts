@@ -1,4 +1,6 @@
-/** What server/ and client/ agree on. A leaf module: it imports nothing. */
+/** What server/ and client/ agree on. A leaf module: it imports nothing but types of another leaf. */
+
+import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from './wire-locks.js'
 
 /** The errno names the API answers with, and the HTTP status each is sent with. */
 export const STATUS = {
@@ -18,6 +20,8 @@ export const STATUS = {
   ENOTDIR: 409,
   EMLINK: 409,
   EBUSY: 409,
+  EAGAIN: 409,
+  EDEADLK: 409,
   ESTALE: 410,
   EFBIG: 413,
   E2BIG: 413,
@@ -25,6 +29,7 @@ export const STATUS = {
   EIO: 500,
   ENOSPC: 507,
   EDQUOT: 507,
+  ENOLCK: 507,
 } as const
 export type FileErrorCode = keyof typeof STATUS
 
@@ -210,6 +215,16 @@ export type WireOperation = (
   | { op: 'listXattrs'; ino: number }
   | { op: 'setXattr'; ino: number; name: string; mode: 'create' | 'replace' | 'either' }
   | { op: 'removeXattr'; ino: number; name: string }
+  /** Needs a connection that named itself. `request` is by what the client knows it, should it be decided later. */
+  | { op: 'lock'; ino: number; request: string; lock: Lock; wait?: boolean; delegable?: boolean }
+  | { op: 'unlock'; ino: number; range: LockRange }
+  | { op: 'testLock'; ino: number; lock: Lock }
+  | { op: 'cancelLock'; ino: number; request: string }
+  /** The client decides no longer by itself; these are the locks of its programs. */
+  | { op: 'returnLocks'; ino: number; locks: Lock[] }
+  | { op: 'renewLocks' }
+  | { op: 'claimLocks'; claims: WireClaim[]; last: boolean }
+  | { op: 'endLocks' }
 ) & {
   /** If this fails, what follows is not done (its answers are `skipped`). */
   stopOnError?: boolean
@@ -229,6 +244,10 @@ export type WireResult =
       /** With `entries`: there are more after the last. */
       more?: boolean
       names?: string[]
+      lock?: WireLockAnswer
+      lease?: WireLease
+      /** Of `claimLocks`: inodes whose locks are lost. */
+      lost?: number[]
     }
   | {
       outcome: 'failed' | 'broken'

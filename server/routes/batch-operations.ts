@@ -4,43 +4,22 @@ import { fileName } from '../storage/path.js'
 import {
   append,
   type Ino,
-  type Inode,
-  type Origin,
   overwrite,
   type Place,
   type Precondition,
   type Tree,
   type WritePart,
 } from '../storage/storage.js'
-import type { WireOperation, WireResult } from '../wire.js'
-import type { Frame } from '../wire-frames.js'
+import type { WireOperation } from '../wire.js'
 import { wireAttributes, wireEntry } from './attributes.js'
-import { validated } from './json.js'
+import { type Answer, type Operation, operation } from './batch-operation.js'
+import { LOCK_OPERATIONS } from './lock-operations.js'
 import { completed } from './new-inode.js'
 import { ifMatch } from './preconditions.js'
 import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'
 
 /** The operations of POST /batch (docs/file-api.md): what each takes, whether it changes something, how it is done. */
-
-export interface Answer {
-  readonly header: WireResult
-  readonly content?: Buffer
-}
-
-export interface Operation {
-  readonly access: 'read' | 'write'
-  /** @throws FileError, PreconditionFailed */
-  readonly run: (header: Frame['header'], context: Context) => Promise<Answer>
-}
-
-interface Context {
-  readonly tree: Tree
-  readonly origin: Origin
-  /** The content of the frame, and how many bytes it has. */
-  readonly length: number
-  readonly content: AsyncIterable<Buffer>
-}
 
 const MAX_READ_BYTES = 4 * 1024 * 1024
 const PAGE_ENTRIES = 1000
@@ -178,30 +157,7 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   removeXattr: operation('write', { ino, name: xattrName }, ({ tree, origin }, fields) =>
     tree.removeXattr(fields.ino, fields.name, origin),
   ),
-}
-
-/** @param run answers an inode where its attributes are all there is to say */
-function operation<Shape extends z.ZodRawShape>(
-  access: 'read' | 'write',
-  shape: Shape,
-  run: (context: Context, fields: z.output<z.ZodObject<Shape>>) => Promise<Answer | Inode>,
-): Operation {
-  const schema = z.strictObject(shape)
-  return {
-    access,
-    run: async (header, context) => {
-      const {
-        op: _op,
-        stopOnError: _stop,
-        durability: _durability,
-        length: _length,
-        ...fields
-      } = header
-      const answer = await run(context, validated(fields, schema))
-      if ('header' in answer) return answer
-      return { header: { outcome: 'done', attributes: wireAttributes(answer) } }
-    },
-  }
+  ...LOCK_OPERATIONS,
 }
 
 async function readContent(tree: Tree, ino: Ino, offset: number, bytes: number): Promise<Answer> {

@@ -3,7 +3,8 @@ import { FileError, PreconditionFailed } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
 import { BATCH_TYPE, encodeFrame, type Frame, FrameError, FrameReader } from '../wire-frames.js'
 import { settled } from './answer.js'
-import { type Answer, OPERATIONS, type Operation } from './batch-operations.js'
+import type { Answer, Operation } from './batch-operation.js'
+import { OPERATIONS } from './batch-operations.js'
 import { content } from './body.js'
 import type { Exchange } from './exchange.js'
 import { mediaType } from './json.js'
@@ -60,7 +61,7 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
 
 /** @throws FrameError when the content is cut off */
 async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
-  const { tree, storage, origin, mayWrite } = exchange
+  const { tree, storage, origin, mayWrite, locks } = exchange
   try {
     const operation = operationOf(frame.header.op)
     if (operation.access === 'write' && !mayWrite) {
@@ -71,6 +72,8 @@ async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
       origin,
       content: frame.content,
       length: frame.length,
+      locks,
+      mayWrite,
     })
     if (frame.header.durability === 'power') await storage.durable(inoOf(answer))
     return answer

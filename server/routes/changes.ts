@@ -3,8 +3,10 @@ import { FileError } from '../errors.js'
 import { EVENT_STREAM, encodeEvent, encodeHeartbeat, encodeRetry } from '../http/event-stream.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
+import type { LockNews, Mailbox } from '../locks/session.js'
 import type { Change, Changes } from '../storage/changes.js'
 import type { WireChange, WireChangesStart } from '../wire.js'
+import type { WireLockNews } from '../wire-locks.js'
 import type { Exchange } from './exchange.js'
 
 const RETRY_MILLISECONDS = 1000
@@ -16,21 +18,24 @@ const GATHER_MILLISECONDS = 5
 
 /** GET /changes: the stream of changes as server-sent events, from where the client was (Last-Event-ID) or from now on. */
 export async function changes(exchange: Exchange): Promise<void> {
-  const { response, tree, openStreams } = exchange
+  const { response, tree, openStreams, locks, origin } = exchange
   const count = openStreams.get(tree.owner) ?? 0
   if (count >= MAX_STREAMS_PER_USER) {
     throw new Refusal(429, `close one of the ${count} streams of changes that are open`)
   }
   const start = parseStart(exchange) ?? (await tree.changes.newest())
   openStreams.set(tree.owner, count + 1)
+  const { connection } = origin
+  const mail = connection === undefined ? undefined : locks.listen({ user: tree.owner, connection })
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   response.setHeader('Content-Type', EVENT_STREAM)
   // a proxy must not hold events back
   response.writeHead(200, { 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
   try {
-    await pipeline(events(exchange, start, gone.signal), response)
+    await pipeline(events(exchange, start, mail, gone.signal), response)
   } finally {
+    mail?.close()
     gone.abort()
     const left = (openStreams.get(tree.owner) ?? 1) - 1
     if (left > 0) openStreams.set(tree.owner, left)
@@ -41,13 +46,17 @@ export async function changes(exchange: Exchange): Promise<void> {
 async function* events(
   { tree, query, origin, isLive, limits }: Exchange,
   start: number,
+  mail: Mailbox | undefined,
   gone: AbortSignal,
 ): AsyncGenerator<string> {
   const own = query.has('others') ? origin.connection : undefined
   let seq = start
   let checked = performance.now()
+  let news: LockNews[] = []
   yield encodeRetry(RETRY_MILLISECONDS) + startEvent('ready', seq)
   while (!gone.aborted) {
+    // Taken before the changes are read: what happened before it is told before it.
+    news.push(...(mail?.take() ?? []))
     const page = await tree.changes.after(seq, PAGE)
     if (page.kind === 'expired') {
       seq = page.newest
@@ -57,8 +66,11 @@ async function* events(
       const seen = page.changes.filter(({ origin }) => origin === undefined || origin !== own)
       const text = seen.map((change) => encodeEvent('change', change.seq, wireChange(change)))
       if (text.length > 0) yield text.join('')
+    } else if (news.length > 0) {
+      yield news.map((one) => encodeEvent(one.kind, seq, wireNews(one))).join('')
+      news = []
     } else {
-      await changeOrTimeout(tree.changes, seq, gone, limits.heartbeatMilliseconds)
+      await changeOrTimeout(tree.changes, seq, mail, gone, limits.heartbeatMilliseconds)
     }
     if (performance.now() - checked >= limits.heartbeatMilliseconds) {
       // a token that was revoked or has expired must not go on reading
@@ -69,21 +81,30 @@ async function* events(
   }
 }
 
-/** Waits for a change, for so long, or for the client to go away. */
+function hasCome(mail: Mailbox | undefined): boolean {
+  return mail !== undefined && !mail.isEmpty
+}
+
+/** Waits for a change, for news about locks, for so long, or for the client to go away. */
 async function changeOrTimeout(
   changes: Changes,
   seq: number,
+  mail: Mailbox | undefined,
   gone: AbortSignal,
   milliseconds: number,
 ): Promise<void> {
+  if (hasCome(mail)) return
   const enough = new AbortController()
   const stop = () => enough.abort()
+  if (mail !== undefined) mail.wake = stop
   const timer = setTimeout(stop, milliseconds)
   gone.addEventListener('abort', stop)
   try {
     if (gone.aborted) return
     await changes.wait(seq, enough.signal)
-    await new Promise((resolve) => setTimeout(resolve, GATHER_MILLISECONDS))
+    if (!hasCome(mail)) {
+      await new Promise((resolve) => setTimeout(resolve, GATHER_MILLISECONDS))
+    }
   } catch (error) {
     if (!enough.signal.aborted) throw error
   } finally {
@@ -105,6 +126,17 @@ function parseStart({ request, query }: Exchange): number | undefined {
 function startEvent(event: 'ready' | 'reset', newest: number): string {
   const start: WireChangesStart = { newest }
   return encodeEvent(event, newest, start)
+}
+
+function wireNews(news: LockNews): WireLockNews {
+  switch (news.kind) {
+    case 'lock':
+      return { request: news.request }
+    case 'recall':
+      return { ino: news.ino }
+    case 'told':
+      return { newest: news.newest }
+  }
 }
 
 /** The same shape; names are plain text on the wire. */

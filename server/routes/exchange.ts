@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
+import type { Locks } from '../locks/locks.js'
 import type { StoragePath } from '../storage/path.js'
 import type { Ino, Inode, Origin, Place, Storage, Tree } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
@@ -25,6 +26,7 @@ export interface Exchange {
   readonly isLive: () => Promise<boolean>
   /** How many streams of changes each user has open. */
   readonly openStreams: Map<string, number>
+  readonly locks: Locks
   readonly digests: ReprDigests
   readonly uploads: ResumableUploads
   /** Which of them the request is about; empty if none. */

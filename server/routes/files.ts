@@ -1,5 +1,6 @@
 import type { Authenticated, Guard, GuardedRequest, GuardedResponse } from '../../oauth/index.js'
 import { Refusal } from '../http/refusal.js'
+import type { Locks } from '../locks/locks.js'
 import type { Storage } from '../storage/storage.js'
 import { batch } from './batch.js'
 import { dropRest } from './body.js'
@@ -34,6 +35,7 @@ import { deleteUpload, headUpload, patchUpload, tusFields } from './uploads.js'
 
 export interface FileRoutesDependencies {
   readonly storage: Storage
+  readonly locks: Locks
   /** Lets through who may read, and sets `response.locals.authenticated`. */
   readonly requireRead: Guard
   readonly requireWrite: Guard
@@ -91,7 +93,7 @@ const ROOT: TreeTarget = { from: 'root', names: [] }
  * target, which a router would decode and normalise. What is not the file API's goes on to the next handler.
  */
 export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
-  const { storage } = dependencies
+  const { storage, locks } = dependencies
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
   const openStreams = new Map<string, number>()
   const clock = dependencies.clock ?? (() => new Date())
@@ -123,6 +125,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       mayWrite,
       isLive,
       openStreams,
+      locks,
       digests,
       uploads,
       uploadId: uploadId(raw.path),

@@ -3,7 +3,7 @@ import { parseContentRange } from '../http/content-range.js'
 import type { ByteRange } from '../http/range.js'
 import { RANGES_TYPE, rangesBody } from '../http/ranges-body.js'
 import { Refusal } from '../http/refusal.js'
-import { append, type WritePart } from '../storage/storage.js'
+import { append, type Ino, type WritePart } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { attributeChangeFields } from './attribute-fields.js'
 import { content } from './body.js'
@@ -33,6 +33,7 @@ async function patchAttributes(exchange: Exchange): Promise<void> {
   const holds = precondition(exchange)
   const { ino } = await inodeAt(exchange)
   const changes = await jsonContent(exchange, attributeChanges)
+  if (changes.size !== undefined) refuseFenced(exchange, ino)
   const inode = await exchange.tree.setAttributes(ino, changes, holds, exchange.origin)
   await settled(exchange, inode.ino)
   answerAttributes(exchange, 200, inode)
@@ -72,9 +73,15 @@ async function write(exchange: Exchange, parts: () => AsyncIterable<WritePart>):
   if (current.type === 'directory') throw new FileError('EISDIR', 'this is a directory')
   if (current.type !== 'file') throw new FileError('EINVAL', `a ${current.type} has no content`)
   holds(current)
+  refuseFenced(exchange, current.ino)
   const inode = await tree.write(current.ino, parts(), holds, origin, changes)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
+}
+
+/** What was written under a lock that has gone to somebody else. @throws FileError ESTALE */
+function refuseFenced({ locks, tree, origin }: Exchange, ino: Ino): void {
+  locks.refuseFenced(tree.owner, origin.connection, ino)
 }
 
 async function* appended(source: AsyncIterable<Buffer>): AsyncGenerator<WritePart> {

@@ -13,6 +13,7 @@
  * - `holds`: a backup is under way: until then, contents older than the generation are neither removed nor overwritten.
  * - `uploads`: made in several requests, so they outlive the process. What has come is the length of the generation's file;
  *   `finished` is the inode it became.
+ * - `lock_sessions`: connections that have locks; after a restart the server waits for them to claim these.
  */
 export const filesSchema = `
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -133,4 +134,10 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX uploads_by_generation ON uploads (generation) WHERE finished IS NULL;
 CREATE INDEX uploads_by_expires ON uploads (expires);
+
+CREATE TABLE lock_sessions (
+  user TEXT NOT NULL,
+  connection TEXT NOT NULL,
+  PRIMARY KEY (user, connection)
+) STRICT, WITHOUT ROWID;
 `

@@ -6,6 +6,9 @@ import express, { type ErrorRequestHandler } from 'express'
 import type { Guard } from '../../../oauth/index.js'
 import { ahead, failedAhead } from '../../../server/ahead.js'
 import { openDatabase } from '../../../server/database/database.js'
+import { lockSessionTable } from '../../../server/database/lock-sessions.js'
+import { Locks } from '../../../server/locks/locks.js'
+import type { LockTimes } from '../../../server/locks/requests.js'
 import { deferContinue } from '../../../server/routes/body.js'
 import { type FileRoutesDependencies, fileRoutes } from '../../../server/routes/files.js'
 import { PROBLEM_TYPE, problemOf } from '../../../server/routes/problem.js'
@@ -67,14 +70,23 @@ const asProblem: ErrorRequestHandler = (error, _request, response, _next) => {
 /** Errors that became a 500: none is ever expected. */
 export const unexpected: unknown[] = []
 
-export async function startFileServer(
-  options: Partial<Pick<FileRoutesDependencies, 'limits' | 'clock' | 'isLive'>> = {},
-): Promise<FileServer> {
+export async function startFileServer({
+  times,
+  ...options
+}: Partial<Pick<FileRoutesDependencies, 'limits' | 'clock' | 'isLive'>> & {
+  readonly times?: Partial<LockTimes>
+} = {}): Promise<FileServer> {
   const directory = await temporaryDirectory('routes')
   const database = openDatabase(join(directory, 'coffer.sqlite'))
   const storage = await openStorage({ directory, database })
+  const locks = new Locks({
+    now: () => performance.now(),
+    records: lockSessionTable(database),
+    ...(times === undefined ? {} : { times }),
+  })
   const files = fileRoutes({
     storage,
+    locks,
     requireRead: guard('file.read'),
     requireWrite: guard('file.write'),
     isLive: async () => true,
@@ -106,6 +118,7 @@ export async function startFileServer(
     raw: (text, until) => raw(port, text, until),
     close: async () => {
       agent.destroy()
+      locks.close()
       server.close()
       server.closeAllConnections()
       await once(server, 'close')

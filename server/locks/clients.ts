@@ -1,0 +1,117 @@
+import { FileError } from '../errors.js'
+import type { LockSessionRecords, LockTimes } from './requests.js'
+import type { LockSession, Mailboxes } from './session.js'
+
+/** What the locks of all users share. */
+export interface Shared {
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  readonly times: LockTimes
+  readonly mailboxes: Mailboxes
+  readonly records: LockSessionRecords
+}
+
+const MOST_SESSIONS = 200
+/** Clients that lost locks and have not come back to hear of it. */
+const MOST_REVOKED = 1_000
+
+/** The clients of one user that have to do with locks: those whose lease runs, those from before a restart, those that lost theirs. */
+export class LockClients {
+  readonly #user: string
+  readonly #shared: Shared
+  readonly #sessions = new Map<string, LockSession>()
+  /** Had locks before the server started, and have not claimed them. */
+  readonly #unclaimed: Set<string>
+  /** Their locks went to others; and the inodes they may not write to before they know. */
+  readonly #revoked = new Map<string, ReadonlySet<number>>()
+
+  constructor(user: string, shared: Shared, before: Iterable<string>) {
+    this.#user = user
+    this.#shared = shared
+    this.#unclaimed = new Set(before)
+  }
+
+  get isEmpty(): boolean {
+    return this.#sessions.size + this.#unclaimed.size + this.#revoked.size === 0
+  }
+
+  /** Everybody has claimed what they had before the restart. */
+  get haveAllClaimed(): boolean {
+    return this.#unclaimed.size === 0
+  }
+
+  mustClaim(connection: string): boolean {
+    return this.#unclaimed.has(connection) || this.#revoked.has(connection)
+  }
+
+  mayClaim(connection: string): boolean {
+    return this.#unclaimed.has(connection)
+  }
+
+  hasClaimed(connection: string): void {
+    this.#unclaimed.delete(connection)
+    this.#revoked.delete(connection)
+  }
+
+  /** What has not been claimed by now can no longer be. */
+  endClaims(): void {
+    for (const connection of this.#unclaimed) this.revoked(connection, new Set())
+    this.#unclaimed.clear()
+  }
+
+  get(connection: string): LockSession | undefined {
+    return this.#sessions.get(connection)
+  }
+
+  /** The session of a client that asks for something. @throws FileError ENOLCK if there are too many */
+  of(connection: string): LockSession {
+    const known = this.#sessions.get(connection)
+    if (known !== undefined) {
+      this.extend(known)
+      return known
+    }
+    if (this.#sessions.size >= MOST_SESSIONS) {
+      throw new FileError('ENOLCK', `${MOST_SESSIONS} clients of one user have locks already`)
+    }
+    const fresh = { leaseUntil: 0, inodes: new Set<number>(), held: 0, waiting: 0 }
+    const session: LockSession = { user: this.#user, connection, ...fresh }
+    this.extend(session)
+    this.#sessions.set(connection, session)
+    this.#shared.records.add(this.#user, connection)
+    return session
+  }
+
+  extend(session: LockSession): void {
+    session.leaseUntil = this.#shared.now() + this.#shared.times.leaseMilliseconds
+  }
+
+  isExpired(session: LockSession): boolean {
+    return session.leaseUntil <= this.#shared.now()
+  }
+
+  /** Those that are gone although nobody wants what they have. */
+  longGone(): LockSession[] {
+    const before = this.#shared.now() - this.#shared.times.forgottenMilliseconds
+    return [...this.#sessions.values()].filter(({ leaseUntil }) => leaseUntil < before)
+  }
+
+  drop(connection: string): void {
+    this.#sessions.delete(connection)
+    this.#unclaimed.delete(connection)
+    this.#revoked.delete(connection)
+    this.#shared.records.remove(this.#user, connection)
+  }
+
+  revoked(connection: string, inodes: ReadonlySet<number>): void {
+    this.#sessions.delete(connection)
+    this.#shared.records.remove(this.#user, connection)
+    this.#revoked.set(connection, inodes)
+    if (this.#revoked.size <= MOST_REVOKED) return
+    const [oldest] = this.#revoked.keys()
+    if (oldest !== undefined) this.#revoked.delete(oldest)
+  }
+
+  isFenced(connection: string, ino: number): boolean {
+    return this.#revoked.get(connection)?.has(ino) === true
+  }
+}

@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto'
+import type { Lock, LockRange } from '../wire-locks.js'
+import type { Shared } from './clients.js'
+import {
+  type Claim,
+  LOCK_TIMES,
+  type LockAnswer,
+  type LockRequest,
+  type LockSessionRecords,
+  type LockTimes,
+} from './requests.js'
+import { type Mailbox, Mailboxes } from './session.js'
+import { UserLocks } from './user-locks.js'
+
+/** Who asks: a user's client, by the name it gave its connection. */
+export interface LockClient {
+  readonly user: string
+  readonly connection: string
+}
+
+const TICK_MILLISECONDS = 1_000
+
+/**
+ * Locks between clients, in memory: of whom each lock is, until when its client is believed to be there, who waits. What users
+ * lock does not touch other users.
+ */
+export class Locks {
+  /** Of this run of the server: a client sees by it that what it held is no longer known. */
+  readonly run = randomBytes(9).toString('base64url')
+  readonly #shared: Shared
+  readonly #users = new Map<string, UserLocks>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: {
+    readonly now: () => number
+    readonly records: LockSessionRecords
+    readonly times?: Partial<LockTimes>
+  }) {
+    const { now, records } = options
+    const times = { ...LOCK_TIMES, ...options.times }
+    this.#shared = { now, times, records, mailboxes: new Mailboxes() }
+    const before = new Map<string, string[]>()
+    for (const { user, connection } of records.all()) {
+      before.set(user, [...(before.get(user) ?? []), connection])
+    }
+    for (const [user, connections] of before) {
+      this.#users.set(user, new UserLocks(user, this.#shared, connections))
+    }
+    this.#timer = setInterval(() => this.tick(), TICK_MILLISECONDS).unref()
+  }
+
+  get leaseMilliseconds(): number {
+    return this.#shared.times.leaseMilliseconds
+  }
+
+  lock({ user, connection }: LockClient, ino: number, asked: LockRequest): LockAnswer {
+    return this.#of(user).lock(connection, ino, asked)
+  }
+
+  unlock({ user, connection }: LockClient, ino: number, range: LockRange): void {
+    this.#users.get(user)?.unlock(connection, ino, range)
+  }
+
+  test({ user, connection }: LockClient, ino: number, lock: Lock): Lock | 'none' | 'unknown' {
+    return this.#users.get(user)?.test(connection, ino, lock) ?? 'none'
+  }
+
+  cancel({ user, connection }: LockClient, ino: number, request: string): boolean {
+    return this.#users.get(user)?.cancel(connection, ino, request) ?? false
+  }
+
+  giveBack({ user, connection }: LockClient, ino: number, locks: readonly Lock[]): void {
+    this.#users.get(user)?.giveBack(connection, ino, locks)
+  }
+
+  renew({ user, connection }: LockClient): ReturnType<UserLocks['renew']> {
+    return this.#users.get(user)?.renew(connection) ?? { state: 'held', recalls: [] }
+  }
+
+  claim({ user, connection }: LockClient, claims: readonly Claim[], isLast: boolean): number[] {
+    return this.#of(user).claim(connection, claims, isLast)
+  }
+
+  end({ user, connection }: LockClient): void {
+    this.#users.get(user)?.end(connection)
+  }
+
+  /** @throws FileError ESTALE for what was written under a lock that was lost */
+  refuseFenced(user: string, connection: string | undefined, ino: number): void {
+    if (connection !== undefined) this.#users.get(user)?.refuseFenced(connection, ino)
+  }
+
+  /** News for a client, while its stream of changes is open; the caller closes it. */
+  listen({ user, connection }: LockClient): Mailbox {
+    const box = this.#shared.mailboxes.open(user, connection)
+    for (const ino of this.#users.get(user)?.recallsOf(connection) ?? []) {
+      box.put({ kind: 'recall', ino })
+    }
+    return box
+  }
+
+  /** Once `newest` changes have been told to the client's stream, it is told that. */
+  tellWhenTold(client: LockClient, newest: number): void {
+    this.#shared.mailboxes.post(client, { kind: 'told', newest })
+  }
+
+  /** Leases, recalls and grace periods that are over. */
+  tick(): void {
+    for (const [user, locks] of this.#users) {
+      locks.tick()
+      if (locks.isEmpty) this.#users.delete(user)
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  #of(user: string): UserLocks {
+    const known = this.#users.get(user)
+    if (known !== undefined) return known
+    const locks = new UserLocks(user, this.#shared, [])
+    this.#users.set(user, locks)
+    return locks
+  }
+}

@@ -1,0 +1,301 @@
+import { FileError } from '../errors.js'
+import type { Lock, LockRange } from '../wire-locks.js'
+import { LockClients, type Shared } from './clients.js'
+import { InodeLocks, WaitGraph, type Waiting } from './inode.js'
+import { connectionOf, isOf, owned } from './owners.js'
+import type { Claim, LockAnswer, LockRequest } from './requests.js'
+import type { Decision, LockSession } from './session.js'
+
+const MOST_INODES = 10_000
+const MOST_LOCKS = 20_000
+const MOST_WAITING = 1_000
+
+/** All locks of one user's tree. */
+export class UserLocks {
+  readonly #shared: Shared
+  readonly #clients: LockClients
+  readonly #inodes = new Map<number, InodeLocks>()
+  readonly #graph = new WaitGraph()
+  /** Until when nobody gets a lock, for those who had some before the server started. */
+  #graceUntil: number
+
+  /** @param before connections that had locks before the server started */
+  constructor(user: string, shared: Shared, before: readonly string[]) {
+    this.#shared = shared
+    this.#clients = new LockClients(user, shared, before)
+    const { graceMilliseconds } = shared.times
+    this.#graceUntil = before.length > 0 ? shared.now() + graceMilliseconds : 0
+  }
+
+  get isEmpty(): boolean {
+    return this.#inodes.size === 0 && this.#clients.isEmpty
+  }
+
+  /** @throws FileError ENOLCK beyond what one client may have */
+  lock(connection: string, ino: number, asked: LockRequest): LockAnswer {
+    if (this.#clients.mustClaim(connection)) return { state: 'unclaimed' }
+    const session = this.#clients.of(connection)
+    const inode = this.#inode(ino)
+    // The answer was lost: it decides by itself, and had decided so.
+    if (inode.delegated === session) return { state: 'granted', delegated: true }
+    const { request, waits } = asked
+    const lock = owned(connection, asked.lock)
+    if (inode.has(lock)) return this.#granted(inode, session, asked)
+    const known = inode.queue.find((one) => one.session === session && one.request === request)
+    // flock(2): converting is not atomic, "the existing lock is first removed".
+    const converts = lock.space === 'flock' && known === undefined
+    if (converts) session.held -= inode.held.clear(lock)
+    const wanted = known ?? { session, request, lock, waits }
+    const decision = this.#decide(inode, wanted)
+    if (decision === 'later') {
+      if (known === undefined) this.#enqueue(inode, wanted)
+      return { state: 'waiting' }
+    }
+    if (known !== undefined) this.#dequeue(inode, known)
+    if (decision.state === 'granted') return this.#granted(inode, session, asked)
+    if (converts) this.#settle(inode)
+    this.#tidy(session, inode)
+    return decision
+  }
+
+  unlock(connection: string, ino: number, range: LockRange): void {
+    const session = this.#clients.get(connection)
+    const inode = this.#inodes.get(ino)
+    if (session === undefined || inode === undefined) return
+    session.held -= inode.held.clear(owned(connection, range))
+    this.#settle(inode)
+    this.#tidy(session, inode)
+  }
+
+  /** The lock that keeps another from being had (F_GETLK); `unknown` while somebody else decides alone. */
+  test(connection: string, ino: number, lock: Lock): Lock | 'none' | 'unknown' {
+    const inode = this.#inodes.get(ino)
+    if (inode === undefined) return 'none'
+    if (inode.delegated !== undefined && inode.delegated.connection !== connection) {
+      this.#recall(inode, inode.delegated)
+      if (inode.delegated !== undefined) return 'unknown'
+    }
+    const [first] = inode.held.conflicts(owned(connection, lock))
+    if (first === undefined) return 'none'
+    return { ...first, owner: '', pid: isOf(connection, first) ? first.pid : 0 }
+  }
+
+  /** @returns false if it was decided before: then the request, asked again, says how */
+  cancel(connection: string, ino: number, request: string): boolean {
+    const inode = this.#inodes.get(ino)
+    const waiting = inode?.queue.find(
+      (one) => one.session.connection === connection && one.request === request,
+    )
+    if (inode === undefined || waiting === undefined) return false
+    this.#dequeue(inode, waiting)
+    this.#settle(inode)
+    this.#tidy(waiting.session, inode)
+    return true
+  }
+
+  /** The client no longer decides alone; these are the locks its programs hold. */
+  giveBack(connection: string, ino: number, locks: readonly Lock[]): void {
+    const session = this.#clients.get(connection)
+    const inode = this.#inodes.get(ino)
+    if (session === undefined || inode === undefined || inode.delegated !== session) return
+    inode.delegated = undefined
+    for (const lock of locks) session.held += inode.held.set(owned(connection, lock))
+    this.#settle(inode)
+    this.#tidy(session, inode)
+  }
+
+  /** The client is there. @returns what it is to give back; or that the server no longer knows what it holds */
+  renew(connection: string): { state: 'held'; recalls: number[] } | { state: 'unclaimed' } {
+    if (this.#clients.mustClaim(connection)) return { state: 'unclaimed' }
+    const session = this.#clients.get(connection)
+    if (session === undefined) return { state: 'held', recalls: [] }
+    this.#clients.extend(session)
+    return { state: 'held', recalls: this.#recallsOf(session) }
+  }
+
+  /** What a client held that the server no longer knows; `isLast`: that is all. @returns the inodes whose locks are lost */
+  claim(connection: string, claims: readonly Claim[], isLast: boolean): number[] {
+    const lost: number[] = []
+    if (!this.#clients.mayClaim(connection)) lost.push(...claims.map(({ ino }) => ino))
+    else for (const claim of claims) if (!this.#claimed(connection, claim)) lost.push(claim.ino)
+    if (isLast) this.#clients.hasClaimed(connection)
+    if (this.#clients.haveAllClaimed) this.#endGrace()
+    return lost
+  }
+
+  /** The client is done with locks. */
+  end(connection: string): void {
+    const session = this.#clients.get(connection)
+    this.#clients.drop(connection)
+    if (session !== undefined) this.#takeAll(session)
+    if (this.#clients.haveAllClaimed) this.#endGrace()
+  }
+
+  /** @throws FileError ESTALE for who held a lock, lost it to somebody else, and does not know yet */
+  refuseFenced(connection: string, ino: number): void {
+    if (!this.#clients.isFenced(connection, ino)) return
+    throw new FileError('ESTALE', 'the lock under which this was written went to another client')
+  }
+
+  /** What a client that listens again may have missed. */
+  recallsOf(connection: string): number[] {
+    const session = this.#clients.get(connection)
+    return session === undefined ? [] : this.#recallsOf(session)
+  }
+
+  /** Time has passed: leases, recalls and the grace period end. */
+  tick(): void {
+    if (!this.#isGrace && this.#graceUntil > 0) this.#endGrace()
+    for (const session of this.#clients.longGone()) this.#revoke(session)
+    for (const inode of [...this.#inodes.values()]) this.#settle(inode)
+  }
+
+  #claimed(connection: string, { ino, locks }: Claim): boolean {
+    const session = this.#clients.of(connection)
+    const inode = this.#inode(ino)
+    const claimed = locks.map((lock) => owned(connection, lock))
+    const isFree = claimed.every((lock) => inode.held.conflicts(lock).length === 0)
+    session.inodes.add(ino)
+    for (const lock of isFree ? claimed : []) session.held += inode.held.set(lock)
+    this.#tidy(session, inode)
+    return isFree
+  }
+
+  #inode(ino: number): InodeLocks {
+    const known = this.#inodes.get(ino)
+    if (known !== undefined) return known
+    const inode = new InodeLocks(ino)
+    this.#inodes.set(ino, inode)
+    return inode
+  }
+
+  /** Grants, refuses, or cannot do either yet. */
+  #decide(inode: InodeLocks, wanted: Waiting): Decision | 'later' {
+    const { session, lock } = wanted
+    if (this.#isGrace) return 'later'
+    if (inode.delegated !== undefined) {
+      this.#recall(inode, inode.delegated)
+      if (inode.delegated !== undefined) return 'later'
+    }
+    for (const lock of inode.blockers(wanted)) this.#revokeIfExpired(connectionOf(lock))
+    if (inode.blockers(wanted).length > 0) {
+      if (!wanted.waits) return { state: 'refused', code: 'EAGAIN' }
+      const isDeadlock = lock.space === 'posix' && this.#graph.isDeadlock(inode, wanted)
+      return isDeadlock ? { state: 'refused', code: 'EDEADLK' } : 'later'
+    }
+    if (session.held >= MOST_LOCKS || session.inodes.size >= MOST_INODES) {
+      return { state: 'refused', code: 'ENOLCK' }
+    }
+    // Who comes only now to claim what it had may find this lock in its way, or the traces of it.
+    this.#clients.endClaims()
+    session.held += inode.held.set(lock)
+    session.inodes.add(inode.ino)
+    return { state: 'granted' }
+  }
+
+  get #isGrace(): boolean {
+    return this.#graceUntil > this.#shared.now()
+  }
+
+  #endGrace(): void {
+    if (this.#graceUntil === 0) return
+    this.#graceUntil = 0
+    for (const inode of [...this.#inodes.values()]) this.#settle(inode)
+  }
+
+  /** Lets the client decide for itself, if nobody else wants anything of the inode and it can be told when that changes. */
+  #granted(inode: InodeLocks, session: LockSession, { delegable }: LockRequest): LockAnswer {
+    const mayDecide = delegable && !this.#isContended(inode) && inode.isOnlyOf(session)
+    if (!mayDecide || !this.#shared.mailboxes.has(session)) {
+      return { state: 'granted', delegated: false }
+    }
+    session.held -= inode.held.drop(() => true)
+    inode.delegated = session
+    inode.recalledAt = undefined
+    return { state: 'granted', delegated: true }
+  }
+
+  #recall(inode: InodeLocks, session: LockSession): void {
+    const { now, times, mailboxes } = this.#shared
+    if (inode.recalledAt === undefined) {
+      inode.recalledAt = now()
+      mailboxes.post(session, { kind: 'recall', ino: inode.ino })
+    }
+    const isOverdue = now() - inode.recalledAt >= times.recallMilliseconds
+    if (isOverdue || this.#clients.isExpired(session)) this.#revoke(session)
+  }
+
+  #recallsOf(session: LockSession): number[] {
+    return [...session.inodes].filter((ino) => {
+      const inode = this.#inodes.get(ino)
+      return inode?.delegated === session && inode.recalledAt !== undefined
+    })
+  }
+
+  #enqueue(inode: InodeLocks, wanted: Waiting): void {
+    const { session } = wanted
+    if (session.waiting >= MOST_WAITING || session.inodes.size >= MOST_INODES) {
+      throw new FileError('ENOLCK', 'this client waits for too many locks')
+    }
+    session.waiting += 1
+    session.inodes.add(inode.ino)
+    inode.queue.push(wanted)
+    this.#graph.add(inode, wanted)
+  }
+
+  #dequeue(inode: InodeLocks, wanted: Waiting): void {
+    wanted.session.waiting -= 1
+    inode.queue.splice(inode.queue.indexOf(wanted), 1)
+    this.#graph.remove(wanted)
+  }
+
+  /** Something went: who waits may have come to their turn. */
+  #settle(inode: InodeLocks): void {
+    for (const wanted of [...inode.queue]) {
+      if (!inode.queue.includes(wanted)) continue
+      const decision = this.#decide(inode, wanted)
+      if (decision === 'later') continue
+      this.#dequeue(inode, wanted)
+      const { session, request } = wanted
+      this.#shared.mailboxes.post(session, { kind: 'lock', request, decision })
+      this.#tidy(session, inode)
+    }
+    if (inode.isEmpty && !this.#isContended(inode)) this.#inodes.delete(inode.ino)
+  }
+
+  /** What was recalled a moment ago is remembered for as long as that says something. */
+  #isContended({ recalledAt }: InodeLocks): boolean {
+    const { now, times } = this.#shared
+    return recalledAt !== undefined && now() - recalledAt < times.contendedMilliseconds
+  }
+
+  /** A session's inodes are those it has to do with. */
+  #tidy(session: LockSession, inode: InodeLocks): void {
+    if (!inode.isUsedBy(session)) session.inodes.delete(inode.ino)
+    if (inode.isEmpty && !this.#isContended(inode)) this.#inodes.delete(inode.ino)
+  }
+
+  #revokeIfExpired(connection: string): void {
+    const session = this.#clients.get(connection)
+    if (session !== undefined && this.#clients.isExpired(session)) this.#revoke(session)
+  }
+
+  /** Takes everything from a client that is gone, and keeps it from writing where it had locks until it has heard of it. */
+  #revoke(session: LockSession): void {
+    this.#clients.revoked(session.connection, new Set(session.inodes))
+    this.#takeAll(session)
+  }
+
+  #takeAll(session: LockSession): void {
+    for (const ino of session.inodes) {
+      const inode = this.#inodes.get(ino)
+      if (inode === undefined) continue
+      if (inode.delegated === session) inode.delegated = undefined
+      const waiting = inode.queue.filter((wanted) => wanted.session === session)
+      for (const wanted of waiting) this.#dequeue(inode, wanted)
+      inode.held.drop((lock) => isOf(session.connection, lock))
+      // Not now: this may come in the midst of a decision about the same inode.
+      queueMicrotask(() => this.#settle(inode))
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import type { Locks } from '../locks/locks.js'
+import type { Inode, Origin, Tree } from '../storage/storage.js'
+import type { WireResult } from '../wire.js'
+import type { Frame } from '../wire-frames.js'
+import { wireAttributes } from './attributes.js'
+import { validated } from './json.js'
+
+/** One kind of operation of POST /batch. */
+
+export interface Answer {
+  readonly header: WireResult
+  readonly content?: Buffer
+}
+
+export interface Operation {
+  readonly access: 'read' | 'write'
+  /** @throws FileError, PreconditionFailed */
+  readonly run: (header: Frame['header'], context: Context) => Promise<Answer>
+}
+
+export interface Context {
+  readonly tree: Tree
+  readonly origin: Origin
+  /** The content of the frame, and how many bytes it has. */
+  readonly length: number
+  readonly content: AsyncIterable<Buffer>
+  readonly locks: Locks
+  /** Whether the token has the scope file.write. */
+  readonly mayWrite: boolean
+}
+
+/** @param run answers an inode where its attributes are all there is to say */
+export function operation<Shape extends z.ZodRawShape>(
+  access: 'read' | 'write',
+  shape: Shape,
+  run: (context: Context, fields: z.output<z.ZodObject<Shape>>) => Promise<Answer | Inode>,
+): Operation {
+  const schema = z.strictObject(shape)
+  return {
+    access,
+    run: async (header, context) => {
+      const {
+        op: _op,
+        stopOnError: _stop,
+        durability: _durability,
+        length: _length,
+        ...fields
+      } = header
+      const answer = await run(context, validated(fields, schema))
+      if ('header' in answer) return answer
+      return { header: { outcome: 'done', attributes: wireAttributes(answer) } }
+    },
+  }
+}

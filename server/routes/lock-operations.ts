@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import { FileError } from '../errors.js'
+import type { LockClient } from '../locks/locks.js'
+import type { WireOperation } from '../wire.js'
+import {
+  LOCK_END,
+  LOCK_SPACES,
+  LOCK_TYPES,
+  type LockType,
+  type WireLockAnswer,
+} from '../wire-locks.js'
+import { type Answer, type Context, type Operation, operation } from './batch-operation.js'
+import { inodeNumber } from './schemas.js'
+
+/** The operations of POST /batch that are about locks (docs/file-api.md). None of them waits. */
+
+const MOST_LOCKS_RETURNED = 400
+/** What one client calls the holder of a lock. */
+const owner = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 of A-Z a-z 0-9 _ -')
+const request = owner
+const position = z.int().min(0).max(LOCK_END)
+const rangeShape = { space: z.enum(LOCK_SPACES), owner, start: position, end: position }
+const inOrder = ({ start, end }: { start: number; end: number }) => start <= end
+const range = z.strictObject(rangeShape).refine(inOrder, 'must end behind its start')
+const lock = z
+  .strictObject({ ...rangeShape, type: z.enum(LOCK_TYPES), pid: z.int().min(0) })
+  .refine(inOrder, 'must end behind its start')
+const locks = z.array(lock).max(MOST_LOCKS_RETURNED)
+const ino = inodeNumber
+
+type LockOperation =
+  | 'lock'
+  | 'unlock'
+  | 'testLock'
+  | 'cancelLock'
+  | 'returnLocks'
+  | 'renewLocks'
+  | 'claimLocks'
+  | 'endLocks'
+
+export const LOCK_OPERATIONS: {
+  readonly [Op in Extract<WireOperation['op'], LockOperation>]: Operation
+} = {
+  lock: operation(
+    'read',
+    { ino, request, lock, wait: z.boolean().default(false), delegable: z.boolean().default(false) },
+    async (context, { ino, request, lock, wait, delegable }) => {
+      const client = clientOf(context)
+      const { tree, locks } = context
+      checkScope(context, lock.type)
+      await tree.stat(ino)
+      const answer = locks.lock(client, ino, { request, lock, waits: wait, delegable })
+      if (answer.state !== 'granted') return answered(answer)
+      const newest = await tree.changes.newest()
+      locks.tellWhenTold(client, newest)
+      return answered({ ...answer, newest })
+    },
+  ),
+  unlock: operation('read', { ino, range }, async (context, { ino, range }) => {
+    context.locks.unlock(clientOf(context), ino, range)
+    return DONE
+  }),
+  testLock: operation('read', { ino, lock }, async (context, { ino, lock }) => {
+    await context.tree.stat(ino)
+    const found = context.locks.test(clientOf(context), ino, lock)
+    if (found === 'none') return answered({ state: 'free' })
+    return answered(found === 'unknown' ? { state: 'waiting' } : { state: 'held', lock: found })
+  }),
+  cancelLock: operation('read', { ino, request }, async (context, { ino, request }) => {
+    const isCancelled = context.locks.cancel(clientOf(context), ino, request)
+    return answered({ state: isCancelled ? 'cancelled' : 'decided' })
+  }),
+  returnLocks: operation('read', { ino, locks }, async (context, { ino, locks }) => {
+    const client = clientOf(context)
+    for (const { type } of locks) checkScope(context, type)
+    context.locks.giveBack(client, ino, locks)
+    return DONE
+  }),
+  renewLocks: operation('read', {}, async (context) => {
+    const { locks } = context
+    const renewed = locks.renew(clientOf(context))
+    const recalls = renewed.state === 'held' ? renewed.recalls : []
+    const lease = {
+      state: renewed.state,
+      milliseconds: locks.leaseMilliseconds,
+      run: locks.run,
+      recalls,
+    }
+    return { header: { outcome: 'done', lease } }
+  }),
+  claimLocks: operation(
+    'read',
+    {
+      claims: z.array(z.strictObject({ ino, locks })).max(MOST_LOCKS_RETURNED),
+      last: z.boolean(),
+    },
+    async (context, { claims, last }) => {
+      const client = clientOf(context)
+      for (const { locks } of claims) for (const { type } of locks) checkScope(context, type)
+      const lost = context.locks.claim(client, claims, last)
+      return { header: { outcome: 'done', lost } }
+    },
+  ),
+  endLocks: operation('read', {}, async (context) => {
+    context.locks.end(clientOf(context))
+    return DONE
+  }),
+}
+
+const DONE: Answer = { header: { outcome: 'done' } }
+
+function answered(lock: WireLockAnswer): Answer {
+  return { header: { outcome: 'done', lock } }
+}
+
+/** Locks are of a connection: they go with it. */
+function clientOf({ tree, origin: { connection } }: Context): LockClient {
+  if (connection !== undefined) return { user: tree.owner, connection }
+  throw new FileError('EINVAL', 'locks need a request that names its Coffer-Connection')
+}
+
+function checkScope({ mayWrite }: Context, type: LockType): void {
+  if (type === 'write' && !mayWrite) {
+    throw new FileError('EACCES', 'an exclusive lock needs the scope file.write')
+  }
+}
