@@ -2,6 +2,7 @@ import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
 import type { RemoteFiles } from '../remote-files.js'
 import type { Birth } from './birth.js'
+import type { BlockBuffers } from './block-buffers.js'
 import type { Budget } from './budget.js'
 import type { KnownNode } from './nodes.js'
 
@@ -10,6 +11,7 @@ export interface ContentMount {
   readonly files: RemoteFiles
   readonly cache: Cache
   readonly budget: Budget
+  readonly blocks: BlockBuffers
   now(): number
   /** The server has a version that neither we nor the kernel have seen. */
   foreign(node: KnownNode): void

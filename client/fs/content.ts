@@ -3,7 +3,7 @@ import type { RemotePart, WriteOptions } from '../remote-files.js'
 import { hasCode } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'
-import { covers, overlay } from './dirty-blocks.js'
+import { covers, overlay, pieces } from './dirty-blocks.js'
 import type { KnownNode } from './nodes.js'
 import { PendingAttributes } from './pending-attributes.js'
 import { RequestsUnderWay } from './requests-under-way.js'
@@ -47,7 +47,7 @@ export class Content {
   constructor(mount: ContentMount, node: KnownNode, base: WireAttributes, birth?: Birth) {
     this.#mount = mount
     this.#node = node
-    this.#unsent = new Unsent(mount.budget)
+    this.#unsent = new Unsent(mount.budget, mount.blocks)
     this.#versions = new Versions(base.version)
     this.#base = base
     this.#size = base.size
@@ -133,15 +133,16 @@ export class Content {
   ): Promise<Buffer> {
     const whole = Buffer.alloc(Math.max(0, Math.min(length, this.#size - offset)))
     if (whole.length === 0) return whole
-    // Blocks that arrive there while we fetch may be missing in what we get: so they are laid over it as they are now.
     const before = this.#unsent.over(offset, whole.length)
+    overlay(pieces(before), whole, offset)
     const isRemote = this.#birth === undefined && !this.#isCut
-    if (isRemote && !covers(before, offset, whole.length)) {
-      const fetched = await fetch(offset, whole.length)
-      fetched.copy(whole)
-    }
-    overlay(before, whole, offset)
-    overlay(this.#unsent.over(offset, whole.length), whole, offset)
+    if (!isRemote || covers(before, offset, whole.length)) return whole
+    // Blocks that arrive there while we fetch may be missing in what we get: so they are laid over it as they are now.
+    const kept = pieces(before).map((piece) => ({ ...piece, data: Buffer.from(piece.data) }))
+    const fetched = await fetch(offset, whole.length)
+    fetched.copy(whole)
+    overlay(kept, whole, offset)
+    overlay(pieces(this.#unsent.over(offset, whole.length)), whole, offset)
     return whole
   }
 
@@ -270,10 +271,9 @@ export class Content {
     const room = isWhole ? Number.POSITIVE_INFINITY : 0
     const batch = this.#unsent.take('all', room)
     const changes = isWhole ? this.#pending.take() : {}
-    const blocks = [...batch.written, ...batch.appended]
-    const pieces = blocks.flatMap((block) => block.pieces().map(({ data }) => data))
+    const data = pieces([...batch.written, ...batch.appended]).map((piece) => piece.data)
     try {
-      const made = await bear(this.#mount.files, birth, pieces, { changes, durability })
+      const made = await bear(this.#mount.files, birth, data, { changes, durability })
       this.#lastDurability = durability
       this.#unsent.arrived(batch)
       this.#node.pages = made.version
@@ -338,8 +338,8 @@ export class Content {
     changes: WireAttributeChanges,
     durability: Durability,
   ): Promise<void> {
-    const parts: RemotePart[] = batch.written.flatMap((block) => block.pieces())
-    for (const { data } of batch.appended.flatMap((block) => block.pieces())) {
+    const parts: RemotePart[] = pieces(batch.written)
+    for (const { data } of pieces(batch.appended)) {
       parts.push({ offset: 'append', data })
     }
     try {

@@ -2,6 +2,7 @@ import type { WireAttributes } from '../../server/wire.js'
 import { RemoteError } from '../remote-files.js'
 import { byNumber, isTransient, refusal } from './answer.js'
 import type { Birth } from './birth.js'
+import { BlockBuffers } from './block-buffers.js'
 import { Content } from './content.js'
 import type { ContentMount } from './content-mount.js'
 import type { KnownNode, Nodes } from './nodes.js'
@@ -33,11 +34,14 @@ export class Contents {
   readonly #failures = new Map<KnownNode, Failures>()
 
   constructor(
-    mount: Omit<ContentMount, 'relieve'>,
+    mount: Omit<ContentMount, 'relieve' | 'blocks'>,
     nodes: Nodes,
     log: (message: string, error?: unknown) => void,
   ) {
-    this.#mount = Object.assign(mount, { relieve: () => this.#relieve() })
+    this.#mount = Object.assign(mount, {
+      blocks: new BlockBuffers(),
+      relieve: () => this.#relieve(),
+    })
     this.#nodes = nodes
     this.#log = log
   }

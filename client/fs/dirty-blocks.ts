@@ -1,16 +1,25 @@
-/** Bytes written and not yet on the server, in blocks, so that many small writes cost no more than their bytes. */
-export const BLOCK_BYTES = 128 << 10
+import { BLOCK_BYTES, type BlockBuffers } from './block-buffers.js'
+
+/** Bytes and where in the file they belong. */
+export interface WrittenPiece {
+  readonly offset: number
+  readonly data: Buffer
+}
 
 type Interval = readonly [from: number, to: number]
+
+const NOTHING = Buffer.alloc(0)
 
 /** Written pieces of one block of a file. Its buffer grows with what is written. */
 export class DirtyBlock {
   readonly index: number
-  #data: Buffer = Buffer.alloc(0)
+  readonly #buffers: BlockBuffers
+  #data: Buffer = NOTHING
   #intervals: Interval[] = []
 
-  constructor(index: number) {
+  constructor(index: number, buffers: BlockBuffers) {
     this.index = index
+    this.#buffers = buffers
   }
 
   get start(): number {
@@ -39,15 +48,23 @@ export class DirtyBlock {
     this.#add(at, to)
   }
 
+  /** Its bytes are not needed any more, nor are views of them. */
+  release(): void {
+    this.#buffers.give(this.#data)
+    this.#data = NOTHING
+    this.#intervals = []
+  }
+
   /** Takes over what an older block of the same place has and this one does not. */
   under(older: DirtyBlock): void {
     const newer = this.pieces().map(({ offset, data }) => [offset, Buffer.from(data)] as const)
     for (const { offset, data } of older.pieces()) this.write(offset - this.start, data)
     for (const [offset, data] of newer) this.write(offset - this.start, data)
+    older.release()
   }
 
   /** The written pieces, as views. */
-  pieces(): { offset: number; data: Buffer }[] {
+  pieces(): WrittenPiece[] {
     return this.#intervals.map(([from, to]) => ({
       offset: this.start + from,
       data: this.#data.subarray(from, to),
@@ -56,9 +73,9 @@ export class DirtyBlock {
 
   #grow(bytes: number): void {
     if (bytes <= this.#data.length) return
-    const capacity = Math.min(BLOCK_BYTES, Math.max(bytes, this.#data.length * 2))
-    const grown = Buffer.allocUnsafeSlow(capacity)
+    const grown = this.#buffers.take(Math.max(bytes, this.#data.length * 2))
     this.#data.copy(grown)
+    this.#buffers.give(this.#data)
     this.#data = grown
   }
 
@@ -78,9 +95,14 @@ export class DirtyBlock {
   }
 }
 
-/** All written pieces of one file. */
+/** All written pieces of one file, so that many small writes cost no more than their bytes. */
 export class DirtyBlocks {
+  readonly #buffers: BlockBuffers
   readonly #blocks = new Map<number, DirtyBlock>()
+
+  constructor(buffers: BlockBuffers) {
+    this.#buffers = buffers
+  }
 
   get isEmpty(): boolean {
     return this.#blocks.size === 0
@@ -103,7 +125,7 @@ export class DirtyBlocks {
       const index = Math.floor((offset + done) / BLOCK_BYTES)
       const at = offset + done - index * BLOCK_BYTES
       const length = Math.min(BLOCK_BYTES - at, data.length - done)
-      const block = this.#blocks.get(index) ?? new DirtyBlock(index)
+      const block = this.#blocks.get(index) ?? new DirtyBlock(index, this.#buffers)
       const before = block.capacity
       block.write(at, data.subarray(done, done + length))
       this.#blocks.set(index, block)
@@ -146,25 +168,29 @@ export class DirtyBlocks {
   }
 
   clear(): void {
+    for (const block of this.#blocks.values()) block.release()
     this.#blocks.clear()
   }
 }
 
+/** The written pieces of blocks, as views: they hold until a block is released. */
+export function pieces(blocks: readonly DirtyBlock[]): WrittenPiece[] {
+  return blocks.flatMap((block) => block.pieces())
+}
+
 /** Lays written pieces over a buffer that stands at `offset` of the file. */
-export function overlay(blocks: readonly DirtyBlock[], target: Buffer, offset: number): void {
-  for (const block of blocks) {
-    for (const piece of block.pieces()) {
-      const from = Math.max(piece.offset, offset)
-      const to = Math.min(piece.offset + piece.data.length, offset + target.length)
-      if (from < to) piece.data.copy(target, from - offset, from - piece.offset, to - piece.offset)
-    }
+export function overlay(written: readonly WrittenPiece[], target: Buffer, offset: number): void {
+  for (const { offset: start, data } of written) {
+    const from = Math.max(start, offset)
+    const to = Math.min(start + data.length, offset + target.length)
+    if (from < to) data.copy(target, from - offset, from - start, to - start)
   }
 }
 
 /** Whether written pieces alone cover a range. */
 export function covers(blocks: readonly DirtyBlock[], offset: number, length: number): boolean {
   let reached = offset
-  for (const piece of blocks.flatMap((block) => block.pieces())) {
+  for (const piece of pieces(blocks)) {
     if (piece.offset > reached) return false
     reached = Math.max(reached, piece.offset + piece.data.length)
   }

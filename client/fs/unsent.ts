@@ -1,3 +1,4 @@
+import type { BlockBuffers } from './block-buffers.js'
 import type { Budget } from './budget.js'
 import { covers, type DirtyBlock, DirtyBlocks } from './dirty-blocks.js'
 
@@ -13,13 +14,15 @@ export interface Batch {
  */
 export class Unsent {
   readonly #budget: Budget
-  readonly #written = new DirtyBlocks()
-  readonly #appended = new DirtyBlocks()
+  readonly #written: DirtyBlocks
+  readonly #appended: DirtyBlocks
   readonly #sending = new Set<DirtyBlock>()
   #isAppending = false
 
-  constructor(budget: Budget) {
+  constructor(budget: Budget, buffers: BlockBuffers) {
     this.#budget = budget
+    this.#written = new DirtyBlocks(buffers)
+    this.#appended = new DirtyBlocks(buffers)
   }
 
   /** Everything was sent and has arrived. */
@@ -102,11 +105,13 @@ export class Unsent {
     return { written, appended }
   }
 
-  /** The batch has arrived. */
+  /** The batch has arrived, and nobody sends its bytes any more. */
   arrived({ written, appended }: Batch): void {
     if (appended.length > 0) this.#isAppending = false
     for (const block of [...written, ...appended]) {
-      if (this.#sending.delete(block)) this.#budget.give(block.capacity)
+      if (!this.#sending.delete(block)) continue
+      this.#budget.give(block.capacity)
+      block.release()
     }
   }
 
