@@ -133,6 +133,16 @@ export class Contents {
     void unlinking.then(() => this.#unlinking.delete(unlinking))
   }
 
+  /** Bytes that the content of a generation takes on the disk: holes are not among them. */
+  allocated(generation: number): number {
+    const handle = this.acquire(generation)
+    try {
+      return this.#disk.stat(handle.fd).allocated
+    } finally {
+      this.release(handle)
+    }
+  }
+
   /** Copies the content of a generation under a new one, by reflink where the file system can. */
   async copy(from: number, to: number): Promise<void> {
     const folder = contentFolder(this.root, to)

@@ -211,8 +211,8 @@ async function drafted(
     }
     if (row.stored === STORED.database) return { ...common, small: smallContent(engine, row) }
     if (row.stored === STORED.nowhere) return common
-    engine.space.take(row.size)
     try {
+      engine.space.take(engine.contents.allocated(row.generation))
       await engine.contents.copy(row.generation, generation)
     } catch (error) {
       engine.contents.discard(generation)

@@ -26,8 +26,8 @@ export async function detach(engine: Engine, row: InodeRow): Promise<InodeRow> {
   if (row.stored !== STORED.file || !isHeld(engine, row.generation)) return row
   // Straight from the counter: one of the block in memory may be older than the backup.
   const generation = engine.generations.take(1)
-  engine.space.take(row.size)
   try {
+    engine.space.take(engine.contents.allocated(row.generation))
     await engine.contents.copy(row.generation, generation)
     return engine.transactions.run(() => {
       const current = engine.sql.inode.get(row.ino)

@@ -29,11 +29,31 @@ const MISSING = {
   git: () => absent('git'),
   rsync: () => absent('rsync'),
   sqlite3: () => absent('sqlite3'),
+  zip: () => absent('zip'),
+  unzip: () => absent('unzip'),
+  python3: () => absent('python3'),
+  autoreconf: () => absent('autoreconf'),
+  automake: () => absent('automake'),
+  'stress-ng': () => absent('stress-ng'),
+  fio: () => absent('fio'),
+  dbench: () => absent('dbench'),
+  'bonnie++': () => absent('bonnie++'),
+  reflinks: () =>
+    reflinkFileSystem() === undefined
+      ? 'no mkfs.xfs or mkfs.btrfs: install xfsprogs or btrfs-progs'
+      : undefined,
   root: () => (process.geteuid?.() === 0 ? undefined : 'this needs root'),
 } as const satisfies Record<string, () => string | undefined>
 
+export type Need = keyof typeof MISSING
+
 function absent(name: string): string | undefined {
   return installed(name) === undefined ? `${name} is not installed` : undefined
+}
+
+/** The program that makes a file system that can share extents between files. */
+export function reflinkFileSystem(): string | undefined {
+  return installed('mkfs.xfs', 'mkfs.btrfs')
 }
 
 export function chromium(): string | undefined {
@@ -44,7 +64,7 @@ export function chromium(): string | undefined {
  * Skips the test (or, in a `before` hook, the suite) where something is missing, and says so on standard error.
  * With COFFER_TEST_REQUIRE=all nothing may be missing: the test fails instead.
  */
-export function requires(context: Mocha.Context, ...things: (keyof typeof MISSING)[]): void {
+export function requires(context: Mocha.Context, ...things: readonly Need[]): void {
   for (const thing of things) {
     const why = MISSING[thing]()
     if (why === undefined) continue
