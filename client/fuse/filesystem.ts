@@ -57,7 +57,8 @@ export interface FileSystem {
   /** `data` is only valid until the returned promise settles: copy what is kept. */
   write(node: Node, handle: Handle, offset: number, data: Buffer, context: Context): Promise<number>
   statfs(node: Node, context: Context): Promise<FuseStatfs>
-  flush(node: Node, handle: Handle, context: Context): Promise<void>
+  /** close(2) of one descriptor; `lockOwner`, the process, loses its locks of fcntl(2) on the file. */
+  flush(node: Node, handle: Handle, context: Context, lockOwner?: string): Promise<void>
   release(node: Node, handle: Handle, context: Context): Promise<void>
   fsync(node: Node, handle: Handle, dataOnly: boolean, context: Context): Promise<void>
   opendir(node: Node, context: Context): Promise<FuseOpen>
@@ -88,6 +89,25 @@ export interface FileSystem {
   getxattr(node: Node, name: string, context: Context): Promise<Buffer>
   listxattr(node: Node, context: Context): Promise<readonly string[]>
   removexattr(node: Node, name: string, context: Context): Promise<void>
+  /**
+   * Locks of fcntl(2) and flock(2). Without them the kernel keeps locks itself, for this mount alone. What an open file still has when
+   * it is released goes with it.
+   * @returns what keeps the lock from being had
+   */
+  getlk?(
+    node: Node,
+    handle: Handle,
+    wanted: LockChange,
+    context: Context,
+  ): Promise<FileLock | undefined>
+  /** `waiting`: for as long as somebody else holds a lock, or until the signal aborts; else EAGAIN. */
+  setlk?(
+    node: Node,
+    handle: Handle,
+    change: LockChange,
+    way: 'at once' | 'waiting',
+    context: Context,
+  ): Promise<void>
   fallocate?(
     node: Node,
     handle: Handle,
@@ -188,6 +208,19 @@ export interface SetAttributes {
   readonly mtime?: Nanoseconds | 'now'
 }
 
+export interface FileLock {
+  readonly space: 'posix' | 'flock'
+  /** A process, or an open file. */
+  readonly owner: string
+  /** First and last byte; 2^53-1 is the end of every file. */
+  readonly start: number
+  readonly end: number
+  readonly type: 'read' | 'write'
+  readonly pid: number
+}
+/** `none` unlocks. */
+export type LockChange = Omit<FileLock, 'type'> & { readonly type: FileLock['type'] | 'none' }
+
 export interface FuseDirectoryEntry {
   readonly name: string
   readonly ino: number
@@ -219,6 +252,8 @@ export interface Kernel {
   invalidateEntry(parent: Node, name: string): void
   /** Attributes, and pages from offset on for length bytes (0: to the end); a negative offset: attributes only. */
   invalidateInode(node: Node, offset: number, length: number): void
+  /** Resolves once the kernel has dropped all that it was told to. */
+  settled(): Promise<void>
 }
 
 /** A mounted file system. */

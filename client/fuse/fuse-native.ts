@@ -38,7 +38,11 @@ export const fuseNativeBinding: Binding = async (directory, fileSystem, options)
   await promisify((done: Finished) => fuse.mount(done))().catch((cause: Error) => {
     throw new MountError('failed', cause.message, { cause })
   })
-  fileSystem.init?.({ invalidateEntry: () => undefined, invalidateInode: () => undefined })
+  fileSystem.init?.({
+    invalidateEntry: () => undefined,
+    invalidateInode: () => undefined,
+    settled: async () => {},
+  })
 
   const close = promisify((done: Finished) => fuse.unmount(done))
   const ended = end(point, fileSystem, close)

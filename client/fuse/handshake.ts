@@ -22,5 +22,6 @@ export function agreedFlags(offered: bigint, fs: FileSystem): bigint {
   const readdirplus =
     fs.readdirplus === undefined ? 0n : INIT.DO_READDIRPLUS | INIT.READDIRPLUS_AUTO
   const killpriv = fs.killsPrivileges === true ? INIT.HANDLE_KILLPRIV_V2 : 0n
-  return offered & (WANTED | readdirplus | killpriv)
+  const locks = fs.setlk === undefined ? 0n : INIT.POSIX_LOCKS | INIT.FLOCK_LOCKS
+  return offered & (WANTED | readdirplus | killpriv | locks)
 }

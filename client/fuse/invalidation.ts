@@ -31,6 +31,7 @@ export class Invalidations implements Kernel {
   readonly #sending = { prompt: false, overdue: false }
   #timer: NodeJS.Timeout | undefined
   #closed = false
+  readonly #settling: (() => void)[] = []
 
   constructor(write: (message: Buffer) => Promise<void>, clock: () => number) {
     this.#write = write
@@ -61,10 +62,25 @@ export class Invalidations implements Kernel {
     if (this.#waiting.has(node)) this.#send()
   }
 
+  async settled(): Promise<void> {
+    if (this.#isSettled) return
+    await new Promise<void>((resolve) => this.#settling.push(resolve))
+  }
+
   close(): void {
     this.#closed = true
+    this.#settleAll()
     this.#waiting.clear()
     clearTimeout(this.#timer)
+  }
+
+  get #isSettled(): boolean {
+    const { prompt, overdue } = this.#sending
+    return this.#closed || (this.#waiting.size === 0 && !prompt && !overdue)
+  }
+
+  #settleAll(): void {
+    for (const resolve of this.#settling.splice(0)) resolve()
   }
 
   #add(node: Node, key: string, message: Buffer): void {
@@ -103,6 +119,7 @@ export class Invalidations implements Kernel {
       .finally(() => {
         this.#sending[way] = false
         if (!this.#closed) this.#send()
+        if (this.#isSettled) this.#settleAll()
       })
   }
 

@@ -1,5 +1,6 @@
 import { FuseError } from './errno.js'
 import type { Context, FileSystem, FuseDirectoryEntryPlus, FuseEntry, Node } from './filesystem.js'
+import { lkOut } from './lock.js'
 import type { OperationName } from './protocol.js'
 import {
   attrOut,
@@ -97,7 +98,15 @@ export const OPERATIONS: Operations = {
     const count = await fs.write(node, handle, offset, data, context)
     return structure((out, at) => countOut(out, at, count))
   },
-  flush: async (fs, node, { handle }, context) => finished(fs.flush(node, handle, context)),
+  flush: async (fs, node, { handle, lockOwner }, context) =>
+    finished(fs.flush(node, handle, context, lockOwner)),
+  getlk: async (fs, node, { handle, change }, context) => {
+    if (fs.getlk === undefined) throw missing('getlk')
+    const lock = await fs.getlk(node, handle, change, context)
+    return structure((out, at) => lkOut(out, at, lock))
+  },
+  setlk: locked('at once'),
+  setlkw: locked('waiting'),
   release: async (fs, node, { handle }, context) => finished(fs.release(node, handle, context)),
   fsync: async (fs, node, { handle, dataOnly }, context) =>
     finished(fs.fsync(node, handle, dataOnly, context)),
@@ -198,6 +207,16 @@ function lookedUp(fs: FileSystem, entry: FuseEntry): Answer {
   if (entry.node !== 0) return entered(fs, entry)
   return structure((out, at) => negativeEntryOut(out, at, entry.validMilliseconds))
 }
+
+function locked(way: 'at once' | 'waiting'): Operations['setlk'] {
+  return async (fs, node, { handle, change }, context) => {
+    if (fs.setlk === undefined) throw missing('setlk')
+    return finished(fs.setlk(node, handle, change, way, context))
+  }
+}
+
+/** Operations that may wait for long, and hold nothing in the kernel that dropping pages or names waits for. */
+export const LOCKING: ReadonlySet<OperationName> = new Set(['getlk', 'setlk', 'setlkw'])
 
 async function renamed(
   fs: FileSystem,

@@ -52,6 +52,9 @@ export const OPCODE = {
   readdir: 28,
   releasedir: 29,
   fsyncdir: 30,
+  getlk: 31,
+  setlk: 32,
+  setlkw: 33,
   access: 34,
   create: 35,
   interrupt: 36,
@@ -98,8 +101,10 @@ export const FOPEN = {
 /** Flags of INIT that we know; bits from 32 on travel in flags2. */
 export const INIT = {
   ASYNC_READ: 1n << 0n,
+  POSIX_LOCKS: 1n << 1n,
   ATOMIC_O_TRUNC: 1n << 3n,
   BIG_WRITES: 1n << 5n,
+  FLOCK_LOCKS: 1n << 10n,
   DO_READDIRPLUS: 1n << 13n,
   READDIRPLUS_AUTO: 1n << 14n,
   ASYNC_DIO: 1n << 15n,

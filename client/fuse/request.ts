@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { FuseError } from './errno.js'
 import type { Handle, Node, SetAttributes } from './filesystem.js'
 import { nanoseconds, readUint64 } from './integers.js'
+import { type LockFields, lockFields, lockOwner } from './lock.js'
 import {
   FATTR,
   FSYNC_FDATASYNC,
@@ -61,7 +62,7 @@ export interface Requests {
   read: Listing
   write: Opened & { offset: number; data: Buffer; fromPages: boolean } & Killing
   statfs: object
-  flush: Opened
+  flush: Opened & { lockOwner: string }
   release: Opened
   fsync: Opened & { dataOnly: boolean }
   opendir: object
@@ -69,6 +70,9 @@ export interface Requests {
   readdirplus: Listing
   releasedir: Opened
   fsyncdir: Opened
+  getlk: LockFields
+  setlk: LockFields
+  setlkw: LockFields
   access: { mask: number }
   setxattr: Named & { value: Buffer; flags: number }
   getxattr: Named & { size: number }
@@ -230,7 +234,7 @@ const FIELDS: { readonly [Op in OperationName]: (body: Buffer) => Requests[Op] }
     }
   },
   statfs: nothing,
-  flush: opened,
+  flush: (body) => ({ handle: readUint64(body, 0), lockOwner: lockOwner(body, 16) }),
   release: opened,
   fsync: (body) => ({
     handle: readUint64(body, 0),
@@ -241,6 +245,9 @@ const FIELDS: { readonly [Op in OperationName]: (body: Buffer) => Requests[Op] }
   readdirplus: listing,
   releasedir: opened,
   fsyncdir: opened,
+  getlk: lockFields,
+  setlk: lockFields,
+  setlkw: lockFields,
   access: (body) => ({ mask: body.readUInt32LE(0) }),
   setxattr: (body) => {
     const end = body.indexOf(0, 8)

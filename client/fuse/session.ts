@@ -6,7 +6,7 @@ import { errnoOf, FuseError, namedErrno } from './errno.js'
 import type { FileSystem } from './filesystem.js'
 import { agreedFlags } from './handshake.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
-import { type Answer, done, OPERATIONS, type Operation, READ_ONLY } from './operations.js'
+import { type Answer, done, LOCKING, OPERATIONS, type Operation, READ_ONLY } from './operations.js'
 import { KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
 import { type Device, MOST_READERS, Reader } from './reader.js'
 import { initOut, outHeader } from './reply.js'
@@ -110,7 +110,7 @@ export class Session {
     const call = new Call(message.op, from, descriptor, message.fields)
     const fields = ownData(message)
     const keeps = fields === message.fields && message.op === 'write'
-    call.busy = this.#invalidations.operationBegins(call.node)
+    if (!LOCKING.has(call.op)) call.busy = this.#invalidations.operationBegins(call.node)
     this.#calls.set(call.unique, call)
     const operation = OPERATIONS[message.op](this.#fs, call.node, fields, call)
     void operation
@@ -240,7 +240,9 @@ export class Session {
   async #end(): Promise<void> {
     this.#settleReady.reject(new FuseError('ENODEV', 'the mount ended before it began'))
     this.#invalidations.close()
-    for (const call of this.#calls.values()) if (READ_ONLY.has(call.op)) call.interrupt()
+    for (const call of this.#calls.values()) {
+      if (READ_ONLY.has(call.op) || LOCKING.has(call.op)) call.interrupt()
+    }
     if (this.#calls.size > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve

@@ -180,8 +180,9 @@ export class UserLocks {
     for (const lock of inode.blockers(wanted)) this.#revokeIfExpired(connectionOf(lock))
     if (inode.blockers(wanted).length > 0) {
       if (!wanted.waits) return { state: 'refused', code: 'EAGAIN' }
-      const isDeadlock = lock.space === 'posix' && this.#graph.isDeadlock(inode, wanted)
-      return isDeadlock ? { state: 'refused', code: 'EDEADLK' } : 'later'
+      return lock.space === 'posix' && this.#graph.isDeadlock(inode, wanted)
+        ? { state: 'refused', code: 'EDEADLK' }
+        : 'later'
     }
     if (session.held >= MOST_LOCKS || session.inodes.size >= MOST_INODES) {
       return { state: 'refused', code: 'ENOLCK' }

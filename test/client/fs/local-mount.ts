@@ -75,6 +75,7 @@ export async function world(): Promise<World> {
       const invalidated: string[] = []
       const kernel: Kernel = {
         invalidateEntry: (parent, name) => invalidated.push(`entry ${parent} ${name}`),
+        settled: async () => {},
         invalidateInode: (node, offset) => invalidated.push(`inode ${node} ${offset}`),
       }
       fs.init?.(kernel)
