@@ -58,6 +58,20 @@ export interface UploadRow {
 /** The prepared statements of the file side, by name; each is an indexed access of constant cost. */
 export type FileStatements = ReturnType<typeof fileStatements>
 
+/** What is asked of statements that may have a cache before them (cached-files.ts). */
+export interface One<P extends unknown[], R> {
+  get(...parameters: P): R | undefined
+}
+export interface Change<P extends unknown[]> {
+  run(...parameters: P): unknown
+}
+
+/** As struct timespec has it. */
+export interface Time {
+  readonly sec: number
+  readonly nsec: number
+}
+
 /** Prepares the file side's statements on a connection. */
 export function fileStatements(database: Database) {
   const row = <P extends unknown[], R>(sql: string): Statement<P, R> =>
@@ -75,16 +89,29 @@ export function fileStatements(database: Database) {
 type Prepare = <P extends unknown[], R>(sql: string) => Statement<P, R>
 
 function inodeStatements(row: Prepare) {
+  /** Counts subdirectories and versions; sets mtime and ctime. */
+  const touch = row<
+    [subdirectories: number, sec: number, nsec: number, sec: number, nsec: number, ino: number],
+    never
+  >(
+    `UPDATE inodes SET nlink = nlink + ?, version = version + 1, mtime_sec = ?, mtime_nsec = ?, ctime_sec = ?,
+     ctime_nsec = ? WHERE ino = ?`,
+  )
+  const touchDirectory: Change<[subdirectories: number, now: Time, ino: number]> = {
+    run: (subdirectories, { sec, nsec }, ino) =>
+      touch.run(subdirectories, sec, nsec, sec, nsec, ino),
+  }
+  const smallContent: One<[ino: number], { data: Buffer }> = row(
+    'SELECT data FROM small_contents WHERE ino = ?',
+  )
+  const setSmallContent: Change<[ino: number, data: Buffer]> = row(
+    'INSERT OR REPLACE INTO small_contents VALUES (?, ?)',
+  )
+  const deleteSmallContent: Change<[ino: number]> = row('DELETE FROM small_contents WHERE ino = ?')
+  const deleteInode: Change<[ino: number]> = row('DELETE FROM inodes WHERE ino = ?')
   return {
-    /** Counts subdirectories and versions; sets mtime and ctime. */
-    touchDirectory: row<
-      [subdirectories: number, sec: number, nsec: number, sec: number, nsec: number, ino: number],
-      never
-    >(
-      `UPDATE inodes SET nlink = nlink + ?, version = version + 1, mtime_sec = ?, mtime_nsec = ?, ctime_sec = ?,
-       ctime_nsec = ? WHERE ino = ?`,
-    ),
-    deleteInode: row<[ino: number], never>('DELETE FROM inodes WHERE ino = ?'),
+    touchDirectory,
+    deleteInode,
     /** Which of a range of generations an inode has, or an upload under way. */
     generations: row<[first: number, last: number], { generation: number }>(
       `WITH range (first, last) AS (VALUES (?, ?))
@@ -92,13 +119,9 @@ function inodeStatements(row: Prepare) {
        UNION ALL SELECT generation FROM uploads, range
        WHERE finished IS NULL AND generation BETWEEN first AND last`,
     ),
-    smallContent: row<[ino: number], { data: Buffer }>(
-      'SELECT data FROM small_contents WHERE ino = ?',
-    ),
-    setSmallContent: row<[ino: number, data: Buffer], never>(
-      'INSERT OR REPLACE INTO small_contents VALUES (?, ?)',
-    ),
-    deleteSmallContent: row<[ino: number], never>('DELETE FROM small_contents WHERE ino = ?'),
+    smallContent,
+    setSmallContent,
+    deleteSmallContent,
     xattr: row<[ino: number, name: string], { value: Buffer }>(
       'SELECT value FROM xattrs WHERE ino = ? AND name = ?',
     ),
@@ -121,6 +144,15 @@ function inodeStatements(row: Prepare) {
 }
 
 function entryStatements(row: Prepare) {
+  const insertEntry: Change<[directory: number, name: string, ino: number]> = row(
+    'INSERT INTO entries VALUES (?, ?, ?)',
+  )
+  const setEntry: Change<[ino: number, directory: number, name: string]> = row(
+    'UPDATE entries SET ino = ? WHERE directory = ? AND name = ?',
+  )
+  const deleteEntry: Change<[directory: number, name: string]> = row(
+    'DELETE FROM entries WHERE directory = ? AND name = ?',
+  )
   return {
     someEntry: row<[directory: number], { ino: number }>(
       'SELECT ino FROM entries WHERE directory = ? LIMIT 1',
@@ -129,15 +161,9 @@ function entryStatements(row: Prepare) {
     place: row<[ino: number], { directory: number; name: string }>(
       'SELECT directory, name FROM entries WHERE ino = ? LIMIT 1',
     ),
-    insertEntry: row<[directory: number, name: string, ino: number], never>(
-      'INSERT INTO entries VALUES (?, ?, ?)',
-    ),
-    setEntry: row<[ino: number, directory: number, name: string], never>(
-      'UPDATE entries SET ino = ? WHERE directory = ? AND name = ?',
-    ),
-    deleteEntry: row<[directory: number, name: string], never>(
-      'DELETE FROM entries WHERE directory = ? AND name = ?',
-    ),
+    insertEntry,
+    setEntry,
+    deleteEntry,
   }
 }
 

@@ -115,6 +115,7 @@ export function inodeRows(database: Database) {
       all: (...parameters: P): InodeRow[] => statement.all(...parameters).map(toRow),
     }
   }
+  const one = <P extends unknown[]>(rest: string) => ({ get: reader<P>(rest).get })
   const entries = database
     .prepare<[directory: number, after: string, limit: number], [...Values, name: string]>(
       `SELECT ${selected}, e.name FROM entries e JOIN inodes i ON i.ino = e.ino
@@ -128,8 +129,8 @@ export function inodeRows(database: Database) {
     `UPDATE inodes SET ${CHANGING.map((column) => `${column} = ?`).join(', ')} WHERE ino = ?`,
   )
   return {
-    inode: reader<[ino: number]>('FROM inodes i WHERE i.ino = ?'),
-    entry: reader<[directory: number, name: string]>(
+    inode: one<[ino: number]>('FROM inodes i WHERE i.ino = ?'),
+    entry: one<[directory: number, name: string]>(
       'FROM entries e JOIN inodes i ON i.ino = e.ino WHERE e.directory = ? AND e.name = ?',
     ),
     inodesAfter: reader<[ino: number, limit: number]>(
@@ -143,10 +144,11 @@ export function inodeRows(database: Database) {
         }),
     },
     insertInode: {
-      run: (row: InodeRow) => insert.run(COLUMNS.map((column) => row[column])),
+      run: (row: InodeRow): unknown => insert.run(COLUMNS.map((column) => row[column])),
     },
     updateInode: {
-      run: (row: InodeRow) => update.run([...CHANGING.map((column) => row[column]), row.ino]),
+      run: (row: InodeRow): unknown =>
+        update.run([...CHANGING.map((column) => row[column]), row.ino]),
     },
   }
 }

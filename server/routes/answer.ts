@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Ino, Inode } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
-import { attributesField, wireAttributes } from './attributes.js'
+import { attributesField, attributesJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
 
 /** Field names are spelled once; every answer about an inode has the same. */
@@ -22,16 +22,25 @@ export function answerAttributes(
   inode: Inode,
   fields: OutgoingHttpHeaders = {},
 ): void {
-  answerJson(exchange, status, wireAttributes(inode), { ...inodeFields(inode), ...fields })
+  answerText(exchange, status, attributesJson(inode), { ...inodeFields(inode), ...fields })
 }
 
 export function answerJson(
-  { request, response }: Exchange,
+  exchange: Exchange,
   status: 200 | 201,
   value: unknown,
   fields: OutgoingHttpHeaders = {},
 ): void {
-  const body = Buffer.from(JSON.stringify(value))
+  answerText(exchange, status, JSON.stringify(value), fields)
+}
+
+function answerText(
+  { request, response }: Exchange,
+  status: 200 | 201,
+  json: string,
+  fields: OutgoingHttpHeaders,
+): void {
+  const body = Buffer.from(json)
   response.writeHead(status, {
     ...fields,
     'Content-Type': 'application/json',

@@ -34,14 +34,40 @@ export function wireEntry({ name, inode }: Entry): WireEntry {
   return { name, ...wireAttributes(inode) }
 }
 
+/** The attributes in JSON, as a body. */
+export function attributesJson(inode: Inode): string {
+  return spelled(inode).json
+}
+
 /** The attributes as the value of a header field: JSON in visible ASCII. A very long target is left to the body. */
 export function attributesField(inode: Inode): string {
-  const attributes = wireAttributes(inode)
-  if (attributes.target === undefined) return JSON.stringify(attributes)
-  const json = ascii(JSON.stringify(attributes))
+  const known = spelled(inode)
+  if (inode.target === undefined) return known.json
+  const json = ascii(known.json)
   if (json.length <= MAX_TARGET_IN_FIELD) return json
-  delete attributes.target
-  return JSON.stringify(attributes)
+  const { target: _target, ...others } = wireAttributes(inode)
+  return JSON.stringify(others)
+}
+
+/** The strong validator; stays at hand with the inode, as its attributes do. */
+export function etagOf(inode: Inode): string {
+  return spelled(inode).etag
+}
+
+interface Spelled {
+  readonly json: string
+  readonly etag: string
+}
+const spellings = new WeakMap<Inode, Spelled>()
+
+/** What many answers say about an inode, made once: the engine answers with the same object until the inode changes. */
+function spelled(inode: Inode): Spelled {
+  const known = spellings.get(inode)
+  if (known !== undefined) return known
+  const attributes = wireAttributes(inode)
+  const made = { json: JSON.stringify(attributes), etag: attributes.etag }
+  spellings.set(inode, made)
+  return made
 }
 
 export function wireTotals(totals: Totals, name_max: number): WireTotals {

@@ -3,6 +3,8 @@ import { FileError } from '../errors.js'
 /** The parameters of a request target, each at most once. */
 export type Query = ReadonlyMap<string, string>
 
+const NOTHING: Query = new Map()
+
 /**
  * Strict where URLSearchParams is lenient: percent-encoded UTF-8 or refused, no name twice, none we do not know
  * ("DELETE …?xatr=a" must not delete the file).
@@ -10,8 +12,8 @@ export type Query = ReadonlyMap<string, string>
  * @throws FileError EINVAL, EILSEQ
  */
 export function parseQuery(raw: string, known: readonly string[]): Query {
+  if (raw === '') return NOTHING
   const query = new Map<string, string>()
-  if (raw === '') return query
   for (const pair of raw.split('&')) {
     const mark = pair.indexOf('=')
     const name = decoded(mark === -1 ? pair : pair.slice(0, mark))

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { cachedStatements } from '../database/cached-files.js'
 import type { Database } from '../database/database.js'
-import { fileStatements } from '../database/files.js'
 import { ChangeLog } from './change-log.js'
 import { Checkpoints } from './checkpoint.js'
 import { wallClock } from './clock.js'
@@ -37,9 +37,13 @@ export function createEngine(options: StorageOptions): Engine {
   const { directory, database, disk = nodeDisk } = options
   const clock = wallClock(options.clock ?? (() => new Date()))
   database.pragma(`cache_size = -${CACHE_KIBIBYTES}`)
-  const sql = fileStatements(database)
+  const sql = cachedStatements(database)
   const checkpoints = new Checkpoints(database)
-  const transactions = new Transactions(database, () => checkpoints.committed())
+  const transactions = new Transactions(database, {
+    rolledBack: sql.rolledBack,
+    ended: sql.ended,
+    committed: () => checkpoints.committed(),
+  })
   const file = database.memory ? undefined : database.name
   const durability: Durability = new Durability(disk, file, () => contents)
   const root = join(directory, 'content')

@@ -55,6 +55,18 @@ export function toInode(row: InodeRow): Inode {
   return row.target === null ? inode : { ...inode, target: row.target }
 }
 
+/** Inodes of rows that stay at hand, so that what is made of an inode can stay at hand with it. */
+const inodes = new WeakMap<InodeRow, Inode>()
+
+/** The same for the same row: for rows that are read again and again. */
+export function knownInode(row: InodeRow): Inode {
+  const known = inodes.get(row)
+  if (known !== undefined) return known
+  const inode = toInode(row)
+  inodes.set(row, inode)
+  return inode
+}
+
 /** Columns of the times that a change sets. */
 export function changed(now: Timespec) {
   return { ctime_sec: now.sec, ctime_nsec: now.nsec }

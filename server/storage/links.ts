@@ -13,7 +13,7 @@ export function bytesOf(row: { readonly mode: number; readonly size: number }): 
 
 /** Within a transaction: a directory gained or lost names, and so many subdirectories. */
 export function touchDirectory(engine: Engine, ino: number, subdirectories: number, now: Timespec) {
-  engine.sql.touchDirectory.run(subdirectories, now.sec, now.nsec, now.sec, now.nsec, ino)
+  engine.sql.touchDirectory.run(subdirectories, now, ino)
 }
 
 /** What is left of an inode when it has lost a name. */

@@ -5,7 +5,7 @@ import { fileRow } from './access.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
-import { toInode } from './inode.js'
+import { knownInode } from './inode.js'
 import { STORED, smallContent } from './small.js'
 import type { Content, Ino, Inode } from './storage.js'
 import { settled } from './undo.js'
@@ -35,7 +35,7 @@ class OpenContent implements Content {
   readonly #small: Buffer | 'hole' | undefined
 
   constructor(engine: Engine, row: InodeRow) {
-    this.inode = toInode(row)
+    this.inode = knownInode(row)
     this.#engine = engine
     try {
       if (row.stored === STORED.file) this.#handle = engine.contents.acquire(row.generation)

@@ -1,18 +1,26 @@
 import type { Database } from '../database/database.js'
 import { failure } from './failure.js'
 
+/** Who learns how transactions end. */
+export interface Told {
+  /** One, or an inner one, was undone. */
+  rolledBack(): void
+  /** One is over, either way. */
+  ended(): void
+  committed(): void
+}
+
 /** Transactions on the metadata, with what is to happen only once they are committed. */
 export class Transactions {
   readonly #immediate: (work: () => unknown) => unknown
   readonly #database: Database
   #afterwards: (() => void)[] = []
 
-  readonly #committed: () => void
+  readonly #told: Told
 
-  /** @param committed is told of each transaction */
-  constructor(database: Database, committed: () => void) {
+  constructor(database: Database, told: Told) {
     this.#database = database
-    this.#committed = committed
+    this.#told = told
     this.#immediate = database.transaction((work: () => unknown) => work()).immediate
   }
 
@@ -22,14 +30,19 @@ export class Transactions {
     try {
       result = this.#immediate(work) as T
     } catch (error) {
-      if (!this.#database.inTransaction) this.#afterwards = []
+      this.#told.rolledBack()
+      if (!this.#database.inTransaction) {
+        this.#afterwards = []
+        this.#told.ended()
+      }
       throw failure(error)
     }
     if (this.#database.inTransaction) return result
+    this.#told.ended()
     const afterwards = this.#afterwards
     this.#afterwards = []
     for (const effect of afterwards) effect()
-    this.#committed()
+    this.#told.committed()
     return result
   }
 

@@ -4,7 +4,7 @@ import { setAttributes } from './attributes.js'
 import type { Changes } from './changes.js'
 import type { Engine } from './context.js'
 import { copy } from './copy.js'
-import { isDirectory, toInode } from './inode.js'
+import { isDirectory, knownInode, toInode } from './inode.js'
 import { link, make, release, remove } from './names.js'
 import { open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
@@ -70,18 +70,18 @@ export class UserTree implements Tree {
       if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
     }
     if (row === undefined) throw new FileError('ENOENT', 'there is nothing at this path')
-    return toInode(row)
+    return knownInode(row)
   }
 
   async lookup(directory: Ino, name: FileName): Promise<Inode> {
     directoryRow(this.#engine, this, directory)
     const row = this.#engine.sql.entry.get(directory, name)
     if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
-    return toInode(row)
+    return knownInode(row)
   }
 
   async stat(ino: Ino): Promise<Inode> {
-    return toInode(inodeRow(this.#engine, this, ino))
+    return knownInode(inodeRow(this.#engine, this, ino))
   }
 
   async list(directory: Ino, page: { after?: FileName; limit: number }): Promise<Entry[]> {

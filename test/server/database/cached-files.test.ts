@@ -1,0 +1,102 @@
+import { expect } from 'chai'
+import { type CachedStatements, cachedStatements } from '../../../server/database/cached-files.js'
+import { type Database, openDatabase } from '../../../server/database/database.js'
+import { type FileStatements, fileStatements } from '../../../server/database/files.js'
+import type { InodeRow } from '../../../server/database/inode-rows.js'
+import { fileName as name } from '../../../server/storage/path.js'
+import { overwrite, type Tree } from '../../../server/storage/storage.js'
+import { put, refused } from '../storage/contract.js'
+import { type TemporaryStorage, temporaryStorage } from '../storage/temporary.js'
+
+describe('statements with rows at hand', () => {
+  let subject: TemporaryStorage
+  let tree: Tree
+
+  beforeEach(async () => {
+    subject = await temporaryStorage()
+    tree = await subject.storage.tree('ann')
+  })
+  afterEach(() => subject.close())
+
+  const at = (text: string) => ({ directory: tree.root, name: name(text) })
+
+  it('know nothing of a change that was rolled back', async () => {
+    const { bytes, inodes } = await subject.storage.quota('ann')
+    const { ino } = await put(tree, at('old'), 'old content')
+    const before = await tree.stat(tree.root)
+    await subject.storage.setQuota('ann', { maxBytes: bytes + 20, maxInodes: inodes + 1 })
+    // the quota is charged last, when names, inodes and contents have been written
+    await refused('EDQUOT', tree.make(at('new'), { type: 'file' }, ATTRIBUTES, {}))
+    const parts = [{ offset: 0, data: Buffer.alloc(100, 'x') }]
+    await refused('EDQUOT', tree.write(ino, parts, overwrite, {}))
+
+    await refused('ENOENT', tree.lookup(tree.root, name('new')))
+    expect(await tree.stat(tree.root)).to.deep.equal(before)
+    expect((await tree.stat(ino)).size).to.equal(11)
+    const content = await tree.open(ino)
+    expect((await content.read(0, 100)).toString()).to.equal('old content')
+  })
+
+  it('keep what was changed before an inner transaction was rolled back, until the outer one is', () => {
+    const { database, sql, plain } = statements()
+    const outer = database.transaction(() => {
+      sql.insertEntry.run(1, 'outer', 7)
+      const inner = database.transaction(() => {
+        sql.insertEntry.run(1, 'inner', 8)
+        throw new Error('no')
+      })
+      expect(inner).to.throw('no')
+      sql.rolledBack()
+      expect(sql.entry.get(1, 'outer')?.ino).to.equal(7)
+      expect(sql.entry.get(1, 'inner')).to.equal(undefined)
+      throw new Error('neither')
+    })
+    sql.insertInode.run(row(7))
+    sql.ended()
+    expect(outer).to.throw('neither')
+    sql.rolledBack()
+    sql.ended()
+    expect(plain.entry.get(1, 'outer')).to.equal(undefined)
+    expect(sql.entry.get(1, 'outer')).to.equal(undefined)
+    database.close()
+  })
+
+  it('are right, too, about what was read so long ago that it is not at hand any more', () => {
+    const { database, sql, plain } = statements()
+    const count = 35_000
+    database.transaction(() => {
+      for (let ino = 10; ino < count; ino++) sql.insertInode.run(row(ino))
+      sql.insertEntry.run(1, 'f', 10)
+      for (let index = 0; index < 2 * count; index++) sql.entry.get(1, `none${index}`)
+    })()
+    sql.ended()
+    for (const ino of [10, 20_000, count - 1]) {
+      sql.touchDirectory.run(1, { sec: 5, nsec: 6 }, ino)
+      expect(sql.inode.get(ino)).to.deep.equal(plain.inode.get(ino))
+    }
+    expect(sql.entry.get(1, 'f')).to.deep.equal(plain.inode.get(10))
+    database.close()
+  })
+})
+
+const ATTRIBUTES = { mode: 0o644, uid: 0, gid: 0 }
+
+function statements(): { database: Database; sql: CachedStatements; plain: FileStatements } {
+  const database = openDatabase(':memory:')
+  return { database, sql: cachedStatements(database), plain: fileStatements(database) }
+}
+
+function row(ino: number): InodeRow {
+  return {
+    ...{ ino, tree: 1, mode: 0o100644, uid: 0, gid: 0, nlink: 1, size: 0, rdev: 0 },
+    ...{ atime_sec: 1, atime_nsec: 2, mtime_sec: 1, mtime_nsec: 2, ctime_sec: 1, ctime_nsec: 2 },
+    ...{
+      crtime_sec: 1,
+      crtime_nsec: 2,
+      version: 1,
+      generation: 0,
+      stored: 0 as const,
+      target: null,
+    },
+  }
+}
