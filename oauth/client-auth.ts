@@ -154,5 +154,14 @@ async function recordFailure(
   context.audit({ type: 'client.authenticate', outcome: 'failure', client_id, address, detail })
   if (method === 'none') return
   const key = bucket(credentials, address)
-  await context.store.countAttempt(key, FAILURES_WINDOW_SECONDS, context.now())
+  const failures = await context.store.countAttempt(key, FAILURES_WINDOW_SECONDS, context.now())
+  if (failures !== FAILURES_MAX) return
+  const refused = `${failures} wrong credentials; no more are looked at for a while`
+  context.audit({
+    type: 'client.limited',
+    outcome: 'failure',
+    client_id,
+    address,
+    detail: refused,
+  })
 }

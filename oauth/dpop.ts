@@ -131,17 +131,19 @@ function requireNonce(context: Context, nonce: unknown): void {
   )
 }
 
+type NonceContext = Pick<Context, 'now' | 'lifetimes' | 'derived'>
+
 /** A nonce is a keyed hash of its period: nothing to store, nothing to guess, the same in every process. */
-function nonceOf(context: Context, period: number): string {
-  const hash = createHmac('sha256', context.derived.nonce).update(String(period)).digest()
+function nonceOf({ derived }: Pick<Context, 'derived'>, period: number): string {
+  const hash = createHmac('sha256', derived.nonce).update(String(period)).digest()
   return hash.subarray(0, 16).toString('base64url')
 }
 
-function currentPeriod(context: Context): number {
-  return Math.floor(context.now() / (context.lifetimes.dpopNonce * 1000))
+function currentPeriod({ now, lifetimes }: NonceContext): number {
+  return Math.floor(now() / (lifetimes.dpopNonce * 1000))
 }
 
-export function currentNonce(context: Context): string {
+export function currentNonce(context: NonceContext): string {
   return nonceOf(context, currentPeriod(context))
 }
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
+import { expectError } from './support/expect.js'
 import { formsOf, json } from './support/http.js'
 import { row } from './support/row.js'
 import { claims, success } from './support/values.js'
@@ -81,15 +82,55 @@ describe('OpenID Connect Core: tokens and claims', () => {
     expect(Object.keys(await ask('openid'))).to.deep.equal(['sub'])
     expect(await ask('openid profile')).to.include.keys('sub', 'preferred_username')
     expect(await ask('openid email')).to.not.have.property('preferred_username')
+    if (suite.target.inside === undefined) return
+    const [, second] = suite.target.users
+    const browser = await suite.login(second)
+    const { access_token } = await suite.tokens({ scope: 'openid email' }, browser)
+    const email = await suite.http.get(url, { authorization: `Bearer ${access_token}` })
+    expect(json(email)).to.include({ email: second.email, email_verified: false })
+    expect(json(email)).to.not.have.any.keys('name', 'preferred_username')
+    const profile = await suite.tokens({ scope: 'openid profile' }, browser)
+    const answer = await suite.http.get(url, { authorization: `Bearer ${profile.access_token}` })
+    expect(json(answer)).to.include({ name: second.name, preferred_username: second.username })
+    expect(json(answer)).to.not.have.property('email')
   })
 
-  row('oidcc-8-1', 'M', 'keeps the subject of a user', async (suite) => {
-    const [one, two] = [await suite.tokens(openid), await suite.tokens(openid)]
-    expect(claims(one.id_token).sub).to.equal(claims(two.id_token).sub)
-    expect(claims(one.id_token).sub).to.not.equal(suite.target.users[0].username)
-    const metadata: Record<string, unknown> = await suite.metadata()
-    expect(metadata.subject_types_supported).to.deep.equal(['public'])
-  })
+  row(
+    'oidcc-8-1',
+    'M',
+    'keeps the subject of a user, and gives it to nobody after them',
+    async (suite) => {
+      const [one, two] = [await suite.tokens(openid), await suite.tokens(openid)]
+      expect(claims(one.id_token).sub).to.equal(claims(two.id_token).sub)
+      expect(claims(one.id_token).sub).to.not.equal(suite.target.users[0].username)
+      const metadata: Record<string, unknown> = await suite.metadata()
+      expect(metadata.subject_types_supported).to.deep.equal(['public'])
+      if (suite.target.inside === undefined) return
+      const { inside } = suite
+      const user = { username: 'namesake', password: 'a password of hers 3' }
+      await inside.addUser(user)
+      const browser = await suite.login(user)
+      const hers = await suite.tokens(openid, browser)
+      const url = await suite.endpoint('userinfo')
+      const ask = (token: string) => suite.http.get(url, { authorization: `Bearer ${token}` })
+      expect((await ask(hers.access_token)).status).to.equal(200)
+      inside.removeUser(user.username)
+      const dead = async () => {
+        expect((await ask(hers.access_token)).status).to.equal(401)
+        expect((await suite.read(hers.access_token)).status).to.equal(401)
+        expectError(await suite.refresh(hers.refresh_token), 400, 'invalid_grant')
+        expect(isLogin(await suite.asked({}, browser))).to.equal(true)
+      }
+      await dead()
+      await inside.addUser(user)
+      await dead()
+      const namesake = await suite.tokens(openid, await suite.login(user))
+      expect(claims(namesake.id_token).sub).to.not.equal(claims(hers.id_token).sub)
+      expect(claims(namesake.access_token).sub).to.equal(claims(namesake.id_token).sub)
+      await dead()
+      inside.removeUser(user.username)
+    },
+  )
 
   row(
     'oidcc-12.2-1',

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { digestOf } from '../../oauth/secrets.js'
 import { expectError, expectRefused } from './support/expect.js'
 import { json } from './support/http.js'
 import { row } from './support/row.js'
@@ -58,6 +59,28 @@ describe('RFC 6749: client authentication', () => {
       for (const authorization of wrong) {
         expectError(await suite.token(grant, { authorization }), 401, 'invalid_client')
       }
+      if (suite.target.inside === undefined) return
+      // Our own secrets need no encoding; one that somebody brought along may.
+      const { store } = suite.inside
+      const client = await store.client(client_id)
+      if (client === undefined) throw new Error('the client is not in the store')
+      const awkward = { id: 'awkward:+client é', secret: 'a+b%:é /' }
+      await store.saveClient({
+        ...client,
+        client_id: awkward.id,
+        client_secret_digest: digestOf(awkward.secret),
+      })
+      const form = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
+      const encoded = basic(form(awkward.id), form(awkward.secret))
+      expect((await suite.token(grant, { authorization: encoded })).status).to.equal(200)
+      for (const raw of [
+        basic(awkward.id, awkward.secret),
+        basic(form(awkward.id), awkward.secret),
+        basic(form(awkward.id), form(form(awkward.secret))),
+      ]) {
+        expectError(await suite.token(grant, { authorization: raw }), 401, 'invalid_client')
+      }
+      await store.removeClient(awkward.id, Date.now())
     },
     { clients: ['service'] },
   )
@@ -81,20 +104,31 @@ describe('RFC 6749: client authentication', () => {
     'M',
     'slows down who guesses secrets, and nobody else',
     async (suite) => {
-      const { client_id, client_secret = '' } = suite.client('post')
+      const { client_id } = suite.client('service')
       const url = await suite.endpoint('token')
-      const guesser = { localAddress: '127.0.0.77' }
+      const guesser = suite.newBrowser('127.0.0.77')
+      const from = ({ address }: { address: string | null }) => address === '127.0.0.77'
       const statuses: number[] = []
-      for (let n = 0; n < 40; n++) {
-        const form = { ...grant, client_id, client_secret: `wrong-${n}` }
-        statuses.push((await suite.http.post(url, form, {}, guesser)).status)
+      for (let n = 0; n < 200; n++) {
+        const authorization = basic(client_id, `wrong-${n}`)
+        statuses.push((await guesser.post(url, grant, { authorization })).status)
       }
       expect(statuses[0]).to.equal(401)
-      expect(statuses.at(-1)).to.equal(429)
-      const right = await suite.http.post(url, { ...grant, client_id, client_secret })
-      expectError(right, 400, 'unauthorized_client')
+      const first = statuses.indexOf(429)
+      expect(first).to.be.within(1, 100)
+      expect(new Set(statuses.slice(first))).to.deep.equal(new Set([429]))
+      const slowed = await guesser.post(url, grant, suite.basic('service'))
+      expect(slowed.status).to.equal(429)
+      expect(Number(slowed.headers['retry-after'])).to.be.above(0)
+      expect((await suite.token(grant, suite.basic('service'))).status).to.equal(200)
+      const failures = suite.inside.audited('client.authenticate').filter(from)
+      expect(failures).to.have.length(first)
+      for (const { outcome, client_id: whose } of failures) {
+        expect([outcome, whose]).to.deep.equal(['failure', client_id])
+      }
+      expect(suite.inside.audited('client.limited').filter(from)).to.have.length(1)
     },
-    { clients: ['post'], inside: true },
+    { clients: ['service'], inside: true },
   )
 
   row(

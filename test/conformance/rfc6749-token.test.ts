@@ -173,9 +173,18 @@ describe('RFC 6749: token endpoint', () => {
     'M',
     'forbids caching of successes and errors',
     async (suite) => {
+      const { client_id } = suite.client('fuse')
+      const device = await suite.endpoint('device_authorization')
+      const redeemed = await suite.redeem(await suite.code({ scope: 'openid file.read' }))
+      const { access_token } = success(redeemed)
       const answers = [
-        await suite.redeem(await suite.code()),
+        redeemed,
         await suite.redeem('nonsense'),
+        await suite.http.post(device, { client_id, scope: 'file.read' }),
+        await suite.introspect(access_token),
+        await suite.http.get(await suite.endpoint('userinfo'), {
+          authorization: `Bearer ${access_token}`,
+        }),
         await suite.http.post(
           await suite.endpoint('pushed_authorization_request'),
           suite.baseline(),

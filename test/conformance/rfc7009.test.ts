@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { expectError } from './support/expect.js'
 import { row } from './support/row.js'
-import { basic, success, unique } from './support/values.js'
+import { basic, claims, success, unique } from './support/values.js'
 
 /** Races of revocation and refresh; the full run is COFFER_RACES=10000. */
 const RACES = Number(process.env.COFFER_RACES ?? 200)
@@ -25,6 +25,11 @@ describe('RFC 7009: revocation', () => {
       const { refresh_token } = await suite.tokens()
       expect((await suite.revoke(refresh_token, { token_type_hint })).status).to.equal(200)
       expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+    }
+    for (const token_type_hint of ['refresh_token', 'foo']) {
+      const { access_token } = await suite.tokens()
+      expect((await suite.revoke(access_token, { token_type_hint })).status).to.equal(200)
+      expect((await suite.read(access_token)).status).to.equal(401)
     }
   })
 
@@ -74,8 +79,12 @@ describe('RFC 7009: revocation', () => {
   )
 
   row('rfc7009-2.2-1', 'M', 'answers 200 to unknown and revoked tokens', async (suite) => {
-    const { refresh_token } = await suite.tokens()
-    for (const token of ['garbage', refresh_token, refresh_token]) {
+    const { refresh_token, access_token } = await suite.tokens()
+    const expired = await suite.target.inside?.keys.sign('ES256', 'at+jwt', {
+      ...claims(access_token),
+      exp: 1,
+    })
+    for (const token of ['garbage', refresh_token, refresh_token, expired ?? access_token]) {
       expect((await suite.revoke(token)).status).to.equal(200)
     }
   })
@@ -90,17 +99,30 @@ describe('RFC 7009: revocation', () => {
     'B',
     'leaves nothing alive when revocation and refresh race',
     async (suite) => {
+      const won = { refresh: 0, revocation: 0 }
       for (let round = 0; round < RACES; round++) {
-        const { refresh_token } = await suite.tokens()
-        const [refreshed] = await Promise.all([
-          suite.refresh(refresh_token),
-          suite.revoke(refresh_token),
-        ])
-        if (refreshed?.status !== 200) continue
-        const next = success(refreshed)
-        expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
-        expect((await suite.read(next.access_token)).status).to.equal(401)
+        const { refresh_token, access_token } = await suite.tokens()
+        const refresh = () => suite.refresh(refresh_token)
+        const revoke = () => suite.revoke(refresh_token)
+        // Both are on their way at once; who sets out first takes turns, so that both get there first at times.
+        const [refreshed, revoked] =
+          round % 2 === 0
+            ? await Promise.all([refresh(), revoke()])
+            : await Promise.all([revoke(), refresh()]).then(([second, first]) => [first, second])
+        expect(revoked?.status).to.equal(200)
+        if (refreshed?.status === 200) {
+          won.refresh++
+          const next = success(refreshed)
+          expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
+          expect((await suite.read(next.access_token)).status).to.equal(401)
+        } else {
+          won.revocation++
+          expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+        }
+        expect((await suite.read(access_token)).status).to.equal(401)
       }
+      process.stderr.write(`rfc7009-2-3: ${JSON.stringify(won)}\n`)
+      expect(Math.min(won.refresh, won.revocation), JSON.stringify(won)).to.be.above(RACES / 20)
     },
     { timeout: 60_000 + RACES * 300 },
   )

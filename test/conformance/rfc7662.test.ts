@@ -69,6 +69,15 @@ describe('RFC 7662: introspection', () => {
         await suite.introspect(revoked.refresh_token),
         await suite.introspect(access_token, 'web'),
       ]
+      if (suite.target.inside !== undefined) {
+        const expired = { ...claims(access_token), exp: Math.floor(Date.now() / 1000) - 1 }
+        answers.push(
+          await suite.introspect(await suite.target.inside.keys.sign('ES256', 'at+jwt', expired)),
+        )
+        const idle = await suite.tokens()
+        suite.inside.passTime(31 * 86_400)
+        answers.push(await suite.introspect(idle.refresh_token))
+      }
       for (const { status, body } of answers)
         expect([status, body]).to.deep.equal([200, '{"active":false}'])
     },
@@ -109,7 +118,7 @@ describe('RFC 7662: introspection', () => {
   row(
     'rfc7662-4-1',
     'M',
-    'checks signature, exp and revocation',
+    'checks signature, exp, nbf and revocation',
     async (suite) => {
       const { access_token } = await suite.tokens()
       const { kid, alg = 'ES256' } = decodeProtectedHeader(access_token)
@@ -119,6 +128,20 @@ describe('RFC 7662: introspection', () => {
         .sign(privateKey)
       expect(json(await suite.introspect(forged)).active).to.equal(false)
       expect(json(await suite.introspect(access_token)).active).to.equal(true)
+      if (suite.target.inside !== undefined) {
+        const { keys } = suite.target.inside
+        const now = Math.floor(Date.now() / 1000)
+        for (const [changes, active] of [
+          [{}, true],
+          [{ exp: now - 1 }, false],
+          [{ nbf: now + 60 }, false],
+          [{ nbf: now - 60 }, true],
+        ] as const) {
+          const token = await keys.sign('ES256', 'at+jwt', { ...claims(access_token), ...changes })
+          const answer = json(await suite.introspect(token))
+          expect(answer.active, JSON.stringify(changes)).to.equal(active)
+        }
+      }
       await suite.revoke(access_token)
       expect(json(await suite.introspect(access_token)).active).to.equal(false)
     },

@@ -27,9 +27,10 @@ export class Http {
   readonly #ca: string | undefined
   readonly #agent: Agent
 
-  constructor(ca: string | undefined) {
+  constructor(ca: string | undefined, localAddress?: string) {
     this.#ca = ca
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 50 })
+    const from = localAddress === undefined ? {} : { localAddress, family: 4 }
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 50, ...from })
   }
 
   async send(

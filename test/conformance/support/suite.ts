@@ -50,8 +50,9 @@ export class Suite {
     return client
   }
 
-  newBrowser(): Http {
-    return new Http(this.target.ca)
+  /** `localAddress`: where it connects from, any of 127.0.0.0/8 for a server on this machine. */
+  newBrowser(localAddress?: string): Http {
+    return new Http(this.target.ca, localAddress)
   }
 
   metadata(): Promise<Record<string, string>> {

@@ -7,7 +7,14 @@ import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { importPKCS8 } from 'jose'
-import { type Keys, localKeys, registerClient, type Store } from '../../../oauth/index.js'
+import { currentNonce } from '../../../oauth/dpop.js'
+import {
+  DEFAULT_LIFETIMES,
+  type Keys,
+  localKeys,
+  registerClient,
+  type Store,
+} from '../../../oauth/index.js'
 import { unseal } from '../../../oauth/sealed.js'
 import { deriveKeys } from '../../../oauth/secrets.js'
 import { accounts } from '../../../server/accounts.js'
@@ -17,6 +24,8 @@ import { type Database, openDatabase } from '../../../server/database/database.j
 import { oauthStore } from '../../../server/database/oauth-store.js'
 import { passwords } from '../../../server/passwords.js'
 import { RESOURCE_SCOPES } from '../../../server/scopes.js'
+import { type Outcome, outcome } from '../../support/process.js'
+import { program } from '../../support/program.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { assertionKey, CLIENTS, type ClientName, type TestClient } from './clients.js'
 
@@ -34,6 +43,8 @@ export interface Target {
 export interface User {
   readonly username: string
   readonly password: string
+  readonly name?: string
+  readonly email?: string
 }
 
 export interface Inside {
@@ -48,6 +59,21 @@ export interface Inside {
   userId(username: string): string
   setDisabled(username: string, disabled: boolean): void
   changePassword(username: string, password: string): Promise<void>
+  addUser(user: User): Promise<void>
+  removeUser(username: string): void
+  /** What the audit log says of one kind of event, oldest first. */
+  audited(event: string): readonly AuditRow[]
+  /** A nonce for DPoP proofs as the server gave it that many seconds ago. */
+  nonceOf(secondsAgo: number): string
+  /** Runs `coffer-server …` on a data directory: the server's, or another. */
+  command(parameters: readonly string[], data?: string): Promise<Outcome>
+}
+
+export interface AuditRow {
+  readonly outcome: string
+  readonly client_id: string | null
+  readonly address: string | null
+  readonly detail: string
 }
 
 let started: Promise<Target> | undefined
@@ -116,8 +142,15 @@ const TIMES: Readonly<Record<string, readonly string[]>> = {
   users: ['valid_from'],
 }
 
+/** What an address may push within five minutes: more than all rows together need, less than a flood is. */
+export const UNFINISHED_REQUESTS = 1000
+
 async function ownTarget(): Promise<Target> {
-  const limits = { COFFER_TOKEN_FAILURES: '1000000', COFFER_LOGIN_FAILURES: '1000000' }
+  const limits = {
+    COFFER_TOKEN_FAILURES: '1000000',
+    COFFER_LOGIN_FAILURES: '1000000',
+    COFFER_UNFINISHED_REQUESTS: String(UNFINISHED_REQUESTS),
+  }
   const server = await startServer({ env: limits })
   const database = openDatabase(databaseFile(server.data))
   own = { server, database }
@@ -129,6 +162,15 @@ async function ownTarget(): Promise<Target> {
     secret: undefined,
     secretFile: undefined,
   }).derive('oauth')
+  const addUser = async ({ username, password, ...more }: User): Promise<void> => {
+    await people.add({
+      ...more,
+      username: username as never,
+      password: password as never,
+      administrator: false,
+      temporaryPassword: false,
+    })
+  }
   const registry = { store, accounts: people, scopes: RESOURCE_SCOPES, clock }
   const clients: Partial<Record<ClientName, TestClient>> = {}
   for (const [name, metadata] of Object.entries(CLIENTS)) {
@@ -144,13 +186,13 @@ async function ownTarget(): Promise<Target> {
       ...(key !== undefined && { key: key.privateKey }),
     }
   }
-  const second = { username: 'second', password: 'another battery staple 7' }
-  await people.add({
-    username: second.username as never,
-    password: second.password as never,
-    administrator: false,
-    temporaryPassword: false,
-  })
+  const second = {
+    username: 'second',
+    password: 'another battery staple 7',
+    name: 'The Second',
+    email: 'second@example.test',
+  }
+  await addUser(second)
   const userId = (username: string) => people.lookup(username)?.id ?? ''
   return {
     issuer: server.issuer,
@@ -186,6 +228,24 @@ async function ownTarget(): Promise<Target> {
       },
       changePassword: (username, password) =>
         people.changePassword(userId(username), password as never, { temporary: false }),
+      addUser,
+      removeUser: (username) => people.remove(userId(username)),
+      audited: (event) =>
+        database
+          .prepare<[string], AuditRow>(
+            'SELECT outcome, client_id, address, detail FROM audit WHERE event = ? ORDER BY number',
+          )
+          .all(event),
+      nonceOf: (secondsAgo) =>
+        currentNonce({
+          now: () => Date.now() - secondsAgo * 1000,
+          lifetimes: DEFAULT_LIFETIMES,
+          derived: deriveKeys(secret),
+        }),
+      command: (parameters, data = server.data) =>
+        outcome(process.execPath, [...program('server'), ...parameters], {
+          env: { COFFER_DATA: data },
+        }),
     },
   }
 }

@@ -3,23 +3,29 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type Running, start } from '../../support/process.js'
-import { CODE_VERIFIER, code, REDIRECT_URI, tokens, type World, world } from './fixture.js'
+import { CODE_VERIFIER, code, REDIRECT_URI, read, tokens, type World, world } from './fixture.js'
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 
 interface Worker {
   readonly running: Running
-  post(form: Record<string, string>): Promise<{ status: number; body: Record<string, string> }>
+  post(
+    form: Record<string, string>,
+    path?: string,
+  ): Promise<{ status: number; body: Record<string, string> }>
 }
+
+/** Races of revocation and refresh; the full run is COFFER_RACES=10000. */
+const RACES = Number(process.env.COFFER_RACES ?? 100)
 
 async function worker(database: string): Promise<Worker> {
   const running = start(process.execPath, ['--import', 'tsx', WORKER, database])
   const [, port] = await running.printed(/port (\d+)/)
   return {
     running,
-    async post(form) {
+    async post(form, path = '/token') {
       const body = new URLSearchParams({ client_id: 'fuse', ...form })
-      const answer = await fetch(`http://127.0.0.1:${port}/token`, { method: 'POST', body })
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body })
       return { status: answer.status, body: (await answer.json()) as Record<string, string> }
     },
   }
@@ -71,6 +77,38 @@ describe('two processes on one database (single use is linearizable)', function 
     const successors = new Set(answers.map(({ body }) => body.refresh_token))
     expect([...successors][0]).to.be.a('string')
     expect(successors.size).to.equal(1)
+  })
+
+  it('leave nothing alive when one refreshes and the other revokes', async function () {
+    this.timeout(60_000 + RACES * 200)
+    const won = { refresh: 0, revocation: 0, later: 0 }
+    for (let round = 0; round < RACES; round++) {
+      const { refresh_token, access_token } = await tokens(here)
+      const [one, other] = round % 4 < 2 ? workers : [workers[1], workers[0]]
+      const form = { grant_type: 'refresh_token', refresh_token }
+      const refresh = () => one.post(form)
+      const revoke = () => other.post({ token: refresh_token }, '/revoke')
+      // Who sets out first takes turns, and the other follows at once or up to a millisecond later.
+      const first = round % 2 === 0 ? refresh() : revoke()
+      const follows = performance.now() + (round % 5) / 5
+      while (performance.now() < follows);
+      const second = round % 2 === 0 ? revoke() : refresh()
+      const [refreshed, revoked] =
+        round % 2 === 0 ? [await first, await second] : [await second, await first]
+      expect(revoked.status).to.equal(200)
+      const winner = refreshed.status === 200 ? 'refresh' : 'revocation'
+      won[winner]++
+      if ((winner === 'refresh') !== (round % 2 === 0)) won.later++
+      const alive = [form]
+      if (winner === 'refresh') {
+        alive.push({ ...form, refresh_token: refreshed.body.refresh_token ?? '' })
+        expect((await read(here, refreshed.body.access_token ?? '')).status).to.equal(401)
+      }
+      for (const each of alive) expect((await one.post(each)).body.error).to.equal('invalid_grant')
+      expect((await read(here, access_token)).status).to.equal(401)
+    }
+    process.stderr.write(`revocation and refresh, ${RACES} races: ${JSON.stringify(won)}\n`)
+    expect(Math.min(won.refresh, won.revocation), JSON.stringify(won)).to.be.above(RACES / 20)
   })
 
   it('redeem a code at most once when one of them is killed', async () => {
