@@ -1,20 +1,30 @@
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Express, RequestHandler } from 'express'
-import type { Guard } from '../oauth/index.js'
+import type { Guard, GuardedRequest } from '../oauth/index.js'
+import type { LeanResponse } from './lean-response.js'
 
 /** What is served ahead of Express. */
 export interface Lane {
   /** Whether a request's target belongs here. */
   match(target: string): boolean
   /** In order; the last answers. */
-  readonly steps: readonly Guard[]
+  readonly steps: readonly LeanStep[]
 }
+
+/** A step of a lane; every Guard is one. */
+export type LeanStep = (
+  request: GuardedRequest,
+  response: LeanResponse,
+  next: (error?: unknown) => void,
+) => void
+
+export type LeanListener = RequestListener<typeof IncomingMessage, typeof LeanResponse>
 
 /**
  * Serves what programs ask for ahead of Express: making a request and its answer Express's own costs more than serving a
  * small file or a token does (a third of the time, measured). Everything else, and every error, is for Express.
  */
-export function ahead(lanes: readonly Lane[], app: Express): RequestListener {
+export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
   return (request, response) => {
     const { url = '' } = request
     const steps = lanes.find((lane) => lane.match(url))?.steps
@@ -23,14 +33,14 @@ export function ahead(lanes: readonly Lane[], app: Express): RequestListener {
       return
     }
     const guarded = Object.assign(request, { originalUrl: url })
-    const answered = Object.assign(response, { locals: {} as Record<string, unknown> })
     const run = (index: number): void => {
-      steps[index]?.(guarded, answered, (error) => {
+      steps[index]?.(guarded, response, (error) => {
         if (error === undefined && index + 1 < steps.length) {
           run(index + 1)
           return
         }
-        answered.locals.failure = error
+        response.locals.failure = error
+        response.tableCommon()
         app(request, response)
       })
     }

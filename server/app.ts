@@ -1,13 +1,19 @@
-import type { RequestListener } from 'node:http'
 import express, { type RequestHandler, type Router } from 'express'
 import type { AuthorizationServer, Guard } from '../oauth/index.js'
-import { ahead, directAddress, failedAhead, type Lane } from './ahead.js'
+import {
+  ahead,
+  directAddress,
+  failedAhead,
+  type Lane,
+  type LeanListener,
+  type LeanStep,
+} from './ahead.js'
 import { deadline } from './deadline.js'
 import { notFound, onError } from './failure.js'
 import { apiHeaders, securityHeaders } from './headers.js'
 import { expectedHost } from './host.js'
 import type { Limits } from './limits.js'
-import { type Log, requestLog } from './log.js'
+import { type Log, RequestLog } from './log.js'
 import { rawTarget } from './routes/target.js'
 import type { Site } from './site.js'
 
@@ -29,7 +35,7 @@ const CLIENT_ENDPOINTS = ['/token', '/revoke', '/introspect', '/par', '/device_a
 const BEGINNINGS = ['/par', '/device_authorization']
 
 /** Everything a request goes through, in this order. */
-export function createApp(dependencies: AppDependencies): RequestListener {
+export function createApp(dependencies: AppDependencies): LeanListener {
   const { site, authorization, files, login, account, sessionCookie, clientLimits, log } =
     dependencies
   const { issuer, pages } = site
@@ -43,6 +49,7 @@ export function createApp(dependencies: AppDependencies): RequestListener {
     })
   }
 
+  const requests = new RequestLog(log)
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -52,7 +59,10 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   app.set('trust proxy', [...dependencies.trustProxy])
 
   app.use(failedAhead)
-  app.use(requestLog(log))
+  app.use((request, response, next) => {
+    response.set('X-Request-Id', requests.begin(request, response))
+    next()
+  })
   app.use(securityHeaders(issuer))
   app.use(deadline(30_000))
 
@@ -71,14 +81,18 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   app.use(onError(pages, log))
 
   // Programs read no cookie and see no page: what serves them comes before all that.
-  const first = [requestLog(log), apiHeaders(issuer)]
+  const api = apiHeaders(issuer)
+  const identified: LeanStep = (request, response, next) => {
+    response.common = ['X-Request-Id', requests.begin(request, response), ...api]
+    next()
+  }
   const lanes: Lane[] = [
-    { match: (target) => rawTarget(target) !== undefined, steps: [...first, files] },
+    { match: (target) => rawTarget(target) !== undefined, steps: [identified, files] },
   ]
   // Behind a proxy, only Express knows the address of the client.
   if (dependencies.trustProxy.length === 0) {
     const { match, serve } = authorization.endpoints
-    lanes.push({ match, steps: [directAddress, ...first, deadline(30_000), limited, serve] })
+    lanes.unshift({ match, steps: [directAddress, identified, deadline(30_000), limited, serve] })
   }
   return ahead(lanes, app)
 }

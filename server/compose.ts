@@ -1,4 +1,3 @@
-import type { RequestListener } from 'node:http'
 import {
   type AuditEvent,
   authorizationServer,
@@ -7,6 +6,7 @@ import {
   type Store,
 } from '../oauth/index.js'
 import type { Accounts } from './accounts.js'
+import type { LeanListener } from './ahead.js'
 import { createApp } from './app.js'
 import type { Config } from './config.js'
 import type { AuditLog, AuditRecord } from './database/audit.js'
@@ -50,7 +50,7 @@ export interface Parts {
 }
 
 export interface Composed {
-  readonly app: RequestListener
+  readonly app: LeanListener
   /** Removes expired state of the authorization server. */
   sweep(): Promise<void>
   /** Writes down what is still only in memory; nothing comes afterwards. */

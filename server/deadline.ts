@@ -10,11 +10,15 @@ export function deadline(milliseconds: number): Guard {
       next()
       return
     }
-    const timer = setTimeout(() => {
-      if (!request.complete) request.destroy()
-    }, milliseconds).unref()
-    request.once('end', () => clearTimeout(timer))
-    response.once('close', () => clearTimeout(timer))
+    // Most bodies come with their header, and are here by the end of this turn.
+    queueMicrotask(() => {
+      if (request.complete || response.destroyed) return
+      const timer = setTimeout(() => {
+        if (!request.complete) request.destroy()
+      }, milliseconds).unref()
+      request.once('end', () => clearTimeout(timer))
+      response.once('close', () => clearTimeout(timer))
+    })
     next()
   }
 }

@@ -1,9 +1,10 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import { IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
+import { LeanResponse } from './lean-response.js'
 
 const SECOND = 1000
 /** While closing, a stream of events that comes again on a kept-alive connection is ended again. */
@@ -17,6 +18,8 @@ export interface ListenOptions {
   /** Of one address; undefined behind a proxy, from whose address everybody comes. */
   readonly maxConnectionsOfAddress: number | undefined
 }
+
+type Server = HttpsServer<typeof IncomingMessage, typeof LeanResponse>
 
 /** The server on all addresses of its host: "localhost" is two, 127.0.0.1 and ::1. */
 export interface Listeners {
@@ -70,6 +73,8 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
 function configured({ tls, maxConnections }: ListenOptions): Server {
   const server = createServer({
     ...tls,
+    IncomingMessage,
+    ServerResponse: LeanResponse,
     noDelay: true,
     // A 1 GiB upload over a slow line takes hours: no limit for a whole request. A connection on which nothing moves is
     // cut, and headers must arrive at once.

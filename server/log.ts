@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pino, { type Logger } from 'pino'
-import type { Guard } from '../oauth/index.js'
+import type { GuardedRequest, GuardedResponse } from '../oauth/index.js'
 import type { Config } from './config.js'
 
 export type Log = Logger
@@ -28,30 +28,38 @@ export function openLog(level: Config['logLevel']): Log {
 }
 
 /** Gives every request an id, which error pages and problem details name, and logs how it ended. */
-export function requestLog(log: Log): Guard {
-  const run = randomBytes(6).toString('base64url')
-  let count = 0
-  return (request, response, next) => {
-    const requestId = `${run}-${(++count).toString(36)}`
-    const began = performance.now()
+export class RequestLog {
+  readonly #log: Log
+  readonly #run = randomBytes(6).toString('base64url')
+  #count = 0
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** @returns the id, which the answer names in X-Request-Id */
+  begin(request: GuardedRequest, response: GuardedResponse): string {
+    const requestId = `${this.#run}-${(++this.#count).toString(36)}`
     response.locals.requestId = requestId
-    response.setHeader('X-Request-Id', requestId)
-    if (log.isLevelEnabled('debug')) {
-      response.once('close', () => {
-        log.debug(
-          {
-            request_id: requestId,
-            method: request.method,
-            path: request.originalUrl.split('?', 1)[0]?.slice(0, 300),
-            status: response.statusCode,
-            finished: response.writableFinished,
-            milliseconds: Math.round(performance.now() - began),
-            address: request.ip ?? request.socket.remoteAddress,
-          },
-          'request',
-        )
-      })
-    }
-    next()
+    if (this.#log.isLevelEnabled('debug')) this.#logEnd(requestId, request, response)
+    return requestId
+  }
+
+  #logEnd(requestId: string, request: GuardedRequest, response: GuardedResponse): void {
+    const began = performance.now()
+    response.once('close', () => {
+      this.#log.debug(
+        {
+          request_id: requestId,
+          method: request.method,
+          path: request.originalUrl.split('?', 1)[0]?.slice(0, 300),
+          status: response.statusCode,
+          finished: response.writableFinished,
+          milliseconds: Math.round(performance.now() - began),
+          address: request.ip ?? request.socket.remoteAddress,
+        },
+        'request',
+      )
+    })
   }
 }

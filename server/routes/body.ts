@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { FileError } from '../errors.js'
 import { type ExpectedDigest, parseDigests, verified } from '../http/digest.js'
 import { field } from '../http/field.js'
@@ -21,9 +21,9 @@ const awaitingContinue = new WeakSet<IncomingMessage>()
  * Lets file requests with "Expect: 100-continue" be refused before their body is sent (RFC 9110 section 10.1.1): the
  * interim answer goes out only when the body is about to be read. Everything else gets it at once.
  */
-export function deferContinue(
-  server: Server,
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
+export function deferContinue<Response extends typeof ServerResponse>(
+  server: Server<typeof IncomingMessage, Response>,
+  handle: RequestListener<typeof IncomingMessage, Response>,
 ): void {
   server.on('checkContinue', (request, response) => {
     if (rawTarget(request.url ?? '') === undefined) response.writeContinue()

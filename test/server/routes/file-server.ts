@@ -7,6 +7,7 @@ import type { Guard } from '../../../oauth/index.js'
 import { ahead, failedAhead } from '../../../server/ahead.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
+import { LeanResponse } from '../../../server/lean-response.js'
 import { Locks } from '../../../server/locks/locks.js'
 import type { LockTimes } from '../../../server/locks/requests.js'
 import { deferContinue } from '../../../server/routes/body.js'
@@ -102,7 +103,7 @@ export async function startFileServer({
     [{ match: (target) => rawTarget(target) !== undefined, steps: [files] }],
     app,
   )
-  const server = http.createServer(listener)
+  const server = http.createServer({ ServerResponse: LeanResponse }, listener)
   deferContinue(server, listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
