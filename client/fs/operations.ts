@@ -4,6 +4,7 @@ import type {
   FuseAttributes,
   FuseEntry,
   FuseOpen,
+  Handle,
   Kernel,
   Node,
   SetAttributes,
@@ -78,10 +79,12 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     return { ...entry, ...(await operations.open(entry.node, flags, context)) }
   }
 
-  async function attributesOf(node: Node): Promise<FuseAttributes> {
+  async function attributesOf(node: Node, handle?: Handle): Promise<FuseAttributes> {
     const known = nodes.get(node)
     const content = known?.content
     if (known !== undefined && content !== undefined && !content.isClean) {
+      // By its handle the kernel asks for the size alone, after a read at the end or before a seek: nothing of that is kept.
+      if (handle !== undefined) return view.attributesOf(known, content.attributes(), 0)
       // Times come from the server, and stay as they were first seen: so what is unsent goes first.
       if (!content.isBlank) await content.flush().catch(() => {})
       if (!content.isClean) return view.attributesOf(known, content.attributes(), cache.timeout)
@@ -130,7 +133,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     },
     lookup: (parent, name) => names.lookup(place(parent, name)),
     forget: (node, count) => nodes.forget(node, count),
-    getattr: (node, _, context) => unlessInterrupted(attributesOf(node), context),
+    getattr: (node, handle, context) => unlessInterrupted(attributesOf(node, handle), context),
     async setattr(node, changes: SetAttributes, _, context) {
       if (changes.size !== undefined) await resize(node, changes.size)
       if (context.killPrivileges === true) await dropPrivileges(node)

@@ -147,6 +147,19 @@ describe('the mount file system', () => {
       expect(requests.count('write')).to.equal(0)
     })
 
+    it('costs nothing where the kernel asks for its size by a handle, as before a read at the end', async () => {
+      const { fs, requests, calls } = here
+      await calls.store(ROOT, 'first', 'takes numbers')
+      const { node, handle } = await calls.create(ROOT, 'new', O_RDWR)
+      await fs.write(node, handle, 0, Buffer.from('content'), caller)
+      requests.clear()
+      const { size, validMilliseconds } = await fs.getattr(node, handle, caller)
+      expect({ size, validMilliseconds }).to.deep.equal({ size: 7, validMilliseconds: 0 })
+      expect(requests.made).to.deep.equal([])
+      expect((await fs.getattr(node, undefined, caller)).validMilliseconds).to.be.above(0)
+      expect(requests.made).to.deep.equal(['put new'])
+    })
+
     it('leaves zeros where nothing was written', async () => {
       const { fs, calls } = here
       const file = await calls.create(ROOT, 'sparse', O_RDWR)
