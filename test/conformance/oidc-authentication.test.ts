@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { decodeProtectedHeader, generateKeyPair, SignJWT } from 'jose'
 import { expectRedirect } from './support/expect.js'
 import { formsOf, locationOf } from './support/http.js'
+import { connectionsDuring } from './support/listener.js'
 import { row } from './support/row.js'
 import type { Changes, Suite } from './support/suite.js'
 import { claims, success } from './support/values.js'
@@ -113,10 +114,12 @@ describe('OpenID Connect Core: authentication', () => {
 
   row('oidcc-3.1.2.6-1', 'M', 'refuses request objects without fetching them', async (suite) => {
     expectRedirect(await suite.asked({ request: 'e30.e30.' }), 'request_not_supported')
-    expectRedirect(
-      await suite.asked({ request_uri: 'https://169.254.169.254/x' }),
-      'request_uri_not_supported',
-    )
+    const fetched = await connectionsDuring(async (origin) => {
+      for (const request_uri of [`${origin}/x`, `${origin.replace('https', 'http')}/x`]) {
+        expectRedirect(await suite.asked({ request_uri }), 'request_uri_not_supported')
+      }
+    })
+    expect(fetched).to.equal(0)
     expectRedirect(await suite.asked({ registration: '{}' }), 'registration_not_supported')
   })
 

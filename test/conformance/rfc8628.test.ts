@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { DEVICE_GRANT } from './support/clients.js'
 import { expectError, expectRefused } from './support/expect.js'
-import { type Answer, formsOf, type Http, json } from './support/http.js'
+import { type Answer, type Form, formsOf, type Http, json } from './support/http.js'
 import { row } from './support/row.js'
 import type { Changes, Suite } from './support/suite.js'
 import { success, unique } from './support/values.js'
@@ -75,6 +75,13 @@ describe('RFC 8628: device grant', () => {
 
   row('rfc8628-3.2-1', 'M', 'answers with what the device needs', async (suite) => {
     const device = await start(suite)
+    const { client_id } = suite.client('fuse')
+    const url = await suite.endpoint('device_authorization')
+    const { headers } = await suite.http.post(url, { client_id, scope: 'file.read' })
+    expect(headers['cache-control']).to.include('no-store')
+    expect(headers['content-type']).to.match(/^application\/json/)
+    expect(device.expires_in).to.be.within(1, 1800)
+    expect(device.interval).to.be.at.least(1)
     expect(device.device_code).to.match(/^[A-Za-z0-9_-]{27,}$/)
     expect(device.user_code).to.match(/^[A-Z]{4}-[A-Z]{4}$/)
     expect(device.verification_uri).to.match(/^https:/)
@@ -101,6 +108,12 @@ describe('RFC 8628: device grant', () => {
       expect(page.status).to.equal(200)
       expect(page.body).to.include(user_code)
       expectError(await poll(suite, device_code), 400, 'authorization_pending')
+      const form = formsOf(page).find(({ text }) => text === 'user_code')
+      if (form === undefined) throw new Error('no form for the user code')
+      const consent = await browser.submit(form)
+      expect(consent.body).to.include(user_code).and.include('Conformance native')
+      suite.consentForm(consent)
+      expectError(await poll(suite, device_code), 400, 'slow_down')
     },
   )
 
@@ -183,8 +196,15 @@ describe('RFC 8628: device grant', () => {
           ),
         ).to.equal(true)
       }
-      const blocked = await enter(suite, browser, user_code)
-      expect(formsOf(blocked).some(({ text }) => text === 'user_code')).to.equal(true)
+      const isBlocked = async (visitor: Http): Promise<boolean> =>
+        formsOf(await enter(suite, visitor, user_code)).some(({ text }) => text === 'user_code')
+      expect(await isBlocked(browser)).to.equal(true)
+      const [first] = suite.target.users
+      const there = '127.0.0.79'
+      expect(await isBlocked(await suite.login(first)), 'the address').to.equal(true)
+      const elsewhere = await suite.login(second, suite.newBrowser(there))
+      expect(await isBlocked(elsewhere), 'the account').to.equal(true)
+      expect(await isBlocked(await suite.login(first, suite.newBrowser(there)))).to.equal(false)
       suite.inside.passTime(601)
       const later = await start(suite)
 
@@ -203,6 +223,19 @@ describe('RFC 8628: device grant', () => {
     const text = page.body.replace(/<[^>]*>/g, ' ')
     for (const shown of [user_code, 'Conformance native', '127.0.0.1'])
       expect(text).to.include(shown)
+    const scopes = ({ boxes }: Form) => boxes.map(([, value]) => value)
+    expect(scopes(suite.consentForm(page))).to.deep.equal(['file.read'])
+    expect(text)
+      .to.match(/\bread\b/i)
+      .and.to.not.match(/\bchange\b/i)
+    const more = await start(suite, { scope: 'file.read file.write offline_access' })
+    const wider = await enter(suite, await suite.signedIn(), more.user_code)
+    expect(scopes(suite.consentForm(wider))).to.have.members([
+      'file.read',
+      'file.write',
+      'offline_access',
+    ])
+    expect(wider.body.replace(/<[^>]*>/g, ' ')).to.match(/\bchange\b/i)
     expect(text).to.match(/only if|did not start|started this/i)
   })
 

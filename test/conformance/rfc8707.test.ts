@@ -17,6 +17,9 @@ describe('RFC 8707: resource indicators', () => {
     const resource = await resourceOf(suite)
     for (const wrong of ['files', `${resource}#x`, '//x/files', '']) {
       if (wrong !== '') expectRedirect(await suite.asked({ resource: wrong }), 'invalid_target')
+      if (wrong === '' || suite.target.clients.service === undefined) continue
+      const form = { grant_type: 'client_credentials', resource: wrong }
+      expectError(await suite.token(form, suite.basic('service')), 400, 'invalid_target')
     }
   })
 

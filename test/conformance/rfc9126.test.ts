@@ -4,6 +4,7 @@ import { expectError, expectPage, expectRedirect } from './support/expect.js'
 import { type Answer, json } from './support/http.js'
 import { row } from './support/row.js'
 import type { Changes, Suite } from './support/suite.js'
+import { UNFINISHED_REQUESTS } from './support/target.js'
 import { basic, claims, success, unique } from './support/values.js'
 
 async function push(suite: Suite, changes: Changes = {}): Promise<Answer> {
@@ -83,10 +84,25 @@ describe('RFC 9126: pushed authorization requests', () => {
     { clients: ['fuse', 'several'] },
   )
 
-  row('rfc9126-2.3-1', 'P', 'answers 405 and 413 where they belong', async (suite) => {
+  row('rfc9126-2.3-1', 'P', 'answers 405, 413 and 429 where they belong', async (suite) => {
     const url = await suite.endpoint('pushed_authorization_request')
     expect((await suite.http.get(url)).status).to.equal(405)
     expect((await suite.http.post(url, `x=${'a'.repeat(1_000_000)}`)).status).to.equal(413)
+    if (suite.target.inside === undefined) return
+    const flood = suite.newBrowser('127.0.0.78')
+    const send = () => flood.post(url, suite.baseline())
+    const statuses: number[] = []
+    while (statuses.length < UNFINISHED_REQUESTS + 100) {
+      const answers = await Promise.all(Array.from({ length: 50 }, send))
+      statuses.push(...answers.map(({ status }) => status))
+    }
+    const taken = statuses.filter((status) => status === 201)
+    expect(taken).to.have.length(UNFINISHED_REQUESTS)
+    expect(new Set(statuses)).to.deep.equal(new Set([201, 429]))
+    const refused = await send()
+    expectError(refused, 429, 'temporarily_unavailable')
+    expect(Number(refused.headers['retry-after'])).to.be.within(1, 300)
+    expect((await push(suite)).status).to.equal(201)
   })
 
   row(

@@ -143,8 +143,17 @@ describe('RFC 9449: DPoP proofs', () => {
         `${url}?a=1#f`,
         url.replace(host, host.toUpperCase()),
         url.replace('/files', '/%66iles'),
+        ...(new URL(url).port === '' ? [url.replace(host, `${host}:443`)] : []),
       ]) {
         expect((await read(htu)).status, htu).to.equal(200)
+      }
+      // There is no such file, but the proof is for it, however its "~" is written.
+      const tilde = `${url}~tilde`
+      for (const [htu, at] of [
+        [tilde.replace('~', '%7E'), tilde],
+        [tilde, tilde.replace('~', '%7e')],
+      ] as const) {
+        expect((await read(htu, at)).status, htu).to.equal(404)
       }
     },
   )

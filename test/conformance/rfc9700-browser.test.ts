@@ -43,13 +43,19 @@ describe('RFC 9700: browsers and redirects', () => {
           const answer = await browser.get(
             `${suite.target.issuer}${path}?${new URLSearchParams({ [name]: value })}`,
           )
-          if (path === '/logout') break
           expect(locationOf(answer)?.origin ?? suite.target.issuer, `${path} ${name}`).to.equal(
             suite.target.issuer,
           )
+          expect(answer.headers.refresh).to.equal(undefined)
+          expect(answer.body, `${path} ${name}`).to.not.match(/(?:href|action)="[^"]*evil\.test/)
         }
       }
     }
+    const page = await browser.get(
+      `${suite.target.issuer}/login?${new URLSearchParams({ return_to: evil, reauthenticate: '1' })}`,
+    )
+    const posted = await suite.submitLogin(browser, page)
+    expect(locationOf(posted)?.origin).to.equal(suite.target.issuer)
   })
 
   row(
@@ -116,6 +122,10 @@ describe('RFC 9700: browsers and redirects', () => {
     const pages = [
       await suite.http.follow(await suite.authorize(suite.http)),
       await suite.asked({}, browser),
+      await suite.asked({ client_id: 'nope' }, browser),
+      await browser.get(`${suite.target.issuer}/device`),
+      await browser.get(`${suite.target.issuer}/account`),
+      await browser.get(await suite.endpoint('end_session')),
     ]
     for (const { headers, body } of pages) {
       expect(headers['referrer-policy']).to.equal('no-referrer')

@@ -1,5 +1,9 @@
+import { join } from 'node:path'
 import { expect } from 'chai'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { startServer } from '../support/server.js'
 import { expectError } from './support/expect.js'
+import { json } from './support/http.js'
 import { Prover } from './support/proof.js'
 import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
@@ -33,9 +37,18 @@ describe('RFC 9700: clients and refresh tokens', () => {
       const { refresh_token } = await suite.tokens()
       const next = success(await suite.refresh(refresh_token))
       suite.inside.passTime(60)
-      expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+      const audited = suite.inside.audited('refresh.reuse').length
+      const reused = await suite.refresh(refresh_token)
+      expectError(reused, 400, 'invalid_grant')
+      expect(json(reused).error_description).to.match(/used again .* revoked/)
       expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
       expect((await suite.read(next.access_token)).status).to.equal(401)
+      const events = suite.inside.audited('refresh.reuse').slice(audited)
+      expect(events).to.have.length(1)
+      expect(events[0]).to.include({
+        outcome: 'failure',
+        client_id: suite.client('fuse').client_id,
+      })
     },
     { inside: true },
   )
@@ -90,8 +103,54 @@ describe('RFC 9700: clients and refresh tokens', () => {
       await inside.server.restart()
       expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
       expectError(await suite.refresh(next.refresh_token), 400, 'invalid_grant')
+
+      // A clock that was set back makes no token young again.
+      const later = await suite.tokens()
+      const successor = success(await suite.refresh(later.refresh_token))
+      inside.passTime(-3600)
+      expectError(await suite.refresh(later.refresh_token), 400, 'invalid_grant')
+      expectError(await suite.refresh(successor.refresh_token), 400, 'invalid_grant')
+      inside.passTime(3600)
     },
     { inside: true },
+  )
+
+  row(
+    'rfc9700-4.14.2-4',
+    'B',
+    'revives nothing when a backup is restored',
+    async (suite) => {
+      const { inside } = suite
+      const { server } = inside
+      const first = await suite.tokens()
+      const kept = await suite.tokens()
+      const directory = await temporaryDirectory('restored')
+      const [copy, data] = [join(directory, 'backup'), join(directory, 'data')]
+      const backup = await inside.command(['backup', copy])
+      expect(backup.status, backup.stderr).to.equal(0)
+      // After the backup: one token is rotated, the family of the other revoked.
+      const next = success(await suite.refresh(first.refresh_token))
+      await suite.revoke(kept.refresh_token)
+      const restore = await inside.command(['restore', copy], data)
+      expect(restore.status, restore.stderr).to.equal(0)
+
+      await server.stop()
+      const { port } = new URL(server.issuer)
+      const env = { COFFER_PORT: port, COFFER_ISSUER: server.issuer }
+      const restored = await startServer({ data, env })
+      try {
+        for (const { refresh_token, access_token } of [first, next, kept]) {
+          expectError(await suite.refresh(refresh_token), 400, 'invalid_grant')
+          expect((await suite.read(access_token)).status).to.equal(401)
+        }
+      } finally {
+        await restored.remove()
+        await server.restart()
+        await removeDirectory(directory)
+      }
+      success(await suite.refresh(next.refresh_token))
+    },
+    { inside: true, timeout: 120_000 },
   )
 
   row(

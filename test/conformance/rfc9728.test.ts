@@ -15,6 +15,10 @@ describe('RFC 9728: protected resource metadata', () => {
       const body = JSON.parse((await suite.http.get(await metadataUrl(suite))).body)
       expect(body.resource).to.match(/^https:/)
       expect(body.authorization_servers).to.deep.equal([suite.target.issuer])
+      const { origin, pathname } = new URL(body.authorization_servers[0])
+      const path = pathname.replace(/\/$/, '')
+      const server = await suite.http.get(`${origin}/.well-known/oauth-authorization-server${path}`)
+      expect(JSON.parse(server.body).issuer).to.equal(body.authorization_servers[0])
       expect(body.scopes_supported).to.include.members(['file.read', 'file.write'])
       expect(body.bearer_methods_supported).to.deep.equal(['header'])
       expect(body.dpop_signing_alg_values_supported).to.include('ES256')
@@ -46,7 +50,7 @@ describe('RFC 9728: protected resource metadata', () => {
       expect(answer.status).to.equal(200)
       expect(answer.headers['content-type']).to.match(/^application\/json/)
       for (const value of Object.values(JSON.parse(answer.body)))
-        expect(value).to.not.be.oneOf([null, ''])
+        expect(JSON.stringify(value)).to.not.be.oneOf(['null', '""', '[]', '{}'])
     },
     { clients: [] },
   )
