@@ -3,6 +3,7 @@ import type { Inode } from '../storage/storage.js'
 import { body, plan, shortened } from './content-plan.js'
 import { answerDigested, wantedDigests } from './digested.js'
 import type { Exchange } from './exchange.js'
+import { streamContent } from './stream-content.js'
 
 /** Up to here content goes out in one piece: one read, one write, no stream. */
 const ONE_PIECE_BYTES = 256 * 1024
@@ -18,7 +19,6 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
     return
   }
   const content = await tree.open(inode.ino)
-  let streaming = false
   try {
     // what is said about the content is said about the content that was opened
     const planned = plan(exchange, content.inode)
@@ -41,21 +41,9 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
       response.end(data)
     } else {
       response.writeHead(status, fields)
-      const stream = content.stream(one.first, one.last)
-      streaming = true // and closes the content
-      await pipeline(stream, (source) => promised(source, length), response)
+      await streamContent(content, one, response)
     }
   } finally {
-    if (!streaming) await content.close()
+    await content.close()
   }
-}
-
-/** Passes on exactly what Content-Length promised; less would leave the client waiting, so the connection ends instead. */
-async function* promised(source: AsyncIterable<Buffer>, length: number): AsyncGenerator<Buffer> {
-  let size = 0
-  for await (const chunk of source) {
-    size += chunk.length
-    yield chunk
-  }
-  if (size < length) throw shortened()
 }

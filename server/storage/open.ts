@@ -46,22 +46,34 @@ class OpenContent implements Content {
   }
 
   async read(position: number, length: number): Promise<Buffer> {
-    const { ino, size } = this.inode
-    const wanted = Math.min(length, size - position, READ_MAX)
+    const wanted = Math.min(length, this.inode.size - position, READ_MAX)
     if (wanted <= 0) return Buffer.alloc(0)
     if (this.#small === 'hole') return Buffer.alloc(wanted)
     if (this.#small !== undefined) return this.#small.subarray(position, position + wanted)
+    const into = Buffer.allocUnsafe(wanted)
+    return into.subarray(0, await this.readInto(into, position))
+  }
+
+  async readInto(into: Buffer, position: number): Promise<number> {
+    const { ino, size } = this.inode
+    const length = Math.min(into.length, size - position)
+    if (length <= 0) return 0
+    const wanted = length === into.length ? into : into.subarray(0, length)
+    if (this.#small === 'hole') {
+      wanted.fill(0)
+      return length
+    }
+    if (this.#small !== undefined) return this.#small.copy(wanted, 0, position)
     const { gate, unrestored, disk } = this.#engine
     while (gate.isClosed(ino) || unrestored.has(ino)) await settled(this.#engine, ino)
     const handle = this.#handle
     if (handle === undefined) throw new FileError('EIO', 'the content was closed while it was read')
-    const into = Buffer.allocUnsafe(wanted)
     try {
-      if (wanted <= SMALL) return into.subarray(0, disk.readSync(handle.fd, into, position))
+      if (length <= SMALL) return disk.readSync(handle.fd, wanted, position)
       const leave = gate.enter(ino)
       this.#reading += 1
       try {
-        return into.subarray(0, await disk.read(handle.fd, into, position))
+        return await disk.read(handle.fd, wanted, position)
       } finally {
         this.#reading -= 1
         if (this.#isClosed) this.#release()

@@ -241,6 +241,8 @@ export interface Content {
   readonly inode: Inode
   /** Up to `length` bytes at `position`, and at most 16 MiB; fewer only at the end. */
   read(position: number, length: number): Promise<Buffer>
+  /** Fills the buffer with what is at `position`; answers how much that is: less only at the end. */
+  readInto(into: Buffer, position: number): Promise<number>
   /** Bytes first to last, both inclusive; the stream closes the content. */
   stream(first: number, last: number): Readable
   close(): Promise<void>

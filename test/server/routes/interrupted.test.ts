@@ -100,6 +100,33 @@ describe('an interrupted request', () => {
     expect((await server.send('GET', '/files/large')).body.length).to.equal(8_000_000)
   })
 
+  it('gives every download its own bytes, beside others that are slow or broken off', async () => {
+    const contents = ['a', 'b', 'c', 'd'].map((text) => Buffer.alloc(3_000_001, text))
+    for (const [index, body] of contents.entries())
+      await server.send('PUT', `/files/f${index}`, { body })
+    const broken = async (index: number) => {
+      const socket = await open(`GET /files/f${index} HTTP/1.1\r\nHost: h\r\n\r\n`)
+      await once(socket, 'data')
+      socket.destroy()
+    }
+    const slow = await open('GET /files/f0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
+    await once(slow, 'readable')
+    const whole = async (index: number) => {
+      const { body } = await server.send('GET', `/files/f${index}`)
+      expect(body.equals(contents[index] ?? Buffer.alloc(0))).to.equal(true)
+    }
+    for (let round = 0; round < 5; round++) {
+      const each = contents.flatMap((_, index) => [whole(index), broken(index), whole(index)])
+      await Promise.all(each)
+    }
+    const received: Buffer[] = []
+    for await (const chunk of slow) received.push(chunk)
+    const bytes = Buffer.concat(received)
+    expect(bytes.subarray(bytes.indexOf('\r\n\r\n') + 4).equals(contents[0] ?? bytes)).to.equal(
+      true,
+    )
+  })
+
   it('keeps no content open after an answer', async () => {
     const body = Buffer.alloc(100_000)
     const { etag = '' } = (await server.send('PUT', '/files/f', { body })).headers
