@@ -59,6 +59,8 @@ export interface WireAttributes {
   nlink: number
   /** Bytes; exact up to 2^53 - 1. */
   size: number
+  /** Bytes it takes on the disk, of a file with holes; one without takes its size. */
+  allocated?: number
   /** Device number as makedev(3) packs it; 0 unless a chardev or blockdev. */
   rdev: number
   atime: WireTime

@@ -59,7 +59,8 @@ export function fuseAttributes(
   return {
     ino: wire.ino,
     size: wire.size,
-    blocks: Math.ceil(wire.size / 512),
+    // holes take no room (du(1) counts these)
+    blocks: Math.ceil((wire.allocated ?? wire.size) / 512),
     atime: BigInt(wire.atime),
     mtime: BigInt(wire.mtime),
     ctime: BigInt(wire.ctime),

@@ -21,6 +21,8 @@ export interface InodeRow {
   readonly version: number
   readonly generation: number
   readonly stored: 0 | 1 | 2
+  /** Bytes that a content with holes takes on the disk; null if it has none. */
+  readonly allocated: number | null
   readonly target: string | null
 }
 
@@ -45,6 +47,7 @@ const COLUMNS = [
   'version',
   'generation',
   'stored',
+  'allocated',
   'target',
 ] as const satisfies readonly (keyof InodeRow)[]
 
@@ -73,6 +76,7 @@ type Values = readonly [
   number,
   number,
   0 | 1 | 2,
+  number | null,
   string | null,
 ]
 
@@ -98,7 +102,8 @@ function toRow(values: Values): InodeRow {
     version: values[16],
     generation: values[17],
     stored: values[18],
-    target: values[19],
+    allocated: values[19],
+    target: values[20],
   }
 }
 
@@ -140,7 +145,7 @@ export function inodeRows(database: Database) {
     entries: {
       all: (directory: number, after: string, limit: number): (InodeRow & { name: string })[] =>
         entries.all(directory, after, limit).map((values) => {
-          return Object.assign(toRow(values as unknown as Values), { name: values[20] })
+          return Object.assign(toRow(values as unknown as Values), { name: values[21] })
         }),
     },
     insertInode: {

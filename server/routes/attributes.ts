@@ -26,6 +26,7 @@ export function wireAttributes(inode: Inode): WireAttributes {
     etag: strongEtag(inode),
     modified_time: new Date(Number(inode.mtime / NANOSECONDS_PER_MILLISECOND)).toISOString(),
   }
+  if (inode.allocated !== undefined) attributes.allocated = inode.allocated
   if (inode.target !== undefined) attributes.target = inode.target
   return attributes
 }

@@ -143,6 +143,12 @@ export class Contents {
     }
   }
 
+  /** The same where holes make it less than the size; null where there are none. */
+  holed(generation: number, size: number): number | null {
+    const allocated = this.allocated(generation)
+    return allocated < size ? allocated : null
+  }
+
   /** Copies the content of a generation under a new one, by reflink where the file system can. */
   async copy(from: number, to: number): Promise<void> {
     const folder = contentFolder(this.root, to)

@@ -208,17 +208,21 @@ async function drafted(
       target: row.target,
       generation,
       stored: row.stored,
+      allocated: null,
     }
     if (row.stored === STORED.database) return { ...common, small: smallContent(engine, row) }
     if (row.stored === STORED.nowhere) return common
     try {
       engine.space.take(engine.contents.allocated(row.generation))
       await engine.contents.copy(row.generation, generation)
+      const { allocated } = row
+      return allocated === null
+        ? common
+        : { ...common, allocated: engine.contents.holed(generation, row.size) }
     } catch (error) {
       engine.contents.discard(generation)
       throw failure(error)
     }
-    return common
   })
 }
 

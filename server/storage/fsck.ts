@@ -123,7 +123,9 @@ function cut(engine: Engine, { row, length }: ContentMismatch): void {
   engine.transactions.run(() => {
     const stored = length === undefined ? STORED.nowhere : STORED.file
     const times = modified(timespec(engine.clock()))
-    engine.sql.updateInode.run({ ...row, ...times, size, stored, version: row.version + 1 })
+    const allocated = stored === STORED.file ? engine.contents.holed(row.generation, size) : null
+    const version = row.version + 1
+    engine.sql.updateInode.run({ ...row, ...times, size, stored, allocated, version })
     engine.log.note(
       row.tree,
       { kind: 'content', ino: row.ino },

@@ -32,7 +32,9 @@ export async function detach(engine: Engine, row: InodeRow): Promise<InodeRow> {
     return engine.transactions.run(() => {
       const current = engine.sql.inode.get(row.ino)
       if (current === undefined) throw new Held('the inode is gone')
-      const detached = { ...current, generation }
+      const { allocated: before, size } = current
+      const allocated = before === null ? null : engine.contents.holed(generation, size)
+      const detached = { ...current, generation, allocated }
       engine.sql.updateInode.run(detached)
       engine.transactions.afterwards(() => {
         engine.durability.touched(generation)

@@ -2,6 +2,7 @@ import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import type { FileType } from '../wire.js'
 import { nanoseconds, type Timespec } from './clock.js'
+import { STORED } from './small.js'
 import type { Inode } from './storage.js'
 
 /** File type bits of st_mode (inode(7)). */
@@ -52,7 +53,9 @@ export function toInode(row: InodeRow): Inode {
     version: row.version,
     generation: row.generation,
   }
-  return row.target === null ? inode : { ...inode, target: row.target }
+  if (row.target !== null) return { ...inode, target: row.target }
+  const allocated = allocatedBytes(row)
+  return allocated === null ? inode : { ...inode, allocated }
 }
 
 /** Inodes of rows that stay at hand, so that what is made of an inode can stay at hand with it. */
@@ -65,6 +68,12 @@ export function knownInode(row: InodeRow): Inode {
   const inode = toInode(row)
   inodes.set(row, inode)
   return inode
+}
+
+/** Bytes that a content with holes takes; null if it has none. */
+function allocatedBytes({ mode, stored, size, allocated }: InodeRow): number | null {
+  const isHole = stored === STORED.nowhere && size > 0 && (mode & S_IFMT) === TYPE_BITS.file
+  return isHole ? 0 : allocated
 }
 
 /** Columns of the times that a change sets. */

@@ -24,6 +24,7 @@ export interface Draft {
   readonly target: string | null
   readonly generation: number
   readonly stored: Stored
+  readonly allocated: number | null
   /** The content, if it goes into the database. */
   readonly small?: Buffer
 }
@@ -49,6 +50,7 @@ export function draft(
     target,
     generation,
     stored: STORED.nowhere,
+    allocated: null,
   }
 }
 
@@ -83,6 +85,7 @@ export function insertInode(
     version: 1,
     generation: draft.generation,
     stored: draft.stored,
+    allocated: draft.allocated,
     target: draft.target,
   }
   engine.sql.insertInode.run(row)

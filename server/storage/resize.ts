@@ -5,6 +5,7 @@ import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
+import { allocatedAt, recounted } from './holes.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { bytesOf } from './links.js'
@@ -83,7 +84,7 @@ async function shrink(resizing: Resizing): Promise<InodeRow> {
   try {
     const after = commit(resizing, () => requireUnheld(engine, row.generation))
     await engine.disk.truncate(handle.fd, changes.size).catch(() => {})
-    return after
+    return row.allocated === null ? after : recounted(engine, after)
   } finally {
     engine.contents.release(handle)
   }
@@ -99,8 +100,8 @@ function commit(resizing: Resizing, check = () => {}): InodeRow {
     check()
     const emptied =
       generation === undefined || row.stored === STORED.nowhere
-        ? {}
-        : { generation, stored: STORED.nowhere }
+        ? { allocated: allocatedAt(engine, row, changes.size) }
+        : { generation, stored: STORED.nowhere, allocated: null }
     const resized: InodeRow = {
       ...row,
       ...modified(now),

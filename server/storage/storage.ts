@@ -49,6 +49,8 @@ export interface Inode {
   /** 0 for an unlinked inode that a client still holds open. */
   readonly nlink: number
   readonly size: number
+  /** Bytes that a file with holes takes on the disk; without it there are no holes. */
+  readonly allocated?: number
   readonly rdev: number
   readonly atime: Nanoseconds
   readonly mtime: Nanoseconds

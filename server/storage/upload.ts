@@ -210,6 +210,7 @@ export class FileUpload implements Upload {
         version: row.version + 1,
         generation: this.#generation,
         stored,
+        allocated: null,
       }
       const after = withChanges(replaced, attributes, now)
       engine.sql.updateInode.run(after)

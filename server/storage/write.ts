@@ -7,6 +7,7 @@ import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { type Gathered, gather, type Piece } from './gather.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
+import { recounted } from './holes.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { checkAttributes } from './new-inode.js'
@@ -151,9 +152,10 @@ async function writeLarge(
     }
     if (size > end) await engine.disk.truncate(handle.fd, size)
     const after = commit(write, size)
+    if (size >= Math.max(end, row.size)) return after
     // Bytes beyond the end are never shown, so it does not matter if this fails.
-    if (size < Math.max(end, row.size)) await engine.disk.truncate(handle.fd, size).catch(() => {})
-    return after
+    await engine.disk.truncate(handle.fd, size).catch(() => {})
+    return row.allocated === null ? after : recounted(engine, after)
   } catch (error) {
     await takeBack(engine, row, handle)
     throw error
@@ -173,7 +175,9 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     if (size < row.size) requireUnheld(engine, row.generation)
     const mode = withoutPrivileges(row.mode)
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
-    const written = { ...row, ...modified(now), mode, size, stored }
+    const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))
+    const allocated = isSparse ? engine.contents.holed(row.generation, size) : null
+    const written = { ...row, ...modified(now), mode, size, stored, allocated }
     const after = withChanges({ ...written, version: row.version + 1 }, changes, now)
     engine.sql.updateInode.run(after)
     if (small === undefined) forgetUndo(engine, ino)
@@ -186,6 +190,18 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     }
     return after
   })
+}
+
+/** Whether the file is longer afterwards than what was written one after the other. */
+function leavesGap({ gathered }: Write, row: InodeRow, size: number): boolean {
+  if (row.stored === STORED.nowhere && row.size > 0) return true
+  let end = row.size
+  for (const { offset, length } of gathered.pieces) {
+    const position = offset === append ? end : offset
+    if (position > end) return true
+    end = Math.max(end, position + length)
+  }
+  return size > end
 }
 
 /** After a failure: the old bytes where they were, and nothing beyond the old end. */

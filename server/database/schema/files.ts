@@ -4,7 +4,7 @@
  * - `trees`: one per user, with what it uses, what it may use, and the number of its newest change.
  * - `inodes`: `mode` as st_mode has it, type bits included. Times are split like struct timespec, so they are exact.
  *   `generation` names the content; `stored` says where it is: 0 nowhere (an empty file, or one that is all hole), 1 in a
- *   file under content/, 2 in `small_contents`.
+ *   file under content/, 2 in `small_contents`; `allocated` counts the bytes that a file with holes takes on the disk.
  * - `entries`: names in order of their bytes (BINARY collation of UTF-8); the index answers where an inode is named.
  * - `kept`: inodes without a name that are still in use, or trees still being copied.
  * - `undo`: what a write in place is overwriting; what is left of it after a crash is put back.
@@ -50,6 +50,7 @@ CREATE TABLE inodes (
   version INTEGER NOT NULL,
   generation INTEGER NOT NULL,
   stored INTEGER NOT NULL,
+  allocated INTEGER,
   target TEXT
 ) STRICT;
 CREATE UNIQUE INDEX inodes_by_generation ON inodes (generation) WHERE stored = 1;

@@ -96,6 +96,7 @@ function row(ino: number): InodeRow {
       version: 1,
       generation: 0,
       stored: 0 as const,
+      allocated: null,
       target: null,
     },
   }
