@@ -200,6 +200,27 @@ describe('RFC 6749: authorization endpoint', () => {
       await suite.asked({ redirect_uri: evil }),
       await suite.http.follow(await suite.authorize(suite.http, { login_hint: evil })),
     ]
+    if (suite.target.inside !== undefined) {
+      // Characters that turn the text around (Unicode bidi) never get into a name.
+      for (const client_name of ['Coffer \u202egnp.exe', 'Two\nlines', 'Hid\u200bden']) {
+        expect(await refusalOf(suite, { client_name }), client_name).to.match(/client_name/)
+      }
+      const { store } = suite.inside
+      const { client_id } = suite.client('fuse')
+      const client = await store.client(client_id)
+      if (client === undefined) throw new Error('the client is not in the store')
+      await store.saveClient({ ...client, client_id: 'evil', client_name: evil })
+      const browser = await suite.signedIn()
+      const consent = await suite.asked({ client_id: 'evil' }, browser)
+      await suite.decide(browser, consent)
+      const account = await browser.get(`${suite.target.issuer}/account`)
+      for (const page of [consent, account]) {
+        expect(page.status).to.equal(200)
+        expect(page.body).to.include('&lt;script&gt;alert(1)')
+        pages.push(page)
+      }
+      await store.removeClient('evil', Date.now())
+    }
     for (const page of pages) expect(page.body).to.not.include('<script>alert(1)')
   })
 

@@ -1,8 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { DEVICE_GRANT } from './support/clients.js'
 import { expectError, expectPage } from './support/expect.js'
-import { formsOf } from './support/http.js'
+import { type Form, formsOf, type Http, json } from './support/http.js'
 import { row } from './support/row.js'
 import { success } from './support/values.js'
 
@@ -23,18 +25,43 @@ describe('RFC 6749: security considerations', () => {
       const tokens = success(await suite.redeem(code))
       const next = success(await suite.refresh(tokens.refresh_token))
       const { client_secret = '' } = suite.client('web')
+      const { client_id } = suite.client('fuse')
+      const device = json(
+        await suite.http.post(await suite.endpoint('device_authorization'), {
+          client_id,
+          scope: 'file.read',
+        }),
+      )
+      const pushed = json(
+        await suite.http.post(
+          await suite.endpoint('pushed_authorization_request'),
+          suite.baseline(),
+        ),
+      )
+      const browser = await suite.signedIn()
       const secrets = [
         code,
+        String(device.device_code),
+        String(device.user_code),
+        String(pushed.request_uri),
+        ...browser.cookies.values(),
+        suite.target.users[0].password,
         tokens.refresh_token,
         tokens.access_token,
         next.refresh_token,
         client_secret,
       ]
-      const { server } = suite.inside
-      for (const file of await filesBelow(server.data)) {
+      const { server, command } = suite.inside
+      const directory = await temporaryDirectory('backup')
+      const backup = await command(['backup', join(directory, 'backup')])
+      expect(backup.status, backup.stderr).to.equal(0)
+      const files = [...(await filesBelow(server.data)), ...(await filesBelow(directory))]
+      expect(files.filter((file) => file.endsWith('coffer.db'))).to.have.length(2)
+      for (const file of files) {
         const content = await readFile(file)
         for (const secret of secrets) expect(content.includes(secret), file).to.equal(false)
       }
+      await removeDirectory(directory)
       for (const secret of secrets) expect(server.log().includes(secret), 'log').to.equal(false)
     },
     { inside: true, clients: ['fuse', 'web'] },
@@ -65,36 +92,70 @@ describe('RFC 6749: security considerations', () => {
   row(
     'rfc6749-10.12-1',
     'M',
-    'takes consent, logout and device forms from its own pages only',
+    'takes login, consent, logout and device forms from its own pages only',
     async (suite) => {
-      const browser = await suite.signedIn()
-      const page = await suite.asked({}, browser)
-      const form = suite.consentForm(page)
-      form.fields.set('decision', 'allow')
-      const tokenField = [...form.fields.keys()].find((name) => /csrf/i.test(name)) ?? ''
-      const without = new URLSearchParams([...form.fields].filter(([name]) => name !== tokenField))
-      const foreign = new URLSearchParams([...without, [tokenField, 'x'.repeat(43)]])
-      const own = form.action.origin
-      const attempts = [
-        await browser.post(form.action, without.toString(), { origin: own }),
-        await browser.post(form.action, foreign.toString(), { origin: own }),
-        await browser.post(form.action, form.fields.toString(), { origin: 'https://evil.test' }),
-        await browser.post(form.action, form.fields.toString(), { origin: 'null' }),
-        await browser.post(form.action, form.fields.toString(), {
-          origin: own,
-          'sec-fetch-site': 'cross-site',
+      const browser = await suite.login()
+      const { issuer } = suite.target
+      const { client_id } = suite.client('fuse')
+      const device = json(
+        await suite.http.post(await suite.endpoint('device_authorization'), {
+          client_id,
+          scope: 'file.read',
         }),
-      ]
-      for (const answer of attempts) {
-        expect(answer.status).to.equal(403)
-        expect(answer.headers.location).to.equal(undefined)
+      )
+      const tokenOf = ({ fields }: Form) =>
+        [...fields.keys()].find((name) => /csrf/i.test(name)) ?? ''
+      const filled = (form: Form | undefined, values: Record<string, string>): Form => {
+        if (form === undefined) throw new Error('no form')
+        for (const [name, value] of Object.entries(values)) form.fields.set(name, value)
+        return form
       }
-      for (const path of ['/device', '/device/decision', '/logout/decision']) {
-        const answer = await browser.post(suite.target.issuer + path, without.toString(), {
-          origin: own,
+      const [user] = suite.target.users
+      const visitor = suite.newBrowser()
+      const forms = async (): Promise<[Http, Form][]> => {
+        const login = formsOf(await visitor.follow(await suite.authorize(visitor)))[0]
+        const entry = filled(formsOf(await browser.get(`${issuer}/device`))[0], {
+          user_code: String(device.user_code),
         })
-        expect(answer.status, path).to.equal(403)
+        const consent = suite.consentForm(await browser.submit(entry))
+        const logout = formsOf(await browser.get(await suite.endpoint('end_session')))
+        return [
+          [visitor, filled(login, { username: user.username, password: user.password })],
+          [browser, suite.consentForm(await suite.asked({}, browser))],
+          [browser, entry],
+          [browser, consent],
+          [browser, filled(logout[0], {})],
+        ]
       }
+      for (const [who, form] of await forms()) {
+        const { action } = form
+        if (!action.pathname.endsWith('/login')) form.fields.set('decision', 'allow')
+        const own = action.origin
+        const name = tokenOf(form)
+        const without = new URLSearchParams([...form.fields].filter(([each]) => each !== name))
+        const foreign = new URLSearchParams([...without, [name, 'x'.repeat(43)]])
+        const right = form.fields.toString()
+        for (const [body, headers] of [
+          [without.toString(), { origin: own }],
+          [foreign.toString(), { origin: own }],
+          [right, { origin: 'https://evil.test' }],
+          [right, { origin: 'null' }],
+          [right, { origin: own, 'sec-fetch-site': 'cross-site' }],
+        ] as const) {
+          const answer = await who.post(action, body, headers)
+          expect(answer.status, `${action.pathname} ${JSON.stringify(headers)}`).to.equal(403)
+          expect(answer.headers.location, action.pathname).to.equal(undefined)
+        }
+      }
+      // Nothing came of any of it.
+      expect(
+        formsOf(await visitor.follow(await suite.authorize(visitor)))[0]?.hasPassword,
+      ).to.equal(true)
+      const poll = { grant_type: DEVICE_GRANT, client_id, device_code: String(device.device_code) }
+      expectError(await suite.token(poll), 400, 'authorization_pending')
+      const form = suite.consentForm(await suite.asked({}, browser))
+      form.fields.set('decision', 'allow')
+      const tokenField = tokenOf(form)
       const other = await suite.login()
       const theirs = suite.consentForm(await suite.asked({}, other))
       const stolen = new URLSearchParams(form.fields)
@@ -130,8 +191,14 @@ describe('RFC 6749: security considerations', () => {
       await suite.asked({ client_id: 'nope' }, browser),
       await browser.get(`${suite.target.issuer}/device`),
       await browser.get(`${suite.target.issuer}/nothing-here`, { accept: 'text/html' }),
+      await browser.get(await suite.endpoint('end_session')),
+      await browser.get(`${suite.target.issuer}/account`),
+      await browser.post(`${suite.target.issuer}/device/decision`, {}),
+      await suite.newBrowser().post(`${suite.target.issuer}/login`, {}),
+      await browser.get(`${suite.target.issuer}/authorize/continue?request=x`),
     ]
     for (const { headers, url } of pages) {
+      expect(headers['content-type'], url.pathname).to.match(/^text\/html/)
       expect(headers['content-security-policy'], url.pathname).to.include("frame-ancestors 'none'")
       expect(headers['x-frame-options'], url.pathname).to.equal('DENY')
     }

@@ -160,6 +160,18 @@ describe('RFC 6750: bearer tokens', () => {
       body: body.replace(/"request_id":"[^"]*"/, ''),
     })
     expect(shape(there)).to.deep.equal(shape(missing))
+    const times: Record<string, number[]> = { [url]: [], [`${url}-missing`]: [] }
+    for (let n = 0; n < 100; n++) {
+      for (const [at, taken] of Object.entries(times)) {
+        const before = performance.now()
+        await suite.http.get(at)
+        taken.push(performance.now() - before)
+      }
+    }
+    const [one = 0, other = 0] = Object.values(times).map(
+      (taken) => taken.sort((a, b) => a - b)[50] ?? 0,
+    )
+    expect(Math.max(one, other) / Math.min(one, other), 'medians').to.be.below(3)
   })
 
   row('rfc6750-5.3-1', 'S', 'issues short-lived tokens', async (suite) => {
