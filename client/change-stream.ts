@@ -39,12 +39,15 @@ export async function* changeStream(
       for await (const event of events(open, last, signal)) {
         last = event.id ?? last
         const news = parsed(event)
-        if (event.event === 'ready' || event.event === 'reset') last ??= newest(event.data)
         if (news === undefined) continue
         if (!isConnected) server.reached()
         isConnected = true
         pause = FIRST_PAUSE_MILLISECONDS
         yield news
+        if (event.event !== 'ready' && event.event !== 'reset') continue
+        const start = newest(event.data)
+        last ??= String(start)
+        yield { kind: 'told', newest: start }
       }
     } catch (error) {
       if (!mayPass(error)) throw error
@@ -106,6 +109,12 @@ function parsed({ event, data }: EventSourceMessage): RemoteNews | undefined {
       return { kind: 'reset' }
     case 'change':
       return { kind: 'change', change: changeOf(data) }
+    case 'told':
+      return { kind: 'told', newest: newest(data) }
+    case 'recall':
+      return { kind: 'recall', ino: member(data, 'ino', 'number') }
+    case 'lock':
+      return { kind: 'lock', request: member(data, 'request', 'string') }
     default:
       return undefined
   }
@@ -119,10 +128,19 @@ function changeOf(data: string): WireChange {
   throw new ExchangeError('lost', 'an event of the stream of changes makes no sense')
 }
 
-function newest(data: string): string | undefined {
-  const start = json(data)
-  const isStart = typeof start === 'object' && start !== null && 'newest' in start
-  return isStart ? String(start.newest) : undefined
+function newest(data: string): number {
+  return member(data, 'newest', 'number')
+}
+
+function member(data: string, name: string, type: 'number'): number
+function member(data: string, name: string, type: 'string'): string
+function member(data: string, name: string, type: 'number' | 'string'): unknown {
+  const event = json(data)
+  const isObject = typeof event === 'object' && event !== null
+  const value: unknown = isObject ? (event as Record<string, unknown>)[name] : undefined
+  const isThat = type === 'number' ? typeof value === 'number' : typeof value === 'string'
+  if (isThat) return value
+  throw new ExchangeError('lost', 'an event of the stream of changes makes no sense')
 }
 
 function json(data: string): unknown {

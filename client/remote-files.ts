@@ -6,6 +6,7 @@ import type {
   WireEntry,
   WireTotals,
 } from '../server/wire.js'
+import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from '../server/wire-locks.js'
 
 /**
  * The remote tree as the mount sees it: inode by inode. `client/api.ts` speaks it over HTTP, caches wrap it and return
@@ -55,6 +56,8 @@ export interface RemoteFiles {
     kind: 'unlink' | 'rmdir',
     options: { keep: boolean },
   ): Promise<WireAttributes | undefined>
+  /** Several in one go, one after another; each comes out for itself. Nothing of them is kept. */
+  removeAll?(removals: readonly RemoteRemoval[]): Promise<RemovalOutcome[]>
   release(ino: number): Promise<void>
   /** @returns the inode that was moved; undefined if the server did it and its answer was lost */
   rename(
@@ -78,6 +81,10 @@ export interface RemoteFiles {
   ): Promise<void>
   removeXattr(ino: number, name: string): Promise<void>
 
+  /** Changes are kept here first: what was answered is not on the server before `sync` says so. */
+  readonly journals?: boolean
+  /** Resolves once everything given for an inode has left this machine. */
+  sent?(ino: number): Promise<void>
   /** Resolves once the server has the file on its disk (fsync(2)). */
   sync(ino: number): Promise<void>
   /**
@@ -88,6 +95,24 @@ export interface RemoteFiles {
   totals(): Promise<WireTotals>
   /** What others change, as it happens; comes back by itself when it was interrupted, and ends with the signal. */
   changes?(signal: AbortSignal): AsyncIterable<RemoteNews>
+  /** Locks between machines. */
+  readonly locks?: RemoteLocks
+}
+
+/** Locks that the server holds for this mount (docs/file-api.md, "Locks"). None of these waits for a lock. */
+export interface RemoteLocks {
+  lock(
+    ino: number,
+    wanted: { request: string; lock: Lock; wait: boolean; delegable: boolean },
+  ): Promise<WireLockAnswer>
+  unlock(ino: number, range: LockRange): Promise<void>
+  test(ino: number, lock: Lock): Promise<WireLockAnswer>
+  cancel(ino: number, request: string): Promise<WireLockAnswer>
+  giveBack(ino: number, locks: readonly Lock[]): Promise<void>
+  renew(): Promise<WireLease>
+  /** @returns inodes whose locks are lost */
+  claim(claims: readonly WireClaim[], last: boolean): Promise<number[]>
+  end(): Promise<void>
 }
 
 export type RemoteNews =
@@ -98,6 +123,23 @@ export type RemoteNews =
   /** Changes were missed: nothing that was known before holds. */
   | { readonly kind: 'reset' }
   | { readonly kind: 'change'; readonly change: WireChange }
+  /** What was shown as it would be is now so on the server; `current` says nothing if it changed again since. */
+  | { readonly kind: 'settled'; current(): WireAttributes | undefined }
+  /** All changes up to this number have been told. */
+  | { readonly kind: 'told'; readonly newest: number }
+  /** A lock that was waited for has been decided. */
+  | { readonly kind: 'lock'; readonly request: string }
+  /** Others want the locks of this inode, about which the mount decides by itself. */
+  | { readonly kind: 'recall'; readonly ino: number }
+
+export interface RemoteRemoval {
+  readonly directory: number
+  readonly name: string
+  readonly kind: 'unlink' | 'rmdir'
+}
+
+/** As `remove` resolves or rejects. */
+export type RemovalOutcome = PromiseSettledResult<WireAttributes | undefined>
 
 export interface RemoteContent {
   readonly data: Buffer

@@ -9,6 +9,7 @@ import { FileRequests, namePath } from './file-requests.js'
 import { filesOverChannels } from './files-over-channel.js'
 import { filesOverHttp } from './files-over-http.js'
 import { Meter } from './meter.js'
+import { locksOverChannels } from './locks-over-channel.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
@@ -87,7 +88,11 @@ export function remoteFiles(options: RemoteOptions): Remote {
       connection,
     )
   return {
-    files: { ...filesOverChannels(asking, requests, files, again), changes },
+    files: {
+      ...filesOverChannels(asking, requests, files, again),
+      changes,
+      locks: locksOverChannels(asking, requests),
+    },
     connectionId,
     meter,
     get state() {

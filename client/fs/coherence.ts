@@ -1,12 +1,16 @@
-import type { WireChange, WirePlace } from '../../server/wire.js'
+import type { WireAttributes, WireChange, WirePlace } from '../../server/wire.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNews } from '../remote-files.js'
+import { refusal } from './answer.js'
+import type { MountLocks } from './locks.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Unborn } from './unborn.js'
 
 /** An interruption shorter than this is made good by what the stream then tells. */
 const GRACE_MILLISECONDS = 1000
+/** How long a lock waits for the stream of changes to tell what happened before it. */
+const NEWS_MILLISECONDS = 30_000
 
 export interface CoherenceMount {
   readonly files: RemoteFiles
@@ -15,6 +19,7 @@ export interface CoherenceMount {
   readonly unborn: Unborn
   /** The content of a node changed elsewhere. */
   foreign(node: KnownNode): void
+  readonly locks: MountLocks | undefined
   log(message: string, error?: unknown): void
 }
 
@@ -27,6 +32,9 @@ export class Coherence {
   readonly #kernel: Kernel
   readonly #stop = new AbortController()
   #grace: NodeJS.Timeout | undefined
+  /** Every change up to this number has been taken in. */
+  #told = -1
+  readonly #waiting = new Set<() => void>()
 
   constructor(mount: CoherenceMount, kernel: Kernel) {
     this.#mount = mount
@@ -34,9 +42,43 @@ export class Coherence {
     void this.#listen()
   }
 
+  /**
+   * Resolves once nothing is believed, here or in the kernel, that this change or one before it made untrue.
+   * @throws RemoteError ENOLCK if the stream of changes is not there to tell
+   */
+  async upTo(newest: number): Promise<void> {
+    const isTold = () => this.#told >= newest && this.#mount.cache.isVouched
+    if (!isTold()) await this.#until(isTold)
+    await this.#kernel.settled()
+  }
+
   stop(): void {
     this.#stop.abort()
     clearTimeout(this.#grace)
+  }
+
+  #until(isSo: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(look)
+      }
+      const look = () => {
+        if (!isSo()) return
+        end()
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        end()
+        reject(refusal('ENOLCK', 'the stream of changes is not there: what is cached may be old'))
+      }, NEWS_MILLISECONDS)
+      this.#waiting.add(look)
+    })
+  }
+
+  #isTold(upTo: number): void {
+    this.#told = Math.max(this.#told, upTo)
+    for (const look of [...this.#waiting]) look()
   }
 
   async #listen(): Promise<void> {
@@ -51,7 +93,7 @@ export class Coherence {
   }
 
   #take(news: RemoteNews): void {
-    const { cache } = this.#mount
+    const { cache, locks } = this.#mount
     switch (news.kind) {
       case 'connected':
         clearTimeout(this.#grace)
@@ -65,9 +107,30 @@ export class Coherence {
       case 'reset':
         this.#forgetAll()
         return
+      case 'settled':
+        this.#settled(news.current())
+        return
       case 'change':
         this.#changed(news.change)
+        this.#isTold(news.change.seq)
+        return
+      case 'told':
+        this.#isTold(news.newest)
+        return
+      case 'lock':
+        locks?.decided(news.request)
+        return
+      case 'recall':
+        locks?.recalled(news.ino)
     }
+  }
+
+  #settled(attributes: WireAttributes | undefined): void {
+    if (attributes === undefined) return
+    const { cache, nodes } = this.#mount
+    cache.changedTo(attributes)
+    const node = nodes.of(attributes.ino)
+    if (node !== undefined) this.#kernel.invalidateInode(node.id, -1, 0)
   }
 
   #changed(change: WireChange): void {

@@ -1,14 +1,16 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles, RemoteLocks } from '../remote-files.js'
 import { byNumber, hasCode } from './answer.js'
 import { Owners } from './attributes.js'
 import type { Birth } from './birth.js'
 import { Budget } from './budget.js'
 import { Coherence } from './coherence.js'
 import { Contents } from './contents.js'
+import { Lease } from './lease.js'
 import { ListingsAhead } from './listings-ahead.js'
+import { MountLocks } from './locks.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
 import { OpenFiles } from './open-files.js'
@@ -36,6 +38,8 @@ export class MountState {
   readonly listings: ListingsAhead
   readonly names: Names
   readonly numbers: ReservedNumbers
+  /** Between machines; without them the kernel keeps locks for this mount alone. */
+  readonly locks: MountLocks | undefined
   readonly log: (message: string, error?: unknown) => void
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
@@ -71,16 +75,20 @@ export class MountState {
     const budget = new Budget(readBytes)
     this.small = new SmallFiles({ files, cache, nodes, budget })
     this.listings = new ListingsAhead({ files, cache, nodes, observe })
-    const { contents, small } = this
-    this.open = new OpenFiles({ files, cache, contents, small, budget, observe, log })
+    this.locks =
+      remote.locks === undefined || options.locks === 'local'
+        ? undefined
+        : this.#shared(remote.locks)
+    const { contents, small, locks } = this
+    this.open = new OpenFiles({ files, cache, contents, small, budget, locks, observe, log })
   }
 
   /** From the handshake on the kernel can be told what it must drop. */
   connect(kernel: Kernel): void {
     this.#kernel = kernel
-    const { files, cache, nodes, unborn, log } = this
+    const { files, cache, nodes, unborn, locks, log } = this
     const foreign = (node: KnownNode) => this.foreign(node)
-    this.#coherence = new Coherence({ files, cache, nodes, unborn, log, foreign }, kernel)
+    this.#coherence = new Coherence({ files, cache, nodes, unborn, locks, log, foreign }, kernel)
   }
 
   disconnect(): void {
@@ -120,6 +128,23 @@ export class MountState {
     node.pages = undefined
     this.open.dropReadAhead(node)
     this.#kernel?.invalidateInode(node.id, 0, 0)
+  }
+
+  #shared(remote: RemoteLocks): MountLocks {
+    return new MountLocks({
+      remote,
+      lease: new Lease([() => performance.now(), Date.now]),
+      flush: async ({ content }) => {
+        if (content?.isClean === false) await content.flush()
+      },
+      upTo: async (newest) => this.#coherence?.upTo(newest),
+      lost: (node) => {
+        if (node.content?.isClean === false) this.contents.forsake(node)
+        this.cache.changed(node.ino)
+        this.foreign(node)
+      },
+      log: this.log,
+    })
   }
 
   #born(node: KnownNode, birth: Birth, attributes: WireAttributes): void {

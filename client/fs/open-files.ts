@@ -6,6 +6,7 @@ import { byNumber } from './answer.js'
 import type { Budget } from './budget.js'
 import type { Contents } from './contents.js'
 import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
+import type { MountLocks } from './locks.js'
 import type { KnownNode } from './nodes.js'
 import { ReadAhead } from './read-ahead.js'
 import type { SmallFiles } from './small-files.js'
@@ -17,6 +18,7 @@ export interface OpenFilesMount {
   readonly small: SmallFiles
   /** For what is read ahead. */
   readonly budget: Budget
+  readonly locks: MountLocks | undefined
   observe(attributes: WireAttributes): void
   log(message: string, error?: unknown): void
 }
@@ -42,10 +44,16 @@ export class OpenFiles {
       this.#mount.budget,
     )
     const handle = this.#handles.add({ node, flags, ahead })
-    return { handle, keepCache, directIo: false, noFlush: !mayWrite(flags) }
+    return {
+      handle,
+      keepCache,
+      directIo: false,
+      noFlush: !mayWrite(flags) && this.#mount.locks?.areThere(node.ino) !== true,
+    }
   }
 
   async read(handle: number, offset: number, size: number): Promise<Buffer> {
+    this.#mount.locks?.refuseLost(handle)
     const { node, ahead } = this.#handles.get(handle)
     const { content } = node
     if (content !== undefined && !content.isClean) {
@@ -69,6 +77,7 @@ export class OpenFiles {
     data: Buffer,
     way: 'as opened' | 'in place',
   ): Promise<number> {
+    this.#mount.locks?.refuseLost(handle)
     const { node, flags } = this.#handles.get(handle)
     const content = await this.#mount.contents.of(node)
     this.dropReadAhead(node)

@@ -17,6 +17,7 @@ import { Directories } from './directories.js'
 import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
 import { allocate } from './fallocate.js'
 import { O_EXCL, O_TRUNC } from './handles.js'
+import { lockOperations } from './lock-operations.js'
 import { MountState } from './mount-state.js'
 import type { KnownNode } from './nodes.js'
 import type { CofferFileSystem, FileSystemOptions } from './options.js'
@@ -207,8 +208,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       if (context.killPrivileges === true) await dropPrivileges(node)
       return written
     },
-    flush: (_, handle, context) => unlessInterrupted(open.flush(handle), context),
-    release: (_, handle) => open.release(handle),
+    ...lockOperations(state),
     async fsync(node, _, __, context) {
       const content = nodes.get(node)?.content
       const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
@@ -276,6 +276,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       state.disconnect()
       await open.releaseAll()
       await contents.drain()
+      await state.locks?.end()
     },
   }
   return operations

@@ -15,6 +15,8 @@ export interface FileSystemOptions {
   readonly readBytes?: number
   /** Memory for what is written and not yet on the server, for the whole mount. */
   readonly writeBytes?: number
+  /** `shared` (the default): locks hold between machines; `local`: within this mount. */
+  readonly locks?: 'shared' | 'local'
   /** Monotonic milliseconds; a test stops it. */
   readonly now?: () => number
   /** Trouble that no operation can report, such as data refused after its file was closed. */

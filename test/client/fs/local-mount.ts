@@ -10,7 +10,7 @@ import { localRemoteFiles, type Requests } from './local-remote-files.js'
 
 export interface Machine {
   readonly fs: CofferFileSystem
-  readonly files: Required<RemoteFiles>
+  readonly files: Required<Omit<RemoteFiles, 'locks'>>
   readonly requests: Requests
   readonly fault: { next?: (operation: string) => Error | undefined }
   readonly calls: ReturnType<typeof kernelCalls>

@@ -4,6 +4,7 @@ import {
   type RemoteNewAttributes,
   type RemoteNews,
   type RemotePart,
+  type RemovalOutcome,
   type WriteOptions,
 } from '../../../client/remote-files.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
@@ -34,7 +35,7 @@ export function localRemoteFiles(
   tree: Tree,
   connection: string,
 ): {
-  files: Required<RemoteFiles>
+  files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent'>>
   requests: Requests
   /** While it returns an error the operation fails with it; after it returned undefined all goes well. */
   fault: { next?: (operation: string) => Error | undefined }
@@ -59,7 +60,7 @@ export function localRemoteFiles(
 
   const place = (directory: number, name: string) => ({ directory, name: fileName(name) })
 
-  const files: Required<RemoteFiles> = {
+  const files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent'>> = {
     root: () => asked('root', '', async () => wireAttributes(await tree.stat(tree.root))),
     stat: (ino) => asked('stat', ino, async () => wireAttributes(await tree.stat(ino))),
     lookup: (directory, name) =>
@@ -133,6 +134,15 @@ export function localRemoteFiles(
       asked('remove', name, async () => {
         const how = { kind, keep, precondition: overwrite }
         return wireAttributes(await tree.remove(place(directory, name), how, origin))
+      }),
+    removeAll: (removals) =>
+      asked('removeAll', removals.length, async () => {
+        const outcomes: RemovalOutcome[] = []
+        for (const { directory, name, kind } of removals) {
+          const removal = files.remove(directory, name, kind, { keep: false })
+          outcomes.push(...(await Promise.allSettled([removal])))
+        }
+        return outcomes
       }),
     release: (ino) => asked('release', ino, () => tree.release(ino)),
     rename: (from, to, { mode, keep }) =>

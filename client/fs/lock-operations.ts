@@ -1,0 +1,49 @@
+import type { FileSystem } from '../fuse/filesystem.js'
+import { unlessInterrupted } from './answer.js'
+import type { MountState } from './mount-state.js'
+
+/** The operations of fuse(4) that have to do with locks: closing a file ends some. */
+export function lockOperations(
+  state: MountState,
+): Pick<FileSystem, 'flush' | 'release'> & Partial<Pick<FileSystem, 'getlk' | 'setlk'>> {
+  const { locks, nodes, open } = state
+  if (locks === undefined) {
+    return {
+      flush: (_, handle, context) => unlessInterrupted(open.flush(handle), context),
+      release: (_, handle) => open.release(handle),
+    }
+  }
+  const known = (node: number) => nodes.known(nodes.ino(node))
+  return {
+    async flush(node, handle, context, lockOwner) {
+      try {
+        locks.refuseLost(handle)
+        await unlessInterrupted(open.flush(handle), context)
+      } finally {
+        if (lockOwner !== undefined) await locks.closed(known(node), lockOwner)
+      }
+    },
+    async release(node, handle) {
+      try {
+        await locks.released(known(node), handle)
+      } finally {
+        await open.release(handle)
+      }
+    },
+    async getlk(node, _, { type, ...range }, context) {
+      if (type === 'none') return undefined
+      await state.sent(nodes.ino(node))
+      const { space, owner, start, end, pid } = range
+      return locks.test(known(node), { space, owner, start, end, pid, type }, context)
+    },
+    async setlk(node, handle, { type, ...range }, way, context) {
+      if (type === 'none') {
+        await locks.unlock(known(node), range)
+        return
+      }
+      // The server knows only what it has heard of.
+      await state.sent(nodes.ino(node))
+      await locks.lock(known(node), handle, { ...range, type }, way, context)
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { type Lock, type LockRange, LockTable } from '../../server/wire-locks.js'
+import type { Handle } from '../fuse/filesystem.js'
+import type { KnownNode } from './nodes.js'
+
+/** The locks that programs of this mount have on one inode. */
+export class LockedInode {
+  readonly node: KnownNode
+  readonly held = new LockTable()
+  /** We decide by ourselves; the server does not know these locks. */
+  isDelegated = false
+  /** Through which open files an owner took its locks. */
+  readonly #handles = new Map<string, Set<Handle>>()
+  #turn: Promise<unknown> = Promise.resolve()
+  #turns = 0
+
+  constructor(node: KnownNode) {
+    this.node = node
+  }
+
+  get isUnused(): boolean {
+    return this.held.size === 0 && !this.isDelegated && this.#turns === 0
+  }
+
+  /** Nothing is under way, so that it can be decided at once. */
+  get isQuiet(): boolean {
+    return this.#turns === 0
+  }
+
+  /** One exchange with the server at a time. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#turns += 1
+    const turn = this.#turn.then(work, work)
+    this.#turn = turn
+    try {
+      return await turn
+    } finally {
+      this.#turns -= 1
+    }
+  }
+
+  set(lock: Lock, handle: Handle): void {
+    this.held.set(lock)
+    const key = keyOf(lock)
+    const handles = this.#handles.get(key) ?? new Set()
+    this.#handles.set(key, handles.add(handle))
+  }
+
+  clear(range: LockRange): void {
+    this.held.clear(range)
+    if (!this.has(range)) this.#handles.delete(keyOf(range))
+  }
+
+  /** Whether an owner has any lock here. */
+  has({ space, owner }: LockRange): boolean {
+    return this.held.all().some((lock) => lock.space === space && lock.owner === owner)
+  }
+
+  /** What an open file that goes away still has: an owner's locks taken through it. */
+  heldThrough(handle: Handle): Lock[] {
+    const keys = new Set<string>()
+    for (const [key, handles] of this.#handles) if (handles.has(handle)) keys.add(key)
+    if (keys.size === 0) return []
+    return this.held.all().filter((lock) => keys.has(keyOf(lock)))
+  }
+
+  /** All locks are lost. @returns the open files through which they were taken */
+  lose(): Handle[] {
+    const handles = [...this.#handles.values()].flatMap((some) => [...some])
+    this.held.drop(() => true)
+    this.#handles.clear()
+    return handles
+  }
+}
+
+function keyOf({ space, owner }: LockRange): string {
+  return `${space} ${owner}`
+}

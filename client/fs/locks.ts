@@ -1,0 +1,336 @@
+import { LOCK_END, type Lock, type LockRange, type WireClaim } from '../../server/wire-locks.js'
+import type { Context, Handle } from '../fuse/filesystem.js'
+import type { RemoteLocks } from '../remote-files.js'
+import { refusal } from './answer.js'
+import type { Lease } from './lease.js'
+import { LockedInode } from './locked-inode.js'
+import type { KnownNode } from './nodes.js'
+
+export interface LocksMount {
+  readonly remote: RemoteLocks
+  readonly lease: Lease
+  /** Sends what is written and not yet on the server. */
+  flush(node: KnownNode): Promise<void>
+  /** Resolves once everything this machine believes is as new as this change, down to the kernel's pages. */
+  upTo(newest: number): Promise<void>
+  /** Locks of a file went to somebody else while the server could not be reached: what is unsent goes, and what is cached. */
+  lost(node: KnownNode): void
+  log(message: string, error?: unknown): void
+}
+
+/** More locks of one file than this the server keeps: they must fit into one message. */
+const MOST_DELEGATED_LOCKS = 250
+/** Files about which we decide ourselves; more are given back. */
+const MOST_DELEGATIONS = 1_000
+/** The server tells when a lock is decided; should that be lost, we ask. */
+const ASK_AGAIN_MILLISECONDS = 3_000
+const TEST_AGAIN_MILLISECONDS = 50
+
+type Wanted = Lock & { readonly handle: Handle; readonly waits: boolean; readonly request: string }
+type Decision = 'granted' | 'waiting' | 'EAGAIN' | 'EDEADLK' | 'ENOLCK'
+
+/**
+ * Locks of fcntl(2) and flock(2), held by the server for all machines. Where nobody else wants a file it lets us decide, until it
+ * recalls that: then a lock costs no request. Who has to wait always waits at the server, which knows everybody.
+ *
+ * Before a lock goes out of our hands what was written under it is sent; a lock that comes in makes what is cached as new as itself.
+ */
+export class MountLocks {
+  readonly #mount: LocksMount
+  readonly #inodes = new Map<number, LockedInode>()
+  readonly #deciding = new Map<string, () => void>()
+  readonly #lostHandles = new Set<Handle>()
+  /** Unlocks the server has not heard of. */
+  #owed: { ino: number; range: LockRange }[] = []
+  #run: string | undefined
+  #requests = 0
+  #renewal: NodeJS.Timeout | undefined
+  #claiming: Promise<void> | undefined
+
+  constructor(mount: LocksMount) {
+    this.#mount = mount
+  }
+
+  /** @throws RemoteError EAGAIN, EDEADLK, ENOLCK, and EINTR once the caller is interrupted */
+  async lock(
+    node: KnownNode,
+    handle: Handle,
+    lock: Lock,
+    way: 'at once' | 'waiting',
+    caller: Pick<Context, 'signal'>,
+  ): Promise<void> {
+    const inode = this.#inode(node)
+    const request = `r${++this.#requests}`
+    const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting' }
+    const here = inode.isQuiet ? this.#decideHere(inode, wanted) : 'elsewhere'
+    let decision = here === 'elsewhere' ? await inode.inTurn(() => this.#ask(inode, wanted)) : here
+    while (decision === 'waiting') {
+      await this.#decided(request, caller.signal)
+      if (caller.signal.aborted && (await this.#isCancelled(node.ino, request))) {
+        this.#forgetUnused(inode)
+        throw refusal('EINTR', 'interrupted while waiting for a lock')
+      }
+      decision = await inode.inTurn(() => this.#ask(inode, wanted))
+    }
+    if (decision === 'granted') return
+    this.#forgetUnused(inode)
+    throw refusal(decision, 'the lock cannot be had')
+  }
+
+  async unlock(node: KnownNode, range: LockRange): Promise<void> {
+    const inode = this.#inodes.get(node.ino)
+    if (inode === undefined) return
+    if (inode.isQuiet && !inode.has(range)) return
+    if (inode.isQuiet && inode.isDelegated) inode.clear(range)
+    else await inode.inTurn(() => this.#unlocked(inode, range))
+    this.#forgetUnused(inode)
+  }
+
+  /** What keeps a lock from being had, if anything (F_GETLK). */
+  async test(
+    node: KnownNode,
+    lock: Lock,
+    caller: Pick<Context, 'signal'>,
+  ): Promise<Lock | undefined> {
+    const inode = this.#inodes.get(node.ino)
+    if (inode?.isDelegated === true && this.#mount.lease.isValid) {
+      return inode.held.conflicts(lock)[0]
+    }
+    for (;;) {
+      const answer = await this.#mount.remote.test(node.ino, lock)
+      if (answer.state === 'held') return answer.lock
+      if (answer.state !== 'waiting') return undefined
+      if (caller.signal.aborted) throw refusal('EINTR', 'interrupted')
+      await new Promise((resolve) => setTimeout(resolve, TEST_AGAIN_MILLISECONDS))
+    }
+  }
+
+  /** close(2) of any of a process's descriptors ends all its locks of fcntl(2) on the file. */
+  async closed(node: KnownNode, owner: string): Promise<void> {
+    if (this.#inodes.has(node.ino)) {
+      await this.unlock(node, { space: 'posix', owner, start: 0, end: LOCK_END })
+    }
+  }
+
+  /** The last descriptor of an open file is gone, and with it what was locked through it. */
+  async released(node: KnownNode, handle: Handle): Promise<void> {
+    this.#lostHandles.delete(handle)
+    for (const lock of this.#inodes.get(node.ino)?.heldThrough(handle) ?? []) {
+      await this.unlock(node, lock)
+    }
+  }
+
+  /** Whether a program has a lock of this file, so that it matters when one of its descriptors is closed. */
+  areThere(ino: number): boolean {
+    return (this.#inodes.get(ino)?.held.size ?? 0) > 0
+  }
+
+  /** @throws RemoteError EIO for an open file whose locks went to somebody else */
+  refuseLost(handle: Handle): void {
+    if (this.#lostHandles.size === 0 || !this.#lostHandles.has(handle)) return
+    throw refusal('EIO', 'the locks on this file were lost; close it and open it again')
+  }
+
+  /** The stream of changes tells that a lock is decided. */
+  decided(request: string): void {
+    this.#deciding.get(request)?.()
+  }
+
+  /** Somebody else wants a lock of a file about which we decide. */
+  recalled(ino: number): void {
+    const inode = this.#inodes.get(ino)
+    const given =
+      inode === undefined
+        ? this.#mount.remote.giveBack(ino, [])
+        : inode.inTurn(() => this.#giveBack(inode))
+    given.then(
+      () => inode !== undefined && this.#forgetUnused(inode),
+      (error: unknown) => this.#mount.log(`the locks of inode ${ino} were not given back`, error),
+    )
+  }
+
+  /** The mount is gone, and everything is sent. */
+  async end(): Promise<void> {
+    clearInterval(this.#renewal)
+    if (this.#renewal === undefined) return
+    await this.#mount.remote.end().catch(() => {})
+  }
+
+  #inode(node: KnownNode): LockedInode {
+    const known = this.#inodes.get(node.ino)
+    if (known !== undefined) {
+      // The one used last comes last.
+      this.#inodes.delete(node.ino)
+      this.#inodes.set(node.ino, known)
+      return known
+    }
+    const inode = new LockedInode(node)
+    this.#inodes.set(node.ino, inode)
+    if (this.#inodes.size > MOST_DELEGATIONS) this.#giveBackOldest()
+    return inode
+  }
+
+  #forgetUnused(inode: LockedInode): void {
+    const { ino } = inode.node
+    if (inode.isUnused && this.#inodes.get(ino) === inode) this.#inodes.delete(ino)
+  }
+
+  #giveBackOldest(): void {
+    for (const [ino, inode] of this.#inodes) {
+      if (!inode.isDelegated || inode.held.size > 0 || !inode.isQuiet) continue
+      this.recalled(ino)
+      return
+    }
+  }
+
+  #decideHere(inode: LockedInode, wanted: Wanted): 'granted' | 'EAGAIN' | 'elsewhere' {
+    if (!inode.isDelegated || !this.#mount.lease.isValid) return 'elsewhere'
+    if (inode.held.size >= MOST_DELEGATED_LOCKS) return 'elsewhere'
+    // flock(2): what is converted is let go first.
+    if (wanted.space === 'flock') inode.clear(wanted)
+    if (inode.held.conflicts(wanted).length === 0) {
+      inode.set(lockOf(wanted), wanted.handle)
+      return 'granted'
+    }
+    return wanted.waits ? 'elsewhere' : 'EAGAIN'
+  }
+
+  async #ask(inode: LockedInode, wanted: Wanted): Promise<Decision> {
+    const { remote, lease } = this.#mount
+    const here = this.#decideHere(inode, wanted)
+    if (here !== 'elsewhere') return here
+    if (inode.isDelegated) await this.#giveBack(inode)
+    await this.#sent(inode)
+    if (lease.isUnknown) await this.#renew()
+    const { ino } = inode.node
+    const { request, waits } = wanted
+    const delegable = inode.held.size < MOST_DELEGATED_LOCKS
+    const lock = lockOf(wanted)
+    for (;;) {
+      const start = lease.start()
+      const answer = await remote.lock(ino, { request, lock, wait: waits, delegable })
+      if (answer.state === 'unclaimed') {
+        await this.#claim()
+        continue
+      }
+      lease.renewed(start)
+      this.#keepRenewing()
+      if (wanted.space === 'flock') inode.clear(lock)
+      if (answer.state === 'waiting') return 'waiting'
+      if (answer.state === 'refused') return answer.code
+      if (answer.state !== 'granted') throw refusal('EIO', 'the answer to a lock makes no sense')
+      await this.#mount.upTo(answer.newest)
+      inode.isDelegated = answer.delegated
+      // An answer that came twice: we had been let decide before, and others here have locks since.
+      if (answer.delegated && inode.held.conflicts(lock).length > 0) return this.#ask(inode, wanted)
+      inode.set(lock, wanted.handle)
+      return 'granted'
+    }
+  }
+
+  async #unlocked(inode: LockedInode, range: LockRange): Promise<void> {
+    if (!inode.has(range)) return
+    if (!inode.isDelegated) await this.#sent(inode)
+    // Before the server is told: should it ask what we hold meanwhile, this is no part of it.
+    inode.clear(range)
+    if (inode.isDelegated) return
+    const { ino } = inode.node
+    const { space, owner, start, end } = range
+    await this.#mount.remote.unlock(ino, { space, owner, start, end }).catch((error: unknown) => {
+      this.#mount.log(`the server did not hear that inode ${ino} was unlocked`, error)
+      this.#owed.push({ ino, range: { space, owner, start, end } })
+    })
+  }
+
+  async #giveBack(inode: LockedInode): Promise<void> {
+    await this.#sent(inode)
+    await this.#mount.remote.giveBack(inode.node.ino, inode.held.all())
+    inode.isDelegated = false
+  }
+
+  /** What cannot be sent stays with the file, and its close or fsync says so. */
+  async #sent({ node }: LockedInode): Promise<void> {
+    await this.#mount.flush(node).catch((error: unknown) => {
+      this.#mount.log(`inode ${node.ino} was not sent before its locks changed`, error)
+    })
+  }
+
+  /** Resolves when there may be something new about a request. */
+  #decided(request: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        this.#deciding.delete(request)
+        resolve()
+      }
+      const timer = setTimeout(end, ASK_AGAIN_MILLISECONDS)
+      this.#deciding.set(request, end)
+      signal.addEventListener('abort', end)
+      if (signal.aborted) end()
+    })
+  }
+
+  async #isCancelled(ino: number, request: string): Promise<boolean> {
+    return (await this.#mount.remote.cancel(ino, request)).state === 'cancelled'
+  }
+
+  #keepRenewing(): void {
+    this.#renewal ??= setInterval(() => {
+      if (this.#inodes.size === 0 && this.#owed.length === 0) return
+      this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
+    }, RENEW_MILLISECONDS).unref()
+  }
+
+  async #renew(): Promise<void> {
+    const { remote, lease } = this.#mount
+    const start = lease.start()
+    const { state, milliseconds, run, recalls } = await remote.renew()
+    const isOther = this.#run !== undefined && this.#run !== run
+    this.#run = run
+    if (state === 'unclaimed' || isOther) await this.#claim()
+    lease.renewed(start, milliseconds)
+    for (const ino of recalls) this.recalled(ino)
+    for (const { ino, range } of this.#owed.splice(0)) await remote.unlock(ino, range)
+  }
+
+  /** The server no longer knows what we hold: it is told, and says what has gone to others. */
+  #claim(): Promise<void> {
+    this.#claiming ??= this.#claimAll().finally(() => {
+      this.#claiming = undefined
+    })
+    return this.#claiming
+  }
+
+  async #claimAll(): Promise<void> {
+    const claims: WireClaim[] = []
+    for (const [ino, inode] of this.#inodes) {
+      inode.isDelegated = false
+      const locks = inode.held.all()
+      for (let at = 0; at < locks.length; at += MOST_DELEGATED_LOCKS) {
+        claims.push({ ino, locks: locks.slice(at, at + MOST_DELEGATED_LOCKS) })
+      }
+    }
+    const lost = new Set<number>()
+    for (const claim of claims) {
+      for (const ino of await this.#mount.remote.claim([claim], false)) lost.add(ino)
+    }
+    await this.#mount.remote.claim([], true)
+    for (const ino of lost) this.#lost(ino)
+    for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
+  }
+
+  #lost(ino: number): void {
+    const inode = this.#inodes.get(ino)
+    if (inode === undefined) return
+    this.#mount.log(`the locks of inode ${ino} went to another machine while this one was away`)
+    for (const handle of inode.lose()) this.#lostHandles.add(handle)
+    this.#mount.lost(inode.node)
+  }
+}
+
+const RENEW_MILLISECONDS = 4_000
+
+function lockOf({ space, owner, start, end, type, pid }: Lock): Lock {
+  return { space, owner, start, end, type, pid }
+}

@@ -1,0 +1,61 @@
+import type { WireOperation } from '../server/wire.js'
+import type { WireLease, WireLockAnswer } from '../server/wire-locks.js'
+import type { Channels, Reply } from './channel.js'
+import type { FileRequests } from './file-requests.js'
+import { RemoteError, type RemoteLocks } from './remote-files.js'
+import { refusalCode } from './wire-answer.js'
+
+/** The operations of docs/file-api.md about locks. Each may be asked again when its answer was lost: twice is the same as once. */
+export function locksOverChannels(
+  channels: Pick<Channels, 'ask'>,
+  requests: FileRequests,
+): RemoteLocks {
+  async function asked(operation: WireOperation): Promise<Reply['result'] & { outcome: 'done' }> {
+    const { result } = await requests.retry(() => channels.ask(operation))
+    requests.reached()
+    switch (result.outcome) {
+      case 'done':
+        return result
+      case 'failed':
+      case 'broken':
+        throw new RemoteError(refusalCode(result.code), `${result.code}: ${result.detail}`)
+      case 'skipped':
+        throw new RemoteError('EIO', 'the server skipped an operation')
+    }
+  }
+
+  async function answered(operation: WireOperation): Promise<WireLockAnswer> {
+    return checkedAnswer((await asked(operation)).lock)
+  }
+
+  return {
+    lock: (ino, wanted) => answered({ op: 'lock', ino, ...wanted }),
+    async unlock(ino, range) {
+      await asked({ op: 'unlock', ino, range })
+    },
+    test: (ino, lock) => answered({ op: 'testLock', ino, lock }),
+    cancel: (ino, request) => answered({ op: 'cancelLock', ino, request }),
+    async giveBack(ino, locks) {
+      await asked({ op: 'returnLocks', ino, locks: [...locks] })
+    },
+    async renew() {
+      return checkedLease((await asked({ op: 'renewLocks' })).lease)
+    },
+    async claim(claims, last) {
+      return (await asked({ op: 'claimLocks', claims: [...claims], last })).lost ?? []
+    },
+    async end() {
+      await asked({ op: 'endLocks' })
+    },
+  }
+}
+
+function checkedAnswer(answer: WireLockAnswer | undefined): WireLockAnswer {
+  if (typeof answer?.state === 'string') return answer
+  throw new RemoteError('EIO', 'the answer makes no sense: nothing about the lock')
+}
+
+function checkedLease(lease: WireLease | undefined): WireLease {
+  if (typeof lease?.milliseconds === 'number' && Array.isArray(lease.recalls)) return lease
+  throw new RemoteError('EIO', 'the answer makes no sense: no lease')
+}
