@@ -129,6 +129,16 @@ export class Channels {
 
   /** @throws ExchangeError if there is no answer: `unreachable` if the server cannot have carried it out */
   ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
+    return this.#best().ask(operation, content)
+  }
+
+  /** Operations that are carried out one after another. */
+  askInOrder(operations: readonly WireOperation[]): Promise<Reply>[] {
+    const channel = this.#best()
+    return operations.map((operation) => channel.ask(operation, undefined))
+  }
+
+  #best(): Channel {
     this.#channels = this.#channels.filter((channel) => !channel.isOver)
     let best: Channel | undefined
     for (const channel of this.#channels) {
@@ -138,7 +148,7 @@ export class Channels {
       best = new Channel(this.#open, this.#now)
       this.#channels.push(best)
     }
-    return best.ask(operation, content)
+    return best
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { creation } from './once.js'
 import {
   RemoteError,
   type RemoteFiles,
+  type RemovalOutcome,
   type UploadContent,
   type WriteOptions,
 } from './remote-files.js'
@@ -20,7 +21,7 @@ const PAGE = 1_000
  * out) if it may have.
  */
 export function filesOverChannels(
-  channels: Pick<Channels, 'ask'>,
+  channels: Pick<Channels, 'ask' | 'askInOrder'>,
   requests: FileRequests,
   first: RemoteFiles,
   again: RemoteFiles,
@@ -31,9 +32,17 @@ export function filesOverChannels(
     answer: (reply: Reply) => T,
     otherwise: (files: RemoteFiles) => Promise<T>,
   ): Promise<T> {
+    return answered(channels.ask(operation, content), answer, otherwise)
+  }
+
+  async function answered<T>(
+    asked: Promise<Reply>,
+    answer: (reply: Reply) => T,
+    otherwise: (files: RemoteFiles) => Promise<T>,
+  ): Promise<T> {
     let reply: Reply
     try {
-      reply = await channels.ask(operation, content)
+      reply = await asked
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error
       return otherwise(error.kind === 'unreachable' ? first : again)
@@ -169,6 +178,33 @@ export function filesOverChannels(
         },
         (files) => files.remove(directory, name, kind, { keep }),
       ),
+    async removeAll(removals) {
+      const replies = channels.askInOrder(
+        removals.map(({ directory, name, kind }) => ({
+          op: 'remove',
+          place: place(directory, name),
+          kind,
+          keep: false,
+        })),
+      )
+      // Each is looked at in its turn: until then nobody hears of its end.
+      for (const reply of replies) reply.catch(() => {})
+      const outcomes: RemovalOutcome[] = []
+      for (const [index, { directory, name, kind }] of removals.entries()) {
+        const reply = replies[index]
+        if (reply === undefined) break
+        const outcome = answered(
+          reply,
+          (done): WireAttributes | undefined => {
+            requests.unseen(directory, name)
+            return attributes(done)
+          },
+          (files) => files.remove(directory, name, kind, { keep: false }),
+        )
+        outcomes.push(...(await Promise.allSettled([outcome])))
+      }
+      return outcomes
+    },
     rename(from, to, options) {
       // Swapping needs to know beforehand which is which; it is rare.
       if (options.mode === 'exchange') return first.rename(from, to, options)

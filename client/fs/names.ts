@@ -1,10 +1,11 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes, WireTime } from '../../server/wire.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { FuseEntry } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
 import { Listing } from './listing.js'
 import type { KnownNode, Nodes } from './nodes.js'
+import type { Removals } from './removals.js'
 import type { Unborn } from './unborn.js'
 import type { View } from './view.js'
 
@@ -14,6 +15,7 @@ export interface NamesMount {
   readonly nodes: Nodes
   readonly unborn: Unborn
   readonly view: View
+  readonly removals: Removals
   observe(attributes: WireAttributes): void
 }
 
@@ -90,20 +92,46 @@ export class Names {
   }
 
   async remove(place: Place, kind: 'unlink' | 'rmdir'): Promise<void> {
-    const { files, cache, unborn } = this.#mount
+    const { files, cache, unborn, removals } = this.#mount
     await unborn.send(place.directory, place.name)
     const ino = await this.#standing(place)
     if (kind === 'rmdir') await unborn.sendAll(ino)
     const held = this.#held(ino)
+    const subdirectories = kind === 'rmdir' ? -1 : 0
+    if (held === undefined && this.#isSure(place, ino, kind)) {
+      const before = cache.lastAttributes(place.directory)?.mtime ?? '0'
+      const time = removals.add({ ...place, ino, kind }, before)
+      this.#removed(place, ino, { time, subdirectories })
+      return
+    }
     const left = await this.#changing(place, () =>
       files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
     )
-    const subdirectories = kind === 'rmdir' ? -1 : 0
-    const change = left && ({ time: left.ctime, subdirectories } as const)
-    cache.changedName(place.directory, place.name, ABSENT, change)
-    if (kind === 'rmdir') cache.forgetNames(ino)
-    cache.changed(ino)
+    removals.learn('removed')
+    this.#removed(place, ino, left && { time: left.ctime, subdirectories })
     if (held !== undefined) held.isOrphan = left?.nlink === 0 || (await isNameless(files, ino))
+  }
+
+  #removed(
+    { directory, name }: Place,
+    ino: number,
+    change: { time: WireTime; subdirectories: -1 | 0 } | undefined,
+  ): void {
+    const { cache } = this.#mount
+    cache.changedName(directory, name, ABSENT, change)
+    if (change?.subdirectories !== 0) cache.forgetNames(ino)
+    cache.changed(ino)
+  }
+
+  /**
+   * Whether a removal will succeed as far as anybody can know beforehand: we are told what others change, and by that it stands
+   * there, empty if it is a directory. Then nobody need wait for it.
+   */
+  #isSure({ directory, name }: Place, ino: number, kind: 'unlink' | 'rmdir'): boolean {
+    const { cache, removals } = this.#mount
+    if (!cache.isVouched || !removals.hasRoom) return false
+    if (cache.name(directory, name)?.value !== ino) return false
+    return kind === 'unlink' || cache.allNames(ino)?.length === 0
   }
 
   async rename(from: Place, to: Place, mode: 'replace' | 'noreplace' | 'exchange'): Promise<void> {

@@ -1,0 +1,143 @@
+import type { WireAttributes, WireTime } from '../../server/wire.js'
+import type { RemoteFiles } from '../remote-files.js'
+import { hasCode } from './answer.js'
+import { localTime } from './time.js'
+
+/** Removals of which nobody waits for the end; with more, programs wait. */
+const MOST = 256
+/** As many travel together. */
+const AT_ONCE = 64
+
+export interface Removal {
+  readonly directory: number
+  readonly name: string
+  readonly ino: number
+  readonly kind: 'unlink' | 'rmdir'
+  /** What the directory's time is said to be until the server has told it; of no other removal. */
+  readonly time: WireTime
+}
+
+/** What becomes of removals. */
+export interface RemovalNews {
+  /** `left`: the inode as it was left, if the server told. */
+  removed(removal: Removal, left: WireAttributes | undefined): void
+  /** It still stands, although a program was told that it does not. */
+  refused(removal: Removal, error: unknown): void
+}
+
+/**
+ * Removals that programs need not wait for (rm -rf): the server hears of them in their order, many at a time. Whatever else is
+ * to be changed waits for them, so that others see all changes in order; and so does whoever asks about the same place.
+ */
+export class Removals {
+  readonly #files: RemoteFiles
+  readonly #news: RemovalNews
+  readonly #pending = new Set<Removal>()
+  readonly #queue: Removal[] = []
+  #sending: Promise<void> | undefined
+  #mayRemove = false
+
+  constructor(files: RemoteFiles, news: RemovalNews) {
+    this.#files = files
+    this.#news = news
+  }
+
+  get count(): number {
+    return this.#pending.size
+  }
+
+  /** Whether the next one need not be waited for: this login may remove, as was seen, and not too many are under way. */
+  get hasRoom(): boolean {
+    return this.#mayRemove && this.#pending.size < MOST && this.#files.removeAll !== undefined
+  }
+
+  /** The server removed something, or refused to. */
+  learn(outcome: 'removed' | 'refused'): void {
+    this.#mayRemove = outcome === 'removed'
+  }
+
+  /** @param after the directory's time before @returns what it is until the server tells it */
+  add(what: Omit<Removal, 'time'>, after: WireTime): WireTime {
+    const now = BigInt(localTime())
+    const earliest = BigInt(after) + 1n
+    const time = String(now > earliest ? now : earliest)
+    const removal = { ...what, time }
+    this.#pending.add(removal)
+    this.#queue.push(removal)
+    this.#send()
+    return time
+  }
+
+  /** Resolves once all are done. */
+  async all(): Promise<void> {
+    while (this.#pending.size > 0) await this.#sending
+  }
+
+  /** Resolves once those are done that bear on a directory or another inode. */
+  async about(ino: number): Promise<void> {
+    const isAbout = (removal: Removal) => removal.directory === ino || removal.ino === ino
+    while ([...this.#pending].some(isAbout)) await this.#sending
+  }
+
+  #send(): void {
+    if (this.#sending !== undefined || this.#queue.length === 0) return
+    this.#sending = this.#carryOut(this.#queue.splice(0, AT_ONCE)).finally(() => {
+      this.#sending = undefined
+      this.#send()
+    })
+  }
+
+  async #carryOut(batch: readonly Removal[]): Promise<void> {
+    const outcomes = (await this.#files.removeAll?.(batch)) ?? []
+    for (const [index, removal] of batch.entries()) {
+      const outcome = outcomes[index]
+      this.#pending.delete(removal)
+      if (outcome?.status === 'fulfilled') this.#news.removed(removal, outcome.value)
+      else if (hasCode(outcome?.reason, 'ENOENT')) this.#news.removed(removal, undefined)
+      else {
+        this.learn('refused')
+        this.#news.refused(removal, outcome?.reason)
+      }
+    }
+  }
+}
+
+/** What only reads bytes, or listens, needs no order. */
+const UNORDERED: ReadonlySet<string | symbol> = new Set([
+  'root',
+  'read',
+  'release',
+  'reserve',
+  'changes',
+  'removeAll',
+])
+
+/** The same files; whatever bears on what is being removed waits until it is. */
+export function behindRemovals(files: RemoteFiles, removals: Removals): RemoteFiles {
+  const about = async <T>(ino: number, ask: () => Promise<T>): Promise<T> => {
+    if (removals.count > 0) await removals.about(ino)
+    return ask()
+  }
+  const reads: Pick<RemoteFiles, 'stat' | 'lookup' | 'list' | 'getXattr' | 'listXattrs'> = {
+    stat: (ino, signal) => about(ino, () => files.stat(ino, signal)),
+    lookup: (directory, name, signal) =>
+      about(directory, () => files.lookup(directory, name, signal)),
+    async *list(directory, ...rest) {
+      if (removals.count > 0) await removals.about(directory)
+      yield* files.list(directory, ...rest)
+    },
+    getXattr: (ino, name) => files.getXattr(ino, name),
+    listXattrs: (ino) => files.listXattrs(ino),
+  }
+  return new Proxy(files, {
+    get(target, name, receiver) {
+      if (name in reads) return Reflect.get(reads, name)
+      const method = Reflect.get(target, name, receiver)
+      if (typeof method !== 'function' || UNORDERED.has(name)) return method
+      return (...parameters: unknown[]) => {
+        const apply = () => Reflect.apply(method, target, parameters)
+        return removals.count === 0 ? apply() : removals.all().then(apply)
+      }
+    },
+  })
+}
