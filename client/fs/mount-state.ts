@@ -16,6 +16,7 @@ import { type KnownNode, Nodes } from './nodes.js'
 import { OpenFiles } from './open-files.js'
 import { DEFAULTS, type FileSystemOptions } from './options.js'
 import { withReasons } from './reasons.js'
+import { behindRemovals, type Removal, Removals } from './removals.js'
 import { ReservedNumbers } from './reserved-numbers.js'
 import { SmallFiles } from './small-files.js'
 import { Unborn } from './unborn.js'
@@ -37,6 +38,7 @@ export class MountState {
   readonly small: SmallFiles
   readonly listings: ListingsAhead
   readonly names: Names
+  readonly removals: Removals
   readonly numbers: ReservedNumbers
   /** Between machines; without them the kernel keeps locks for this mount alone. */
   readonly locks: MountLocks | undefined
@@ -48,7 +50,12 @@ export class MountState {
     const now = options.now ?? (() => performance.now())
     const { timeoutMilliseconds, readBytes, writeBytes } = { ...DEFAULTS, ...options }
     this.log = options.log ?? (() => {})
-    const files = withReasons(remote, this.log)
+    const reported = withReasons(remote, this.log)
+    this.removals = new Removals(reported, {
+      removed: (removal, left) => this.#removed(removal, left),
+      refused: (removal, error) => this.#stillStands(removal, error),
+    })
+    const files = behindRemovals(reported, this.removals)
     this.files = files
     this.cache = new Cache({ now, timeoutMilliseconds, limit: CACHED })
     this.cache.learn(options.root, this.cache.ticket())
@@ -57,7 +64,7 @@ export class MountState {
     this.view = new View(this.nodes, this.cache, this.owners, this.unborn)
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
-    const { cache, nodes, unborn, view, log } = this
+    const { cache, nodes, unborn, view, removals, log } = this
     this.contents = new Contents(
       {
         files,
@@ -71,7 +78,7 @@ export class MountState {
       nodes,
       log,
     )
-    this.names = new Names({ files, cache, nodes, unborn, view, observe }, now)
+    this.names = new Names({ files, cache, nodes, unborn, view, removals, observe }, now)
     const budget = new Budget(readBytes)
     this.small = new SmallFiles({ files, cache, nodes, budget })
     this.listings = new ListingsAhead({ files, cache, nodes, observe })
@@ -135,6 +142,7 @@ export class MountState {
       remote,
       lease: new Lease([() => performance.now(), Date.now]),
       flush: async ({ content }) => {
+        await this.removals.all()
         if (content?.isClean === false) await content.flush()
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),
@@ -160,6 +168,26 @@ export class MountState {
     if (attributes.ino === node.ino) return
     node.ino = attributes.ino
     this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
+  }
+
+  /** What the directory's time was said to be was this machine's. */
+  #removed({ directory, time }: Removal, left: WireAttributes | undefined): void {
+    const { cache, nodes } = this
+    const known = cache.attributes(directory)?.value
+    if (known?.mtime !== time) return
+    if (left === undefined) cache.changed(directory)
+    else cache.changedTo({ ...known, mtime: left.ctime, ctime: left.ctime })
+    this.#kernel?.invalidateInode(nodes.id(directory), -1, 0)
+  }
+
+  #stillStands({ directory, name, kind, ino }: Removal, error: unknown): void {
+    const { cache, nodes, log } = this
+    log(`${kind} of "${name}" in inode ${directory} was refused later: it still stands`, error)
+    cache.changed(ino)
+    cache.changed(directory)
+    cache.forgetNames(directory)
+    this.#kernel?.invalidateEntry(nodes.id(directory), name)
+    this.#kernel?.invalidateInode(nodes.id(directory), 0, 0)
   }
 
   #forsaken(birth: Birth): void {

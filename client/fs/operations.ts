@@ -29,7 +29,7 @@ const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
 /** The remote tree as a file system: one entry per operation of fuse(4). */
 export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
   const state = new MountState(remote, options)
-  const { files, cache, nodes, view, names, contents, open, log } = state
+  const { files, cache, nodes, view, names, contents, open, removals, log } = state
   const directories = new Directories(state)
   const ino = (node: Node) => nodes.ino(node)
   const place = (parent: Node, name: string) => ({ directory: ino(parent), name })
@@ -269,12 +269,19 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       cache.changed(ino(node))
     },
     failed: (operation, error) => log(`${operation} failed`, error),
-    pending: () => contents.pending(),
-    drain: () => contents.drain(),
+    pending() {
+      const { bytes, files } = contents.pending()
+      return { bytes, files: files + removals.count }
+    },
+    async drain() {
+      await removals.all()
+      await contents.drain()
+    },
     async destroy() {
       clearInterval(timer)
       state.disconnect()
       await open.releaseAll()
+      await removals.all()
       await contents.drain()
       await state.locks?.end()
     },
