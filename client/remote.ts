@@ -8,8 +8,8 @@ import { CommandError } from './command-error.js'
 import { FileRequests, namePath } from './file-requests.js'
 import { filesOverChannels } from './files-over-channel.js'
 import { filesOverHttp } from './files-over-http.js'
-import { Meter } from './meter.js'
 import { locksOverChannels } from './locks-over-channel.js'
+import { Meter } from './meter.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
@@ -74,8 +74,10 @@ export function remoteFiles(options: RemoteOptions): Remote {
   )
   const files = filesOverHttp(requests, root)
   const again = filesOverHttp(requests.again(), root)
-  const asking: Pick<Channels, 'ask'> = {
+  const asking: Pick<Channels, 'ask' | 'askInOrder'> = {
     ask: (operation, content) => meter.timed(() => channels.ask(operation, content)),
+    askInOrder: (operations) =>
+      channels.askInOrder(operations).map((reply) => meter.timed(() => reply)),
   }
   const changes = (signal: AbortSignal) =>
     changeStream(
