@@ -10,31 +10,50 @@ import type { AccountClaims, Authenticated, Digest, Grant } from './types.js'
 
 const CACHE_MAX = 10_000
 
-/**
- * Verified claims by the digest of their token. Only what can never change is remembered; expiry and revocation are looked
- * up on every request.
- */
-export class VerifiedTokens {
-  readonly #claims = new Map<Digest, AccessTokenClaims>()
-
-  async verify(context: Context, token: string): Promise<AccessTokenClaims | undefined> {
-    const digest = digestOf(token)
-    const known = this.#claims.get(digest)
-    if (known !== undefined) return known.exp * 1000 > context.now() ? known : undefined
-    const claims = await verifyAccessToken(context, token)
-    if (claims === undefined) return undefined
-    const [oldest] = this.#claims.keys()
-    if (this.#claims.size >= CACHE_MAX && oldest !== undefined) this.#claims.delete(oldest)
-    this.#claims.set(digest, claims)
-    return claims
-  }
-}
-
 /** A token that counts at this moment. */
 export interface LiveToken {
   readonly claims: AccessTokenClaims
+  /** As it was when it was looked up: when it was last used may be later by now. */
   readonly grant: Grant | undefined
   readonly account: AccountClaims | undefined
+  readonly authenticated: Authenticated
+}
+
+interface Verified {
+  readonly claims: AccessTokenClaims
+  found?: Found
+}
+
+/** What was found of a token: so as long as the epoch is the same and its time is not over. */
+interface Found {
+  readonly live: LiveToken
+  readonly epoch: number
+  readonly until: number
+}
+
+/** Tokens whose signature was verified, by their digest. That can never change; revocation and expiry are looked at anew. */
+export class VerifiedTokens {
+  readonly #verified = new Map<Digest, Verified>()
+
+  /** What counted before and still does; undefined when that has to be looked up. */
+  recall(context: Context, token: string): LiveToken | undefined {
+    const found = this.#verified.get(digestOf(token))?.found
+    if (found === undefined || found.epoch !== context.epoch()) return undefined
+    return found.until > context.now() ? found.live : undefined
+  }
+
+  async verify(context: Context, token: string): Promise<Verified | undefined> {
+    const digest = digestOf(token)
+    const known = this.#verified.get(digest)
+    if (known !== undefined) return known.claims.exp * 1000 > context.now() ? known : undefined
+    const claims = await verifyAccessToken(context, token)
+    if (claims === undefined) return undefined
+    const [oldest] = this.#verified.keys()
+    if (this.#verified.size >= CACHE_MAX && oldest !== undefined) this.#verified.delete(oldest)
+    const verified = { claims }
+    this.#verified.set(digest, verified)
+    return verified
+  }
 }
 
 /** Not expired, not revoked, its grant alive, its user still there. */
@@ -43,14 +62,27 @@ export async function liveToken(
   tokens: VerifiedTokens,
   token: string,
 ): Promise<LiveToken | undefined> {
-  const claims = await tokens.verify(context, token)
-  if (claims === undefined) return undefined
+  const recalled = tokens.recall(context, token)
+  if (recalled !== undefined) return recalled
+  // Asked before anything is read: what changes meanwhile belongs to the next epoch.
+  const epoch = context.epoch()
+  const verified = await tokens.verify(context, token)
+  if (verified === undefined) return undefined
+  const { claims } = verified
   const standing = await context.store.standing(claims.jti, claims.grant_id, context.now())
   if (standing.kind === 'revoked') return undefined
   const { grant } = standing
-  if (grant === undefined) return { claims, grant, account: undefined }
-  const account = await liveAccount(context, grant)
-  return account === undefined ? undefined : { claims, grant, account }
+  const account = grant === undefined ? undefined : await liveAccount(context, grant)
+  if (grant !== undefined && account === undefined) return undefined
+  const live = { claims, grant, account, authenticated: authenticatedBy(claims) }
+  const until = Math.min(claims.exp * 1000, grant?.expiresAt ?? Number.POSITIVE_INFINITY)
+  verified.found = { live, epoch, until }
+  return live
+}
+
+function authenticatedBy(claims: AccessTokenClaims): Authenticated {
+  const { sub, client_id, jti, grant_id: grantId, exp } = claims
+  return { sub, client_id, scope: new Set((claims.scope ?? '').split(' ')), jti, grantId, exp }
 }
 
 /** The account behind a grant, unless it is gone, disabled, or has since cut its grants off. */
@@ -69,34 +101,65 @@ export interface AuthenticateOptions {
   readonly scope: string
 }
 
+/** @throws OAuthError with its challenges */
 export async function authenticate(
   context: Context,
   tokens: VerifiedTokens,
   call: Call,
-  { audiences, scope }: AuthenticateOptions,
-): Promise<{ readonly authenticated: Authenticated; readonly live: LiveToken }> {
+  needed: AuthenticateOptions,
+): Promise<LiveToken> {
   const presented = presentedToken(context, call)
-  if (presented.kind === 'nothing') throw unauthenticated(context, scope)
+  if (presented.kind === 'nothing') throw unauthenticated(context, needed.scope)
   const live = await liveToken(context, tokens, presented.token)
   if (live === undefined) {
     throw refusal(
       context,
       'invalid_token',
       'the access token is invalid, expired or revoked',
-      scope,
+      needed.scope,
     )
   }
-  const { claims } = live
-  if (!audienceOf(claims).some((audience) => audiences.has(audience))) {
-    throw refusal(context, 'invalid_token', 'the access token is for another resource', scope)
-  }
-  await checkPossession(context, call, presented.scheme, presented.token, claims)
-  const granted = new Set((claims.scope ?? '').split(' '))
-  if (!granted.has(scope)) {
-    throw refusal(context, 'insufficient_scope', `the access token lacks the scope ${scope}`, scope)
-  }
-  const { sub, client_id, jti, grant_id: grantId, exp } = claims
-  return { authenticated: { sub, client_id, scope: granted, jti, grantId, exp }, live }
+  checkAudience(context, live, needed)
+  await checkPossession(context, call, presented.scheme, presented.token, live.claims)
+  checkScope(context, live, needed)
+  return live
+}
+
+/**
+ * The same for a token that was let in before and is bound to no key: nothing has to be waited for. Undefined when
+ * `authenticate` has to see to it.
+ */
+export function recognize(
+  context: Context,
+  tokens: VerifiedTokens,
+  call: Call,
+  needed: AuthenticateOptions,
+): LiveToken | undefined {
+  const presented = presentedToken(context, call)
+  if (presented.kind === 'nothing' || presented.scheme !== 'Bearer') return undefined
+  const live = tokens.recall(context, presented.token)
+  if (live === undefined || live.claims.cnf !== undefined) return undefined
+  checkAudience(context, live, needed)
+  checkScope(context, live, needed)
+  return live
+}
+
+function checkAudience(
+  context: Context,
+  { claims }: LiveToken,
+  { audiences, scope }: AuthenticateOptions,
+): void {
+  if (audienceOf(claims).some((audience) => audiences.has(audience))) return
+  throw refusal(context, 'invalid_token', 'the access token is for another resource', scope)
+}
+
+function checkScope(
+  context: Context,
+  { authenticated }: LiveToken,
+  { scope }: AuthenticateOptions,
+): void {
+  if (authenticated.scope.has(scope)) return
+  throw refusal(context, 'insufficient_scope', `the access token lacks the scope ${scope}`, scope)
 }
 
 /** Whether what was authenticated earlier still counts: for answers that go on for long after their request. */

@@ -11,6 +11,8 @@ import type { Client, ClientAuthMethod } from './types.js'
 /** Wrong secrets that one address may try for one client within the window (RFC 6749 section 2.3.1). */
 const FAILURES_MAX = 20
 const FAILURES_WINDOW_SECONDS = 300
+/** Made-up ones may be longer; what is counted by them is not. */
+const CLIENT_ID_SHORT = 64
 
 /** base64 with padding, strictly (RFC 7617 section 2); the scheme in any case (RFC 9110 section 11.1). */
 const BASIC = /^basic +([A-Za-z0-9+/]+={0,2})$/i
@@ -131,7 +133,8 @@ function challenged(description: string): OAuthError {
 }
 
 function bucket({ client_id }: Credentials, address: string): string {
-  return `client secret ${digestOf(client_id)} ${networkOf(address)}`
+  const short = client_id.length <= CLIENT_ID_SHORT ? client_id : digestOf(client_id)
+  return `client secret ${networkOf(address)} ${short}`
 }
 
 async function refuseGuessing(context: Context, credentials: Credentials, address: string) {

@@ -22,6 +22,11 @@ export interface Dependencies {
   readonly clock: () => Date
   readonly lifetimes?: Partial<Lifetimes>
   readonly accounts: Accounts
+  /**
+   * A number that is another one as soon as a client, a revocation or an account may have changed, by whichever process:
+   * while it stays the same, an access token that counted still does. Without it everything is looked up every time.
+   */
+  readonly epoch?: () => number
   readonly audit: (event: AuditEvent) => void
   /** Dynamic client registration (RFC 7591); off unless "open". */
   readonly registration?: 'off' | 'open'
@@ -49,6 +54,7 @@ export interface Context {
   readonly derived: DerivedKeys
   readonly lifetimes: Lifetimes
   readonly accounts: Accounts
+  readonly epoch: () => number
   readonly audit: (event: AuditEvent) => void
   readonly registration: 'off' | 'open'
   readonly proofKeys: ProofKeys
@@ -69,6 +75,8 @@ export function createContext(dependencies: Dependencies): Context {
     resources: new Set([resource, ...otherResources]),
     derived: deriveKeys(secret),
     lifetimes: { ...DEFAULT_LIFETIMES, ...dependencies.lifetimes },
+    // Not a number is never the same.
+    epoch: dependencies.epoch ?? (() => Number.NaN),
     registration: dependencies.registration ?? 'off',
     proofKeys: new ProofKeys(),
     unfinishedPerClient: dependencies.unfinishedPerClient ?? 12_000,

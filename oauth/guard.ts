@@ -1,6 +1,6 @@
 /** The resource server's side of a request, on Node's own types: it runs with Express and without. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { authenticate, type VerifiedTokens } from './authenticate.js'
+import { authenticate, type LiveToken, recognize, type VerifiedTokens } from './authenticate.js'
 import { type Answer, type Call, credentialFields } from './call.js'
 import type { Context } from './context.js'
 import { currentNonce } from './dpop.js'
@@ -22,24 +22,31 @@ export type Guard = (
   next: (error?: unknown) => void,
 ) => void
 
+const NO_PARAMETERS = new Parameters([])
+
 /** Guards a resource server: who is let through is in `response.locals.authenticated`. */
 export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: string): Guard {
-  const audiences = new Set([context.resource])
-  return async (request, response, next) => {
-    try {
-      const call = callOf(context, request, new Parameters([]))
-      const { authenticated, live } = await authenticate(context, tokens, call, {
-        audiences,
-        scope,
-      })
-      response.locals.authenticated = authenticated
+  const needed = { audiences: new Set([context.resource]), scope }
+  return (request, response, next) => {
+    const refuse = (error: unknown) => {
+      if (error instanceof OAuthError) setFields(response, error.headers)
+      next(error)
+    }
+    const admit = (live: LiveToken) => {
+      response.locals.authenticated = live.authenticated
       // The next nonce comes before it is needed (RFC 9449 section 8.2).
       if (live.claims.cnf !== undefined) response.setHeader('DPoP-Nonce', currentNonce(context))
-    } catch (error) {
-      if (error instanceof OAuthError) setFields(response, error.headers)
-      return next(error)
+      next()
     }
-    next()
+    const call = callOf(context, request, NO_PARAMETERS)
+    let known: LiveToken | undefined
+    try {
+      known = recognize(context, tokens, call, needed)
+    } catch (error) {
+      return refuse(error)
+    }
+    if (known !== undefined) return admit(known)
+    authenticate(context, tokens, call, needed).then(admit, refuse)
   }
 }
 

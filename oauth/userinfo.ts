@@ -17,11 +17,11 @@ export async function userinfo(
   tokens: VerifiedTokens,
   call: Call,
 ): Promise<Answer> {
-  const { authenticated, live } = await authenticate(context, tokens, call, {
+  const live = await authenticate(context, tokens, call, {
     audiences: context.resources,
     scope: 'openid',
   })
-  const { account } = live
+  const { account, authenticated } = live
   if (account === undefined)
     throw refusal(context, 'invalid_token', 'there is no user behind the token')
   const body: Partial<Record<keyof AccountClaims, unknown>> = { sub: account.sub }

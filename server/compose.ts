@@ -11,6 +11,7 @@ import { createApp } from './app.js'
 import type { Config } from './config.js'
 import type { AuditLog, AuditRecord } from './database/audit.js'
 import type { Database } from './database/database.js'
+import { epochsOf } from './database/epochs.js'
 import { LimitStore } from './database/limits.js'
 import { lockSessionTable } from './database/lock-sessions.js'
 import { sessionTable } from './database/sessions.js'
@@ -62,6 +63,7 @@ export function compose(parts: Parts): Composed {
   const { config, issuer, database, storage, store, accounts, secret, clock, log } = parts
 
   const browsers = sessionTable(database)
+  const epochs = epochsOf(database)
   const audit = (record: AuditRecord): void => {
     parts.audit.append(record)
     log.info({ ...record, audit: true }, record.event)
@@ -95,6 +97,7 @@ export function compose(parts: Parts): Composed {
     clock,
     lifetimes,
     accounts,
+    epoch: () => epochs.now('access'),
     audit: (event) => audit(recordOf(event)),
     interaction: interaction(site),
   })

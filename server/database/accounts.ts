@@ -1,4 +1,5 @@
 import type { Database } from './database.js'
+import { Remembered } from './epochs.js'
 
 /** A person who may sign in. Times are milliseconds since the epoch. */
 export interface User {
@@ -46,6 +47,8 @@ export interface UserTable {
   remove(id: string): boolean
 }
 
+const KNOWN_MAX = 1000
+
 export function userTable(database: Database): UserTable {
   const byId = database.prepare<[string], Row>('SELECT * FROM users WHERE id = ?')
   const byUsername = database.prepare<[string], Row>('SELECT * FROM users WHERE username = ?')
@@ -66,9 +69,11 @@ export function userTable(database: Database): UserTable {
   )
   const setValidFrom = database.prepare('UPDATE users SET valid_from = ? WHERE id = ?')
   const remove = database.prepare('DELETE FROM users WHERE id = ?')
+  const known = new Remembered<User | undefined>(database, 'access', KNOWN_MAX)
+  const read = (id: string) => user(byId.get(id))
 
   return {
-    byId: (id) => user(byId.get(id)),
+    byId: (id) => known.get(id, read),
     byUsername: (username) => user(byUsername.get(username)),
     all: () => all.all().flatMap((row) => user(row) ?? []),
     count: () => count.get() ?? 0,

@@ -1,7 +1,10 @@
 import type { Client, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { Remembered } from '../epochs.js'
 
 export type ClientStore = Pick<Store, 'client' | 'clients' | 'saveClient' | 'removeClient'>
+
+const KNOWN_MAX = 1000
 
 /** Clients, as JSON of their metadata. */
 export function clientStore(database: Database): ClientStore {
@@ -22,23 +25,14 @@ export function clientStore(database: Database): ClientStore {
     removeConsents.run(client_id)
     return remove.run(client_id).changes > 0
   })
-  /** Parsed once for each text that is stored. */
-  const parsed = new Map<string, { readonly text: string; readonly client: Client }>()
-
-  function parse(client_id: string, text: string): Client {
-    const known = parsed.get(client_id)
-    if (known?.text === text) return known.client
-    if (parsed.size >= PARSED_MAX) parsed.clear()
-    const client: Client = JSON.parse(text)
-    parsed.set(client_id, { text, client })
-    return client
+  const known = new Remembered<Client | undefined>(database, 'access', KNOWN_MAX)
+  const read = (client_id: string): Client | undefined => {
+    const text = get.get(client_id)
+    return text === undefined ? undefined : JSON.parse(text)
   }
 
   return {
-    async client(client_id) {
-      const text = get.get(client_id)
-      return text === undefined ? undefined : parse(client_id, text)
-    },
+    client: async (client_id) => known.get(client_id, read),
     async clients() {
       return all.all().map((text) => JSON.parse(text))
     },
@@ -50,5 +44,3 @@ export function clientStore(database: Database): ClientStore {
     },
   }
 }
-
-const PARSED_MAX = 1000

@@ -1,5 +1,6 @@
 import type { Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { Remembered } from '../epochs.js'
 
 export type OnceStore = Pick<Store, 'useOnce' | 'countAttempt' | 'attempts' | 'sweep'>
 
@@ -15,6 +16,14 @@ const EXPIRING = [
   { table: 'devices', key: 'device_digest', time: 'expires_at', kept: 600_000 }, // to answer expired_token
 ] as const
 
+interface Attempts {
+  readonly count: number
+  readonly expires_at: number
+}
+
+/** Asked about at every request of a client that authenticates, and hardly ever there. */
+const BUCKETS_MAX = 10_000
+
 /** Identifiers that count once, counters of attempts, and the sweep of what has expired. */
 export function onceStore(database: Database): OnceStore {
   const use = database.prepare('INSERT INTO used_once VALUES (?, ?) ON CONFLICT DO NOTHING')
@@ -26,11 +35,11 @@ export function onceStore(database: Database): OnceStore {
        RETURNING count`,
     )
     .pluck()
-  const attempts = database
-    .prepare<[string, number], number>(
-      'SELECT count FROM attempts WHERE bucket = ? AND expires_at > ?',
-    )
-    .pluck()
+  const attempts = database.prepare<[string], Attempts>(
+    'SELECT count, expires_at FROM attempts WHERE bucket = ?',
+  )
+  const known = new Remembered<Attempts | undefined>(database, 'attempts', BUCKETS_MAX)
+  const read = (bucket: string) => attempts.get(bucket)
   const sweeps = EXPIRING.map(({ table, key, time, kept }) => {
     const statement = database.prepare(
       `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${time} <= ? LIMIT ?)`,
@@ -42,7 +51,10 @@ export function onceStore(database: Database): OnceStore {
     async countAttempt(bucket, windowSeconds, at) {
       return count.get({ bucket, at, expiresAt: at + windowSeconds * 1000 }) ?? 1
     },
-    attempts: async (bucket, at) => attempts.get(bucket, at) ?? 0,
+    async attempts(bucket, at) {
+      const found = known.get(bucket, read)
+      return found !== undefined && found.expires_at > at ? found.count : 0
+    },
     async sweep(at, limit) {
       return sweeps.reduce((removed, sweep) => removed + sweep(at, limit), 0)
     },

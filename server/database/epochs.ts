@@ -1,0 +1,109 @@
+import type { Database } from './database.js'
+
+/** Tables that are read far more often than they change, and what of them counts as a change. */
+const WATCHED = {
+  /** Who may do what: clients, accounts, and what was revoked. That a grant is used changes nothing of that. */
+  access: [
+    'INSERT ON clients',
+    'UPDATE ON clients',
+    'DELETE ON clients',
+    'INSERT ON users',
+    'UPDATE ON users',
+    'DELETE ON users',
+    'UPDATE OF revoked_at ON grants',
+    'DELETE ON grants',
+    'INSERT ON revoked_tokens',
+  ],
+  attempts: ['INSERT ON attempts', 'UPDATE ON attempts', 'DELETE ON attempts'],
+} as const
+export type Watched = keyof typeof WATCHED
+
+/**
+ * Tells whether what was read may still be believed: a number that is another one as soon as the tables may have changed,
+ * by whichever process. What this connection changes is told by triggers, so that no statement can be forgotten; of all
+ * others SQLite tells by `PRAGMA data_version`, at a fraction of a query.
+ */
+export class Epochs {
+  readonly #dataVersion
+  readonly #numbers: Record<Watched, number> = { access: 0, attempts: 0 }
+  #others = 0
+  #seen: number | undefined
+  #isLooked = false
+
+  constructor(database: Database) {
+    this.#dataVersion = database.prepare<[], number>('PRAGMA data_version').pluck()
+    database.function('coffer_changed', (watched: Watched) => {
+      this.#numbers[watched] += 1
+      return null
+    })
+    for (const [watched, changes] of Object.entries(WATCHED)) {
+      changes.forEach((change, index) => {
+        database.exec(`CREATE TEMP TRIGGER ${watched}_${index} AFTER ${change.replace(' ON ', ' ON main.')}
+          BEGIN SELECT coffer_changed('${watched}'); END`)
+      })
+    }
+  }
+
+  now(watched: Watched): number {
+    this.#look()
+    return this.#numbers[watched] + this.#others
+  }
+
+  /**
+   * Once for all that is asked in one turn of the event loop: whoever asks later in it asks on behalf of a request that had
+   * arrived before.
+   */
+  #look(): void {
+    if (this.#isLooked) return
+    this.#isLooked = true
+    process.nextTick(() => {
+      this.#isLooked = false
+    })
+    const version = this.#dataVersion.get()
+    if (version === this.#seen) return
+    this.#seen = version
+    this.#others += 1
+  }
+}
+
+const OPEN = new WeakMap<Database, Epochs>()
+
+/** One for each connection. */
+export function epochsOf(database: Database): Epochs {
+  const known = OPEN.get(database)
+  if (known !== undefined) return known
+  const made = new Epochs(database)
+  OPEN.set(database, made)
+  return made
+}
+
+/** A longer key was made up by somebody; it is not kept. */
+const KEY_MAX = 256
+
+/** What was read, for as long as it is so. Not for use within a transaction, which may yet be undone. */
+export class Remembered<V> {
+  readonly #epoch: () => number
+  readonly #most: number
+  readonly #values = new Map<string, V>()
+  #of = -1
+
+  constructor(database: Database, watched: Watched, most: number) {
+    const epochs = epochsOf(database)
+    this.#epoch = () => epochs.now(watched)
+    this.#most = most
+  }
+
+  get(key: string, read: (key: string) => V): V {
+    const epoch = this.#epoch()
+    if (epoch !== this.#of) {
+      this.#values.clear()
+      this.#of = epoch
+    }
+    const known = this.#values.get(key)
+    if (known !== undefined || this.#values.has(key)) return known as V
+    const value = read(key)
+    if (this.#values.size >= this.#most) this.#values.clear()
+    if (key.length <= KEY_MAX) this.#values.set(key, value)
+    return value
+  }
+}

@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type Database, openDatabase } from '../../../server/database/database.js'
+import { epochsOf, Remembered } from '../../../server/database/epochs.js'
+import { temporaryDirectory } from '../../support/directory.js'
+
+const GRANT = `INSERT INTO grants (grant_id, client_id, sub, scope, resource, auth_time, sid, created_at, expires_at,
+  last_used_at, last_used_from, kept_until) VALUES ('g', 'c', 's', 'file.read', '[]', 0, 'sid', 0, 9, 0, '', 9)`
+const USER = `INSERT INTO users VALUES ('u', 'alice', 'hash', NULL, NULL, 0, 0, NULL, 0, 0)`
+
+/** Each changes who may do what. */
+const CHANGES = [
+  ["INSERT INTO clients VALUES ('c', '{}')", 'a new client'],
+  ["UPDATE clients SET client = '{ }'", 'a changed client'],
+  ['DELETE FROM clients', 'a removed client'],
+  ['UPDATE users SET disabled_at = 1', 'a disabled account'],
+  ['UPDATE users SET valid_from = 1', 'an account signed out everywhere'],
+  ['UPDATE grants SET revoked_at = 1', 'a revoked grant'],
+  ['DELETE FROM grants', 'a removed grant'],
+  ["INSERT INTO revoked_tokens VALUES ('jti', 1)", 'a revoked token'],
+  ['DELETE FROM users', 'a removed account'],
+] as const
+
+async function twoConnections(): Promise<{ own: Database; other: Database }> {
+  const file = join(await temporaryDirectory('epochs'), 'db')
+  const own = openDatabase(file)
+  const other = openDatabase(file)
+  for (const sql of ["INSERT INTO clients VALUES ('b', '{}')", USER, GRANT]) own.exec(sql)
+  return { own, other }
+}
+
+/** The next turn of the event loop, in which the database is looked at again. */
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+describe('Epochs', () => {
+  for (const by of ['own', 'other'] as const) {
+    it(`tell every change of access by ${by === 'own' ? 'this' : 'another'} connection`, async () => {
+      const connections = await twoConnections()
+      const epochs = epochsOf(connections.own)
+      for (const [sql, what] of CHANGES) {
+        const before = epochs.now('access')
+        await turn()
+        expect(epochs.now('access'), 'nothing changed').to.equal(before)
+        await turn()
+        connections[by].exec(sql)
+        expect(epochs.now('access'), what).to.not.equal(before)
+        await turn()
+      }
+    })
+  }
+
+  it('stay the same while grants are merely used', async () => {
+    const { own } = await twoConnections()
+    const epochs = epochsOf(own)
+    const before = epochs.now('access')
+    own.exec('UPDATE grants SET last_used_at = 5, kept_until = 10')
+    await turn()
+    expect(epochs.now('access')).to.equal(before)
+  })
+
+  it('tell attempts apart from access', async () => {
+    const { own } = await twoConnections()
+    const epochs = epochsOf(own)
+    const before = { access: epochs.now('access'), attempts: epochs.now('attempts') }
+    own.exec("INSERT INTO attempts VALUES ('bucket', 1, 2)")
+    expect(epochs.now('access')).to.equal(before.access)
+    expect(epochs.now('attempts')).to.not.equal(before.attempts)
+  })
+})
+
+describe('Remembered', () => {
+  it('reads again only once something has changed, and keeps no more than so many', async () => {
+    const { own, other } = await twoConnections()
+    const reads: string[] = []
+    const remembered = new Remembered<number>(own, 'access', 2)
+    const read = (key: string) => reads.push(key)
+    for (const key of ['a', 'a', 'b', 'a']) remembered.get(key, read)
+    expect(reads).to.deep.equal(['a', 'b'])
+    remembered.get('c', read)
+    remembered.get('a', read)
+    expect(reads).to.deep.equal(['a', 'b', 'c', 'a'])
+    await turn()
+    other.exec('UPDATE users SET disabled_at = 1')
+    remembered.get('a', read)
+    expect(reads).to.have.length(5)
+  })
+
+  it('does not keep what was made up', async () => {
+    const { own } = await twoConnections()
+    let reads = 0
+    const remembered = new Remembered<undefined>(own, 'access', 2)
+    for (let n = 0; n < 3; n++) {
+      remembered.get('x'.repeat(10_000), () => {
+        reads++
+        return undefined
+      })
+    }
+    expect(reads).to.equal(3)
+  })
+})
