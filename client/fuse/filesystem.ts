@@ -249,6 +249,7 @@ export interface FuseStatfs {
  * the kernel's: so whoever sees a change of content that is not the kernel's own writing invalidates the inode.
  */
 export interface Kernel {
+  /** The name is asked for again; who stands in a directory of that name stays there, if it still is there. */
   invalidateEntry(parent: Node, name: string): void
   /** Attributes, and pages from offset on for length bytes (0: to the end); a negative offset: attributes only. */
   invalidateInode(node: Node, offset: number, length: number): void

@@ -31,6 +31,8 @@ export class Invalidations implements Kernel {
   readonly #sending = { prompt: false, overdue: false }
   #timer: NodeJS.Timeout | undefined
   #closed = false
+  /** The kernel can let names expire (Linux 6.2). */
+  canExpire = false
   readonly #settling: (() => void)[] = []
 
   constructor(write: (message: Buffer) => Promise<void>, clock: () => number) {
@@ -39,7 +41,7 @@ export class Invalidations implements Kernel {
   }
 
   invalidateEntry(parent: Node, name: string): void {
-    this.#add(parent, `entry ${name}`, invalidateEntryMessage(parent, name))
+    this.#add(parent, `entry ${name}`, invalidateEntryMessage(parent, name, this.canExpire))
   }
 
   invalidateInode(node: Node, offset: number, length: number): void {

@@ -113,5 +113,7 @@ export const INIT = {
   CACHE_SYMLINKS: 1n << 23n,
   HANDLE_KILLPRIV_V2: 1n << 28n,
   INIT_EXT: 1n << 30n,
+  /** Offered: a name can be let expire without tearing it from who stands in there. */
+  HAS_EXPIRE_ONLY: 1n << 35n,
   DIRECT_IO_ALLOW_MMAP: 1n << 36n,
 } as const

@@ -210,13 +210,20 @@ export function direntsPlusOut(
   return { data: out.subarray(0, at), taken }
 }
 
-/** A whole FUSE_NOTIFY_INVAL_ENTRY message. */
-export function invalidateEntryMessage(parent: Node, name: string): Buffer {
+const EXPIRE_ONLY = 1
+
+/**
+ * A whole FUSE_NOTIFY_INVAL_ENTRY message.
+ * @param expireOnly the name is asked for again when it is next used; otherwise it is gone at once, and a program that has a
+ *   directory of that name as its own loses its getcwd(2) even if the directory is still there
+ */
+export function invalidateEntryMessage(parent: Node, name: string, expireOnly: boolean): Buffer {
   const bytes = Buffer.from(name)
   const out = Buffer.alloc(OUT_HEADER_SIZE + 16 + bytes.length + 1)
   outHeader(out, out.length, NOTIFY.INVAL_ENTRY, 0n)
   writeUint64(out, parent, OUT_HEADER_SIZE)
   out.writeUInt32LE(bytes.length, OUT_HEADER_SIZE + 8)
+  out.writeUInt32LE(expireOnly ? EXPIRE_ONLY : 0, OUT_HEADER_SIZE + 12)
   bytes.copy(out, OUT_HEADER_SIZE + 16)
   return out
 }

@@ -7,7 +7,7 @@ import type { FileSystem } from './filesystem.js'
 import { agreedFlags } from './handshake.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
 import { type Answer, done, LOCKING, OPERATIONS, type Operation, READ_ONLY } from './operations.js'
-import { KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
+import { INIT, KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
 import { type Device, MOST_READERS, Reader } from './reader.js'
 import { initOut, outHeader } from './reply.js'
 import { type Header, header, type Request, type Requests, request } from './request.js'
@@ -152,6 +152,7 @@ export class Session {
       this.#answer(asked, { kind: 'structure', encode })
       return
     }
+    this.#invalidations.canExpire = (flags & INIT.HAS_EXPIRE_ONLY) !== 0n
     this.#fs.init?.(this.#invalidations)
     this.#answer(asked, { kind: 'structure', encode })
     this.#settleReady.resolve()

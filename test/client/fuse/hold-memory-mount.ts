@@ -24,6 +24,7 @@ export type Order =
   | { readonly kind: 'change'; readonly node: number; readonly content: string }
   | { readonly kind: 'invalidate-inode'; readonly node: number }
   | { readonly kind: 'invalidate-entry'; readonly parent: number; readonly name: string }
+  | { readonly kind: 'settled' }
   | { readonly kind: 'add-file'; readonly name: string }
   | { readonly kind: 'stick'; readonly how: Stickiness }
   | { readonly kind: 'stuck' }
@@ -90,6 +91,8 @@ async function obey(order: Order): Promise<unknown> {
       return fs.kernel?.invalidateInode(order.node, 0, 0)
     case 'invalidate-entry':
       return fs.kernel?.invalidateEntry(order.parent, order.name)
+    case 'settled':
+      return fs.kernel?.settled()
     case 'add-file':
       return fs.addFromOutside(order.name)
     case 'stick':

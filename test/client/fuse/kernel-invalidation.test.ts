@@ -77,6 +77,19 @@ describe('invalidation of what the kernel caches', function () {
     await eventually(() => fs.existsSync(mount.path('new')))
   })
 
+  it('does not take the ground from under a program that stands in the directory', async () => {
+    fs.mkdirSync(mount.path('d'))
+    // started late, so that it asks getcwd(2) itself
+    const script = `echo in; read line; exec "${process.execPath}" -p 'process.cwd()'`
+    const program = spawn('sh', ['-c', script], { cwd: mount.path('d') })
+    await once(program.stdout, 'data')
+    await mount.ask({ kind: 'invalidate-entry', parent: 1, name: 'd' })
+    await mount.ask({ kind: 'settled' })
+    program.stdin.end('where?\n')
+    const [said] = await once(program.stdout, 'data')
+    expect(`${said}`).to.equal(`${fs.realpathSync(mount.path('d'))}\n`)
+  })
+
   it('waits for a read of the same file, and nothing else waits with it', async () => {
     fs.writeFileSync(mount.path('other'), '')
     const node = fs.statSync(mount.path('f')).ino

@@ -350,9 +350,13 @@ describe('answers (linux/fuse.h)', () => {
   })
 
   it('fuse_notify_inval_entry_out and fuse_notify_inval_inode_out', () => {
-    expect(invalidateEntryMessage(1, 'ä')).to.deep.equal(
-      Buffer.concat([u32(35, 3), u64(0n), u64(1n), u32(2, 0), z('ä')]),
-    )
+    for (const [expireOnly, flags] of [
+      [false, 0],
+      [true, 1],
+    ] as const)
+      expect(invalidateEntryMessage(1, 'ä', expireOnly)).to.deep.equal(
+        Buffer.concat([u32(35, 3), u64(0n), u64(1n), u32(2, flags), z('ä')]),
+      )
     expect(invalidateInodeMessage(2, -1, 0)).to.deep.equal(
       Buffer.concat([u32(40, 2), u64(0n), u64(2n), u64(-1n), u64(0n)]),
     )
