@@ -18,6 +18,8 @@ export interface CodeLogin {
   readonly clock: () => number
   /** Binds the tokens to this key. */
   readonly key?: DpopKey | undefined
+  /** What the user will find this device by at the server. */
+  readonly deviceName?: string | undefined
   /** Tells the user where to go. */
   readonly show: (authorizationUrl: string) => void
   /** Aborted when the user gives up or waited too long. */
@@ -53,7 +55,7 @@ export async function loginByCode(login: CodeLogin): Promise<Tokens> {
 }
 
 function authorizationUrl(
-  { authority, scope, key }: CodeLogin,
+  { authority, scope, key, deviceName }: CodeLogin,
   redirect_uri: string,
   state: string,
   code_verifier: string,
@@ -68,6 +70,7 @@ function authorizationUrl(
     code_challenge: codeChallenge(code_verifier),
     code_challenge_method,
     resource: authority.resource,
+    ...(deviceName === undefined ? {} : { device_name: deviceName }),
     // The code too is of no use to anybody without the key (RFC 9449 section 10).
     ...(key === undefined ? {} : { dpop_jkt: key.thumbprint }),
   }

@@ -28,6 +28,7 @@ export function commandLine(
     .option('--dpop', 'fail if the login cannot be bound to a key')
     .option('--no-dpop', 'do not bind the login to a key: whoever has its tokens has the login')
     .option('--device', 'log in by a code that you enter on another device')
+    .option('--device-name <name>', 'what your account page calls this login (default: the host)')
     .action((url: string | undefined, flags: LoginFlags) =>
       loginCommand(url, flags, surroundings()),
     )
@@ -53,6 +54,7 @@ export function commandLine(
     .option('--dpop', 'if a login is needed: fail if it cannot be bound to a key')
     .option('--no-dpop', 'if a login is needed: do not bind it to a key')
     .option('--device', 'if a login is needed: by a code that you enter on another device')
+    .option('--device-name <name>', 'if a login is needed: what your account page calls it')
     .option('--no-login', 'fail if a login is needed, instead of starting one')
     .addOption(
       new Option('--wait <seconds>', 'how long to wait for a server that does not answer')

@@ -27,6 +27,7 @@ export interface DeviceLogin {
   readonly send: Send
   readonly clock: () => number
   readonly key?: DpopKey | undefined
+  readonly deviceName?: string | undefined
   /** Tells the user what to enter where. */
   readonly show: (what: { user_code: string; where: string; complete: string | undefined }) => void
   readonly signal: AbortSignal
@@ -60,14 +61,16 @@ export async function loginByDevice(login: DeviceLogin): Promise<Tokens> {
   throw new CommandError('Nobody confirmed the code in time. Run the command again.')
 }
 
-async function deviceAuthorization({ authority, scope, send, signal }: DeviceLogin) {
+async function deviceAuthorization(login: DeviceLogin) {
+  const { authority, scope, send, signal, deviceName } = login
   const endpoint = authority.device_authorization_endpoint
   if (endpoint === undefined) {
     throw new CommandError(
       `${authority.issuer} does not know logins by code; log in without --device`,
     )
   }
-  const form = { client_id: CLIENT_ID, scope, resource: authority.resource }
+  const name = deviceName === undefined ? {} : { device_name: deviceName }
+  const form = { client_id: CLIENT_ID, scope, resource: authority.resource, ...name }
   const answer = await postForm(send, endpoint, form, {}, signal)
   if (answer.status !== 200) throw refused(answer)
   const parsed = DEVICE_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))

@@ -43,6 +43,8 @@ export interface LoginOptions {
   readonly readOnly: boolean
   readonly way: LoginWay
   readonly binding: Binding
+  /** What the user will find this login by at the server. */
+  readonly deviceName: string
   readonly terminal: Terminal
   readonly clock: () => number
   readonly signal: AbortSignal
@@ -89,7 +91,8 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
     const { authority, remembered, send } = await trustedAuthority(options)
     const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
     const key = keyFor(options.binding, authority, clock)
-    const login = { authority, scope, send, clock, key, signal, terminal }
+    const { deviceName } = options
+    const login = { authority, scope, send, clock, key, deviceName, signal, terminal }
     const tokens = await LOGINS[options.way](login)
     const store = await chooseTokenStore(options.tokenStore, directory, terminal.say)
     const account: Account = {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { fileURLToPath } from 'node:url'
@@ -46,6 +46,7 @@ function surroundings(): Surroundings {
     },
     ready: notifyReady,
     workingDirectory: process.cwd(),
+    hostName: hostname(),
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
     pid: process.pid,

@@ -1,6 +1,7 @@
 /** The authorization request (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1): who may be answered, and what. */
 import { mustPush } from './client-policy.js'
 import type { Context } from './context.js'
+import { deviceName } from './device-name.js'
 import { OAuthError } from './errors.js'
 import { type IdTokenClaims, verifyIdTokenHint } from './id-token.js'
 import { PROMPTS } from './metadata.js'
@@ -33,6 +34,7 @@ export interface AuthorizationRequest {
   readonly login_hint: string | undefined
   readonly hint: IdTokenClaims | undefined
   readonly dpop_jkt: string | undefined
+  readonly deviceName: string | undefined
 }
 
 /** Throws what belongs on an error page. */
@@ -162,6 +164,7 @@ export async function authorizationRequest(
     login_hint: query.optional('login_hint'),
     hint: await idTokenHint(context, query),
     dpop_jkt: query.optional('dpop_jkt'),
+    deviceName: deviceName(query),
   }
 }
 

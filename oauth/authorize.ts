@@ -135,7 +135,7 @@ async function consentNeeded(
 
 function consentPage(
   context: Context,
-  { trusted, scope, resource }: AuthorizationRequest,
+  { trusted, scope, resource, deviceName }: AuthorizationRequest,
   pending: Pending,
   session: BrowserSession,
 ): Omit<ConsentPage, 'action'> {
@@ -148,6 +148,7 @@ function consentPage(
     resource,
     destination: destination(redirect_uri),
     formAction: [formActionSource(redirect_uri)],
+    ...(deviceName !== undefined && { deviceName }),
   }
 }
 

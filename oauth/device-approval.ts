@@ -76,6 +76,7 @@ function consentPage(
     resource: device.resource,
     destination: 'the device that shows this code',
     formAction: [],
+    ...(device.deviceName !== undefined && { deviceName: device.deviceName }),
     device: {
       user_code: formatUserCode(letters),
       address: device.address,
@@ -139,6 +140,7 @@ export async function decideDevice(
     scope: scope.join(' '),
     resource: device.resource,
     lastUsedFrom: device.address,
+    ...(device.deviceName !== undefined && { deviceName: device.deviceName }),
   })
   if (!(await context.store.approveDevice(confirmation.userCode, grant, at))) return EXPIRED
   const { grantId } = grant

@@ -3,6 +3,7 @@ import { admitUnfinished } from './admission.js'
 import type { Answer, Call } from './call.js'
 import { authenticateClient } from './client-auth.js'
 import type { Context } from './context.js'
+import { deviceName } from './device-name.js'
 import { currentNonce, provenKey } from './dpop.js'
 import { OAuthError } from './errors.js'
 import { requestedResources } from './resource.js'
@@ -31,6 +32,7 @@ export async function authorizeDevice(context: Context, call: Call): Promise<Ans
   const asked = {
     scope: scopeWithin(scope, client.scope).join(' '),
     resource: requestedResources(context, form),
+    name: deviceName(form),
   }
   const jkt = await provenKey(context, call)
   await admitUnfinished(context, client, call)
@@ -38,7 +40,9 @@ export async function authorizeDevice(context: Context, call: Call): Promise<Ans
   const expires_in = context.lifetimes.deviceCode
   const createdAt = context.now()
   const user_code = await saveWithUserCode(context, {
-    ...asked,
+    scope: asked.scope,
+    resource: asked.resource,
+    ...(asked.name !== undefined && { deviceName: asked.name }),
     deviceDigest: digestOf(device_code),
     client_id: client.client_id,
     ...(jkt !== undefined && { dpop_jkt: jkt }),

@@ -11,7 +11,7 @@ import type { AuthorizationCode, BrowserSession } from './types.js'
 /** Writes the grant and its code; where the browser takes it. */
 export async function issueCode(
   context: Context,
-  { trusted, resource, code_challenge, nonce, dpop_jkt }: AuthorizationRequest,
+  { trusted, resource, code_challenge, nonce, dpop_jkt, deviceName }: AuthorizationRequest,
   { pushed }: Pending,
   session: BrowserSession,
   allowedScope: readonly string[],
@@ -27,6 +27,7 @@ export async function issueCode(
     resource,
     lastUsedFrom: address,
     ...(nonce !== undefined && { nonce }),
+    ...(deviceName !== undefined && { deviceName }),
   })
   const { grantId, createdAt } = grant
   const record: AuthorizationCode = {

@@ -6,7 +6,10 @@ import type { BrowserSession, Grant } from './types.js'
 export function newGrant(
   context: Context,
   { sub, sid, authTime }: BrowserSession,
-  allowed: Pick<Grant, 'client_id' | 'scope' | 'resource' | 'lastUsedFrom' | 'nonce'>,
+  allowed: Pick<
+    Grant,
+    'client_id' | 'scope' | 'resource' | 'lastUsedFrom' | 'nonce' | 'deviceName'
+  >,
 ): Grant {
   const createdAt = context.now()
   return {

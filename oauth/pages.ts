@@ -17,6 +17,8 @@ export interface ConsentPage extends PageForm {
   readonly destination: string
   /** CSP sources that `form-action` must let through beside 'self', because the answer is redirected there. */
   readonly formAction: readonly string[]
+  /** What the device calls itself: a claim of whoever asks, and no more. */
+  readonly deviceName?: string
   /** Set when a device asks (RFC 8628 section 5.4). */
   readonly device?: DeviceDetails
 }

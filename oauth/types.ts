@@ -83,6 +83,8 @@ export interface Grant {
   readonly lastUsedAt: Milliseconds
   /** Address of the client at its last use; for people. */
   readonly lastUsedFrom: string
+  /** What the device called itself when it asked; for people. */
+  readonly deviceName?: string
 }
 
 export interface AuthorizationCode {
@@ -130,6 +132,8 @@ export interface DeviceAuthorization {
   readonly dpop_jkt?: string
   /** Where the device asked from; shown to the user (RFC 8628 section 5.4). */
   readonly address: string
+  /** What it called itself; shown, too. */
+  readonly deviceName?: string
   /** Between two polls at first (RFC 8628 section 3.2); every hasty poll adds five seconds. */
   readonly interval: Milliseconds
   readonly createdAt: Milliseconds

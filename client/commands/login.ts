@@ -13,6 +13,7 @@ export interface LoginFlags extends TrustFlags {
   readonly device?: boolean
   /** `--dpop`, `--no-dpop`, or nothing said. */
   readonly dpop?: boolean
+  readonly deviceName?: string
   readonly readOnly?: boolean
 }
 
@@ -32,7 +33,7 @@ export async function loginCommand(
 export async function loginTo(
   server: URL,
   flags: LoginFlags,
-  { config, terminal, clock, stop, localAuthorities }: Surroundings,
+  { config, terminal, clock, stop, localAuthorities, hostName }: Surroundings,
 ): Promise<void> {
   const late = AbortSignal.timeout(LOGIN_MILLISECONDS)
   try {
@@ -44,6 +45,7 @@ export async function loginTo(
       tokenStore: config.tokenStore,
       readOnly: flags.readOnly ?? false,
       binding: bindingOf(flags),
+      deviceName: flags.deviceName ?? hostName,
       way: flags.device ? 'device' : 'browser',
       terminal,
       clock,

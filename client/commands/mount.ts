@@ -22,6 +22,7 @@ import type { Surroundings } from './surroundings.js'
 export interface MountFlags extends TrustFlags {
   readonly device?: boolean
   readonly dpop?: boolean
+  readonly deviceName?: string
   readonly remote: string
   readonly readOnly?: boolean
   readonly allowOther?: boolean

@@ -12,6 +12,8 @@ export interface Surroundings {
   /** Tells a service manager that the foreground mount can be used. */
   readonly ready: () => void
   readonly workingDirectory: string
+  /** What this machine is called. */
+  readonly hostName: string
   readonly uid: number
   readonly gid: number
   readonly pid: number

@@ -51,6 +51,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
       grants: granted.map(({ grant, client_name }) => ({
         grantId: grant.grantId,
         client_name,
+        deviceName: grant.deviceName,
         abilities: describeScopes(grant.scope),
         lastUsed: describeTime(grant.lastUsedAt, now),
         created: describeTime(grant.createdAt, now),

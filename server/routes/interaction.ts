@@ -33,6 +33,7 @@ export function interaction(site: Site): Interaction {
         'consent',
         { title, formAction },
         {
+          deviceName: undefined,
           ...page,
           csrf_token: sessions.csrfToken(request),
           username: username(request),

@@ -8,7 +8,7 @@ import type { Remote } from '../../client/remote.js'
 import type { Session } from '../../client/session.js'
 import { fileTokens } from '../../client/tokens.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { approve } from '../support/login.js'
+import { approve, form, Visitor } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 
@@ -49,6 +49,7 @@ describe('a login that is bound to a key (RFC 9449)', function () {
       tokenStore: 'file',
       readOnly: false,
       way: 'browser',
+      deviceName: 'bound',
       binding,
       clock,
       signal: new AbortController().signal,
@@ -96,6 +97,18 @@ describe('a login that is bound to a key (RFC 9449)', function () {
     expect(tokens?.token_type).to.equal('DPoP')
     expect(tokens?.dpopKey).to.include({ kty: 'EC', crv: 'P-256' }).and.have.property('d')
     expect((await stat(directory().tokensFile)).mode & 0o777).to.equal(0o600)
+  })
+
+  it('has a name on the account page', async () => {
+    await logIn('possible')
+    const visitor = new Visitor(server.ca)
+    const login = await visitor.follow(await visitor.get(`${server.issuer}/account`), 'none')
+    if (login instanceof URL) throw new Error('the account page leads elsewhere')
+    const { action, fields } = form(login)
+    fields.set('username', server.username)
+    fields.set('password', server.password)
+    const account = await visitor.follow(await visitor.post(action, fields), 'none')
+    expect(account).to.have.property('body').that.contains('Coffer mount on bound')
   })
 
   it('is no such thing on request', async () => {

@@ -164,11 +164,11 @@ describe('the pages, in Chromium without JavaScript', () => {
   }).timeout(60_000)
 
   it('connect a device by its code, however that is typed (RFC 8628)', async () => {
-    const device = await site
-      .browser()
-      .post('/device_authorization')
-      .type('form')
-      .send({ client_id: 'coffer', scope: 'file.read offline_access' })
+    const device = await site.browser().post('/device_authorization').type('form').send({
+      client_id: 'coffer',
+      scope: 'file.read offline_access',
+      device_name: 'the <b>attic</b>\u202e server',
+    })
     const { user_code, device_code, verification_uri } = device.body
     await page.goto(verification_uri)
     await signIn(page, ADMIN)
@@ -180,6 +180,7 @@ describe('the pages, in Chromium without JavaScript', () => {
     expect(await page.textContent('main'))
       .to.contain(user_code)
       .and.contain('Coffer mount')
+      .and.contain('It says that it runs on the <b>attic</b> server')
     await decide(page, 'allow')
     expect(await page.textContent('h1')).to.equal('Done')
     const tokens = await site.browser().post('/token').type('form').send({
@@ -188,6 +189,10 @@ describe('the pages, in Chromium without JavaScript', () => {
       device_code,
     })
     expect(tokens.status).to.equal(200)
+    await page.goto(at('/account'))
+    expect(await page.textContent('main'))
+      .to.contain('Coffer mount on the <b>attic</b> server')
+      .and.match(/Last used\s+just now\s+from 127\.0\.0\.1/)
   }).timeout(60_000)
 
   it('take a device away', async () => {

@@ -211,6 +211,7 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       const userCodeDigest = digestOf('WDJBMJHT')
       const deviceDigest = digestOf('device')
       const device = {
+        deviceName: 'a television',
         deviceDigest,
         userCodeDigest,
         client_id: 'c',

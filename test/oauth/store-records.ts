@@ -36,6 +36,7 @@ export function newGrant(changes: Partial<Grant> = {}): Grant {
     expiresAt: NOW + 1000 * MINUTE,
     lastUsedAt: NOW,
     lastUsedFrom: '',
+    deviceName: 'a laptop',
     ...changes,
   }
 }

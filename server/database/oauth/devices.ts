@@ -18,6 +18,7 @@ interface Row {
   readonly resource: string
   readonly dpop_jkt: string | null
   readonly address: string
+  readonly device_name: string | null
   readonly created_at: number
   readonly expires_at: number
   readonly state: 'waiting' | 'approved' | 'denied' | 'spent'
@@ -40,6 +41,7 @@ function deviceOf(row: Row): DeviceAuthorization {
     resource: JSON.parse(row.resource),
     ...(row.dpop_jkt !== null && { dpop_jkt: row.dpop_jkt }),
     address: row.address,
+    ...(row.device_name !== null && { deviceName: row.device_name }),
     interval: row.interval,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
@@ -58,7 +60,7 @@ export function deviceStore(
 ): DeviceStore {
   const insert = database.prepare(
     `INSERT INTO devices VALUES (@deviceDigest, @userCodeDigest, @client_id, @scope, @resource, @dpop_jkt, @address,
-       @createdAt, @expiresAt, 'waiting', NULL, 0, @interval) ON CONFLICT DO NOTHING`,
+       @deviceName, @createdAt, @expiresAt, 'waiting', NULL, 0, @interval) ON CONFLICT DO NOTHING`,
   )
   const byCode = database.prepare<[string], Row>('SELECT * FROM devices WHERE device_digest = ?')
   const waiting = database.prepare<[string, number], Row>(
@@ -102,7 +104,7 @@ export function deviceStore(
   return {
     async saveDevice(device) {
       const resource = JSON.stringify(device.resource)
-      return insert.run({ dpop_jkt: null, ...device, resource }).changes > 0
+      return insert.run({ dpop_jkt: null, deviceName: null, ...device, resource }).changes > 0
     },
     async waitingDevice(userCode, at) {
       const row = waiting.get(userCode, at)

@@ -15,6 +15,7 @@ interface Row {
   readonly revoked_at: number | null
   readonly last_used_at: number
   readonly last_used_from: string
+  readonly device_name: string | null
 }
 
 function grantOf(row: Row): Grant {
@@ -32,6 +33,7 @@ function grantOf(row: Row): Grant {
     ...(row.revoked_at !== null && { revokedAt: row.revoked_at }),
     lastUsedAt: row.last_used_at,
     lastUsedFrom: row.last_used_from,
+    ...(row.device_name !== null && { deviceName: row.device_name }),
   }
 }
 
@@ -51,7 +53,7 @@ export function grantRows(database: Database): GrantRows {
   const select = database.prepare<[string], Row>('SELECT * FROM grants WHERE grant_id = ?')
   const insert = database.prepare(
     `INSERT INTO grants VALUES (@grantId, @client_id, @sub, @scope, @resource, @authTime, @sid, @nonce, @createdAt,
-       @expiresAt, NULL, @lastUsedAt, @lastUsedFrom, @keptUntil)`,
+       @expiresAt, NULL, @lastUsedAt, @lastUsedFrom, @deviceName, @keptUntil)`,
   )
   const use = database.prepare(
     `UPDATE grants SET last_used_at = ?, last_used_from = ?, kept_until = max(kept_until, ?)
@@ -73,7 +75,7 @@ export function grantRows(database: Database): GrantRows {
     },
     insert(grant, keptUntil) {
       const resource = JSON.stringify(grant.resource)
-      insert.run({ nonce: null, ...grant, resource, keptUntil })
+      insert.run({ nonce: null, deviceName: null, ...grant, resource, keptUntil })
     },
     use(grant, at, address, endsAt) {
       use.run(at, address, endsAt, grant.grantId)

@@ -34,6 +34,7 @@ CREATE TABLE grants (
   revoked_at INTEGER,
   last_used_at INTEGER NOT NULL,
   last_used_from TEXT NOT NULL,
+  device_name TEXT,
   kept_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX grants_by_sub ON grants (sub);
@@ -108,6 +109,7 @@ CREATE TABLE devices (
   resource TEXT NOT NULL,
   dpop_jkt TEXT,
   address TEXT NOT NULL,
+  device_name TEXT,
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   state TEXT NOT NULL DEFAULT 'waiting',
