@@ -151,19 +151,23 @@ export class Contents {
 
   /** Copies the content of a generation under a new one, by reflink where the file system can. */
   async copy(from: number, to: number): Promise<void> {
+    if (!(await this.share(from, to))) await this.#copyBytes(from, to)
+  }
+
+  /** The content of a generation under a new one by reflink; false where the file system cannot. */
+  async share(from: number, to: number): Promise<boolean> {
+    if (!this.#reflinks) return false
     const folder = contentFolder(this.root, to)
     this.#makeFolder(folder)
     this.#onFolder(folder)
-    if (this.#reflinks) {
-      try {
-        await this.#disk.copy(this.path(from), this.path(to), constants.COPYFILE_FICLONE_FORCE)
-        return
-      } catch (error) {
-        if (!REFLINK_UNSUPPORTED.some((code) => isErrno(error, code))) throw error
-        this.#reflinks = false
-      }
+    try {
+      await this.#disk.copy(this.path(from), this.path(to), constants.COPYFILE_FICLONE_FORCE)
+      return true
+    } catch (error) {
+      if (!REFLINK_UNSUPPORTED.some((code) => isErrno(error, code))) throw error
+      this.#reflinks = false
+      return false
     }
-    await this.#copyBytes(from, to)
   }
 
   async close(): Promise<void> {

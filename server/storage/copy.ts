@@ -14,6 +14,7 @@ import { replace } from './rename.js'
 import { checkRoom } from './room.js'
 import { STORED, smallContent } from './small.js'
 import { type Ino, type Origin, overwrite, type Place, type Precondition } from './storage.js'
+import { putBack } from './undo.js'
 
 /** Entries of a directory copied in one transaction. */
 const PAGE = 100
@@ -193,6 +194,7 @@ async function drafted(
   const type = typeOf(source)
   const generation = type === 'file' ? engine.generations.next() : NO_CONTENT
   return engine.locks.hold(source.ino, async () => {
+    if (engine.unrestored.has(source.ino)) await putBack(engine, source.ino)
     const row = inodeRow(engine, tree, source.ino)
     precondition(toInode(row))
     checkRoom(engine, tree, { bytes: bytesOf(row), inodes: 1 })

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import { type Sought, sparseCalls } from './sparse-calls.js'
 
 /**
  * The node:fs calls the engine uses: the seam at which a test breaks the disk. The synchronous ones are short and hit
@@ -16,6 +17,10 @@ export interface Disk {
   /** Length and allocated bytes of a file. */
   stat(fd: number): { readonly length: number; readonly allocated: number }
   truncate(fd: number, length: number): Promise<void>
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE; unknown where that cannot be asked. */
+  seek(fd: number, position: number, what: 'data' | 'hole'): Promise<Sought>
+  /** Makes a hole of a range within the file; answers false, having changed nothing, where that cannot be. */
+  punch(fd: number, position: number, length: number): Promise<boolean>
   fdatasync(fd: number): Promise<void>
   syncFolder(path: string): Promise<void>
   makeFolder(path: string): void
@@ -73,6 +78,11 @@ export const nodeDisk: Disk = {
     return { length: stat.size, allocated: stat.blocks * 512 }
   },
   truncate: promisify(fs.ftruncate),
+  async seek(fd, position, what) {
+    return (await sparseCalls())?.seek(fd, position, what) ?? { kind: 'unknown' }
+  },
+  punch: async (fd, position, length) =>
+    (await (await sparseCalls())?.punch(fd, position, length)) ?? false,
   fdatasync: promisify(fs.fdatasync),
   async syncFolder(path) {
     const folder = await fs.promises.open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)

@@ -121,6 +121,21 @@ export interface WritePart {
 }
 export const append: unique symbol = Symbol('append')
 
+/** A range that becomes zeros. */
+export interface ZeroRange {
+  readonly offset: number
+  readonly length: number
+  /** Whether the file becomes longer where the range goes beyond its end (which takes no room). */
+  readonly extend: boolean
+}
+
+/** What copy_file_range(2) copies. */
+export interface CopiedRange {
+  readonly from: { readonly ino: Ino; readonly offset: number }
+  readonly to: { readonly ino: Ino; readonly offset: number }
+  readonly length: number
+}
+
 /** What to do with a name that exists (renameat2(2)). */
 export type RenameMode = 'replace' | 'noreplace' | 'exchange'
 
@@ -219,6 +234,21 @@ export interface Tree {
     origin: Origin,
     changes?: AttributeChanges,
   ): Promise<Inode>
+  /**
+   * fallocate(2): makes zeros of a range, and frees the room they took where the disk can. @throws EINVAL (no length), EFBIG
+   */
+  zero(ino: Ino, range: ZeroRange, precondition: Precondition, origin: Origin): Promise<Inode>
+  /**
+   * copy_file_range(2) as one `write`; the precondition is about the target. Answers how many bytes it copied: fewer than
+   * asked at the end of the source, or where it is much. @throws EINVAL (overlapping ranges of one file), EFBIG
+   */
+  copyRange(
+    range: CopiedRange,
+    precondition: Precondition,
+    origin: Origin,
+  ): Promise<{ inode: Inode; bytes: number }>
+  /** lseek(2) SEEK_DATA, SEEK_HOLE (the end is a hole); undefined for ENXIO. @throws EISDIR, EINVAL */
+  seek(ino: Ino, position: number, what: 'data' | 'hole'): Promise<number | undefined>
   /** Sets aside inode numbers (1 to 10,000) for this user's later creates; answers the first of `count` consecutive ones. */
   reserve(count: number): Promise<Ino>
   /**
@@ -254,8 +284,8 @@ export interface Content {
 export interface Upload {
   /** Bytes received so far. */
   readonly size: number
-  /** Appends what the source yields. @throws ENOSPC, EDQUOT, EFBIG */
-  write(source: AsyncIterable<Buffer>): Promise<void>
+  /** Appends what the source yields, a piece or several at a time. @throws ENOSPC, EDQUOT, EFBIG */
+  write(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void>
   /**
    * Puts the content at a place in one step: makes the file, or replaces the content of the file there (same inode, new
    * generation). With an inode number it replaces the content of that file, whatever its name is by now.

@@ -4,6 +4,7 @@ import { setAttributes } from './attributes.js'
 import type { Changes } from './changes.js'
 import type { Engine } from './context.js'
 import { copy } from './copy.js'
+import { copyRange } from './copy-range.js'
 import { isDirectory, knownInode, toInode } from './inode.js'
 import { link, make, release, remove } from './names.js'
 import { open } from './open.js'
@@ -13,9 +14,11 @@ import { reserve } from './reservations.js'
 import { resize } from './resize.js'
 import { begin, underWay, uploadRow } from './resumable.js'
 import { resumeUpload } from './resumed-upload.js'
+import { seek } from './seek.js'
 import type {
   AttributeChanges,
   Content,
+  CopiedRange,
   Entry,
   Ino,
   Inode,
@@ -34,11 +37,13 @@ import type {
   UploadsUnderWay,
   UserId,
   WritePart,
+  ZeroRange,
 } from './storage.js'
 import { totals } from './totals.js'
 import { type Expected, FileUpload } from './upload.js'
 import { write } from './write.js'
 import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js'
+import { zero } from './zero.js'
 
 /** The most entries of one page of a directory. */
 const PAGE_MAX = 10_000
@@ -181,6 +186,19 @@ export class UserTree implements Tree {
     changes: AttributeChanges = {},
   ): Promise<Inode> {
     return toInode(await write(this.#engine, this, ino, parts, precondition, origin, changes))
+  }
+
+  async zero(ino: Ino, range: ZeroRange, precondition: Precondition, origin: Origin) {
+    return toInode(await zero(this.#engine, this, ino, range, precondition, origin))
+  }
+
+  async copyRange(range: CopiedRange, precondition: Precondition, origin: Origin) {
+    const { row, bytes } = await copyRange(this.#engine, this, range, precondition, origin)
+    return { inode: toInode(row), bytes }
+  }
+
+  async seek(ino: Ino, position: number, what: 'data' | 'hole'): Promise<number | undefined> {
+    return seek(this.#engine, this, ino, position, what)
   }
 
   async reserve(count: number): Promise<Ino> {

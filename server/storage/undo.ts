@@ -5,6 +5,7 @@ import type { Handle } from './contents.js'
 import type { Engine } from './context.js'
 import { isErrno } from './fs.js'
 import { requireUnheld } from './hold.js'
+import { punch } from './punch.js'
 import { STORED } from './small.js'
 
 /** What a write is about to overwrite: bytes that the file has now. */
@@ -109,6 +110,9 @@ export async function putBack(engine: Engine, ino: number): Promise<void> {
     const handle = engine.contents.acquire(row.generation)
     try {
       for (const undo of rows) await restore(engine, handle, undo)
+      // zeros were perhaps made by cutting the file
+      const { length } = engine.disk.stat(handle.fd)
+      if (length < row.size) await engine.disk.truncate(handle.fd, row.size)
       engine.durability.touched(row.generation)
     } finally {
       engine.contents.release(handle)
@@ -118,12 +122,16 @@ export async function putBack(engine: Engine, ino: number): Promise<void> {
   engine.unrestored.delete(ino)
 }
 
+/** A row with neither old bytes nor the place of any stands for zeros. */
 async function restore(engine: Engine, handle: Handle, undo: UndoRow): Promise<void> {
   if (undo.data !== null) {
     engine.disk.writeSync(handle.fd, undo.data, undo.position)
     return
   }
-  if (undo.spool === null || undo.spool_position === null) return
+  if (undo.spool === null || undo.spool_position === null) {
+    await punch(engine, handle, undo.position, undo.length)
+    return
+  }
   const spool = engine.contents.acquire(undo.spool)
   try {
     await copyBytes(engine, spool, undo.spool_position, handle, undo.position, undo.length)

@@ -7,7 +7,8 @@
  *   file under content/, 2 in `small_contents`; `allocated` counts the bytes that a file with holes takes on the disk.
  * - `entries`: names in order of their bytes (BINARY collation of UTF-8); the index answers where an inode is named.
  * - `kept`: inodes without a name that are still in use, or trees still being copied.
- * - `undo`: what a write in place is overwriting; what is left of it after a crash is put back.
+ * - `undo`: what a write in place is overwriting; what is left of it after a crash is put back. Without `data` and `spool`: a
+ *   range that has become zeros, which are put there.
  * - `changes`: the log; `gone` is the inode that ceased to exist by it.
  * - `counters`, `reservations`: inode numbers and generations are given out once, ever.
  * - `holds`: a backup is under way: until then, contents older than the generation are neither removed nor overwritten.

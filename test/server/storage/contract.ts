@@ -1018,7 +1018,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
 
 const bytes = (text: string) => Buffer.from(text)
 
-async function* source(text: string): AsyncGenerator<Buffer> {
+async function* source(text: string | Buffer): AsyncGenerator<Buffer> {
   yield Buffer.from(text)
 }
 
@@ -1030,7 +1030,7 @@ async function* repeat(chunk: Buffer, times: number, count = { sent: 0 }): Async
 export async function put(
   tree: Tree,
   target: Place | number,
-  content: string,
+  content: string | Buffer,
   attributes: { ino?: number } = {},
 ): Promise<Inode> {
   const upload = await tree.upload()

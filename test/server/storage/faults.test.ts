@@ -69,6 +69,11 @@ class FailingDisk {
         step()
         await nodeDisk.truncate(fd, length)
       },
+      // a disk without holes: zeros are written
+      punch: async () => {
+        step()
+        return false
+      },
       makeFolder: (path) => {
         step()
         nodeDisk.makeFolder(path)
@@ -100,6 +105,10 @@ describe('Storage on a disk that fails', () => {
     ['growing', { kind: 'truncate', path: 'file', size: 100_000 }],
     ['cutting', { kind: 'truncate', path: 'big', size: 100_000 }],
     ['emptying', { kind: 'truncate', path: 'big', size: 0 }],
+    ['zeros in a file', { kind: 'zero', path: 'big', offset: 9, size: 900_000, extend: false }],
+    ['zeros to the end', { kind: 'zero', path: 'big', offset: 9, size: 9_000_000, extend: true }],
+    ['zeros in a small file', { kind: 'zero', path: 'file', offset: 9, size: 9000, extend: true }],
+    ['copying a range', { kind: 'copyRange', path: 'big', to: 'file', offset: 9, size: 900_000 }],
     ['copying a file', { kind: 'copy', path: 'big', to: 'copy' }],
     ['copying a directory', { kind: 'copy', path: 'folder', to: 'copy' }],
   )

@@ -13,6 +13,8 @@ export type Operation =
   | { kind: 'mkdir' | 'unlink' | 'rmdir'; path: string }
   | { kind: 'rename' | 'noreplace' | 'exchange'; path: string; to: string }
   | { kind: 'link' | 'copy'; path: string; to: string }
+  | { kind: 'zero'; path: string; offset: number; size: number; extend: boolean }
+  | { kind: 'copyRange'; path: string; to: string; offset: number; size: number }
 
 interface File {
   readonly type: 'file'
@@ -140,6 +142,30 @@ export class Model {
         const next = Buffer.alloc(operation.size)
         file.content.copy(next)
         file.content = next
+        return
+      }
+      case 'zero': {
+        this.#node(operation.path)
+        if (operation.size === 0) throw new Refused('EINVAL')
+        const file = this.#file(operation.path)
+        const end = operation.offset + operation.size
+        const length = operation.extend ? Math.max(file.content.length, end) : file.content.length
+        const next = Buffer.alloc(length)
+        file.content.copy(next)
+        file.content = next.fill(0, Math.min(operation.offset, length), Math.min(end, length))
+        return
+      }
+      case 'copyRange': {
+        this.#node(operation.to)
+        const from = this.#file(operation.path)
+        const to = this.#file(operation.to)
+        const data = from.content.subarray(0, operation.size)
+        if (data.length === 0) return
+        if (from === to && operation.offset < data.length) throw new Refused('EINVAL')
+        const next = Buffer.alloc(Math.max(to.content.length, operation.offset + data.length))
+        to.content.copy(next)
+        data.copy(next, operation.offset)
+        to.content = next
         return
       }
       case 'chmod':
@@ -334,6 +360,17 @@ async function performed(tree: Tree, root: number, operation: Operation): Promis
     case 'truncate':
       await tree.setAttributes(await ino(operation.path), { size: operation.size }, overwrite, {})
       return
+    case 'zero': {
+      const { offset, size: length, extend } = operation
+      await tree.zero(await ino(operation.path), { offset, length, extend }, overwrite, {})
+      return
+    }
+    case 'copyRange': {
+      const from = { ino: await ino(operation.path), offset: 0 }
+      const to = { ino: await ino(operation.to), offset: operation.offset }
+      await tree.copyRange({ from, to, length: operation.size }, overwrite, {})
+      return
+    }
     case 'chmod':
       await tree.setAttributes(await ino(operation.path), { mode: operation.mode }, overwrite, {})
       return
@@ -393,6 +430,9 @@ const KINDS = [
   ...Array<'unlink'>(2).fill('unlink'),
   'truncate',
   'truncate',
+  'zero',
+  'zero',
+  'copyRange',
   'chmod',
   'mkdir',
   'mkdir',
@@ -427,6 +467,12 @@ export function nextOperation(
       return { kind, path: some(), seed, size, offset: of([0, 1, 4000, 65_536, 200_000], 0) }
     case 'append':
       return { kind, path: some(), seed, size }
+    case 'zero': {
+      const offset = of([0, 1, 4000, 65_536, 200_000], 0)
+      return { kind, path: some(), offset, size, extend: pick(2) === 0 }
+    }
+    case 'copyRange':
+      return { kind, path: some(), to: some(), offset: of([0, 1, 70_000], 0), size }
     case 'truncate':
       return { kind, path: some(), size }
     case 'chmod':

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { fileName as name } from '../../../server/storage/path.js'
@@ -169,6 +170,33 @@ describe('Storage after a restart', () => {
     expect(await again.problems()).to.deep.equal([])
     expect(await again.storage.quota('ann')).to.deep.equal(usage)
   })
+
+  for (const [what, calls] of [
+    ['', {}],
+    [', also where holes cannot be made', { punch: async () => false }],
+  ] as const) {
+    it(`makes the zeros that were promised before the end${what}`, async () => {
+      // the promise is kept no further than the transaction: the disk does nothing any more
+      const hanging: Disk = {
+        ...nodeDisk,
+        punch: () => new Promise(() => {}),
+      }
+      const { storage, database } = await start(hanging)
+      const tree = await storage.tree('ann')
+      const { ino } = await put(tree, at(tree, 'f'), 'x'.repeat(1_000_000))
+      void tree.zero(ino, { offset: 10, length: 499_990, extend: false }, overwrite, {})
+      while (database.prepare('SELECT id FROM undo').get() === undefined) await turn()
+      database.close()
+      open = []
+
+      const again = await start({ ...nodeDisk, ...calls })
+      const text = await read(await again.storage.tree('ann'), ino)
+      expect(text.length).to.equal(1_000_000)
+      expect(text.slice(0, 500_000)).to.equal('x'.repeat(10) + '\0'.repeat(499_990))
+      expect(text.slice(500_000)).to.equal('x'.repeat(500_000))
+      expect(await again.problems()).to.deep.equal([])
+    })
+  }
 
   it('gives up an inode kept without a name after a day without use', async () => {
     const { storage, clock } = await start()
