@@ -130,20 +130,28 @@ function endStreams(open: Iterable<ServerResponse>): void {
   }
 }
 
-function openResponses(servers: readonly Server[]): ReadonlySet<ServerResponse> {
-  const open = new Set<ServerResponse>()
+/**
+ * The answer that each connection is about. By connection, of which there are few and for long: a set that every answer
+ * enters and leaves would keep the garbage collector busy, for what it once held outlives its time there.
+ */
+function openResponses(servers: readonly Server[]): Iterable<ServerResponse> {
+  const latest = new Map<Socket, ServerResponse>()
   for (const server of servers) {
-    server.on('request', (_request, response) => {
-      open.add(response)
-      response.once('close', () => open.delete(response))
+    server.on('request', ({ socket }, response) => {
+      if (!latest.has(socket)) socket.once('close', () => latest.delete(socket))
+      latest.set(socket, response)
     })
   }
-  return open
+  return {
+    *[Symbol.iterator]() {
+      for (const response of latest.values()) if (!response.writableFinished) yield response
+    },
+  }
 }
 
 async function close(
   servers: readonly Server[],
-  open: ReadonlySet<ServerResponse>,
+  open: Iterable<ServerResponse>,
   graceMs: number,
 ): Promise<boolean> {
   const closed = Promise.all(
