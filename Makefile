@@ -3,7 +3,7 @@
 #   make serve                     serve https://localhost:8443 (COFFER_DATA, COFFER_PORT, …)
 #   make mount MNT=dir [SERVER=]   log in and mount;  make unmount MNT=dir
 #   make                           check, test, build
-#   make conformance URL=          the OAuth suite against any running server
+#   make conformance URL=          the OAuth suite against any running server; without URL= what that must have
 #   make bench [ONLY=peer|oauth]   measure beside sshfs and rclone, and beside oidc-provider
 
 MAKEFLAGS += --no-print-directory
@@ -39,9 +39,9 @@ test:
 	@$(MAKE) build
 	$(BIN)/mocha --parallel --jobs 2 --forbid-only --reporter test/support/reporter.cjs 'test/**/*.test.ts'
 
-conformance: export COFFER_CONFORMANCE_URL = $(or $(URL),$(error say which server: make conformance URL=https://host))
+conformance: export COFFER_CONFORMANCE_URL = $(URL)
 conformance: node_modules
-	$(BIN)/mocha 'test/conformance/**/*.test.ts'
+	$(if $(URL),$(BIN)/mocha 'test/conformance/**/*.test.ts',@$(NODE) --import tsx test/conformance/prepare.ts $(PREPARE))
 
 bench: build
 	@scripts/install-packages mount bench

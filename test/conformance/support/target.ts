@@ -8,13 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { importPKCS8 } from 'jose'
 import { currentNonce } from '../../../oauth/dpop.js'
-import {
-  DEFAULT_LIFETIMES,
-  type Keys,
-  localKeys,
-  registerClient,
-  type Store,
-} from '../../../oauth/index.js'
+import { DEFAULT_LIFETIMES, type Keys, localKeys, type Store } from '../../../oauth/index.js'
 import { unseal } from '../../../oauth/sealed.js'
 import { deriveKeys } from '../../../oauth/secrets.js'
 import { accounts } from '../../../server/accounts.js'
@@ -27,7 +21,8 @@ import { RESOURCE_SCOPES } from '../../../server/scopes.js'
 import { type Outcome, outcome } from '../../support/process.js'
 import { program } from '../../support/program.js'
 import { startServer, type TestServer } from '../../support/server.js'
-import { assertionKey, CLIENTS, type ClientName, type TestClient } from './clients.js'
+import type { ClientName, TestClient } from './clients.js'
+import { registerAll } from './prepared.js'
 
 export interface Target {
   readonly issuer: string
@@ -110,19 +105,19 @@ async function givenTarget(url: string): Promise<Target> {
       key === undefined ? client : { ...client, key: await importPKCS8(key, 'ES256') }
   }
   const issuer = url.replace(/\/$/, '')
+  const user = {
+    username: env.COFFER_CONFORMANCE_USER ?? '',
+    password: env.COFFER_CONFORMANCE_PASSWORD ?? '',
+  }
+  if (Object.keys(clients).length > 0 && (user.username === '' || user.password === '')) {
+    throw new Error(
+      `COFFER_CONFORMANCE_USER and COFFER_CONFORMANCE_PASSWORD must be those of somebody who can log in to ${issuer}`,
+    )
+  }
   return {
     issuer,
     ca: ca === undefined ? undefined : await readFile(ca, 'utf8'),
-    users: [
-      {
-        username: env.COFFER_CONFORMANCE_USER ?? '',
-        password: env.COFFER_CONFORMANCE_PASSWORD ?? '',
-      },
-      {
-        username: env.COFFER_CONFORMANCE_USER2 ?? '',
-        password: env.COFFER_CONFORMANCE_PASSWORD2 ?? '',
-      },
-    ],
+    users: [user, user], // what needs another one also needs a server of our own
     clients,
     resourceUrl: env.COFFER_CONFORMANCE_RESOURCE ?? `${issuer}/files/`,
     inside: undefined,
@@ -172,20 +167,7 @@ async function ownTarget(): Promise<Target> {
     })
   }
   const registry = { store, accounts: people, scopes: RESOURCE_SCOPES, clock }
-  const clients: Partial<Record<ClientName, TestClient>> = {}
-  for (const [name, metadata] of Object.entries(CLIENTS)) {
-    const key =
-      metadata.token_endpoint_auth_method === 'private_key_jwt' ? await assertionKey() : undefined
-    const { client, client_secret } = await registerClient(registry, {
-      ...metadata,
-      jwks: key?.jwks,
-    })
-    clients[name as ClientName] = {
-      client_id: client.client_id,
-      ...(client_secret !== undefined && { client_secret }),
-      ...(key !== undefined && { key: key.privateKey }),
-    }
-  }
+  const clients = await registerAll(registry)
   const second = {
     username: 'second',
     password: 'another battery staple 7',
