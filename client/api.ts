@@ -1,7 +1,14 @@
 import got, { type Got, RequestError, TimeoutError } from 'got'
+import { bulkSender, isBulk } from './bulk.js'
 import { type Duplex, duplex } from './duplex.js'
-import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
-import { agentFor, CertificateChanged, HANDSHAKE_MILLISECONDS, type Trust } from './trust.js'
+import { type Answer, type Exchange, ExchangeError, MOST_REFUSALS, type Send } from './exchange.js'
+import {
+  agentFor,
+  CertificateChanged,
+  HANDSHAKE_MILLISECONDS,
+  isUntrusted,
+  type Trust,
+} from './trust.js'
 
 /** The only file that knows got: HTTP requests over kept-alive TLS connections, one try each. */
 
@@ -41,11 +48,10 @@ export interface Client {
 
 /** Requests in flight at once; more of them wait in the agent's queue. */
 const CONNECTIONS = 16
-/** One for an old token, one for a clock that is wrong, one for a nonce that is asked for (RFC 9449 section 9). */
-const MOST_REFUSALS = 3
 const SILENCE_MILLISECONDS = 20_000
 
 export function httpClient(options: ClientOptions): Client {
+  const { silenceMilliseconds = SILENCE_MILLISECONDS } = options
   const agent = agentFor(options.trust, {
     keepAlive: true,
     keepAliveMsecs: 10_000,
@@ -65,25 +71,31 @@ export function httpClient(options: ClientOptions): Client {
       lookup: HANDSHAKE_MILLISECONDS,
       connect: HANDSHAKE_MILLISECONDS,
       secureConnect: HANDSHAKE_MILLISECONDS,
-      socket: options.silenceMilliseconds ?? SILENCE_MILLISECONDS,
+      socket: silenceMilliseconds,
     },
     headers: { 'user-agent': 'coffer' },
   })
+  const bulk = bulkSender({ ...options, silenceMilliseconds })
   const forgetIdle = (): void => {
     for (const sockets of Object.values(agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy()
     }
+    bulk.forgetIdle()
   }
   return {
     async duplex(exchange, isWaiting) {
-      const { credentials, silenceMilliseconds = SILENCE_MILLISECONDS } = options
+      const { credentials } = options
       if (credentials === undefined) throw new ExchangeError('unreachable', 'nobody is logged in')
       const silence = { milliseconds: silenceMilliseconds, isWaiting, lost: forgetIdle }
       return duplex(agent, exchange, credentials, silence)
     },
-    send: (exchange) => sendOnce(client, exchange, options.credentials),
+    send: (exchange) =>
+      isBulk(exchange) ? bulk.send(exchange) : sendOnce(client, exchange, options.credentials),
     forgetIdle,
-    close: () => agent.destroy(),
+    close() {
+      agent.destroy()
+      bulk.close()
+    },
   }
 }
 
@@ -167,10 +179,6 @@ const NOT_SENT = new Set([
 ])
 const CONNECTING = new Set(['lookup', 'connect', 'secureConnect'])
 
-/** What OpenSSL and Node say of a certificate (tls documentation, "X509 certificate error codes"). */
-const UNTRUSTED =
-  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|ERR_TLS_CERT_|ERR_CERTIFICATE_|CRL_|PATH_LENGTH_)/
-
 function exchangeError(error: unknown, url: URL): Error {
   if (!(error instanceof RequestError)) {
     return error instanceof Error ? error : new Error(String(error))
@@ -182,7 +190,7 @@ function exchangeError(error: unknown, url: URL): Error {
   }
   if (cause instanceof Error && !isSystemError(cause)) return cause
   const code = cause instanceof CertificateChanged ? cause.code : error.code
-  if (UNTRUSTED.test(code)) return new ExchangeError('untrusted', error.message, { cause: error })
+  if (isUntrusted(code)) return new ExchangeError('untrusted', error.message, { cause: error })
   const connecting = error instanceof TimeoutError && CONNECTING.has(error.event)
   const kind = connecting || NOT_SENT.has(code) ? 'unreachable' : 'lost'
   return new ExchangeError(kind, `${url.host}: ${error.message || code}`, { cause: error })

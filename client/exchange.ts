@@ -16,7 +16,12 @@ export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
+  /** The body is in memory that is used again once nobody has a view of it any more. */
+  release?(): void
 }
+
+/** One for an old token, one for a clock that is wrong, one for a nonce that is asked for (RFC 9449 section 9). */
+export const MOST_REFUSALS = 3
 
 /** @throws ExchangeError if there is no answer */
 export type Send = (exchange: Exchange) => Promise<Answer>

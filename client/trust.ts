@@ -1,13 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Agent, type AgentOptions } from 'node:https'
-import { isIP } from 'node:net'
+import { isIP, type OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
   type ConnectionOptions,
   connect,
+  createSecureContext,
   type DetailedPeerCertificate,
   rootCertificates,
+  type TLSSocket,
 } from 'node:tls'
 import { CommandError } from './command-error.js'
 import { ExchangeError } from './exchange.js'
@@ -88,6 +90,15 @@ export function printedFingerprint(fingerprint: string): string {
   return fingerprint.match(/../g)?.join(':') ?? ''
 }
 
+/** What OpenSSL and Node say of a certificate (tls documentation, "X509 certificate error codes"). */
+const UNTRUSTED =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|ERR_TLS_CERT_|ERR_CERTIFICATE_|CRL_|PATH_LENGTH_)/
+
+/** Whether a code says that the server showed a certificate which is not to be trusted. */
+export function isUntrusted(code: string): boolean {
+  return UNTRUSTED.test(code)
+}
+
 /** An agent that talks only to servers we trust. */
 export function agentFor(trust: Trust, options: AgentOptions): Agent {
   const secure: AgentOptions = { ...options, minVersion: 'TLSv1.2' }
@@ -137,6 +148,45 @@ class PinnedAgent extends Agent {
     })
     return undefined
   }
+}
+
+/** Opens connections for whoever reads them without a stream between. */
+export function connector(trust: Trust): (url: URL, onread: OnReadOpts) => Promise<TLSSocket> {
+  const ca = trust.kind === 'authority' ? trust.pem : systemAuthorities()
+  const secureContext = createSecureContext({
+    minVersion: 'TLSv1.2',
+    ...(trust.kind === 'pinned' ? {} : { ca }),
+  })
+  return ({ hostname, port }, onread) =>
+    new Promise((resolve, reject) => {
+      const host = hostname.replace(/^\[|\]$/g, '')
+      const socket = connect({
+        host,
+        port: Number(port || 443),
+        ...(isIP(host) === 0 ? { servername: host } : {}),
+        secureContext,
+        ALPNProtocols: ['http/1.1'],
+        rejectUnauthorized: trust.kind !== 'pinned',
+        onread,
+      } as ConnectionOptions)
+      const late = () => {
+        socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }))
+      }
+      socket.setNoDelay(true)
+      socket.setTimeout(HANDSHAKE_MILLISECONDS, late)
+      socket.once('error', reject)
+      socket.once('secureConnect', () => {
+        socket.off('error', reject)
+        socket.setTimeout(0, late)
+        socket.removeListener('timeout', late)
+        const shown = digits(socket.getPeerCertificate().fingerprint256)
+        if (trust.kind !== 'pinned' || shown === trust.fingerprint) resolve(socket)
+        else {
+          socket.destroy()
+          reject(new CertificateChanged(shown))
+        }
+      })
+    })
 }
 
 /** What a server shows of itself, without trusting it: its certificate, and the authority that comes with it. */

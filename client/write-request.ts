@@ -5,7 +5,7 @@ import type { RemotePart, WriteOptions } from './remote-files.js'
 /** The offset that means the end of the file (docs/file-api.md, application/vnd.coffer.ranges). */
 const AT_THE_END = 0xffff_ffff_ffff_ffffn
 
-/** Parts of a file as one PATCH: plain bytes for a single part, framed pieces for several. */
+/** Parts of a file as one PATCH: plain bytes where each goes on behind the one before, or else framed pieces. */
 export function writeRequest(
   ino: number,
   parts: readonly RemotePart[],
@@ -17,15 +17,16 @@ export function writeRequest(
     ...attributeHeaders(attributes ?? {}),
     ...conditionHeaders({ ifMatch }),
   }
-  const [first, ...others] = parts
-  if (first !== undefined && others.length === 0) {
+  const [first] = parts
+  if (first !== undefined && isOneStretch(parts)) {
     const octets = { ...headers, 'Content-Type': 'application/octet-stream' }
+    const size = parts.reduce((sum, part) => sum + part.data.length, 0)
+    const content = parts.length === 1 ? first.data : { size, open: () => inOrder(parts) }
     if (first.offset === 'append') {
-      return { method: 'PATCH', target: `${target}?append`, headers: octets, content: first.data }
+      return { method: 'PATCH', target: `${target}?append`, headers: octets, content }
     }
-    const last = first.offset + first.data.length - 1
-    const range = { 'Content-Range': `bytes ${first.offset}-${last}/*` }
-    return { method: 'PATCH', target, headers: { ...octets, ...range }, content: first.data }
+    const range = { 'Content-Range': `bytes ${first.offset}-${first.offset + size - 1}/*` }
+    return { method: 'PATCH', target, headers: { ...octets, ...range }, content }
   }
   return {
     method: 'PATCH',
@@ -53,6 +54,19 @@ export function attributeHeaders(attributes: WireAttributeChanges): Record<strin
     ...(atime === undefined ? {} : { [HEADERS.atime]: atime }),
     ...(mtime === undefined ? {} : { [HEADERS.mtime]: mtime }),
   }
+}
+
+function isOneStretch(parts: readonly RemotePart[]): boolean {
+  let end = parts[0]?.offset
+  return parts.every(({ offset, data }) => {
+    const goesOn = offset === end
+    if (typeof end === 'number') end += data.length
+    return goesOn
+  })
+}
+
+async function* inOrder(parts: readonly RemotePart[]): AsyncGenerator<Buffer> {
+  for (const { data } of parts) yield data
 }
 
 /** Each piece: offset (8 bytes), length (4 bytes), bytes; numbers big-endian. */
