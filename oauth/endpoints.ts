@@ -28,6 +28,8 @@ export interface Endpoint {
   readonly path: string
   readonly methods: Readonly<Record<string, (call: EndpointCall) => Promise<Answer>>>
   readonly body: 'form' | 'json'
+  /** Whether applications in browsers may call it, of whatever origin; else only servers do. */
+  readonly forBrowsers: boolean
   /** Seconds that the answer may be kept by anybody; 0: by nobody (RFC 6749 section 5.1). */
   readonly maxAge: number
 }
@@ -40,12 +42,14 @@ export function endpointsOf(context: Context, tokens: VerifiedTokens): readonly 
     path: base + path,
     methods,
     body: 'form',
+    forBrowsers: true,
     maxAge: 0,
   })
   const document = (path: string, maxAge: number, read: () => Promise<object>): Endpoint => ({
     path,
     methods: { GET: async () => ({ status: 200, body: await read() }) },
     body: 'form',
+    forBrowsers: true,
     maxAge,
   })
   const metadata = async () => serverMetadata(context)
@@ -53,7 +57,10 @@ export function endpointsOf(context: Context, tokens: VerifiedTokens): readonly 
   const always = [
     form('/token', { POST: (call) => token(context, call) }),
     form('/revoke', { POST: (call) => revoke(context, call) }),
-    form('/introspect', { POST: (call) => introspect(context, tokens, call) }),
+    {
+      ...form('/introspect', { POST: (call) => introspect(context, tokens, call) }),
+      forBrowsers: false,
+    },
     form('/par', { POST: (call) => push(context, call) }),
     form('/device_authorization', { POST: (call) => authorizeDevice(context, call) }),
     form('/userinfo', {
@@ -76,6 +83,7 @@ function registration(context: Context, base: string): readonly Endpoint[] {
       path: `${base}/register`,
       methods: { POST: (call) => register(context, call, call.content) },
       body: 'json',
+      forBrowsers: true,
       maxAge: 0,
     },
     {
@@ -86,6 +94,7 @@ function registration(context: Context, base: string): readonly Endpoint[] {
         DELETE: (call) => deleteRegistration(context, call, call.client_id),
       },
       body: 'json',
+      forBrowsers: true,
       maxAge: 0,
     },
   ]

@@ -12,7 +12,11 @@ import { Parameters } from './parameters.js'
 /** Leaves the error code of what it refuses in `response.locals.refusal`, for limits. */
 export type Middleware = Guard
 
-/** Browser applications may call the endpoints that take tokens in fields: no cookie is involved (RFC 9700 section 2.6). */
+/**
+ * Public clients run in browsers, too (RFC 9700 section 2.6), of origins that nobody registers. What these endpoints answer
+ * depends on credentials in the request alone: no cookie is looked at, so a page that calls them gets nothing that it
+ * could not get without the browser. The pages, which look at cookies, have none of this.
+ */
 const CORS = [
   ...['Access-Control-Allow-Origin', '*'],
   ...['Access-Control-Expose-Headers', 'WWW-Authenticate, DPoP-Nonce'],
@@ -24,7 +28,8 @@ const PREFLIGHT = {
   'Access-Control-Max-Age': '3600',
 } as const
 
-const NO_STORE = [...CORS, 'Cache-Control', 'no-store', 'Pragma', 'no-cache']
+const NO_STORE = ['Cache-Control', 'no-store', 'Pragma', 'no-cache']
+const OPEN_NO_STORE = [...CORS, ...NO_STORE]
 
 interface Match {
   readonly endpoint: Endpoint
@@ -52,9 +57,10 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
   }
 
   async function serve(request: GuardedRequest, response: GuardedResponse, found: Match) {
-    const { maxAge } = found.endpoint
-    const fields = maxAge > 0 ? [...CORS, 'Cache-Control', `public, max-age=${maxAge}`] : NO_STORE
-    if (request.method === 'OPTIONS') {
+    const { maxAge, forBrowsers } = found.endpoint
+    const noStore = forBrowsers ? OPEN_NO_STORE : NO_STORE
+    const fields = maxAge > 0 ? [...CORS, 'Cache-Control', `public, max-age=${maxAge}`] : noStore
+    if (request.method === 'OPTIONS' && forBrowsers) {
       return send(response, fields, { status: 204, headers: PREFLIGHT })
     }
     try {
@@ -63,7 +69,7 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
       if (!(error instanceof OAuthError)) throw error
       const { status, headers, body } = error
       response.locals.refusal = error.error
-      send(response, NO_STORE, { status, headers, body })
+      send(response, noStore, { status, headers, body })
     }
   }
 

@@ -92,6 +92,12 @@ describe('RFC 9700: browsers and redirects', () => {
         const answer = await suite.http.send(method, authorization, { headers })
         expect(answer.headers['access-control-allow-origin']).to.equal(undefined)
       }
+      // Resource servers introspect, and they are no browsers.
+      const introspection = await suite.endpoint('introspection')
+      for (const method of ['OPTIONS', 'POST']) {
+        const answer = await suite.http.send(method, introspection, { headers })
+        expect(answer.headers['access-control-allow-origin'], method).to.equal(undefined)
+      }
       const { jwks_uri = '' } = await suite.metadata()
       const open = await Promise.all(
         ['token', 'userinfo', 'revocation'].map((name) => suite.endpoint(name)),
