@@ -67,17 +67,17 @@ export function wantedDigest(field: string | undefined): DigestAlgorithm | undef
  * @throws DigestMismatch
  */
 export async function* verified(
-  source: AsyncIterable<Buffer>,
+  source: AsyncIterable<readonly Buffer[]>,
   expected: readonly ExpectedDigest[],
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<readonly Buffer[]> {
   const checks = expected.map(({ algorithm, value }) => ({
     algorithm,
     value,
     hash: digester(algorithm),
   }))
-  for await (const chunk of source) {
-    for (const { hash } of checks) hash.update(chunk)
-    yield chunk
+  for await (const pieces of source) {
+    for (const { hash } of checks) for (const piece of pieces) hash.update(piece)
+    yield pieces
   }
   for (const { algorithm, value, hash } of checks) {
     const digest = hash.digest()

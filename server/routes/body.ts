@@ -3,16 +3,13 @@ import { FileError } from '../errors.js'
 import { type ExpectedDigest, parseDigests, verified } from '../http/digest.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
+import { arriving } from './arriving.js'
 import type { Exchange } from './exchange.js'
 import { rawTarget } from './target.js'
 
 /** What is left of a body nobody wants is read and dropped up to here, so that the client gets to read the answer. */
 const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MILLISECONDS = 10_000
-
-/** What has come is passed on in pieces of about this size at most. */
-const GATHERED_BYTES = 256 * 1024
-const SMALL_BYTES = 4096
 
 /** Requests whose client waits for 100 (Continue) before it sends the body. */
 const awaitingContinue = new WeakSet<IncomingMessage>()
@@ -33,15 +30,16 @@ export function deferContinue<Response extends typeof ServerResponse>(
 }
 
 /**
- * The request's content as it comes; never more than `limit` bytes. What can be refused is refused before the first byte.
+ * The request's content as it comes, the pieces of a turn of the event loop at a time; never more than `limit` bytes. What
+ * can be refused is refused before the first byte.
  * It has the Content-Digest that was announced (RFC 9530 section 2), or at its end there is an error.
  * @throws Refusal 415, FileError EFBIG, E2BIG; EINVAL when less comes than was announced, DigestMismatch
  */
-export function content(
+export function contentPieces(
   { request, response }: Exchange,
   limit: number,
   tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<readonly Buffer[]> {
   const coding = request.headers['content-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
     // content is kept as it comes, so a coding would become part of it (RFC 9110 section 8.4)
@@ -53,6 +51,19 @@ export function content(
   const digests = announcedDigests(request, 'Content-Digest')
   const body = bounded(request, response, limit, tooLong)
   return digests.length === 0 ? body : verified(body, digests)
+}
+
+/** The same, piece by piece. */
+export function content(
+  exchange: Exchange,
+  limit: number,
+  tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
+): AsyncGenerator<Buffer> {
+  return flat(contentPieces(exchange, limit, tooLong))
+}
+
+async function* flat(source: AsyncGenerator<readonly Buffer[]>): AsyncGenerator<Buffer> {
+  for await (const pieces of source) yield* pieces
 }
 
 /** @throws FileError EINVAL */
@@ -69,63 +80,15 @@ async function* bounded(
   response: ServerResponse,
   limit: number,
   tooLong: 'EFBIG' | 'E2BIG',
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<readonly Buffer[]> {
   if (awaitingContinue.delete(request)) response.writeContinue()
   let size = 0
-  for await (const chunk of arriving(request)) {
-    size += chunk.length
+  for await (const pieces of arriving(request)) {
+    for (const { length } of pieces) size += length
     if (size > limit) throw overLimit(tooLong, limit)
-    yield chunk
+    yield pieces
   }
   if (!request.complete) throw new FileError('EINVAL', 'the body ended too early')
-}
-
-/**
- * All that has come so far at a time: a body of three-byte chunks must not cost more than one of large ones. Unlike the
- * stream's own iterator, giving up in the middle leaves the connection open for the answer that says why.
- */
-async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer> {
-  let wake = () => {}
-  const awaken = () => wake()
-  const events = ['readable', 'end', 'error', 'close']
-  for (const event of events) request.on(event, awaken)
-  try {
-    for (;;) {
-      const chunks = available(request)
-      if (chunks.length > 0) yield* gathered(chunks)
-      else if (request.readableEnded) return
-      else if (request.destroyed) throw request.errored ?? closed()
-      else {
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-    }
-  } finally {
-    for (const event of events) request.off(event, awaken)
-  }
-}
-
-/** Small chunks are joined; large ones are not worth the copy. */
-function gathered(chunks: readonly Buffer[]): readonly Buffer[] {
-  const size = chunks.reduce((sum, { length }) => sum + length, 0)
-  return size / chunks.length < SMALL_BYTES ? [Buffer.concat(chunks)] : chunks
-}
-
-function closed(): Error {
-  return Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })
-}
-
-function available(request: IncomingMessage): Buffer[] {
-  const chunks: Buffer[] = []
-  let size = 0
-  while (size < GATHERED_BYTES) {
-    const chunk: Buffer | null = request.read()
-    if (chunk === null) break
-    chunks.push(chunk)
-    size += chunk.length
-  }
-  return chunks
 }
 
 /** A small body in one piece. @throws FileError E2BIG */

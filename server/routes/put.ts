@@ -5,7 +5,7 @@ import { strongEtag } from '../http/etag.js'
 import type { Ino, Inode, Place } from '../storage/storage.js'
 import { answerAttributes, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
-import { announcedDigests, content } from './body.js'
+import { announcedDigests, contentPieces } from './body.js'
 import { type Exchange, lookup, placeAt } from './exchange.js'
 import { precondition } from './preconditions.js'
 import { putXattr } from './xattrs.js'
@@ -27,7 +27,7 @@ export async function put(exchange: Exchange): Promise<void> {
   const holds = precondition(exchange)
   const { target, current } = await destination(exchange)
   holds(current)
-  const body = content(exchange, limits.uploadBytes)
+  const body = contentPieces(exchange, limits.uploadBytes)
   const upload = await tree.upload(expected(request, current))
   try {
     await upload.write(whole.length === 0 ? body : verified(body, whole))

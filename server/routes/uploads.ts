@@ -17,7 +17,7 @@ import { fileName } from '../storage/path.js'
 import type { Inode, Place, ResumableUpload } from '../storage/storage.js'
 import { inodeFields, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
-import { content, hasContent } from './body.js'
+import { contentPieces, hasContent } from './body.js'
 import { currentAt, type Exchange, lookup, parseOrigin, placeAt } from './exchange.js'
 import { mediaType } from './json.js'
 import { precondition, preconditionOf } from './preconditions.js'
@@ -109,7 +109,7 @@ async function receive(exchange: Exchange, upload: ResumableUpload): Promise<voi
   if (mediaType(exchange.request) !== OFFSET_TYPE) {
     throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
   }
-  const body = content(exchange, upload.length - upload.size)
+  const body = contentPieces(exchange, upload.length - upload.size)
   if (upload.finished !== undefined) return
   try {
     await upload.write(body)

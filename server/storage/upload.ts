@@ -70,7 +70,7 @@ export class FileUpload implements Upload {
     return this.#written + this.#pendingBytes
   }
 
-  async write(source: AsyncIterable<Buffer>): Promise<void> {
+  async write(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void> {
     try {
       await this.#take(source)
     } finally {
@@ -85,14 +85,16 @@ export class FileUpload implements Upload {
     this.#handle = undefined
   }
 
-  async #take(source: AsyncIterable<Buffer>): Promise<void> {
-    for await (const chunk of source) {
+  async #take(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void> {
+    for await (const taken of source) {
       this.#requireOpen()
-      if (chunk.length === 0) continue
-      checkSize(this.size + chunk.length)
-      this.#engine.space.take(chunk.length)
-      this.#pending.push(chunk)
-      this.#pendingBytes += chunk.length
+      const pieces = Buffer.isBuffer(taken) ? [taken] : taken
+      const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+      if (bytes === 0) continue
+      checkSize(this.size + bytes)
+      this.#engine.space.take(bytes)
+      this.#pending.push(...pieces)
+      this.#pendingBytes += bytes
       if (this.#pendingBytes < CHUNK) continue
       this.#checkRoom(this.size)
       await this.#flush()

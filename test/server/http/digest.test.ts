@@ -8,11 +8,11 @@ const base64 = (algorithm: string, text: string) =>
 
 async function verify(field: string, chunks: string[]): Promise<string> {
   async function* source() {
-    for (const chunk of chunks) yield Buffer.from(chunk)
+    for (const chunk of chunks) yield [Buffer.from(chunk)]
   }
   const passed: Buffer[] = []
   for await (const chunk of verified(source(), parseDigests('Content-Digest', field))) {
-    passed.push(chunk)
+    passed.push(...chunk)
   }
   return Buffer.concat(passed).toString()
 }
