@@ -62,8 +62,10 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
         return { data: Buffer.alloc(0), attributes: await this.stat(ino, signal) }
       }
       const attributes = seen(headerAttributes(successful(answer)))
-      if (answer.status === 206)
-        return { data: exactly(answer.body, offset, length, attributes), attributes }
+      if (answer.status === 206) {
+        const release = answer.release === undefined ? {} : { release: answer.release }
+        return { data: exactly(answer.body, offset, length, attributes), attributes, ...release }
+      }
       return { data: answer.body.subarray(offset, offset + length), attributes }
     },
 

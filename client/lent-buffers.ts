@@ -18,7 +18,7 @@ export class LentBuffers {
 
   /** What was in it before is still there. */
   take(bytes: number): Lent {
-    if (bytes > LENT_BYTES || bytes < LENT_BYTES / 8) return { data: Buffer.allocUnsafeSlow(bytes) }
+    if (bytes > LENT_BYTES || bytes < LENT_BYTES / 2) return { data: Buffer.allocUnsafeSlow(bytes) }
     const whole = this.#spare.pop() ?? Buffer.allocUnsafeSlow(LENT_BYTES)
     let isLent = true
     return {

@@ -144,6 +144,8 @@ export type RemovalOutcome = PromiseSettledResult<WireAttributes | undefined>
 export interface RemoteContent {
   readonly data: Buffer
   readonly attributes: WireAttributes
+  /** Lets others use the memory of the data. Whoever keeps a view of it must not call this; nobody has to. */
+  release?(): void
 }
 
 export interface RemotePart {

@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
-import type { FuseOpen } from '../fuse/filesystem.js'
+import type { Context, FuseOpen } from '../fuse/filesystem.js'
 import type { RemoteContent, RemoteFiles } from '../remote-files.js'
 import { byNumber } from './answer.js'
 import type { Budget } from './budget.js'
@@ -52,7 +52,12 @@ export class OpenFiles {
     }
   }
 
-  async read(handle: number, offset: number, size: number): Promise<Buffer> {
+  async read(
+    handle: number,
+    offset: number,
+    size: number,
+    context: Pick<Context, 'afterwards'>,
+  ): Promise<Buffer> {
     this.#mount.locks?.refuseLost(handle)
     const { node, ahead } = this.#handles.get(handle)
     const { content } = node
@@ -67,7 +72,7 @@ export class OpenFiles {
     }
     const small = await ready
     if (small !== undefined) return small
-    return ahead.read(offset, size, this.#mount.cache.lastAttributes(node.ino)?.size)
+    return ahead.read(offset, size, this.#mount.cache.lastAttributes(node.ino)?.size, context)
   }
 
   /** `way`: as the handle was opened, or to the very place, as mapped pages are written. */

@@ -201,7 +201,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
         return opened(parent, name, flags, context)
       }
     },
-    read: (_, handle, offset, size) => open.read(handle, offset, size),
+    read: (_, handle, offset, size, context) => open.read(handle, offset, size, context),
     async write(node, handle, offset, data, context) {
       const way = context.fromPages === true ? 'in place' : 'as opened'
       const written = await unlessInterrupted(open.write(handle, offset, data, way), context)

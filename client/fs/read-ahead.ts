@@ -1,3 +1,4 @@
+import type { Context } from '../fuse/filesystem.js'
 import type { RemoteContent } from '../remote-files.js'
 import type { Budget } from './budget.js'
 
@@ -9,10 +10,46 @@ const SEGMENT_BYTES = 2 << 20
 /** The kernel's own read-ahead asks out of order, but not further apart than this. */
 const NEAR_BYTES = 1 << 20
 
-interface Segment {
+/** A range that is fetched. Its memory goes back once nobody keeps it and nobody reads from it. */
+class Segment {
   readonly offset: number
   readonly length: number
-  readonly data: Promise<Buffer>
+  readonly content: Promise<RemoteContent>
+  #readers = 0
+  #isKept: boolean
+
+  constructor(
+    { offset, length }: { offset: number; length: number },
+    content: Promise<RemoteContent>,
+    whose: 'kept' | 'of one reader',
+  ) {
+    this.offset = offset
+    this.length = length
+    this.content = content
+    this.#isKept = whose === 'kept'
+  }
+
+  /** Somebody reads from it until the reader says that it is over; a reader who cannot has it for ever. */
+  readBy(reader: Pick<Context, 'afterwards'>): void {
+    this.#readers += 1
+    reader.afterwards?.(() => {
+      this.#readers -= 1
+      this.#giveBack()
+    })
+  }
+
+  drop(): void {
+    this.#isKept = false
+    this.#giveBack()
+  }
+
+  #giveBack(): void {
+    if (this.#isKept || this.#readers > 0) return
+    this.content.then(
+      (content) => content.release?.(),
+      () => {},
+    )
+  }
 }
 
 /**
@@ -37,13 +74,19 @@ export class ReadAhead {
   }
 
   /** @param size of the file as far as is known: nothing is read ahead beyond */
-  async read(offset: number, length: number, size: number | undefined): Promise<Buffer> {
+  async read(
+    offset: number,
+    length: number,
+    size: number | undefined,
+    reader: Pick<Context, 'afterwards'>,
+  ): Promise<Buffer> {
     const end = offset + length
     const isSequential = Math.abs(offset - this.#next) <= NEAR_BYTES
     if (!isSequential) this.drop()
     else if (offset > 0) this.#window = Math.min(LAST_WINDOW, this.#window * 2 || FIRST_WINDOW)
     this.#next = isSequential ? Math.max(this.#next, end) : end
     const planned = this.#plan(offset, end)
+    for (const segment of planned) segment.readBy(reader)
     if (isSequential && offset > 0) this.#extend(end, size ?? 0)
     this.#release(Math.min(offset, this.#next - NEAR_BYTES))
     return joined(planned, offset, end)
@@ -52,6 +95,7 @@ export class ReadAhead {
   /** What was fetched is no longer the file's, or its memory is needed elsewhere. */
   drop(): void {
     this.#budget.give(this.bytes)
+    for (const segment of this.#segments) segment.drop()
     this.#segments = []
     this.#window = 0
   }
@@ -63,11 +107,11 @@ export class ReadAhead {
     for (const segment of this.#segments) {
       if (segment.offset >= end) break
       if (segment.offset + segment.length <= at) continue
-      if (segment.offset > at) planned.push(this.#segment(at, segment.offset - at))
+      if (segment.offset > at) planned.push(this.#segment(at, segment.offset - at, 'of one reader'))
       planned.push(segment)
       at = segment.offset + segment.length
     }
-    if (at < end) planned.push(this.#segment(at, end - at))
+    if (at < end) planned.push(this.#segment(at, end - at, 'of one reader'))
     return planned
   }
 
@@ -78,24 +122,25 @@ export class ReadAhead {
     const end = Math.min(from + this.#window, size)
     // Not in crumbs: a new request once a good part of the window is free.
     const step = Math.min(SEGMENT_BYTES, Math.max(FIRST_WINDOW / 2, this.#window / 4))
-    while (at < end && (end - at >= step || end === size)) {
-      const length = Math.min(step, end - at)
+    // They end where reads of the kernel end, so that few are put together from two.
+    for (let to = at; at < end; at = to) {
+      to = Math.min(at + step - (at % step), end)
+      if (to % step !== 0 && to !== size) return
+      const length = to - at
       if (!this.#budget.tryTake(length)) return
-      this.#segments.push(this.#segment(at, length))
-      at += length
+      this.#segments.push(this.#segment(at, length, 'kept'))
     }
   }
 
-  #segment(offset: number, length: number): Segment {
-    const data = this.#fetch(offset, length).then((content) => content.data)
-    data.catch(() => this.#discard(data))
-    return { offset, length, data }
+  #segment(offset: number, length: number, whose: 'kept' | 'of one reader'): Segment {
+    const segment = new Segment({ offset, length }, this.#fetch(offset, length), whose)
+    segment.content.catch(() => this.#discard(segment))
+    return segment
   }
 
   /** A range that could not be fetched is not kept: the next read asks again. */
-  #discard(data: Promise<Buffer>): void {
-    const failed = this.#segments.find((segment) => segment.data === data)
-    if (failed === undefined) return
+  #discard(failed: Segment): void {
+    if (!this.#segments.includes(failed)) return
     this.#segments = this.#segments.filter((segment) => segment !== failed)
     this.#budget.give(failed.length)
   }
@@ -105,6 +150,7 @@ export class ReadAhead {
     const kept = this.#segments.filter(({ offset, length }) => offset + length > before)
     if (kept.length === this.#segments.length) return
     const held = this.bytes
+    for (const segment of this.#segments) if (!kept.includes(segment)) segment.drop()
     this.#segments = kept
     this.#budget.give(held - this.bytes)
   }
@@ -114,7 +160,7 @@ export class ReadAhead {
 async function joined(segments: readonly Segment[], offset: number, end: number): Promise<Buffer> {
   const pieces: Buffer[] = []
   for (const segment of segments) {
-    const data = await segment.data
+    const { data } = await segment.content
     const from = Math.max(0, offset - segment.offset)
     const to = Math.min(data.length, end - segment.offset)
     if (from < to) pieces.push(data.subarray(from, to))

@@ -22,6 +22,7 @@ export class Call implements Context {
   /** Keeps invalidations of the node waiting. */
   busy: Busy | undefined
   #interrupted = false
+  #afterwards: (() => void)[] | undefined
   #controller: AbortController | undefined
 
   constructor(op: OperationName, header: Header, descriptor: number, fields: object) {
@@ -47,6 +48,16 @@ export class Call implements Context {
       if (this.#interrupted) this.interrupt()
     }
     return this.#controller.signal
+  }
+
+  afterwards(work: () => void): void {
+    this.#afterwards ??= []
+    this.#afterwards.push(work)
+  }
+
+  /** It is answered, or nobody waits for an answer. */
+  over(): void {
+    for (const work of this.#afterwards?.splice(0) ?? []) work()
   }
 
   interrupt(): void {

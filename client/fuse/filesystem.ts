@@ -156,6 +156,8 @@ export interface Context {
    * O_APPEND least of all.
    */
   readonly fromPages?: boolean
+  /** Calls back once the kernel has the answer and nobody needs its bytes any more. */
+  afterwards?(work: () => void): void
 }
 
 /** Nanoseconds since the epoch. */

@@ -119,6 +119,7 @@ export class Session {
         (error) => this.#fail(call, error),
       )
       .finally(() => {
+        call.over()
         if (keeps) this.#reader.give(buffer)
         this.#calls.delete(call.unique)
         if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
