@@ -1,12 +1,15 @@
-import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, statfs, utimes, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { type Machine, type Mount, machine } from '../support/mount.js'
-import { run } from '../support/process.js'
+import { root, run } from '../support/process.js'
 import { installed, requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { realTree } from '../support/tree.js'
+import { until } from '../support/until.js'
+import { LONG_PROGRAMS, type Places, PROGRAMS } from './programs.js'
 
 const SLOW = 300_000
 
@@ -15,6 +18,8 @@ describe('programs on the mount', () => {
   let home: Machine
   let mount: Mount
   let work = ''
+  let works = 0
+  let places: Places
   let local = ''
 
   before(async function () {
@@ -24,53 +29,58 @@ describe('programs on the mount', () => {
     home = await machine(server)
     mount = await home.mount()
     local = await temporaryDirectory('programs')
+    places = { tree: (await realTree()).path, root, home: homedir() }
   })
   after(async () => {
     await home?.remove()
     await server?.remove()
     await removeDirectory(local)
   })
-  beforeEach(async function () {
-    work = join(mount.directory, `work${this.currentTest?.title.replace(/\W+/g, '-')}`.slice(0, 60))
+  beforeEach(async () => {
+    work = join(mount.directory, `work${++works}`)
     await mkdir(work)
   })
   const sh = (script: string): Promise<string> =>
     run('sh', ['-ec', script], { cwd: work, timeoutMilliseconds: SLOW, env: { HOME: local } })
 
-  it('git: init, add, commit, branch, merge, gc, clone, fsck', async function () {
-    requires(this, 'git')
-    const { path } = await realTree()
-    await sh(`
-      git init -q -b main repo && cd repo
-      git config user.name Somebody && git config user.email somebody@example.org
-      cp -R "${path}/lib" lib && git add -A && git commit -qm first
-      test -z "$(git status --porcelain)"
-      git checkout -qb side && echo side > side && git add side && git commit -qm side
-      git checkout -q main && echo main > main && git add main && git commit -qm main
-      git merge -q -m merge side && git mv lib/npm.js lib/moved.js && git commit -qm move
-      git gc -q && git fsck --full --strict
-      cd .. && git clone -q repo clone && cd clone && git fsck --full && diff -r lib ../repo/lib`)
-  }).timeout(SLOW)
+  for (const { title, needs, script } of PROGRAMS) {
+    it(title, async function () {
+      requires(this, ...needs)
+      await sh(script(places))
+    }).timeout(SLOW)
+  }
 
-  it('sqlite3: transactions, rollback, integrity_check', async function () {
-    requires(this, 'sqlite3')
-    await sh(`
-      sqlite3 db 'create table t(a integer primary key, b text)'
-      for i in $(seq 40); do sqlite3 db "insert into t values($i, hex(randomblob(200)))"; done
-      sqlite3 db 'begin; delete from t; rollback'
-      sqlite3 db 'pragma journal_mode=truncate; begin; update t set b = upper(b); commit' > ignored
-      test "$(sqlite3 db 'select count(*) from t')" = 40
-      test "$(sqlite3 db 'pragma integrity_check')" = ok`)
-  }).timeout(SLOW)
+  for (const program of [...PROGRAMS, ...LONG_PROGRAMS]) {
+    const { title, needs, script } = program
+    const rounds = LONG_PROGRAMS.includes(program) ? [1, 10, 100] : [2]
+    it(`${title}; with the server killed and started again on the way`, async function () {
+      requires(this, ...needs)
+      let isOver = false
+      const running = sh(script(places)).finally(() => {
+        isOver = true
+      })
+      await Promise.all([running, killedOnTheWay(rounds, () => isOver)])
+    }).timeout(SLOW)
+  }
 
-  it('rsync -a twice: the second time sends nothing', async function () {
-    requires(this, 'rsync')
-    const { path } = await realTree()
-    await sh(`rsync -a "${path}/lib/" copy`)
-    const second = await sh(`rsync -a --itemize-changes "${path}/lib/" copy`)
-    expect(second).to.equal('')
-    expect(await sh(`rsync -a --checksum --itemize-changes "${path}/lib/" copy`)).to.equal('')
-  }).timeout(SLOW)
+  /** Once the server has something of the program; a long one again after 10 and 100 further inodes. */
+  async function killedOnTheWay(rounds: readonly number[], isOver: () => boolean): Promise<void> {
+    let kills = 0
+    for (const more of rounds) {
+      const before = await inodes()
+      const isFurther = async () => (await inodes()) >= before + more
+      await until('the program goes on', async () => isOver() || isFurther(), SLOW)
+      if (isOver()) break
+      await server.stop('SIGKILL')
+      await server.restart()
+      kills++
+    }
+    expect(kills, 'times that the server was killed').to.be.above(0)
+  }
+  const inodes = async (): Promise<number> => {
+    const { files, ffree } = await statfs(mount.directory)
+    return files - ffree
+  }
 
   it('touch, cp -a and tar keep times to the nanosecond', async () => {
     await sh(`
@@ -80,14 +90,6 @@ describe('programs on the mount', () => {
       const { mtimeNs } = await stat(join(work, name), { bigint: true })
       expect(mtimeNs, name).to.equal(1_234_567_890_987_654_321n)
     }
-  })
-
-  it('tar keeps modes, links and empty directories', async () => {
-    await sh(`
-      mkdir -p from/empty && echo x > from/a && chmod 751 from/a && ln from/a from/b && ln -s a from/c && mkfifo from/p
-      tar cf from.tar from && mkdir to && tar xpf from.tar -C to && test "$(stat -c %h to/from/a)" = 2
-      test "$(stat -c %a to/from/b)" = 751 && test "$(readlink to/from/c)" = a && test -p to/from/p && test -d to/from/empty
-      tar df from.tar -C to`)
   })
 
   it('make: rebuilds what is older, and nothing else', async () => {
@@ -127,16 +129,5 @@ describe('programs on the mount', () => {
       const [there, here] = await both(script)
       expect(there, script).to.equal(here)
     }
-  }).timeout(SLOW)
-
-  it('unzip and zip -T', async function () {
-    if (installed('zip') === undefined || installed('unzip') === undefined) {
-      process.stderr.write('SKIPPED: zip or unzip is not installed\n')
-      this.skip()
-    }
-    const { path } = await realTree()
-    await sh(`
-      cp -R "${path}/lib" lib && zip -qr lib.zip lib && zip -T lib.zip > ignored
-      mkdir out && unzip -q lib.zip -d out && diff -r lib out/lib`)
   }).timeout(SLOW)
 })
