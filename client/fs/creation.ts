@@ -1,7 +1,8 @@
 import type { WireAttributes } from '../../server/wire.js'
 
 import type { Context } from '../fuse/filesystem.js'
-import type { Owners } from './attributes.js'
+import type { RemoteNew } from '../remote-files.js'
+import { type Owners, TYPE_BITS } from './attributes.js'
 import { localTime } from './time.js'
 
 const S_ISGID = 0o2000
@@ -50,5 +51,21 @@ export function planned(ino: number, { mode, uid, gid }: Ownership): WireAttribu
     generation: 0,
     etag: '',
     modified_time: '',
+  }
+}
+
+/** What mknod(2) makes. */
+export function special(mode: number, rdev: number): RemoteNew {
+  switch (mode & 0o170000) {
+    case TYPE_BITS.fifo:
+      return { type: 'fifo' }
+    case TYPE_BITS.socket:
+      return { type: 'socket' }
+    case TYPE_BITS.chardev:
+      return { type: 'chardev', rdev }
+    case TYPE_BITS.blockdev:
+      return { type: 'blockdev', rdev }
+    default:
+      return { type: 'file' }
   }
 }

@@ -11,8 +11,7 @@ import type {
 } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNew } from '../remote-files.js'
 import { hasCode, orStale, refusal, unlessInterrupted } from './answer.js'
-import { TYPE_BITS } from './attributes.js'
-import { ownership, planned, withoutPrivileges } from './creation.js'
+import { ownership, planned, special, withoutPrivileges } from './creation.js'
 import { Directories } from './directories.js'
 import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
 import { allocate } from './fallocate.js'
@@ -287,19 +286,4 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     },
   }
   return operations
-}
-
-function special(mode: number, rdev: number): RemoteNew {
-  switch (mode & 0o170000) {
-    case TYPE_BITS.fifo:
-      return { type: 'fifo' }
-    case TYPE_BITS.socket:
-      return { type: 'socket' }
-    case TYPE_BITS.chardev:
-      return { type: 'chardev', rdev }
-    case TYPE_BITS.blockdev:
-      return { type: 'blockdev', rdev }
-    default:
-      return { type: 'file' }
-  }
 }
