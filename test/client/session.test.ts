@@ -1,6 +1,8 @@
 import { expect } from 'chai'
+import { decodeJwt } from 'jose'
 import { type Account, AccountDirectory } from '../../client/account.js'
 import { httpClient } from '../../client/api.js'
+import { DpopKey } from '../../client/dpop.js'
 import { ExchangeError } from '../../client/exchange.js'
 import { RemoteError } from '../../client/remote-files.js'
 import { Session, type SessionNotice } from '../../client/session.js'
@@ -159,6 +161,57 @@ describe('a session (RFC 6749 section 6)', () => {
     now += 1_001
     expect((await one.headers(request)).authorization).to.equal('Bearer fresh')
     expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
+  })
+
+  describe('bound to a key (RFC 9449)', () => {
+    const key = DpopKey.generate(() => now)
+    const nonceOf = ({ dpop = '' }: Readonly<Record<string, string>>) => decodeJwt(dpop).nonce
+    const bound = async (): Promise<Session> => {
+      await store.save({ ...tokens(900), token_type: 'DPoP', dpopKey: { ...key.privateJwk } })
+      return session()
+    }
+    const refusal = (error: string, headers = {}) => ({
+      ...answered,
+      headers: { 'www-authenticate': `DPoP error="${error}"`, ...headers },
+    })
+
+    it('has the nonce that any answer brought, before the old one is refused', async () => {
+      const one = await bound()
+      expect(nonceOf(await one.headers(request))).to.equal(undefined)
+      one.heard(request, { 'dpop-nonce': 'first' })
+      expect(nonceOf(await one.headers(request))).to.equal('first')
+      let count = 0
+      const other = await smallServer((_request, response) => {
+        json(response, 200, {}, { 'DPoP-Nonce': `number-${++count}` })
+      })
+      const files: Trust = { kind: 'authority', pem: other.authority.certificate }
+      const { send, duplex, close } = httpClient({ trust: files, credentials: one })
+      const there = { method: 'GET', url: other.url, limit: 1000 }
+      await send(there)
+      expect(nonceOf(await one.headers(there))).to.equal('number-1')
+      const { answer: content, end } = await duplex(there, () => true)
+      end()
+      for await (const _ of content);
+      expect(nonceOf(await one.headers(there))).to.equal('number-2')
+      close()
+      await other.close()
+    })
+
+    it('makes another proof, and no new tokens, when only the proof was refused', async () => {
+      const one = await bound()
+      const refused = await one.headers(request)
+      for (const [error, nonce] of [
+        ['use_dpop_nonce', 'fresh'],
+        ['invalid_dpop_proof', 'fresher'],
+      ] as const) {
+        const again = await one.renewed(refused, request, refusal(error, { 'dpop-nonce': nonce }))
+        expect(again.authorization).to.equal('DPoP access-0')
+        expect(nonceOf(again)).to.equal(nonce)
+      }
+      expect(redeemed).to.deep.equal([])
+      await one.renewed(refused, request, refusal('invalid_token'))
+      expect(redeemed).to.deep.equal(['refresh-0'])
+    })
   })
 
   it('takes a lost answer for a server out of reach, not for the end of the login', async () => {
