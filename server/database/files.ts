@@ -1,6 +1,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { Database } from './database.js'
 import { inodeRows } from './inode-rows.js'
+import { spelledEntries } from './spelled-entries.js'
 
 export interface TreeRow {
   readonly id: number
@@ -78,6 +79,7 @@ export function fileStatements(database: Database) {
     database.prepare<P, R>(sql) as Statement<P, R>
   return {
     ...inodeRows(database),
+    ...spelledEntries(database),
     ...inodeStatements(row),
     ...entryStatements(row),
     ...treeStatements(row),

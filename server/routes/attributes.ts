@@ -35,6 +35,11 @@ export function wireEntry({ name, inode }: Entry): WireEntry {
   return { name, ...wireAttributes(inode) }
 }
 
+/** An entry of a directory in JSON. */
+export function entryJson(entry: string | Entry): string {
+  return typeof entry === 'string' ? entry : JSON.stringify(wireEntry(entry))
+}
+
 /** The attributes in JSON, as a body. */
 export function attributesJson(inode: Inode): string {
   return spelled(inode).json

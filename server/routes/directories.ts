@@ -1,8 +1,8 @@
 import { pipeline } from 'node:stream/promises'
 import { type FileName, fileName } from '../storage/path.js'
-import type { Entry, Inode, Tree } from '../storage/storage.js'
+import type { Inode, SpelledPage, Tree } from '../storage/storage.js'
 import { inodeFields } from './answer.js'
-import { wireEntry } from './attributes.js'
+import { entryJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
 import { parseCount } from './query.js'
 
@@ -18,13 +18,13 @@ export async function answerEntries(exchange: Exchange, directory: Inode): Promi
   const limit = query.get('limit')
   if (limit === undefined) return answerAll(exchange, directory, start)
   const count = Math.min(parseCount('limit', limit, 1, Number.MAX_SAFE_INTEGER), MAX_LIMIT)
-  const entries = await tree.list(directory.ino, pageAfter(start, count))
-  const last = entries.at(-1)
+  const page = await tree.spell(directory.ino, pageAfter(start, count))
+  const { last } = page
   const more =
     last !== undefined &&
-    entries.length === count &&
-    (await tree.list(directory.ino, pageAfter(last.name, 1))).length > 0
-  answerPage(exchange, directory, entries, more ? { after: last.name, limit: count } : undefined)
+    page.entries.length === count &&
+    (await tree.list(directory.ino, pageAfter(last, 1))).length > 0
+  answerPage(exchange, directory, page, more ? { after: last, limit: count } : undefined)
 }
 
 async function answerAll(
@@ -33,8 +33,8 @@ async function answerAll(
   start: FileName | undefined,
 ): Promise<void> {
   const { request, response, tree } = exchange
-  const first = await tree.list(directory.ino, pageAfter(start, PAGE_ENTRIES))
-  if (first.length < PAGE_ENTRIES) return answerPage(exchange, directory, first, undefined)
+  const first = await tree.spell(directory.ino, pageAfter(start, PAGE_ENTRIES))
+  if (first.entries.length < PAGE_ENTRIES) return answerPage(exchange, directory, first, undefined)
   response.writeHead(200, { ...inodeFields(directory), 'Content-Type': 'application/json' })
   if (request.method === 'HEAD') {
     response.end()
@@ -46,10 +46,10 @@ async function answerAll(
 function answerPage(
   { request, response }: Exchange,
   directory: Inode,
-  entries: readonly Entry[],
+  page: SpelledPage,
   next: { after: FileName; limit: number } | undefined,
 ): void {
-  const body = Buffer.from(`[${rows(entries)}]`)
+  const body = Buffer.from(`[${rows(page)}]`)
   response.writeHead(200, {
     ...inodeFields(directory),
     'Content-Type': 'application/json',
@@ -65,20 +65,20 @@ function answerPage(
 async function* jsonArray(
   tree: Tree,
   directory: Inode,
-  first: readonly Entry[],
+  first: SpelledPage,
 ): AsyncGenerator<string> {
   yield `[${rows(first)}`
-  let last = first.at(-1)
+  let { last } = first
   while (last !== undefined) {
-    const page = await tree.list(directory.ino, pageAfter(last.name, PAGE_ENTRIES))
-    if (page.length > 0) yield `,${rows(page)}`
-    last = page.length < PAGE_ENTRIES ? undefined : page.at(-1)
+    const page = await tree.spell(directory.ino, pageAfter(last, PAGE_ENTRIES))
+    if (page.entries.length > 0) yield `,${rows(page)}`
+    last = page.entries.length < PAGE_ENTRIES ? undefined : page.last
   }
   yield ']'
 }
 
-function rows(entries: readonly Entry[]): string {
-  return entries.map((entry) => JSON.stringify(wireEntry(entry))).join(',\n')
+function rows({ entries }: SpelledPage): string {
+  return entries.map(entryJson).join(',\n')
 }
 
 function pageAfter(after: FileName | undefined, limit: number) {

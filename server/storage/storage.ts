@@ -67,6 +67,13 @@ export interface Entry {
   readonly inode: Inode
 }
 
+/** Each entry as JSON in the form of WireEntry (server/wire.ts), or as it is where that is for the caller to spell. */
+export interface SpelledPage {
+  readonly entries: readonly (string | Entry)[]
+  /** The last name of the page. */
+  readonly last: FileName | undefined
+}
+
 /**
  * Decides within the same transaction whether a change may go on: gets what is there now and throws
  * PreconditionFailed (or a FileError) if not.
@@ -161,6 +168,8 @@ export interface Tree {
    * @param limit at most this many entries (1 to 10,000)
    */
   list(directory: Ino, page: { after?: FileName; limit: number }): Promise<Entry[]>
+  /** The same, where what is wanted is JSON. */
+  spell(directory: Ino, page: { after?: FileName; limit: number }): Promise<SpelledPage>
   /** Where an inode is named, for messages and changes: some (parent, name) of it. */
   parent(directory: Ino): Promise<Ino>
 

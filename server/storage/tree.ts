@@ -30,6 +30,7 @@ import type {
   RemoveKind,
   RenameMode,
   ResumableUpload,
+  SpelledPage,
   Totals,
   Tree,
   Upload,
@@ -45,6 +46,10 @@ import { write } from './write.js'
 import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js'
 import { zero } from './zero.js'
 
+interface Page {
+  readonly after?: FileName
+  readonly limit: number
+}
 /** The most entries of one page of a directory. */
 const PAGE_MAX = 10_000
 
@@ -89,14 +94,30 @@ export class UserTree implements Tree {
     return knownInode(inodeRow(this.#engine, this, ino))
   }
 
-  async list(directory: Ino, page: { after?: FileName; limit: number }): Promise<Entry[]> {
-    const { after = '', limit } = page
+  async list(directory: Ino, page: Page): Promise<Entry[]> {
+    const rows = this.#engine.sql.entries.all(...this.#checked(directory, page))
+    return rows.map((row) => ({ name: row.name as FileName, inode: toInode(row) }))
+  }
+
+  async spell(directory: Ino, page: Page): Promise<SpelledPage> {
+    const rows = this.#engine.sql.spelledEntries.all(...this.#checked(directory, page))
+    const [, last] = rows.at(-1) ?? []
+    const entries = rows.map(([json, name]) => json ?? this.#entry(directory, name as FileName))
+    return { entries, last: last as FileName | undefined }
+  }
+
+  #checked(directory: Ino, { after, limit }: Page): [number, string, number] {
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
       throw new FileError('EINVAL', `a page has from 1 to ${PAGE_MAX} entries`)
     }
     directoryRow(this.#engine, this, directory)
-    const rows = this.#engine.sql.entries.all(directory, after, limit)
-    return rows.map((row) => ({ name: row.name as FileName, inode: toInode(row) }))
+    return [directory, after ?? '', limit]
+  }
+
+  #entry(directory: Ino, name: FileName): Entry {
+    const row = this.#engine.sql.entry.get(directory, name)
+    if (row === undefined) throw new FileError('EIO', `"${name}" has vanished from its page`)
+    return { name, inode: toInode(row) }
   }
 
   async parent(directory: Ino): Promise<Ino> {
