@@ -4,6 +4,7 @@ import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { creation } from './once.js'
 import {
+  type RemoteContent,
   RemoteError,
   type RemoteFiles,
   type RemovalOutcome,
@@ -110,6 +111,18 @@ export function filesOverChannels(
         (reply) => ({ data: reply.content, attributes: requests.seen(attributes(reply)) }),
         (files) => files.read(ino, offset, length, signal),
       )
+    },
+    async readAll(inos, bytes) {
+      const most = Math.min(bytes, CHANNEL_BYTES)
+      const contents = await asked(
+        { op: 'readAll', inos: [...inos], bytes: most },
+        undefined,
+        readContents,
+        // Whoever needs one of them asks for it.
+        async () => [],
+      )
+      for (const content of contents) if (content !== undefined) requests.seen(content.attributes)
+      return contents
     },
     write(ino, parts, options) {
       const [part, ...others] = parts
@@ -252,6 +265,17 @@ export function filesOverChannels(
 /** Without being told, a server answers once it is durable. */
 function durable(durability: WriteOptions['durability'] = 'power'): { durability?: 'power' } {
   return durability === 'power' ? { durability } : {}
+}
+
+function readContents({ result, content }: Reply): (RemoteContent | undefined)[] {
+  const files = result.outcome === 'done' ? (result.contents ?? []) : []
+  let at = 0
+  return files.map((file) => {
+    if (!('attributes' in file)) return undefined
+    const data = content.subarray(at, at + file.bytes)
+    at += file.bytes
+    return { attributes: checkedAttributes(file.attributes), data }
+  })
 }
 
 async function whole(content: UploadContent): Promise<Buffer> {

@@ -78,8 +78,21 @@ export function limitedRate(
       }
     },
   })
+  const { readAll } = files
   return {
     ...files,
+    ...(readAll === undefined
+      ? {}
+      : {
+          async readAll(inos, bytes) {
+            const contents = await readAll.call(files, inos, bytes)
+            await pass(
+              down,
+              contents.reduce((sum, content) => sum + (content?.data.length ?? 0), 0),
+            )
+            return contents
+          },
+        }),
     async read(ino, offset, length, signal) {
       const content = await files.read(ino, offset, length, signal)
       await pass(down, content.data.length)

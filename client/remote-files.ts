@@ -29,6 +29,8 @@ export interface RemoteFiles {
    * @returns the attributes the answer came with, so that a reader notices a new version
    */
   read(ino: number, offset: number, length: number, signal?: AbortSignal): Promise<RemoteContent>
+  /** Whole files in one request, as many as fit into `bytes`; undefined for those that did not, or are gone. */
+  readAll?(inos: readonly number[], bytes: number): Promise<(RemoteContent | undefined)[]>
   /** Writes parts in place in one request; `append` goes to the end wherever that is now. */
   write(ino: number, parts: readonly RemotePart[], options?: WriteOptions): Promise<WireAttributes>
   /** A new file, or a whole new content, in one request. */

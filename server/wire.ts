@@ -184,6 +184,8 @@ export type WireOperation = (
   | { op: 'list'; directory: number; after?: string; limit?: number }
   /** Content from `offset` (0) on, at most `bytes` (up to 4 MiB, which is also the default). */
   | { op: 'read'; ino: number; offset?: number; bytes?: number }
+  /** Whole files (up to 256), in order, as many as fit into `bytes` (up to 4 MiB, which is also the default). */
+  | { op: 'readAll'; inos: number[]; bytes?: number }
   | ({
       op: 'put'
       place: WirePlace
@@ -234,8 +236,11 @@ export type WireOperation = (
   durability?: 'power'
 }
 
+/** One file of `readAll`: so many bytes of the content, or the reason why there are none. */
+export type WireContent = { attributes: WireAttributes; bytes: number } | { code: string }
+
 /**
- * The header of an answer frame; one for each operation, in order. Content follows `read` and `getXattr`. `broken` is the last
+ * The header of an answer frame; one for each operation, in order. Content follows `read`, `readAll` and `getXattr`. `broken` is the last
  * answer: the request could not be read further.
  */
 export type WireResult =
@@ -243,6 +248,8 @@ export type WireResult =
       outcome: 'done'
       attributes?: WireAttributes
       entries?: WireEntry[]
+      /** Of `readAll`: what the content is made of, as far as it goes. */
+      contents?: WireContent[]
       /** With `entries`: there are more after the last. */
       more?: boolean
       names?: string[]

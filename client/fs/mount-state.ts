@@ -80,13 +80,15 @@ export class MountState {
     )
     this.names = new Names({ files, cache, nodes, unborn, view, removals, observe }, now)
     const budget = new Budget(readBytes)
-    this.small = new SmallFiles({ files, cache, nodes, budget })
-    this.listings = new ListingsAhead({ files, cache, nodes, observe })
+    const small = new SmallFiles({ files, cache, nodes, budget })
+    this.small = small
+    const arrived = (directory: number) => small.isListedAhead(directory)
+    this.listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
     this.locks =
       remote.locks === undefined || options.locks === 'local'
         ? undefined
         : this.#shared(remote.locks)
-    const { contents, small, locks } = this
+    const { contents, locks } = this
     this.open = new OpenFiles({ files, cache, contents, small, budget, locks, observe, log })
   }
 

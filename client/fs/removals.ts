@@ -106,6 +106,7 @@ export class Removals {
 const UNORDERED: ReadonlySet<string | symbol> = new Set([
   'root',
   'read',
+  'readAll',
   'release',
   'reserve',
   'changes',

@@ -5,14 +5,19 @@ import type { Nodes } from './nodes.js'
 
 /** Files up to this are fetched whole before somebody asks. */
 const SMALL_BYTES = 64 << 10
-/** Fetches under way; more would keep what programs wait for waiting. */
-const AT_ONCE = 6
+/** One request brings up to so much. */
+const TOGETHER = 64
+const TOGETHER_BYTES = 256 << 10
+/** Requests under way; more would keep what programs wait for waiting. */
+const AT_ONCE = 3
+/** So many are worth a request while nobody waits for one of them. */
+const WORTH_ASKING = 32
 /** Files that may be ready and unread. */
-const READY = 256
+const READY = 1024
 /** How many files of a directory are fetched ahead of its reader. */
-const FIRST_WINDOW = 4
-const LAST_WINDOW = 64
-const WALKS = 64
+const FIRST_WINDOW = 8
+const LAST_WINDOW = 256
+const WALKS = 256
 /** Hits that make us fetch from the first file of a directory on. */
 const CONFIDENT = 4
 const MOST_CONFIDENT = 16
@@ -41,6 +46,8 @@ export class SmallFiles {
   readonly #budget: Budget
   readonly #ready = new Map<number, Ready>()
   readonly #walks = new Map<number, Walk>()
+  /** Directories that are listed, and nobody has read them yet. */
+  readonly #ahead = new Set<number>()
   /** Wanted next, with their sizes. */
   readonly #queue = new Map<number, number>()
   #underWay = 0
@@ -60,6 +67,8 @@ export class SmallFiles {
 
   /** Bytes of a file that was fetched ahead and is still what the server has. */
   async take(ino: number, offset: number, length: number): Promise<Buffer | undefined> {
+    // Somebody waits for it: at once, and others with it.
+    if (this.#queue.has(ino)) this.#request(this.#next(ino))
     const ready = this.#ready.get(ino)
     if (ready === undefined) return undefined
     const content = await ready.content
@@ -79,19 +88,53 @@ export class SmallFiles {
     const position = walk?.positions.get(ino)
     if (walk === undefined || position === undefined) return
     walk.reads += 1
-    const isConfident = this.#confidence >= CONFIDENT
+    const isConfident = this.#isConfident
     if (walk.reads < 2 && !isConfident) return
-    walk.window = Math.min(LAST_WINDOW, isConfident ? LAST_WINDOW / 2 : walk.window * 2)
-    for (const next of walk.order.slice(position + 1, position + 1 + walk.window)) this.#want(next)
-    this.#fetch()
+    walk.window = Math.min(LAST_WINDOW, isConfident ? LAST_WINDOW / 2 : walk.window * 4)
+    // Not everybody reads in the order of the listing: after the last come the first.
+    const { order, window } = walk
+    const after = order.slice(position + 1, position + 1 + window)
+    const first = order.slice(0, Math.min(position, window - after.length))
+    for (const next of [...after, ...first]) this.#want(next)
+    this.#fetch(Math.min(window, WORTH_ASKING))
   }
 
   /** A directory was listed: whoever read the files of others before will read its files too. */
   isListed(directory: number): void {
-    if (this.#confidence < CONFIDENT) return
+    this.#ahead.delete(directory)
+    if (!this.#isConfident) return
+    this.#wantIn(directory)
+    this.#fill()
+    this.#fetch(this.#underWay === 0 ? 1 : WORTH_ASKING)
+  }
+
+  /** The same, but its reader may yet be far: its files go with those of others. */
+  isListedAhead(directory: number): void {
+    this.#ahead.add(directory)
+    const [oldest] = this.#ahead
+    if (this.#ahead.size > WALKS && oldest !== undefined) this.#ahead.delete(oldest)
+    this.#fill()
+    this.#fetch(WORTH_ASKING)
+  }
+
+  get #isConfident(): boolean {
+    return this.#confidence >= CONFIDENT
+  }
+
+  /** As long as a request has room; but what is ready must not go for what is needed later. */
+  #fill(): void {
+    if (!this.#isConfident) return
+    for (const directory of this.#ahead) {
+      const { size } = this.#queue
+      if (size >= TOGETHER || size + this.#ready.size > READY / 2) return
+      this.#ahead.delete(directory)
+      this.#wantIn(directory)
+    }
+  }
+
+  #wantIn(directory: number): void {
     const walk = this.#walk(directory)
     for (const ino of walk?.order.slice(0, LAST_WINDOW / 2) ?? []) this.#want(ino)
-    this.#fetch()
   }
 
   #walk(directory: number): Walk | undefined {
@@ -101,7 +144,7 @@ export class SmallFiles {
     if (names === undefined) return undefined
     const order = names.map(({ ino }) => ino)
     const positions = new Map(order.map((ino, index) => [ino, index] as const))
-    const walk: Walk = { order, positions, reads: 0, window: FIRST_WINDOW / 2 }
+    const walk: Walk = { order, positions, reads: 0, window: FIRST_WINDOW / 4 }
     this.#walks.set(directory, walk)
     const [oldest] = this.#walks.keys()
     if (this.#walks.size > WALKS && oldest !== undefined) this.#walks.delete(oldest)
@@ -110,7 +153,7 @@ export class SmallFiles {
 
   /** Worth fetching: small, not empty, and neither here nor in the kernel's pages. */
   #want(ino: number): void {
-    if (this.#ready.has(ino) || this.#queue.has(ino)) return
+    if (this.#ready.has(ino) || this.#queue.has(ino) || this.#queue.size >= READY) return
     const attributes = this.#cache.attributes(ino)?.value
     if (attributes?.type !== 'file') return
     const { size } = attributes
@@ -118,24 +161,65 @@ export class SmallFiles {
     this.#queue.set(ino, size)
   }
 
-  #fetch(): void {
-    while (this.#underWay < AT_ONCE) {
-      const [next] = this.#queue
-      if (next === undefined) return
-      const [ino, size] = next
-      this.#queue.delete(ino)
+  /** What comes while a request is under way goes with the next one; whoever needs one of them sooner asks for it (`take`). */
+  #fetch(least: number): void {
+    while (this.#queue.size >= least && this.#underWay < AT_ONCE) {
+      const batch = this.#next()
+      if (batch.length === 0) return
+      this.#request(batch)
+    }
+  }
+
+  #request(batch: readonly [ino: number, bytes: number][]): void {
+    if (batch.length === 0) return
+    this.#underWay += 1
+    const contents = this.#read(batch.map(([ino]) => ino))
+    for (const [index, [ino, bytes]] of batch.entries()) {
+      const content = contents.then((all) => {
+        const one = all[index]
+        return one?.data.length === bytes ? one : undefined
+      })
+      this.#ready.set(ino, { bytes, content })
+    }
+    void contents.finally(() => {
+      this.#underWay -= 1
+      this.#fill()
+      this.#fetch(WORTH_ASKING)
+    })
+  }
+
+  /** What goes into one request, with its memory taken; nothing where there is no memory left. */
+  #next(first?: number): [ino: number, bytes: number][] {
+    const batch: [number, number][] = []
+    let room = TOGETHER_BYTES
+    const size = first === undefined ? undefined : this.#queue.get(first)
+    const ahead: [number, number][] =
+      first === undefined || size === undefined ? [] : [[first, size]]
+    for (const [ino, size] of [...ahead, ...this.#queue]) {
+      if (!this.#queue.has(ino)) continue
+      if (batch.length === TOGETHER || size > room) break
       this.#makeRoom()
       if (!this.#budget.tryTake(size)) {
         this.#queue.clear()
-        return
+        break
       }
-      this.#underWay += 1
-      const content = this.#files.read(ino, 0, size).catch(() => undefined)
-      this.#ready.set(ino, { bytes: size, content })
-      void content.finally(() => {
-        this.#underWay -= 1
-        this.#fetch()
-      })
+      this.#queue.delete(ino)
+      room -= size
+      batch.push([ino, size])
+    }
+    return batch
+  }
+
+  /** Failing is no harm: whoever needs a file asks for it and is told. */
+  async #read(inos: readonly number[]): Promise<readonly (RemoteContent | undefined)[]> {
+    try {
+      const { readAll } = this.#files
+      if (readAll !== undefined && inos.length > 1) return await readAll(inos, TOGETHER_BYTES)
+      return await Promise.all(
+        inos.map((ino) => this.#files.read(ino, 0, SMALL_BYTES).catch(() => undefined)),
+      )
+    } catch {
+      return []
     }
   }
 

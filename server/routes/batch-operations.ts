@@ -3,25 +3,25 @@ import { FileError } from '../errors.js'
 import { fileName } from '../storage/path.js'
 import {
   append,
-  type Ino,
   overwrite,
   type Place,
   type Precondition,
-  type Tree,
   type WritePart,
 } from '../storage/storage.js'
 import type { WireOperation } from '../wire.js'
-import { wireAttributes, wireEntry } from './attributes.js'
-import { type Answer, type Operation, operation } from './batch-operation.js'
+import { wireEntry } from './attributes.js'
+import { type Operation, operation } from './batch-operation.js'
 import { LOCK_OPERATIONS } from './lock-operations.js'
 import { completed } from './new-inode.js'
 import { ifMatch } from './preconditions.js'
+import { readContent, readContents } from './read-content.js'
 import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'
 
 /** The operations of POST /batch (docs/file-api.md): what each takes, whether it changes something, how it is done. */
 
 const MAX_READ_BYTES = 4 * 1024 * 1024
+const MAX_READ_FILES = 256
 const PAGE_ENTRIES = 1000
 const MAX_ENTRIES = 10_000
 
@@ -66,6 +66,14 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       bytes: z.int().min(0).max(MAX_READ_BYTES).default(MAX_READ_BYTES),
     },
     ({ tree }, fields) => readContent(tree, fields.ino, fields.offset, fields.bytes),
+  ),
+  readAll: operation(
+    'read',
+    {
+      inos: z.array(ino).min(1).max(MAX_READ_FILES),
+      bytes: z.int().min(0).max(MAX_READ_BYTES).default(MAX_READ_BYTES),
+    },
+    ({ tree }, fields) => readContents(tree, fields.inos, fields.bytes),
   ),
   put: operation(
     'write',
@@ -158,18 +166,6 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     tree.removeXattr(fields.ino, fields.name, origin),
   ),
   ...LOCK_OPERATIONS,
-}
-
-async function readContent(tree: Tree, ino: Ino, offset: number, bytes: number): Promise<Answer> {
-  const content = await tree.open(ino)
-  try {
-    const attributes = wireAttributes(content.inode)
-    const length = Math.max(0, Math.min(bytes, content.inode.size - offset))
-    const data = length === 0 ? Buffer.alloc(0) : await content.read(offset, length)
-    return { header: { outcome: 'done', attributes }, content: data }
-  } finally {
-    await content.close()
-  }
 }
 
 const absent: Precondition = (current) => {

@@ -86,6 +86,21 @@ export function localRemoteFiles(
           await content.close()
         }
       }),
+    readAll: (inos) =>
+      asked('readAll', inos.length, () =>
+        Promise.all(
+          inos.map(async (ino) => {
+            try {
+              const content = await tree.open(ino)
+              const data = await content.read(0, content.inode.size)
+              await content.close()
+              return { data, attributes: wireAttributes(content.inode) }
+            } catch {
+              return undefined
+            }
+          }),
+        ),
+      ),
     write: (ino, parts, options) =>
       asked('write', `${ino}${durable(options)}`, async () =>
         wireAttributes(

@@ -358,6 +358,43 @@ describe('the mount file system', () => {
       expect(waited).to.be.at.most(2)
     })
 
+    const reading = ['read', 'readAll', 'stat', 'lookup', 'list']
+    const orders: [string, (names: string[]) => string[]][] = [
+      ['in the order of the listing', (names) => names],
+      ['in another order', (names) => names.toSorted((a, b) => a.length - b.length)],
+    ]
+    for (const [order, sorted] of orders) {
+      it(`of small files ${order} costs one request for 20 of them at most`, async () => {
+        for (let n = 0; n < 200; n++) await there.calls.store(ROOT, `f${n}`, `content ${n}`)
+        const { calls, requests } = here
+        requests.clear()
+        for (const name of sorted(await calls.list(ROOT))) {
+          const { node } = await calls.lookup(ROOT, name)
+          expect(await calls.text(node)).to.equal(`content ${name.slice(1)}`)
+        }
+        const asked = reading.reduce((sum, operation) => sum + requests.count(operation), 0)
+        expect(asked).to.be.at.most(200 / 20)
+      })
+    }
+
+    it('of small files in many directories costs one request for three of them at most, beside the listings', async () => {
+      for (let d = 0; d < 60; d++) {
+        const { node } = await there.fs.mkdir(ROOT, `d${d}`, 0o755, caller)
+        for (let n = 0; n < 3; n++) await there.calls.store(node, `f${n}`, `${d} ${n}`)
+      }
+      const { calls, requests } = here
+      requests.clear()
+      for (const directory of await calls.list(ROOT)) {
+        const { node } = await calls.lookup(ROOT, directory)
+        for (const name of await calls.list(node)) {
+          const file = await calls.lookup(node, name)
+          expect(await calls.text(file.node)).to.equal(`${directory.slice(1)} ${name.slice(1)}`)
+        }
+      }
+      expect(requests.count('list')).to.equal(61)
+      expect(requests.count('read') + requests.count('readAll')).to.be.at.most(60 / 3)
+    })
+
     it('never gives what was fetched ahead once somebody else has changed it', async () => {
       for (let n = 10; n < 20; n++) await there.calls.store(ROOT, `f${n}`, 'old')
       const { calls } = here

@@ -196,6 +196,35 @@ describe('POST /batch', () => {
     expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
   })
 
+  it('reads whole files in one go, as many as fit, and says which it cannot', async () => {
+    const inos: number[] = []
+    for (const name of ['one', 'two', 'none', 'three']) {
+      const body = name === 'none' ? '' : `content of ${name}`
+      inos.push((await server.send('PUT', `/files/all-${name}`, { body })).attributes().ino)
+    }
+    const [one = 0, two = 0, none = 0, three = 0] = inos
+    const [whole, some, nothing] = await batch(
+      [{ op: 'readAll', inos: [one, 999_999_999, root, two, none, three] }],
+      [{ op: 'readAll', inos: [one, two, three], bytes: 30 }],
+      [{ op: 'readAll', inos: [one], bytes: 5 }],
+    )
+    expect(whole).to.include({ content: 'content of onecontent of twocontent of three' })
+    expect(whole?.contents).to.have.lengthOf(6)
+    const told = whole?.contents as { code?: string; bytes?: number; attributes?: object }[]
+    expect(told.map(({ code, bytes }) => code ?? bytes)).to.deep.equal([
+      14,
+      'ENOENT',
+      'EISDIR',
+      14,
+      0,
+      16,
+    ])
+    expect(told[3]?.attributes).to.include({ ino: two, size: 14 })
+    expect(some).to.include({ content: 'content of onecontent of two' })
+    expect(some?.contents).to.have.lengthOf(2)
+    expect(nothing?.contents).to.deep.equal([])
+  })
+
   it('stops after an error only where that was asked for', async () => {
     const lookup = (name: string, more = {}) => [{ op: 'lookup', directory: root, name, ...more }]
     const outcomes = (await batch(
@@ -230,6 +259,8 @@ describe('POST /batch', () => {
     [{ op: 'lookup', directory: 1, name: '\ud800' }, 'EILSEQ'],
     [{ op: 'read', ino: 1, offset: -1 }, 'EINVAL'],
     [{ op: 'read', ino: 1, bytes: 4194305 }, 'EINVAL'],
+    [{ op: 'readAll', inos: [] }, 'EINVAL'],
+    [{ op: 'readAll', inos: Array.from({ length: 257 }, () => 1) }, 'EINVAL'],
     [{ op: 'list', directory: 1, limit: 10_001 }, 'EINVAL'],
     [{ op: 'rename', from: {}, to: {}, mode: 'replace' }, 'EINVAL'],
   ]
