@@ -1,6 +1,7 @@
 import type { WireOperation } from '../server/wire.js'
 import type { WireLease, WireLockAnswer } from '../server/wire-locks.js'
 import type { Channels, Reply } from './channel.js'
+import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { RemoteError, type RemoteLocks } from './remote-files.js'
 import { refusalCode } from './wire-answer.js'
@@ -11,17 +12,16 @@ export function locksOverChannels(
   requests: FileRequests,
 ): RemoteLocks {
   async function asked(operation: WireOperation): Promise<Reply['result'] & { outcome: 'done' }> {
-    const { result } = await requests.retry(() => channels.ask(operation))
-    requests.reached()
-    switch (result.outcome) {
-      case 'done':
-        return result
-      case 'failed':
-      case 'broken':
-        throw new RemoteError(refusalCode(result.code), `${result.code}: ${result.detail}`)
-      case 'skipped':
-        throw new RemoteError('EIO', 'the server skipped an operation')
-    }
+    const result = await requests.retry(() => askedOnce(operation))
+    if (result.outcome === 'done') return result
+    throw new RemoteError(refusalCode(result.code), `${result.code}: ${result.detail}`)
+  }
+
+  async function askedOnce(operation: WireOperation) {
+    const { result } = await channels.ask(operation)
+    if (result.outcome === 'done' || result.outcome === 'failed') return result
+    // What came before it in the same batch is why: another one may be read.
+    throw new ExchangeError('unreachable', 'the server did not come to a question about locks')
   }
 
   async function answered(operation: WireOperation): Promise<WireLockAnswer> {

@@ -118,7 +118,7 @@ export class Coherence {
         this.#isTold(news.newest)
         return
       case 'lock':
-        locks?.decided(news.request)
+        locks?.decisions.made(news.request)
         return
       case 'recall':
         locks?.recalled(news.ino)
@@ -173,15 +173,13 @@ export class Coherence {
   #attributes(ino: number): void {
     const { cache, nodes } = this.#mount
     cache.changed(ino)
-    const node = nodes.of(ino)
-    if (node !== undefined) this.#kernel.invalidateInode(node.id, -1, 0)
+    for (const { id } of nodes.allOf(ino)) this.#kernel.invalidateInode(id, -1, 0)
   }
 
   #content(ino: number): void {
     const { cache, nodes, foreign } = this.#mount
     cache.changed(ino)
-    const node = nodes.of(ino)
-    if (node !== undefined) foreign(node)
+    for (const node of nodes.allOf(ino)) foreign(node)
   }
 
   /** What the kernel was told to believe for long it must ask for again. */

@@ -101,6 +101,15 @@ export class Contents {
     this.settle(node)
   }
 
+  /** Gives up what was not sent, and waits for the end of what is on its way. */
+  async giveUp(node: KnownNode): Promise<void> {
+    const { content } = node
+    if (content === undefined || content.isClean) return
+    content.discard()
+    await content.flush().catch(() => {})
+    this.forsake(node)
+  }
+
   /** Called again and again: what has waited long is sent. */
   tick(): void {
     for (const node of this.#active) {

@@ -75,3 +75,12 @@ export class LockedInode {
 function keyOf({ space, owner }: LockRange): string {
   return `${space} ${owner}`
 }
+
+/** Nothing but a lock: it goes over the wire as it is. */
+export function lockOf({ space, owner, start, end, type, pid }: Lock): Lock {
+  return { space, owner, start, end, type, pid }
+}
+
+export function rangeOf({ space, owner, start, end }: LockRange): LockRange {
+  return { space, owner, start, end }
+}

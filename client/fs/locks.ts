@@ -2,8 +2,9 @@ import { LOCK_END, type Lock, type LockRange, type WireClaim } from '../../serve
 import type { Context, Handle } from '../fuse/filesystem.js'
 import type { RemoteLocks } from '../remote-files.js'
 import { refusal } from './answer.js'
+import { Decisions } from './decisions.js'
 import type { Lease } from './lease.js'
-import { LockedInode } from './locked-inode.js'
+import { LockedInode, lockOf, rangeOf } from './locked-inode.js'
 import type { KnownNode } from './nodes.js'
 
 export interface LocksMount {
@@ -14,7 +15,7 @@ export interface LocksMount {
   /** Resolves once everything this machine believes is as new as this change, down to the kernel's pages. */
   upTo(newest: number): Promise<void>
   /** Locks of a file went to somebody else while the server could not be reached: what is unsent goes, and what is cached. */
-  lost(node: KnownNode): void
+  lost(node: KnownNode): Promise<void>
   log(message: string, error?: unknown): void
 }
 
@@ -22,9 +23,8 @@ export interface LocksMount {
 const MOST_DELEGATED_LOCKS = 250
 /** Files about which we decide ourselves; more are given back. */
 const MOST_DELEGATIONS = 1_000
-/** The server tells when a lock is decided; should that be lost, we ask. */
-const ASK_AGAIN_MILLISECONDS = 3_000
 const TEST_AGAIN_MILLISECONDS = 50
+const RENEW_MILLISECONDS = 4_000
 
 type Wanted = Lock & { readonly handle: Handle; readonly waits: boolean; readonly request: string }
 type Decision = 'granted' | 'waiting' | 'EAGAIN' | 'EDEADLK' | 'ENOLCK'
@@ -38,7 +38,7 @@ type Decision = 'granted' | 'waiting' | 'EAGAIN' | 'EDEADLK' | 'ENOLCK'
 export class MountLocks {
   readonly #mount: LocksMount
   readonly #inodes = new Map<number, LockedInode>()
-  readonly #deciding = new Map<string, () => void>()
+  readonly decisions = new Decisions()
   readonly #lostHandles = new Set<Handle>()
   /** Unlocks the server has not heard of. */
   #owed: { ino: number; range: LockRange }[] = []
@@ -65,7 +65,7 @@ export class MountLocks {
     const here = inode.isQuiet ? this.#decideHere(inode, wanted) : 'elsewhere'
     let decision = here === 'elsewhere' ? await inode.inTurn(() => this.#ask(inode, wanted)) : here
     while (decision === 'waiting') {
-      await this.#decided(request, caller.signal)
+      await this.decisions.about(request, caller.signal)
       if (caller.signal.aborted && (await this.#isCancelled(node.ino, request))) {
         this.#forgetUnused(inode)
         throw refusal('EINTR', 'interrupted while waiting for a lock')
@@ -82,7 +82,7 @@ export class MountLocks {
     if (inode === undefined) return
     if (inode.isQuiet && !inode.has(range)) return
     if (inode.isQuiet && inode.isDelegated) inode.clear(range)
-    else await inode.inTurn(() => this.#unlocked(inode, range))
+    else await inode.inTurn(() => this.#unlocked(inode, rangeOf(range)))
     this.#forgetUnused(inode)
   }
 
@@ -129,11 +129,6 @@ export class MountLocks {
   refuseLost(handle: Handle): void {
     if (this.#lostHandles.size === 0 || !this.#lostHandles.has(handle)) return
     throw refusal('EIO', 'the locks on this file were lost; close it and open it again')
-  }
-
-  /** The stream of changes tells that a lock is decided. */
-  decided(request: string): void {
-    this.#deciding.get(request)?.()
   }
 
   /** Somebody else wants a lock of a file about which we decide. */
@@ -235,10 +230,9 @@ export class MountLocks {
     inode.clear(range)
     if (inode.isDelegated) return
     const { ino } = inode.node
-    const { space, owner, start, end } = range
-    await this.#mount.remote.unlock(ino, { space, owner, start, end }).catch((error: unknown) => {
+    await this.#mount.remote.unlock(ino, range).catch((error: unknown) => {
       this.#mount.log(`the server did not hear that inode ${ino} was unlocked`, error)
-      this.#owed.push({ ino, range: { space, owner, start, end } })
+      this.#owed.push({ ino, range })
     })
   }
 
@@ -252,22 +246,6 @@ export class MountLocks {
   async #sent({ node }: LockedInode): Promise<void> {
     await this.#mount.flush(node).catch((error: unknown) => {
       this.#mount.log(`inode ${node.ino} was not sent before its locks changed`, error)
-    })
-  }
-
-  /** Resolves when there may be something new about a request. */
-  #decided(request: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', end)
-        this.#deciding.delete(request)
-        resolve()
-      }
-      const timer = setTimeout(end, ASK_AGAIN_MILLISECONDS)
-      this.#deciding.set(request, end)
-      signal.addEventListener('abort', end)
-      if (signal.aborted) end()
     })
   }
 
@@ -315,22 +293,17 @@ export class MountLocks {
     for (const claim of claims) {
       for (const ino of await this.#mount.remote.claim([claim], false)) lost.add(ino)
     }
+    // Until it has heard that we know, the server takes nothing for these files from us.
+    for (const ino of lost) await this.#lost(ino)
     await this.#mount.remote.claim([], true)
-    for (const ino of lost) this.#lost(ino)
     for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
   }
 
-  #lost(ino: number): void {
+  async #lost(ino: number): Promise<void> {
     const inode = this.#inodes.get(ino)
     if (inode === undefined) return
     this.#mount.log(`the locks of inode ${ino} went to another machine while this one was away`)
     for (const handle of inode.lose()) this.#lostHandles.add(handle)
-    this.#mount.lost(inode.node)
+    await this.#mount.lost(inode.node)
   }
-}
-
-const RENEW_MILLISECONDS = 4_000
-
-function lockOf({ space, owner, start, end, type, pid }: Lock): Lock {
-  return { space, owner, start, end, type, pid }
 }

@@ -8,6 +8,7 @@ import type { Birth } from './birth.js'
 import { Budget } from './budget.js'
 import { Coherence } from './coherence.js'
 import { Contents } from './contents.js'
+import { DurableNames } from './durable-names.js'
 import { Lease } from './lease.js'
 import { ListingsAhead } from './listings-ahead.js'
 import { MountLocks } from './locks.js'
@@ -39,6 +40,7 @@ export class MountState {
   readonly listings: ListingsAhead
   readonly names: Names
   readonly removals: Removals
+  readonly durable: DurableNames
   readonly numbers: ReservedNumbers
   /** Between machines; without them the kernel keeps locks for this mount alone. */
   readonly locks: MountLocks | undefined
@@ -50,7 +52,8 @@ export class MountState {
     const now = options.now ?? (() => performance.now())
     const { timeoutMilliseconds, readBytes, writeBytes } = { ...DEFAULTS, ...options }
     this.log = options.log ?? (() => {})
-    const reported = withReasons(remote, this.log)
+    this.durable = new DurableNames(withReasons(remote, this.log))
+    const reported = this.durable.files
     this.removals = new Removals(reported, {
       removed: (removal, left) => this.#removed(removal, left),
       refused: (removal, error) => this.#stillStands(removal, error),
@@ -148,8 +151,8 @@ export class MountState {
         if (content?.isClean === false) await content.flush()
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),
-      lost: (node) => {
-        if (node.content?.isClean === false) this.contents.forsake(node)
+      lost: async (node) => {
+        await this.contents.giveUp(node)
         this.cache.changed(node.ino)
         this.foreign(node)
       },
@@ -168,7 +171,7 @@ export class MountState {
     }
     if (!isAsShown(birth.attributes, attributes)) this.#kernel?.invalidateInode(node.id, -1, 0)
     if (attributes.ino === node.ino) return
-    node.ino = attributes.ino
+    nodes.adopt(node, attributes.ino)
     this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
   }
 

@@ -28,6 +28,8 @@ export interface KnownNode {
 export class Nodes {
   readonly #root: number
   readonly #byId = new Map<Node, KnownNode>()
+  /** The nodes of inodes that were to have another number: after a lost race for a new name. */
+  readonly #adopted = new Map<number, Node>()
 
   constructor(root: number) {
     this.#root = root
@@ -40,13 +42,18 @@ export class Nodes {
   }
 
   id(ino: number): Node {
-    if (ino === this.#root) return ROOT
-    return ino === ROOT ? this.#root : ino
+    return this.#adopted.get(ino) ?? this.#swapped(ino)
+  }
+
+  /** The kernel knows the root by a number of its own. */
+  #swapped(number: number): number {
+    if (number === this.#root) return ROOT
+    return number === ROOT ? this.#root : number
   }
 
   /** The remote inode of a node. */
   ino(id: Node): number {
-    return this.#byId.get(id)?.ino ?? this.id(id)
+    return this.#byId.get(id)?.ino ?? this.#swapped(id)
   }
 
   get(id: Node): KnownNode | undefined {
@@ -56,6 +63,18 @@ export class Nodes {
   /** The node of a remote inode, if the kernel knows it. */
   of(ino: number): KnownNode | undefined {
     return this.#byId.get(this.id(ino))
+  }
+
+  /** All nodes of a remote inode: the kernel may know it by the number it was to have, too. */
+  allOf(ino: number): KnownNode[] {
+    const ids = new Set([this.id(ino), this.#swapped(ino)])
+    return [...ids].flatMap((id) => this.#byId.get(id) ?? [])
+  }
+
+  /** The node stands for another inode than was thought. */
+  adopt(node: KnownNode, ino: number): void {
+    node.ino = ino
+    this.#adopted.set(ino, node.id)
   }
 
   /** The node, made known if it is not. */
@@ -93,6 +112,8 @@ export class Nodes {
   /** Forgets a node that neither the kernel nor unsent data needs. */
   drop(node: KnownNode): void {
     if (node.lookups > 0 || node.opens > 0 || node.content !== undefined) return
-    if (this.#byId.get(node.id) === node) this.#byId.delete(node.id)
+    if (this.#byId.get(node.id) !== node) return
+    this.#byId.delete(node.id)
+    if (this.#adopted.get(node.ino) === node.id) this.#adopted.delete(node.ino)
   }
 }

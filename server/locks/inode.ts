@@ -1,3 +1,4 @@
+import { FileError } from '../errors.js'
 import { inTheWay, type Lock, LockTable } from '../wire-locks.js'
 import { isOf } from './owners.js'
 import type { LockSession } from './session.js'
@@ -68,18 +69,31 @@ export class InodeLocks {
   }
 }
 
+export const MOST_INODES = 10_000
+const MOST_WAITING = 1_000
+
 /** The requests of one user that wait, by who waits. */
-export class WaitGraph {
+export class Queues {
   readonly #waiting = new Map<string, Set<{ inode: InodeLocks; wanted: Waiting }>>()
 
+  /** @throws FileError ENOLCK */
   add(inode: InodeLocks, wanted: Waiting): void {
+    const { session } = wanted
+    if (session.waiting >= MOST_WAITING || session.inodes.size >= MOST_INODES) {
+      throw new FileError('ENOLCK', 'this client waits for too many locks')
+    }
+    session.waiting += 1
+    session.inodes.add(inode.ino)
+    inode.queue.push(wanted)
     const { owner } = wanted.lock
     const all = this.#waiting.get(owner) ?? new Set()
     this.#waiting.set(owner, all)
     all.add({ inode, wanted })
   }
 
-  remove(wanted: Waiting): void {
+  remove(inode: InodeLocks, wanted: Waiting): void {
+    wanted.session.waiting -= 1
+    inode.queue.splice(inode.queue.indexOf(wanted), 1)
     const { owner } = wanted.lock
     const all = this.#waiting.get(owner)
     for (const one of all ?? []) if (one.wanted === wanted) all?.delete(one)

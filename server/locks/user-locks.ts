@@ -1,21 +1,19 @@
 import { FileError } from '../errors.js'
 import type { Lock, LockRange } from '../wire-locks.js'
 import { LockClients, type Shared } from './clients.js'
-import { InodeLocks, WaitGraph, type Waiting } from './inode.js'
+import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode.js'
 import { connectionOf, isOf, owned } from './owners.js'
 import type { Claim, LockAnswer, LockRequest } from './requests.js'
 import type { Decision, LockSession } from './session.js'
 
-const MOST_INODES = 10_000
 const MOST_LOCKS = 20_000
-const MOST_WAITING = 1_000
 
 /** All locks of one user's tree. */
 export class UserLocks {
   readonly #shared: Shared
   readonly #clients: LockClients
   readonly #inodes = new Map<number, InodeLocks>()
-  readonly #graph = new WaitGraph()
+  readonly #queues = new Queues()
   /** Until when nobody gets a lock, for those who had some before the server started. */
   #graceUntil: number
 
@@ -48,10 +46,10 @@ export class UserLocks {
     const wanted = known ?? { session, request, lock, waits }
     const decision = this.#decide(inode, wanted)
     if (decision === 'later') {
-      if (known === undefined) this.#enqueue(inode, wanted)
+      if (known === undefined) this.#queues.add(inode, wanted)
       return { state: 'waiting' }
     }
-    if (known !== undefined) this.#dequeue(inode, known)
+    if (known !== undefined) this.#queues.remove(inode, known)
     if (decision.state === 'granted') return this.#granted(inode, session, asked)
     if (converts) this.#settle(inode)
     this.#tidy(session, inode)
@@ -87,7 +85,7 @@ export class UserLocks {
       (one) => one.session.connection === connection && one.request === request,
     )
     if (inode === undefined || waiting === undefined) return false
-    this.#dequeue(inode, waiting)
+    this.#queues.remove(inode, waiting)
     this.#settle(inode)
     this.#tidy(waiting.session, inode)
     return true
@@ -115,9 +113,10 @@ export class UserLocks {
 
   /** What a client held that the server no longer knows; `isLast`: that is all. @returns the inodes whose locks are lost */
   claim(connection: string, claims: readonly Claim[], isLast: boolean): number[] {
-    const lost: number[] = []
-    if (!this.#clients.mayClaim(connection)) lost.push(...claims.map(({ ino }) => ino))
-    else for (const claim of claims) if (!this.#claimed(connection, claim)) lost.push(claim.ino)
+    const mayClaim = this.#clients.mayClaim(connection)
+    const has = (claim: Claim) =>
+      mayClaim ? this.#claimed(connection, claim) : this.#stillHeld(connection, claim)
+    const lost = claims.filter((claim) => !has(claim)).map(({ ino }) => ino)
     if (isLast) this.#clients.hasClaimed(connection)
     if (this.#clients.haveAllClaimed) this.#endGrace()
     return lost
@@ -150,6 +149,13 @@ export class UserLocks {
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
   }
 
+  /** Claimed twice, or needlessly. */
+  #stillHeld(connection: string, { ino, locks }: Claim): boolean {
+    this.giveBack(connection, ino, locks)
+    const inode = this.#inodes.get(ino)
+    return inode !== undefined && locks.every((lock) => inode.has(owned(connection, lock)))
+  }
+
   #claimed(connection: string, { ino, locks }: Claim): boolean {
     const session = this.#clients.of(connection)
     const inode = this.#inode(ino)
@@ -180,7 +186,7 @@ export class UserLocks {
     for (const lock of inode.blockers(wanted)) this.#revokeIfExpired(connectionOf(lock))
     if (inode.blockers(wanted).length > 0) {
       if (!wanted.waits) return { state: 'refused', code: 'EAGAIN' }
-      return lock.space === 'posix' && this.#graph.isDeadlock(inode, wanted)
+      return lock.space === 'posix' && this.#queues.isDeadlock(inode, wanted)
         ? { state: 'refused', code: 'EDEADLK' }
         : 'later'
     }
@@ -233,30 +239,13 @@ export class UserLocks {
     })
   }
 
-  #enqueue(inode: InodeLocks, wanted: Waiting): void {
-    const { session } = wanted
-    if (session.waiting >= MOST_WAITING || session.inodes.size >= MOST_INODES) {
-      throw new FileError('ENOLCK', 'this client waits for too many locks')
-    }
-    session.waiting += 1
-    session.inodes.add(inode.ino)
-    inode.queue.push(wanted)
-    this.#graph.add(inode, wanted)
-  }
-
-  #dequeue(inode: InodeLocks, wanted: Waiting): void {
-    wanted.session.waiting -= 1
-    inode.queue.splice(inode.queue.indexOf(wanted), 1)
-    this.#graph.remove(wanted)
-  }
-
   /** Something went: who waits may have come to their turn. */
   #settle(inode: InodeLocks): void {
     for (const wanted of [...inode.queue]) {
       if (!inode.queue.includes(wanted)) continue
       const decision = this.#decide(inode, wanted)
       if (decision === 'later') continue
-      this.#dequeue(inode, wanted)
+      this.#queues.remove(inode, wanted)
       const { session, request } = wanted
       this.#shared.mailboxes.post(session, { kind: 'lock', request, decision })
       this.#tidy(session, inode)
@@ -293,7 +282,7 @@ export class UserLocks {
       if (inode === undefined) continue
       if (inode.delegated === session) inode.delegated = undefined
       const waiting = inode.queue.filter((wanted) => wanted.session === session)
-      for (const wanted of waiting) this.#dequeue(inode, wanted)
+      for (const wanted of waiting) this.#queues.remove(inode, wanted)
       inode.held.drop((lock) => isOf(session.connection, lock))
       // Not now: this may come in the midst of a decision about the same inode.
       queueMicrotask(() => this.#settle(inode))

@@ -107,8 +107,10 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       changes: attributeChanges.optional(),
       ifMatch: matching,
     },
-    ({ tree, origin, content }, { ino, offset, changes, ifMatch }) =>
-      tree.write(ino, parts(content, offset), ifMatch, origin, changes),
+    ({ tree, origin, content, locks }, { ino, offset, changes, ifMatch }) => {
+      locks.refuseFenced(tree.owner, origin.connection, ino)
+      return tree.write(ino, parts(content, offset), ifMatch, origin, changes)
+    },
   ),
   make: operation(
     'write',
@@ -146,8 +148,10 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   setAttributes: operation(
     'write',
     { ino, changes: attributeChanges, ifMatch: matching },
-    ({ tree, origin }, { ino, changes, ifMatch }) =>
-      tree.setAttributes(ino, changes, ifMatch, origin),
+    ({ tree, origin, locks }, { ino, changes, ifMatch }) => {
+      if (changes.size !== undefined) locks.refuseFenced(tree.owner, origin.connection, ino)
+      return tree.setAttributes(ino, changes, ifMatch, origin)
+    },
   ),
   getXattr: operation('read', { ino, name: xattrName }, async ({ tree }, fields) => ({
     header: { outcome: 'done' },

@@ -33,6 +33,7 @@ export async function changes(exchange: Exchange): Promise<void> {
   // a proxy must not hold events back
   response.writeHead(200, { 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
   try {
+    mail?.put({ kind: 'told', newest: await tree.changes.newest() })
     await pipeline(events(exchange, start, mail, gone.signal), response)
   } finally {
     mail?.close()

@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Machine, type Mount, machine } from '../support/mount.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type Locker, locker } from './locker.js'
 
 /** Two machines, each with a mount of its own, and a program on each. */
@@ -16,6 +17,7 @@ describe('locks between machines', () => {
 
   before(async function () {
     requires(this, 'fuse')
+    requires(this, 'python3')
     this.timeout(120_000)
     server = await startServer()
     for (let index = 0; index < 2; index++) {
@@ -60,4 +62,215 @@ describe('locks between machines', () => {
     expect(await other.ask('flock', 'f', 'shared', 'now')).to.equal('ok')
     expect(await other.ask('flock', 'f', 'exclusive', 'now')).to.equal('EAGAIN')
   })
+
+  it('flock: who waits gets the lock when it is let go, in the order they came', async () => {
+    const file = newFile()
+    const [one, other, third] = [
+      await program(0, file),
+      await program(1, file),
+      await program(0, file),
+    ]
+    const order: string[] = []
+    expect(await one.ask('flock', 'f', 'exclusive', 'now')).to.equal('ok')
+    const first = other.ask('flock', 'f', 'exclusive', 'wait').then((answer) => {
+      order.push(`other ${answer}`)
+      return other.ask('close', 'f')
+    })
+    await waits(other)
+    const second = third
+      .ask('flock', 'f', 'exclusive', 'wait')
+      .then((answer) => order.push(`third ${answer}`))
+    await waits(third)
+    expect(await one.ask('close', 'f')).to.equal('ok')
+    await Promise.all([first, second])
+    expect(order).to.deep.equal(['other ok', 'third ok'])
+  })
+
+  for (const how of ['flock', 'fcntl'] as const) {
+    const take = (way: 'now' | 'wait') =>
+      how === 'flock' ? ['flock', 'f', 'exclusive', way] : ['fcntl', 'f', 'write', 0, 0, way]
+
+    it(`${how}: the end of a program lets go, also by kill -9`, async () => {
+      const file = newFile()
+      const [one, other] = [await program(0, file), await program(1, file)]
+      expect(await one.ask(...take('now'))).to.equal('ok')
+      const waiting = other.ask(...take('wait'))
+      await waits(other)
+      await one.kill('SIGKILL')
+      expect(await waiting).to.equal('ok')
+    })
+
+    it(`${how}: who waits can be killed, and is then in nobody's way`, async () => {
+      const file = newFile()
+      const [one, other, third] = [
+        await program(0, file),
+        await program(1, file),
+        await program(1, file),
+      ]
+      expect(await one.ask(...take('now'))).to.equal('ok')
+      void other.ask(...take('wait'))
+      await waits(other)
+      await other.kill('SIGKILL')
+      expect(await one.ask('close', 'f')).to.equal('ok')
+      expect(await third.ask(...take('wait'))).to.equal('ok')
+    })
+  }
+
+  it('flock: converting lets the other in', async () => {
+    const file = newFile()
+    const [one, other] = [await program(0, file), await program(1, file)]
+    expect(await one.ask('flock', 'f', 'exclusive', 'now')).to.equal('ok')
+    expect(await one.ask('flock', 'f', 'shared', 'now')).to.equal('ok')
+    expect(await other.ask('flock', 'f', 'shared', 'now')).to.equal('ok')
+    expect(await one.ask('flock', 'f', 'exclusive', 'now')).to.equal('EAGAIN')
+  })
+
+  it('fcntl: ranges split and join', async () => {
+    const file = newFile()
+    const [one, other] = [await program(0, file), await program(1, file)]
+    const steps: [program: Locker, command: (string | number)[], answer: string][] = [
+      [one, ['fcntl', 'f', 'write', 0, 30, 'now'], 'ok'],
+      [other, ['fcntl', 'f', 'write', 10, 10, 'now'], 'EAGAIN'],
+      [one, ['fcntl', 'f', 'none', 10, 10, 'now'], 'ok'],
+      [other, ['fcntl', 'f', 'write', 10, 10, 'now'], 'ok'],
+      [other, ['fcntl', 'f', 'read', 9, 1, 'now'], 'EAGAIN'],
+      [other, ['fcntl', 'f', 'read', 20, 1, 'now'], 'EAGAIN'],
+      [other, ['fcntl', 'f', 'read', 30, 0, 'now'], 'ok'],
+      [one, ['fcntl', 'f', 'read', 20, 10, 'now'], 'ok'],
+      [other, ['fcntl', 'f', 'read', 20, 1, 'now'], 'ok'],
+      [other, ['test', 'f', 'write', 0, 0], 'write 0 10 0'],
+      [other, ['fcntl', 'f', 'none', 10, 10, 'now'], 'ok'],
+      [one, ['fcntl', 'f', 'write', 0, 20, 'now'], 'ok'],
+      [other, ['test', 'f', 'write', 5, 15], 'write 0 20 0'],
+    ]
+    for (const [asked, command, answer] of steps) {
+      expect(await asked.ask(...command), command.join(' ')).to.equal(answer)
+    }
+  })
+
+  it('fcntl: closing any descriptor lets go of the locks of the process', async () => {
+    const file = newFile()
+    const [one, other] = [await program(0, file), await program(1, file)]
+    expect(await one.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+    const path = join(mounts[0]?.directory ?? '', file)
+    expect(await one.ask('openread', 'g', path)).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('EAGAIN')
+    expect(await one.ask('close', 'g')).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+  })
+
+  it('fcntl: locks of an open file (F_OFD_SETLK) go with it', async () => {
+    const file = newFile()
+    const [one, other] = [await program(0, file), await program(1, file)]
+    expect(await one.ask('ofd', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'read', 0, 0, 'now')).to.equal('EAGAIN')
+    expect(await one.ask('close', 'f')).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'read', 0, 0, 'wait')).to.equal('ok')
+  })
+
+  it('F_GETLK: says who of the same machine is in the way, and that somebody elsewhere is', async () => {
+    const file = newFile()
+    const [one, near, far] = [
+      await program(0, file),
+      await program(0, file),
+      await program(1, file),
+    ]
+    expect(await far.ask('test', 'f', 'write', 0, 0)).to.equal('free')
+    expect(await one.ask('fcntl', 'f', 'write', 5, 10, 'now')).to.equal('ok')
+    expect(await near.ask('test', 'f', 'read', 0, 0)).to.equal(`write 5 10 ${one.pid}`)
+    expect(await far.ask('test', 'f', 'read', 0, 0)).to.equal('write 5 10 0')
+    expect(await near.ask('test', 'f', 'read', 0, 0)).to.equal(`write 5 10 ${one.pid}`)
+    expect(await one.ask('test', 'f', 'read', 0, 0)).to.equal('free')
+  })
+
+  it('fcntl: two that would wait for each other for ever: EDEADLK, which Python calls EDEADLOCK', async () => {
+    const file = newFile()
+    const [one, other] = [await program(0, file), await program(1, file)]
+    expect(await one.ask('fcntl', 'f', 'write', 0, 1, 'now')).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'write', 1, 1, 'now')).to.equal('ok')
+    const waiting = one.ask('fcntl', 'f', 'write', 1, 1, 'wait')
+    await waits(one)
+    expect(await other.ask('fcntl', 'f', 'write', 0, 1, 'wait')).to.equal('EDEADLOCK')
+    expect(await other.ask('fcntl', 'f', 'none', 0, 0, 'now')).to.equal('ok')
+    expect(await waiting).to.equal('ok')
+  })
+
+  it('shows what was written under the lock to who has it next, without an fsync', async () => {
+    const file = newFile()
+    const both = [await program(0, file), await program(1, file)]
+    for (let turn = 0; turn < 40; turn++) {
+      const mine = both[turn % 2]
+      expect(await mine?.ask('fcntl', 'f', 'write', 0, 0, 'wait')).to.equal('ok')
+      const expected = turn === 0 ? '=' : `=${String(turn).padStart(6, '0')}`
+      expect(await mine?.ask('read', 'f', 0, 6)).to.equal(expected)
+      const next = String(turn + 1).padStart(6, '0')
+      expect(await mine?.ask('write', 'f', 0, next)).to.equal('ok')
+      expect(await mine?.ask('fcntl', 'f', 'none', 0, 0, 'now')).to.equal('ok')
+    }
+  })
+
+  it('keeps the locks of all when the server is killed and started again', async () => {
+    const [file, free] = [newFile(), newFile()]
+    const [one, other] = [await program(0, file), await program(1, file)]
+    expect(await one.ask('open', 'g', join(mounts[0]?.directory ?? '', free))).to.equal('ok')
+    expect(await one.ask('fcntl', 'f', 'write', 0, 10, 'now')).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'write', 10, 10, 'now')).to.equal('ok')
+    const waiting = other.ask('fcntl', 'f', 'write', 0, 1, 'wait')
+    await waits(other)
+    await server.stop('SIGKILL')
+    await server.restart()
+    expect(await one.ask('flock', 'g', 'exclusive', 'now')).to.equal('ok')
+    expect(await one.ask('test', 'f', 'write', 0, 0)).to.equal('write 10 10 0')
+    expect(await one.ask('write', 'f', 0, 'still-mine')).to.equal('ok')
+    expect(await one.ask('fcntl', 'f', 'none', 0, 10, 'now')).to.equal('ok')
+    expect(await waiting).to.equal('ok')
+    expect(await other.ask('read', 'f', 0, 10)).to.equal('=still-mine')
+  })
+
+  it('takes the locks of mounts that are gone or cut off when their lease is over', async () => {
+    const [gone, cutOff] = [newFile(), newFile()]
+    const [killed, stopped] = await Promise.all([machine(server), machine(server)])
+    machines.push(killed, stopped)
+    const lonely = [await killed.mount(), await stopped.mount()] as const
+    const pids = [await lonely[0].pid(), await lonely[1].pid()] as const
+    const [lost, one] = [locker(), locker()]
+    programs.push(lost, one)
+    expect(await lost.ask('open', 'f', join(lonely[0].directory, gone))).to.equal('ok')
+    expect(await one.ask('open', 'f', join(lonely[1].directory, cutOff))).to.equal('ok')
+    expect(await lost.ask('flock', 'f', 'exclusive', 'now')).to.equal('ok')
+    expect(await one.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+    const [heir, other] = [await program(1, gone), await program(1, cutOff)]
+    expect(await heir.ask('flock', 'f', 'exclusive', 'now')).to.equal('EAGAIN')
+    expect(await one.ask('write', 'f', 0, 'unsent')).to.equal('ok')
+
+    process.kill(pids[0], 'SIGKILL')
+    process.kill(pids[1], 'SIGSTOP')
+    const inherited = heir.ask('flock', 'f', 'exclusive', 'wait')
+    expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'wait')).to.equal('ok')
+    expect(await other.ask('write', 'f', 0, 'theirs')).to.equal('ok')
+    expect(await other.ask('sync', 'f')).to.equal('ok')
+    expect(await inherited).to.equal('ok')
+
+    // It finds out, writes nothing over what is there now, and the program is told.
+    process.kill(pids[1], 'SIGCONT')
+    await until('the loss is known', async () => (await one.ask('read', 'f', 0, 6)) === 'EIO')
+    expect(await one.ask('write', 'f', 0, 'mine')).to.equal('EIO')
+    expect(await other.ask('read', 'f', 0, 6)).to.equal('=theirs')
+    await one.ask('close', 'f')
+    expect(await one.ask('open', 'f', join(lonely[1].directory, cutOff))).to.equal('ok')
+    expect(await one.ask('read', 'f', 0, 6)).to.equal('=theirs')
+  }).timeout(90_000)
 })
+
+/** Resolves once the program is asleep in its system call. */
+async function waits(program: Locker): Promise<void> {
+  await until('the program waits for a lock', async () => {
+    const [call] = (await readFile(`/proc/${program.pid}/syscall`, 'utf8')).split(' ')
+    return LOCK_CALLS.has(Number(call))
+  })
+  // Asleep on its way to the server, which hears of it next.
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** fcntl(2) and flock(2), on x86-64 and elsewhere (asm-generic/unistd.h). */
+const LOCK_CALLS = new Set(process.arch === 'x64' ? [72, 73] : [25, 32])
