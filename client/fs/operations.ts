@@ -227,7 +227,10 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     releasedir: async (_, handle) => directories.close(handle),
     async fsyncdir(node, _, context) {
       await state.unborn.sendAll(ino(node))
-      await unlessInterrupted(orStale(files.sync(ino(node))), context)
+      await unlessInterrupted(
+        orStale(removals.all().then(() => state.durable.sync(ino(node)))),
+        context,
+      )
     },
     /** With default_permissions the kernel asks nobody; without it whoever mounts may. */
     async access() {},

@@ -1,0 +1,81 @@
+import type { RemoteFiles, WriteOptions } from '../remote-files.js'
+
+/** Change nothing that fsync(2) of a directory is about. */
+const NO_CHANGES: ReadonlySet<string | symbol> = new Set([
+  'root',
+  'stat',
+  'lookup',
+  'list',
+  'read',
+  'readAll',
+  'getXattr',
+  'listXattrs',
+  'totals',
+  'reserve',
+  'sent',
+  'isAway',
+])
+
+/**
+ * Knows when all names and attributes are on the server's disk already: with every answer that waits for the disk goes
+ * what was answered before it (docs/file-api.md, "Durability"). Databases sync the directory after the file in it.
+ */
+export class DurableNames {
+  readonly files: RemoteFiles
+  readonly #remote: RemoteFiles
+  /** Counts changes that were answered without waiting for the disk, and those of others. */
+  #changes = 0
+  /** So many of them are on the disk. */
+  #durable = 0
+  /** Changes of others are heard of. */
+  #isTold = false
+
+  constructor(remote: RemoteFiles) {
+    this.#remote = remote
+    this.files = new Proxy(remote, { get: (_, name) => this.#method(name) })
+  }
+
+  /** fsync(2) of a directory. */
+  async sync(directory: number): Promise<void> {
+    const isDone = this.#isTold && this.#durable === this.#changes && this.#remote.journals !== true
+    if (!isDone) await this.files.sync(directory)
+  }
+
+  #method(name: string | symbol): unknown {
+    const method = Reflect.get(this.#remote, name)
+    if (typeof method !== 'function' || NO_CHANGES.has(name)) return method
+    if (name === 'changes') return (signal: AbortSignal) => this.#listen(signal)
+    return (...parameters: unknown[]) => {
+      const before = this.#changes
+      const isDurable = durability(name, parameters) === 'power'
+      const done: Promise<unknown> = Reflect.apply(method, this.#remote, parameters)
+      return done.then(
+        (result) => {
+          if (isDurable) this.#durable = Math.max(this.#durable, before)
+          else this.#changes += 1
+          return result
+        },
+        (error: unknown) => {
+          this.#changes += 1
+          throw error
+        },
+      )
+    }
+  }
+
+  async *#listen(signal: AbortSignal) {
+    for await (const news of this.#remote.changes?.(signal) ?? []) {
+      if (news.kind === 'connected') this.#isTold = true
+      else if (news.kind === 'lost') this.#isTold = false
+      else this.#changes += 1
+      yield news
+    }
+    this.#isTold = false
+  }
+}
+
+function durability(name: string | symbol, parameters: readonly unknown[]) {
+  if (name === 'sync') return 'power'
+  const options = name === 'put' ? parameters[3] : name === 'write' ? parameters[2] : undefined
+  return (options as WriteOptions | undefined)?.durability
+}
