@@ -25,10 +25,17 @@ export interface Frame {
 /** One frame to send. `header` must not have a `length` of its own. */
 export function encodeFrame(header: object, content?: Buffer): Buffer {
   const length = content?.length ?? 0
-  const json = Buffer.from(JSON.stringify(length === 0 ? header : { ...header, length }))
-  const prefix = Buffer.alloc(PREFIX_BYTES)
-  prefix.writeUInt32BE(json.length)
-  return Buffer.concat(content === undefined ? [prefix, json] : [prefix, json, content])
+  return frameOf(JSON.stringify(length === 0 ? header : { ...header, length }), content)
+}
+
+/** A frame whose header is JSON already, with the right `length` if there is content. */
+export function frameOf(json: string, content?: Buffer): Buffer {
+  const header = Buffer.byteLength(json)
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + header + (content?.length ?? 0))
+  frame.writeUInt32BE(header)
+  frame.write(json, PREFIX_BYTES)
+  content?.copy(frame, PREFIX_BYTES + header)
+  return frame
 }
 
 /** Takes frames off a stream of bytes, holding no more than one header and what came last. */
@@ -50,10 +57,8 @@ export class FrameReader {
 
   /** @returns undefined at the end. @throws FrameError */
   async next(): Promise<Frame | undefined> {
-    for await (const _ of this.#content()) {
-      // what nobody wanted to read
-    }
-    if (!(await this.#fill(PREFIX_BYTES))) {
+    if (this.#contentLeft > 0) await this.#skip()
+    if (this.#buffered.length < PREFIX_BYTES && !(await this.#fill(PREFIX_BYTES))) {
       if (this.#buffered.length > 0) throw cutOff()
       return undefined
     }
@@ -62,7 +67,7 @@ export class FrameReader {
       throw new FrameError(`a header has more than ${this.#maxHeaderBytes} bytes`)
     }
     this.#take(PREFIX_BYTES)
-    if (!(await this.#fill(headerLength))) throw cutOff()
+    if (this.#buffered.length < headerLength && !(await this.#fill(headerLength))) throw cutOff()
     const header = parseHeader(this.#take(headerLength))
     const { length = 0 } = header
     if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
@@ -75,6 +80,13 @@ export class FrameReader {
   /** The caller is done before the end. */
   async close(): Promise<void> {
     await this.#source.return?.()
+  }
+
+  /** What nobody wanted to read. */
+  async #skip(): Promise<void> {
+    for await (const _ of this.#content()) {
+      // dropped
+    }
   }
 
   async *#content(): AsyncGenerator<Buffer> {
@@ -112,17 +124,19 @@ export class FrameReader {
   }
 }
 
+const UTF_8 = new TextDecoder('utf-8', { fatal: true })
+
 function parseHeader(json: Buffer): Record<string, unknown> {
   let header: unknown
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json))
+    header = JSON.parse(UTF_8.decode(json))
   } catch (cause) {
     throw new FrameError('a header must be JSON in UTF-8', { cause })
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
     throw new FrameError('a header must be a JSON object')
   }
-  return { ...header }
+  return header as Record<string, unknown>
 }
 
 function cutOff(): FrameError {

@@ -2,15 +2,21 @@ import { z } from 'zod'
 import type { Locks } from '../locks/locks.js'
 import type { Inode, Origin, Tree } from '../storage/storage.js'
 import type { WireResult } from '../wire.js'
-import type { Frame } from '../wire-frames.js'
-import { wireAttributes } from './attributes.js'
+import { encodeFrame, type Frame, frameOf } from '../wire-frames.js'
+import { attributesJson } from './attributes.js'
 import { validated } from './json.js'
 
 /** One kind of operation of POST /batch. */
 
-export interface Answer {
-  readonly header: WireResult
-  readonly content?: Buffer
+export type Answer =
+  | { readonly header: WireResult; readonly content?: Buffer }
+  /** It is done, and the attributes of this inode are all there is to say. */
+  | { readonly inode: Inode }
+
+/** An answer as it is sent. */
+export function answerFrame(answer: Answer): Buffer {
+  if ('header' in answer) return encodeFrame(answer.header, answer.content)
+  return frameOf(`{"outcome":"done","attributes":${attributesJson(answer.inode)}}`)
 }
 
 export interface Operation {
@@ -48,8 +54,7 @@ export function operation<Shape extends z.ZodRawShape>(
         ...fields
       } = header
       const answer = await run(context, validated(fields, schema))
-      if ('header' in answer) return answer
-      return { header: { outcome: 'done', attributes: wireAttributes(answer) } }
+      return 'ino' in answer ? { inode: answer } : answer
     },
   }
 }

@@ -1,9 +1,9 @@
 import { pipeline } from 'node:stream/promises'
 import { FileError, PreconditionFailed } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
-import { BATCH_TYPE, encodeFrame, type Frame, FrameError, FrameReader } from '../wire-frames.js'
+import { BATCH_TYPE, type Frame, FrameError, FrameReader } from '../wire-frames.js'
 import { settled } from './answer.js'
-import type { Answer, Operation } from './batch-operation.js'
+import { type Answer, answerFrame, type Operation } from './batch-operation.js'
 import { OPERATIONS } from './batch-operations.js'
 import { content } from './body.js'
 import type { Exchange } from './exchange.js'
@@ -13,6 +13,8 @@ const MAX_OPERATIONS = 10_000
 const MAX_HEADER_BYTES = 64 * 1024
 /** Answers wait for durability together, up to here. */
 const GROUP_BYTES = 256 * 1024
+/** How long the operations of one batch may keep others waiting. */
+const TURN_MILLISECONDS = 10
 const SKIPPED: Answer = { header: { outcome: 'skipped' } }
 
 /** POST /batch: many operations, in order, one answer each, streamed both ways. */
@@ -33,9 +35,42 @@ export async function batch(exchange: Exchange): Promise<void> {
   await pipeline(prepend(first.value, groups), response)
 }
 
+/**
+ * Operations of a batch that are at hand are done in one turn of the event loop, up to a time after which others have theirs.
+ * Whether the token still counts is asked once a turn: what was sent after a revocation had been answered comes in a later one.
+ */
+class Turns {
+  readonly #isLive: () => Promise<boolean>
+  #live: Promise<boolean> | undefined
+  #began = 0
+
+  constructor(isLive: () => Promise<boolean>) {
+    this.#isLive = isLive
+  }
+
+  /** Before another operation: whether it may be done. */
+  async next(): Promise<boolean> {
+    if (this.#live !== undefined && performance.now() - this.#began > TURN_MILLISECONDS) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return this.#live ?? this.#begin()
+  }
+
+  #begin(): Promise<boolean> {
+    const live = this.#isLive()
+    this.#live = live
+    this.#began = performance.now()
+    setImmediate(() => {
+      this.#live = undefined
+    })
+    return live
+  }
+}
+
 /** @throws FileError when the first frame is broken; later that is the last answer */
 async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator<Answer> {
   let stopped = false
+  const turns = new Turns(exchange.isLive)
   for (let count = 0; ; count++) {
     try {
       const frame = await reader.next()
@@ -44,11 +79,11 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
         throw new FileError('E2BIG', `a batch has at most ${MAX_OPERATIONS} operations`)
       }
       // A batch may stay open for long: a revoked token is refused on the next operation.
-      if (count > 0 && !(await exchange.isLive())) {
+      if (count > 0 && !(await turns.next())) {
         throw new FileError('EACCES', 'the access token has expired or was revoked')
       }
       const answer: Answer = stopped ? SKIPPED : await perform(exchange, frame)
-      stopped ||= answer.header.outcome === 'failed' && frame.header.stopOnError === true
+      stopped ||= hasFailed(answer) && frame.header.stopOnError === true
       yield answer
     } catch (error) {
       const problem = broken(error)
@@ -85,8 +120,14 @@ async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
   }
 }
 
-function inoOf({ header }: Answer): number | undefined {
+function inoOf(answer: Answer): number | undefined {
+  if ('inode' in answer) return answer.inode.ino
+  const { header } = answer
   return header.outcome === 'done' ? header.attributes?.ino : undefined
+}
+
+function hasFailed(answer: Answer): boolean {
+  return 'header' in answer && answer.header.outcome === 'failed'
 }
 
 function operationOf(op: unknown): Operation {
@@ -115,8 +156,8 @@ async function* answerGroups(
     size = 0
     return joined
   }
-  for await (const { header, content: data } of source) {
-    const frame = encodeFrame(header, data)
+  for await (const answer of source) {
+    const frame = answerFrame(answer)
     group.push(frame)
     size += frame.length
     if (size >= GROUP_BYTES || !reader.hasMore) yield settledGroup()
