@@ -280,6 +280,30 @@ describe('the mount file system', () => {
       expect(requests.made).to.deep.equal(['put f durably'])
     })
 
+    it('fsync(2) of a directory asks only for what no answer has made durable since', async () => {
+      const { fs, requests, calls, news } = await earth.machine({}, 'as the test says')
+      const syncs = async (): Promise<number> => {
+        requests.clear()
+        await fs.fsyncdir?.(ROOT, 0, caller)
+        return requests.made.filter((request) => request.startsWith('sync')).length
+      }
+      const journal = await calls.create(ROOT, 'journal', O_RDWR)
+      await fs.write(journal.node, journal.handle, 0, Buffer.from('x'), caller)
+      await fs.fsync(journal.node, journal.handle, false, caller)
+      expect(await syncs(), 'others are not heard of').to.equal(1)
+      news.say({ kind: 'connected' })
+      await until('it is heard', async () => (await syncs()) === 0)
+      await fs.mkdir(ROOT, 'd', 0o755, caller)
+      expect(await syncs(), 'after a mkdir').to.equal(1)
+      expect(await syncs(), 'a second time').to.equal(0)
+      await fs.unlink(ROOT, 'journal', caller)
+      expect(await syncs(), 'after an unlink').to.equal(1)
+      news.say({ kind: 'reset' })
+      await until('it is heard', async () => (await syncs()) === 1)
+      news.say({ kind: 'lost' })
+      await until('it is heard', async () => (await syncs()) + (await syncs()) === 2)
+    })
+
     it('after a truncation shows zeros where the old content was', async () => {
       const { fs, calls } = here
       const file = await calls.store(ROOT, 'f', 'abcdefgh')
