@@ -109,6 +109,9 @@ export class MountState {
 
   /** Attributes of an inode asked for by number, and for how long they hold. */
   async stat(ino: number): Promise<{ value: WireAttributes; milliseconds: number }> {
+    if (this.removals.count > 0 && this.cache.attributes(ino) === undefined) {
+      await this.removals.about(ino)
+    }
     const known = this.cache.attributes(ino)
     if (known !== undefined) return known
     const ticket = this.cache.ticket()
@@ -175,9 +178,11 @@ export class MountState {
     this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
   }
 
-  /** What the directory's time was said to be was this machine's. */
-  #removed({ directory, time }: Removal, left: WireAttributes | undefined): void {
+  /** The server told what the mount had said before. The directory's time was this machine's. */
+  #removed(removal: Removal, left: WireAttributes | undefined): void {
     const { cache, nodes } = this
+    const { directory, time, ticket } = removal
+    if (left !== undefined && left.nlink > 0) cache.learn(left, ticket)
     const known = cache.attributes(directory)?.value
     if (known?.mtime !== time) return
     if (left === undefined) cache.changed(directory)

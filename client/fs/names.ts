@@ -99,9 +99,9 @@ export class Names {
     const held = this.#held(ino)
     const subdirectories = kind === 'rmdir' ? -1 : 0
     if (held === undefined && this.#isSure(place, ino, kind)) {
-      const before = cache.lastAttributes(place.directory)?.mtime ?? '0'
-      const time = removals.add({ ...place, ino, kind }, before)
+      const time = removals.timeAfter(cache.lastAttributes(place.directory)?.mtime ?? '0')
       this.#removed(place, ino, { time, subdirectories })
+      removals.add({ ...place, ino, kind, time, ticket: cache.ticket() })
       return
     }
     const left = await this.#changing(place, () =>
@@ -109,6 +109,7 @@ export class Names {
     )
     removals.learn('removed')
     this.#removed(place, ino, left && { time: left.ctime, subdirectories })
+    if (left !== undefined && left.nlink > 0) cache.changedTo(left)
     if (held !== undefined) held.isOrphan = left?.nlink === 0 || (await isNameless(files, ino))
   }
 

@@ -1,4 +1,5 @@
 import type { WireAttributes, WireTime } from '../../server/wire.js'
+import type { Ticket } from '../cache.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { hasCode } from './answer.js'
 import { localTime } from './time.js'
@@ -13,6 +14,8 @@ export interface Removal {
   readonly name: string
   readonly ino: number
   readonly kind: 'unlink' | 'rmdir'
+  /** Taken once the removal was noted. */
+  readonly ticket: Ticket
   /** What the directory's time is said to be until the server has told it; of no other removal. */
   readonly time: WireTime
 }
@@ -56,16 +59,17 @@ export class Removals {
     this.#mayRemove = outcome === 'removed'
   }
 
-  /** @param after the directory's time before @returns what it is until the server tells it */
-  add(what: Omit<Removal, 'time'>, after: WireTime): WireTime {
+  /** What the time of a directory is, until the server tells it. */
+  timeAfter(before: WireTime): WireTime {
     const now = BigInt(localTime())
-    const earliest = BigInt(after) + 1n
-    const time = String(now > earliest ? now : earliest)
-    const removal = { ...what, time }
+    const earliest = BigInt(before) + 1n
+    return String(now > earliest ? now : earliest)
+  }
+
+  add(removal: Removal): void {
     this.#pending.add(removal)
     this.#queue.push(removal)
     this.#send()
-    return time
   }
 
   /** Resolves once all are done. */
@@ -111,6 +115,7 @@ const UNORDERED: ReadonlySet<string | symbol> = new Set([
   'reserve',
   'changes',
   'removeAll',
+  'isAway',
 ])
 
 /** The same files; whatever bears on what is being removed waits until it is. */

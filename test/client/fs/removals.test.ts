@@ -107,6 +107,16 @@ describe('removing files and directories', () => {
     expect(here.invalidated).to.include(`inode ${directory} -1`)
   })
 
+  it('knows without asking how many names a file has left', async () => {
+    const directory = await filled('d', 1)
+    const { node } = await here.calls.lookup(directory, 'f0')
+    await here.fs.link(node, directory, 'other', caller)
+    here.requests.clear()
+    await here.fs.unlink(directory, 'f0', caller)
+    expect((await here.calls.stat(node)).nlink).to.equal(1)
+    expect(here.requests.count('stat')).to.equal(0)
+  })
+
   it('says in the log what was refused, shows it again, and then waits for the server', async () => {
     const directory = await filled('d', 3)
     here.fault.next = (operation) =>
