@@ -187,14 +187,17 @@ describe('a session (RFC 6749 section 6)', () => {
       const files: Trust = { kind: 'authority', pem: other.authority.certificate }
       const { send, duplex, close } = httpClient({ trust: files, credentials: one })
       const there = { method: 'GET', url: other.url, limit: 1000 }
-      await send(there)
-      expect(nonceOf(await one.headers(there))).to.equal('number-1')
-      const { answer: content, end } = await duplex(there, () => true)
-      end()
-      for await (const _ of content);
-      expect(nonceOf(await one.headers(there))).to.equal('number-2')
-      close()
-      await other.close()
+      try {
+        await send(there)
+        expect(nonceOf(await one.headers(there))).to.equal('number-1')
+        const { answer: content, end } = await duplex(there, () => true)
+        end()
+        for await (const _ of content);
+        expect(nonceOf(await one.headers(there))).to.equal('number-2')
+      } finally {
+        close()
+        await other.close()
+      }
     })
 
     it('makes another proof, and no new tokens, when only the proof was refused', async () => {
