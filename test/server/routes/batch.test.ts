@@ -323,6 +323,27 @@ describe('POST /batch', () => {
     }
   })
 
+  it('carries nothing out that was sent after the token was revoked', async () => {
+    let isLive = true
+    const other = await startFileServer({ isLive: async () => isLive })
+    try {
+      const headers = { 'Content-Type': BATCH_TYPE }
+      const to = { port: other.port, host: '127.0.0.1', method: 'POST', path: '/batch', headers }
+      const request = http.request(to)
+      request.write(Buffer.concat([encodeFrame({ op: 'root' }), encodeFrame({ op: 'root' })]))
+      const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+      const reader = new FrameReader(response)
+      const outcomes = [await reader.next(), await reader.next()]
+      isLive = false
+      request.end(encodeFrame({ op: 'root' }))
+      outcomes.push(await reader.next())
+      const told = outcomes.map((frame) => frame?.header.outcome)
+      expect(told).to.deep.equal(['done', 'done', 'broken'])
+    } finally {
+      await other.close()
+    }
+  })
+
   it('takes at most 10,000 operations', async () => {
     const frame = encodeFrame({ op: 'root' })
     const answers = await results(await send(Buffer.concat(Array(10_001).fill(frame))))
