@@ -75,6 +75,7 @@ export async function updateRegistration(
     ...(registration_digest !== undefined && { registration_digest }),
   }
   await context.store.saveClient(updated)
+  context.audit({ type: 'client.update', outcome: 'success', client_id, address: call.address })
   return { status: 200, body: information(context, updated) }
 }
 

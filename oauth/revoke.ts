@@ -12,6 +12,7 @@ type Target =
   | {
       readonly kind: 'accessToken'
       readonly client_id: string
+      readonly sub: string
       readonly jti: string
       readonly expiresAt: number
     }
@@ -35,14 +36,18 @@ export async function revoke(context: Context, call: Call): Promise<Answer> {
     case 'grant': {
       // The whole family: access tokens of a revoked refresh token die with it (RFC 7009 section 2.1).
       const { grantId } = target
+      const sub = (await context.store.grant(grantId))?.sub
       await context.store.revokeGrant(grantId, context.now())
-      context.audit({ type: 'grant.revoke', outcome: 'success', client_id, grantId, address })
+      const whose = { client_id, grantId, address, ...(sub !== undefined && { sub }) }
+      context.audit({ type: 'grant.revoke', outcome: 'success', ...whose })
       break
     }
-    case 'accessToken':
+    case 'accessToken': {
       await context.store.revokeAccessToken(target.jti, target.expiresAt)
-      context.audit({ type: 'token.revoke', outcome: 'success', client_id, address })
+      const { sub } = target
+      context.audit({ type: 'token.revoke', outcome: 'success', sub, client_id, address })
       break
+    }
   }
   return DONE
 }
@@ -55,6 +60,6 @@ async function findTarget(context: Context, token: string): Promise<Target | und
   }
   const claims = await verifyAccessToken(context, token)
   if (claims === undefined) return undefined
-  const { client_id, jti, exp } = claims
-  return { kind: 'accessToken', client_id, jti, expiresAt: exp * 1000 }
+  const { client_id, sub, jti, exp } = claims
+  return { kind: 'accessToken', client_id, sub, jti, expiresAt: exp * 1000 }
 }

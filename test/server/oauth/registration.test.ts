@@ -114,6 +114,12 @@ describe('managing a registration (RFC 7592)', () => {
     expect((await manage('get')).body.client_name).to.equal('Renamed')
     expect((await manage('delete')).status).to.equal(204)
     expect((await manage('get')).status).to.equal(401)
+    const events = at.events.filter((event) => event.client_id === client_id)
+    expect(events.map(({ type }) => type)).to.deep.equal([
+      'client.register',
+      'client.update',
+      'client.remove',
+    ])
   })
 
   it('refuses every other token', async () => {

@@ -6,6 +6,7 @@ import {
   allow,
   authorizeQuery,
   code,
+  post,
   read,
   redeem,
   refresh,
@@ -203,6 +204,21 @@ describe('what has expired', () => {
       at.database.prepare(`SELECT count(*) FROM ${table}`).pluck().get()
     expect([count('codes'), count('grants'), count('refresh_tokens')]).to.deep.equal([0, 1, 1])
     expect((await refresh(at, refresh_token)).status).to.equal(200)
+  })
+})
+
+describe('revocation (RFC 7009)', () => {
+  it('is audited with whose token it was', async () => {
+    const at = await world()
+    const { refresh_token, access_token } = await tokens(at)
+    for (const token of [access_token, refresh_token]) {
+      expect((await post(at, '/revoke', { client_id: 'fuse', token })).status).to.equal(200)
+    }
+    const events = at.events.filter(({ type }) => type.endsWith('.revoke'))
+    expect(events.map(({ type, sub, client_id }) => [type, sub, client_id])).to.deep.equal([
+      ['token.revoke', 'user-1', 'fuse'],
+      ['grant.revoke', 'user-1', 'fuse'],
+    ])
   })
 })
 
