@@ -2,13 +2,23 @@
 //
 //   make bench                 all of it
 //   make bench ONLY=coffer     this peer, beside the local disk
+//   make bench ROWS=sequential only rows whose name has this in it (a row may need what an earlier one made)
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { run } from '../support/process.js'
 import { realTree } from '../support/tree.js'
 import { PEERS, type Peer } from './peers.js'
-import { ROWS, type Source } from './workload.js'
+import { ROWS as ALL_ROWS, type Source } from './workload.js'
+
+const [asked, rows] = parsed(process.argv.slice(2))
+const ROWS = ALL_ROWS.filter(({ name }) => rows.test(name))
+
+function parsed(parameters: readonly string[]): [peers: readonly string[], rows: RegExp] {
+  const isRows = (parameter: string): boolean => parameter.startsWith('--rows=')
+  const [pattern = ''] = parameters.filter(isRows).map((text) => text.slice('--rows='.length))
+  return [parameters.filter((parameter) => !isRows(parameter)), new RegExp(pattern, 'i')]
+}
 
 /** A rate, or why there is none. */
 type Result = number | string
@@ -51,7 +61,6 @@ await run('sh', [
 const files = (await run('tar', ['tf', archive])).trim().split('\n').length
 const source: Source = { directory: path, archive, files }
 
-const asked = process.argv.slice(2)
 const names = Object.keys(PEERS).filter(
   (name) => asked.length === 0 || name === 'local' || asked.includes(name),
 )
