@@ -7,6 +7,7 @@ import { json } from './support/http.js'
 import { Prover } from './support/proof.js'
 import { refusalOf } from './support/registration.js'
 import { row } from './support/row.js'
+import { LIMITS } from './support/target.js'
 import { success, unique } from './support/values.js'
 
 const client_credentials = { grant_type: 'client_credentials' }
@@ -136,7 +137,7 @@ describe('RFC 9700: clients and refresh tokens', () => {
 
       await server.stop()
       const { port } = new URL(server.issuer)
-      const env = { COFFER_PORT: port, COFFER_ISSUER: server.issuer }
+      const env = { ...LIMITS, COFFER_PORT: port, COFFER_ISSUER: server.issuer }
       const restored = await startServer({ data, env })
       try {
         for (const { refresh_token, access_token } of [first, next, kept]) {
