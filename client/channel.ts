@@ -49,14 +49,30 @@ class Channel {
   }
 
   ask(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
+    const reply = this.#send(operation, content)
+    this.#finishInTime()
+    return reply
+  }
+
+  /** They stay together: the channel does not end between them. */
+  askInOrder(operations: readonly WireOperation[]): Promise<Reply>[] {
+    const replies = operations.map((operation) => this.#send(operation, undefined))
+    this.#finishInTime()
+    return replies
+  }
+
+  #send(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
     clearTimeout(this.#idle)
     this.#operations += 1
     const reply = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject }))
     const frame = encodeFrame(operation, content)
     if (this.#duplex === undefined) this.#unsent.push(frame)
     else this.#duplex.write(frame)
-    if (this.#operations >= MOST_OPERATIONS || this.#now() >= this.#until) this.#finish()
     return reply
+  }
+
+  #finishInTime(): void {
+    if (this.#operations >= MOST_OPERATIONS || this.#now() >= this.#until) this.#finish()
   }
 
   close(): void {
@@ -134,8 +150,7 @@ export class Channels {
 
   /** Operations that are carried out one after another. */
   askInOrder(operations: readonly WireOperation[]): Promise<Reply>[] {
-    const channel = this.#best()
-    return operations.map((operation) => channel.ask(operation, undefined))
+    return this.#best().askInOrder(operations)
   }
 
   #best(): Channel {

@@ -27,7 +27,10 @@ describe('channels (POST /batch that stays open)', function () {
   })
   afterEach(() => remote?.close())
 
-  async function connect(renewed: () => Promise<Tokens>): Promise<void> {
+  async function connect(
+    renewed: () => Promise<Tokens>,
+    clock = () => performance.now(),
+  ): Promise<void> {
     const fields = async () => ({ authorization: `Bearer ${tokens.access_token}` })
     let renewing: Promise<Tokens> | undefined
     const credentials: Credentials = {
@@ -47,7 +50,7 @@ describe('channels (POST /batch that stays open)', function () {
       server: server.issuer,
       trust: { kind: 'authority', pem: server.ca },
       credentials,
-      clock: () => performance.now(),
+      clock,
     })
     root = (await remote.files.root()).ino
   }
@@ -70,6 +73,28 @@ describe('channels (POST /batch that stays open)', function () {
       await delay(20)
     }
     expect(renewals).to.be.within(1, 6)
+  })
+
+  it('do not end in the middle of removals that go together', async () => {
+    let now = 0
+    await connect(
+      () => login(server),
+      () => now,
+    )
+    const folder = await remote.files.make(root, 'removed', { type: 'directory' }, {})
+    const names = Array.from({ length: 20 }, (_, count) => `name-${count}`)
+    for (const name of names) await remote.files.put(folder.ino, name, small(''), create)
+    // the channel that is open now takes no more after this
+    now += 11_000
+    const removals = names.map((name) => ({ directory: folder.ino, name, kind: 'unlink' as const }))
+    const outcomes = await remote.files.removeAll?.([
+      ...removals,
+      { directory: root, name: 'removed', kind: 'rmdir' },
+    ])
+    expect(outcomes?.map(({ status }) => status)).to.deep.equal(
+      Array.from({ length: 21 }, () => 'fulfilled'),
+    )
+    expect(remote.meter.counts.failed).to.equal(0)
   })
 
   it('refuse the next operation once the login is revoked', async () => {
