@@ -99,7 +99,7 @@ class Channel {
       const frames = new FrameReader(opened.answer)
       for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
         const pieces: Buffer[] = []
-        for await (const piece of frame.content) pieces.push(piece)
+        if (frame.length > 0) for await (const piece of frame.content) pieces.push(piece)
         const result = frame.header as unknown as WireResult
         this.#answered(result, pieces)
         if (result.outcome === 'broken') {
