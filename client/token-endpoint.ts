@@ -80,9 +80,12 @@ export async function requestTokens(request: TokenRequest): Promise<Tokens> {
   const { endpoint, now, key } = request
   const url = new URL(endpoint.token_endpoint)
   let answer = await askOnce(request)
-  for (let proofs = 1; key?.learn(url, answer.headers) && proofs < MOST_PROOFS; proofs++) {
+  key?.learn(url, answer.headers)
+  // The key may have learned of the nonce by another answer meanwhile: this one still wants another proof.
+  for (let proofs = 1; key !== undefined && proofs < MOST_PROOFS; proofs++) {
     if (answer.status !== 400 || !wantsProof(answer)) break
     answer = await askOnce(request)
+    key.learn(url, answer.headers)
   }
   if (answer.status !== 200) throw refused(answer)
   const parsed = TOKEN_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))

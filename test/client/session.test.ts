@@ -6,6 +6,7 @@ import { DpopKey } from '../../client/dpop.js'
 import { ExchangeError } from '../../client/exchange.js'
 import { RemoteError } from '../../client/remote-files.js'
 import { Session, type SessionNotice } from '../../client/session.js'
+import { requestTokens } from '../../client/token-endpoint.js'
 import { fileTokens, type TokenStore, type Tokens } from '../../client/tokens.js'
 import type { Trust } from '../../client/trust.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
@@ -164,7 +165,10 @@ describe('a session (RFC 6749 section 6)', () => {
   })
 
   describe('bound to a key (RFC 9449)', () => {
-    const key = DpopKey.generate(() => now)
+    let key: DpopKey
+    beforeEach(() => {
+      key = DpopKey.generate(() => now)
+    })
     const nonceOf = ({ dpop = '' }: Readonly<Record<string, string>>) => decodeJwt(dpop).nonce
     const bound = async (): Promise<Session> => {
       await store.save({ ...tokens(900), token_type: 'DPoP', dpopKey: { ...key.privateJwk } })
@@ -198,6 +202,28 @@ describe('a session (RFC 6749 section 6)', () => {
         close()
         await other.close()
       }
+    })
+
+    it('refreshes also where a nonce is learned from another answer meanwhile', async () => {
+      const { send, close } = httpClient({ trust: trust() })
+      const asked: unknown[] = []
+      const endpoint = account()
+      const { access_token } = await requestTokens({
+        endpoint,
+        grant: { grant_type: 'refresh_token', refresh_token: 'refresh-0' },
+        now,
+        key,
+        async send(exchange) {
+          asked.push(nonceOf({ dpop: exchange.headers?.DPoP ?? '' }))
+          if (asked.length > 1) return send(exchange)
+          key.learn(exchange.url, { 'dpop-nonce': 'wanted' })
+          const body = Buffer.from('{"error":"use_dpop_nonce"}')
+          return { status: 400, headers: { 'dpop-nonce': 'wanted' }, body }
+        },
+      })
+      close()
+      expect(access_token).to.equal('access-1')
+      expect(asked).to.deep.equal([undefined, 'wanted'])
     })
 
     it('makes another proof, and no new tokens, when only the proof was refused', async () => {
