@@ -36,6 +36,9 @@ const AHEAD_MILLISECONDS = 60_000
 /** Pause between refreshes that failed in the background, and between looks into the store while the login is dead. */
 const PAUSE_MILLISECONDS = 1_000
 
+/** RFC 9449 sections 5 and 8 */
+const PROOF_ERRORS: ReadonlySet<string> = new Set(['use_dpop_nonce', 'invalid_dpop_proof'])
+
 /** The login of one account in this process: access tokens that work, refreshed by one process at a time. */
 export class Session implements Credentials {
   readonly #options: SessionOptions
@@ -163,6 +166,10 @@ export class Session implements Credentials {
   }
 
   #failure(error: unknown, tokens: Tokens | undefined): unknown {
+    // What is wrong with a proof is not the login: the next try has another one.
+    if (error instanceof Refused && PROOF_ERRORS.has(error.error)) {
+      return new ExchangeError('unreachable', error.message, { cause: error })
+    }
     if (error instanceof Refused && error.error !== 'server_error') {
       return this.#dying(tokens, `the server ended the login (${error.message})`)
     }

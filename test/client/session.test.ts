@@ -20,7 +20,7 @@ describe('a session (RFC 6749 section 6)', () => {
   let store: TokenStore
   let now: number
   let redeemed: string[]
-  let answer: 'tokens' | 'invalid_grant' | 'cut'
+  let answer: 'tokens' | 'invalid_grant' | 'invalid_dpop_proof' | 'cut'
   let notices: SessionNotice[]
 
   const request = { method: 'GET', url: new URL('https://localhost/files/a') }
@@ -35,6 +35,7 @@ describe('a session (RFC 6749 section 6)', () => {
       const form = new URLSearchParams(await bodyOf(request))
       const presented = form.get('refresh_token') ?? ''
       if (answer === 'cut') return request.socket.destroy()
+      if (answer === 'invalid_dpop_proof') return json(response, 400, { error: answer })
       if (answer === 'invalid_grant' || redeemed.includes(presented)) {
         return json(response, 400, { error: 'invalid_grant', error_description: 'it is used up' })
       }
@@ -241,6 +242,17 @@ describe('a session (RFC 6749 section 6)', () => {
       await one.renewed(refused, request, refusal('invalid_token'))
       expect(redeemed).to.deep.equal(['refresh-0'])
     })
+  })
+
+  it('does not take a proof that was refused for the end of the login (RFC 9449)', async () => {
+    now += 901_000
+    answer = 'invalid_dpop_proof'
+    const one = session()
+    const error: unknown = await one.headers(request).catch((caught: unknown) => caught)
+    expect(error).to.be.instanceOf(ExchangeError).with.property('kind', 'unreachable')
+    answer = 'tokens'
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
+    expect(notices).to.deep.equal([])
   })
 
   it('takes a lost answer for a server out of reach, not for the end of the login', async () => {
