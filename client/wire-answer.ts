@@ -105,6 +105,7 @@ export function checkedAttributes(value: unknown): WireAttributes {
     !isRecord(value) ||
     COUNTS.some((name) => !isCount(value[name])) ||
     TIMES.some((name) => typeof value[name] !== 'string' || !TIME.test(value[name])) ||
+    (value.allocated !== undefined && !isCount(value.allocated)) ||
     typeof value.etag !== 'string' ||
     !FILE_TYPES.some((type) => type === value.type) ||
     (value.type === 'symlink') !== (typeof value.target === 'string')

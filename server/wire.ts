@@ -166,6 +166,12 @@ export interface WirePlace {
   name: string
 }
 
+/** A place in a file. */
+export interface WirePosition {
+  ino: number
+  offset: number
+}
+
 /** Like If-Match (RFC 9110 section 13.1.1) of what is replaced or changed; of a rename, of what is renamed. */
 export interface WireCondition {
   /** "*" or entity tags, such as the `etag` of the attributes. */
@@ -197,6 +203,23 @@ export type WireOperation = (
       ino: number
       offset: number | 'append'
       changes?: WireAttributeChanges
+    } & WireCondition)
+  /** lseek(2): where data, or a hole, begins. */
+  | { op: 'seek'; ino: number; offset: number; what: 'data' | 'hole' }
+  /** fallocate(2): a range becomes zeros, whose room is freed where it can be. */
+  | ({
+      op: 'zero'
+      ino: number
+      offset: number
+      bytes: number
+      extend?: boolean
+    } & WireCondition)
+  /** copy_file_range(2); the condition is about `to`. */
+  | ({
+      op: 'copyRange'
+      from: WirePosition
+      to: WirePosition
+      bytes: number
     } & WireCondition)
   | { op: 'make'; place: WirePlace; what: WireNew; attributes?: WireNewAttributes }
   | { op: 'link'; ino: number; place: WirePlace }
@@ -253,6 +276,10 @@ export type WireResult =
       /** With `entries`: there are more after the last. */
       more?: boolean
       names?: string[]
+      /** Of `seek`; absent if there is none before the end (ENXIO). */
+      offset?: number
+      /** Of `copyRange`: how many bytes it were. */
+      copied?: number
       lock?: WireLockAnswer
       lease?: WireLease
       /** Of `claimLocks`: inodes whose locks are lost. */

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { Locks } from '../locks/locks.js'
-import type { Inode, Origin, Tree } from '../storage/storage.js'
+import { type Inode, type Origin, overwrite, type Tree } from '../storage/storage.js'
 import type { WireResult } from '../wire.js'
 import { encodeFrame, type Frame, frameOf } from '../wire-frames.js'
 import { attributesJson } from './attributes.js'
 import { validated } from './json.js'
+import { ifMatch } from './preconditions.js'
 
 /** One kind of operation of POST /batch. */
 
@@ -35,6 +36,12 @@ export interface Context {
   /** Whether the token has the scope file.write. */
   readonly mayWrite: boolean
 }
+
+/** `ifMatch`, which operations that change what is there may have. */
+export const matching = z
+  .string()
+  .optional()
+  .transform((text) => (text === undefined ? overwrite : ifMatch(text)))
 
 /** @param run answers an inode where its attributes are all there is to say */
 export function operation<Shape extends z.ZodRawShape>(

@@ -10,10 +10,10 @@ import {
 } from '../storage/storage.js'
 import type { WireOperation } from '../wire.js'
 import { wireEntry } from './attributes.js'
-import { type Operation, operation } from './batch-operation.js'
+import { matching, type Operation, operation } from './batch-operation.js'
 import { LOCK_OPERATIONS } from './lock-operations.js'
 import { completed } from './new-inode.js'
-import { ifMatch } from './preconditions.js'
+import { RANGE_OPERATIONS } from './range-operations.js'
 import { readContent, readContents } from './read-content.js'
 import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'
@@ -31,10 +31,6 @@ const place: z.ZodType<Place> = z.strictObject({ directory: ino, name })
 const offset = z.int().min(0)
 const keep = z.boolean().default(false)
 const xattrName = z.string()
-const matching = z
-  .string()
-  .optional()
-  .transform((text) => (text === undefined ? overwrite : ifMatch(text)))
 
 export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   root: operation('read', {}, ({ tree }) => tree.stat(tree.root)),
@@ -170,6 +166,7 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     tree.removeXattr(fields.ino, fields.name, origin),
   ),
   ...LOCK_OPERATIONS,
+  ...RANGE_OPERATIONS,
 }
 
 const absent: Precondition = (current) => {

@@ -10,6 +10,7 @@ import { content } from './body.js'
 import { type Exchange, inodeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { precondition } from './preconditions.js'
+import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
 import { attributeChanges } from './schemas.js'
 
 /** What PATCH understands (Accept-Patch, RFC 5789 section 3.1), and how. */
@@ -17,6 +18,8 @@ const PATCHES: ReadonlyMap<string, (exchange: Exchange) => Promise<void>> = new 
   ['application/json', patchAttributes],
   ['application/octet-stream', patchBytes],
   [RANGES_TYPE, patchRanges],
+  [ZERO_TYPE, patchZero],
+  [COPY_TYPE, patchCopy],
 ])
 export const ACCEPT_PATCH = [...PATCHES.keys()].join(', ')
 

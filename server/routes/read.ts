@@ -1,8 +1,10 @@
+import { FileError } from '../errors.js'
 import type { Inode } from '../storage/storage.js'
 import { answerAttributes } from './answer.js'
 import { answerContent } from './content.js'
 import { answerEntries } from './directories.js'
 import { type Exchange, inodeAt } from './exchange.js'
+import { seek } from './ranges.js'
 import { getXattr, listXattrs } from './xattrs.js'
 
 /** GET and HEAD: what comes depends on what is there. */
@@ -11,6 +13,9 @@ export async function read(exchange: Exchange): Promise<void> {
   if (exchange.query.has('xattrs')) return listXattrs(exchange, inode)
   const xattr = exchange.query.get('xattr')
   if (xattr !== undefined) return getXattr(exchange, inode, xattr)
+  const sought = exchange.query.get('seek')
+  if (sought !== undefined) return seek(exchange, inode.ino, sought)
+  if (exchange.query.has('offset')) throw new FileError('EINVAL', '?offset= goes with ?seek=')
   return answerInode(exchange, inode)
 }
 

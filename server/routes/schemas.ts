@@ -23,6 +23,14 @@ function parsedTime(text: string, context: z.RefinementCtx): bigint {
   return z.NEVER
 }
 
+export const offset = z.int().min(0)
+export const seekingFor = z.enum(['data', 'hole'])
+/** fallocate(2). */
+export const zeroRange = { offset, bytes: z.int().min(1), extend: z.boolean().default(false) }
+const place = z.strictObject({ ino: inodeNumber, offset })
+/** copy_file_range(2). */
+export const copiedRange = { from: place, to: place, bytes: z.int().min(0) }
+
 const newAttributeShape = {
   mode: bits.optional(),
   uid: id.optional(),

@@ -1,0 +1,36 @@
+import type { WireOperation } from '../wire.js'
+import { wireAttributes } from './attributes.js'
+import { matching, type Operation, operation } from './batch-operation.js'
+import { copiedRange, inodeNumber, offset, seekingFor, zeroRange } from './schemas.js'
+
+/** The operations of POST /batch on ranges of files whose bytes are not sent (docs/file-api.md). */
+
+type RangeOperation = 'seek' | 'zero' | 'copyRange'
+
+export const RANGE_OPERATIONS: {
+  readonly [Op in Extract<WireOperation['op'], RangeOperation>]: Operation
+} = {
+  seek: operation(
+    'read',
+    { ino: inodeNumber, offset, what: seekingFor },
+    async ({ tree }, { ino, offset: start, what }) => {
+      const found = await tree.seek(ino, start, what)
+      return { header: { outcome: 'done', ...(found !== undefined && { offset: found }) } }
+    },
+  ),
+  zero: operation(
+    'write',
+    { ino: inodeNumber, ...zeroRange, ifMatch: matching },
+    ({ tree, origin }, { ino, offset: start, bytes, extend, ifMatch }) =>
+      tree.zero(ino, { offset: start, length: bytes, extend }, ifMatch, origin),
+  ),
+  copyRange: operation(
+    'write',
+    { ...copiedRange, ifMatch: matching },
+    async ({ tree, origin }, { from, to, bytes, ifMatch }) => {
+      const copied = await tree.copyRange({ from, to, length: bytes }, ifMatch, origin)
+      const attributes = wireAttributes(copied.inode)
+      return { header: { outcome: 'done', attributes, copied: copied.bytes } }
+    },
+  ),
+}

@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { FileError } from '../errors.js'
+import { answerEmpty, answerJson, inodeFields, settled } from './answer.js'
+import { type Exchange, inodeAt } from './exchange.js'
+import { jsonContent } from './json.js'
+import { precondition } from './preconditions.js'
+import { parseCount } from './query.js'
+import { copiedRange, seekingFor, zeroRange } from './schemas.js'
+
+export const ZERO_TYPE = 'application/vnd.coffer.zero+json'
+export const COPY_TYPE = 'application/vnd.coffer.copy+json'
+
+const zeroBody = z.strictObject(zeroRange)
+const copyBody = z.strictObject({
+  from: copiedRange.from,
+  offset: zeroRange.offset,
+  bytes: copiedRange.bytes,
+})
+
+/** GET …?seek=data or hole: lseek(2). */
+export async function seek(exchange: Exchange, ino: number, what: string): Promise<void> {
+  const { tree, query } = exchange
+  const kind = seekingFor.safeParse(what)
+  if (!kind.success) throw new FileError('EINVAL', 'seek must be data or hole')
+  const offset = parseCount('offset', query.get('offset') ?? '0', 0, Number.MAX_SAFE_INTEGER)
+  const found = await tree.seek(ino, offset, kind.data)
+  answerJson(exchange, 200, { offset: found ?? null }, inodeFields(await tree.stat(ino)))
+}
+
+/** PATCH: a range becomes zeros (fallocate(2)). */
+export async function patchZero(exchange: Exchange): Promise<void> {
+  const { tree, origin } = exchange
+  const holds = precondition(exchange)
+  const { ino } = await inodeAt(exchange)
+  const { offset, bytes, extend } = await jsonContent(exchange, zeroBody)
+  const inode = await tree.zero(ino, { offset, length: bytes, extend }, holds, origin)
+  await settled(exchange, inode.ino)
+  answerEmpty(exchange, 204, inode)
+}
+
+/** PATCH: bytes of another file, or of this one, that need not be sent (copy_file_range(2)). */
+export async function patchCopy(exchange: Exchange): Promise<void> {
+  const { tree, origin } = exchange
+  const holds = precondition(exchange)
+  const { ino } = await inodeAt(exchange)
+  const { from, offset, bytes } = await jsonContent(exchange, copyBody)
+  const range = { from, to: { ino, offset }, length: bytes }
+  const { inode, bytes: copied } = await tree.copyRange(range, holds, origin)
+  await settled(exchange, inode.ino)
+  answerJson(exchange, 200, { copied }, inodeFields(inode))
+}
