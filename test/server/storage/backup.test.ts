@@ -9,7 +9,8 @@ import { restore } from '../../../server/storage/restore.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { put, read } from './contract.js'
-import { dump, Model, nextOperation, type Operation, perform, random } from './model.js'
+import { dump, Model, type Operation, perform } from './model.js'
+import { nextOperation, random } from './next-operation.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
 
 describe('backup and restore', () => {

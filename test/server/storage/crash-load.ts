@@ -6,7 +6,8 @@
  */
 import { openSync, writeSync } from 'node:fs'
 import { fileName } from '../../../server/storage/path.js'
-import { load, nextOperation, perform, random } from './model.js'
+import { load, perform } from './model.js'
+import { nextOperation, random } from './next-operation.js'
 import { temporaryStorage } from './temporary.js'
 
 const [directory = '', seed = '0', log = ''] = process.argv.slice(2)

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { fileName } from '../../../server/storage/path.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
-import { dump, Model, type Operation, random } from './model.js'
+import { dump, Model, type Operation } from './model.js'
+import { random } from './next-operation.js'
 import { temporaryStorage } from './temporary.js'
 
 const ROUNDS = Number(process.env.COFFER_TEST_CRASH_ROUNDS ?? 30)

@@ -2,7 +2,8 @@ import { expect } from 'chai'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import { code, put } from './contract.js'
-import { dump, Model, nextOperation, type Operation, perform, random } from './model.js'
+import { dump, Model, type Operation, perform } from './model.js'
+import { nextOperation, random } from './next-operation.js'
 import { temporaryStorage } from './temporary.js'
 
 /** A disk whose nth call of those that change something fails, once or from then on. */

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { dump, Model, nextOperation, perform, random } from './model.js'
+import { dump, Model, perform } from './model.js'
+import { nextOperation, random } from './next-operation.js'
 import { temporaryStorage } from './temporary.js'
 
 const RUNS = Number(process.env.COFFER_TEST_MODEL_RUNS ?? 4)
