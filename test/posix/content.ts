@@ -38,6 +38,18 @@ export const contentCases: Cases = {
     await file.close()
     expect(await readFile(join(dir, 'a'), 'utf8')).to.equal('aaabcbbaaa')
   },
+  'a hole takes no room (st_blocks)': async (dir) => {
+    await writeFile(join(dir, 'a'), 'begin')
+    await truncate(join(dir, 'a'), 50_000_000)
+    const file = await open(join(dir, 'a'), O_RDWR)
+    await file.write('end', 40_000_000)
+    await file.close()
+    const { size, blocks } = await stat(join(dir, 'a'))
+    expect(size).to.equal(50_000_000)
+    expect(blocks * 512).to.be.below(1_000_000)
+    await writeFile(join(dir, 'b'), randomBytes(1_000_000))
+    expect((await stat(join(dir, 'b'))).blocks * 512).to.be.within(1_000_000, 1_100_000)
+  },
   'one byte in the middle changes only that': async (dir) => {
     const bytes = randomBytes(300_000)
     await writeFile(join(dir, 'a'), bytes)
