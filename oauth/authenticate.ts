@@ -56,7 +56,7 @@ export class VerifiedTokens {
   }
 }
 
-/** Not expired, not revoked, its grant alive, its user still there. */
+/** Not expired, not revoked, its grant alive, its client and its user still there. */
 export async function liveToken(
   context: Context,
   tokens: VerifiedTokens,
@@ -69,6 +69,7 @@ export async function liveToken(
   const verified = await tokens.verify(context, token)
   if (verified === undefined) return undefined
   const { claims } = verified
+  if ((await context.store.client(claims.client_id)) === undefined) return undefined
   const standing = await context.store.standing(claims.jti, claims.grant_id, context.now())
   if (standing.kind === 'revoked') return undefined
   const { grant } = standing
@@ -165,9 +166,10 @@ function checkScope(
 /** Whether what was authenticated earlier still counts: for answers that go on for long after their request. */
 export async function isStillLive(
   context: Context,
-  { jti, grantId, exp }: Authenticated,
+  { client_id, jti, grantId, exp }: Authenticated,
 ): Promise<boolean> {
   if (exp * 1000 <= context.now()) return false
+  if ((await context.store.client(client_id)) === undefined) return false
   const standing = await context.store.standing(jti, grantId, context.now())
   if (standing.kind === 'revoked') return false
   const { grant } = standing

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import supertest from 'supertest'
-import { allow, authorizeQuery, redeem, refresh, type World, world } from './fixture.js'
+import { allow, authorizeQuery, post, read, redeem, refresh, type World, world } from './fixture.js'
 
 const METADATA = {
   client_name: 'A dynamic client',
@@ -120,6 +120,22 @@ describe('managing a registration (RFC 7592)', () => {
       'client.update',
       'client.remove',
     ])
+  })
+
+  it('takes the tokens of a client that acts for itself away with it', async () => {
+    const own = { client_name: 'A service', grant_types: ['client_credentials'] }
+    const { body } = await register(at, own)
+    const issued = await post(at, '/token', { grant_type: 'client_credentials' }).auth(
+      body.client_id,
+      body.client_secret,
+    )
+    const { access_token } = issued.body
+    expect((await read(at, access_token)).status).to.equal(200)
+    await supertest(at.app)
+      .delete(`/register/${body.client_id}`)
+      .set('Authorization', `Bearer ${body.registration_access_token}`)
+      .expect(204)
+    expect((await read(at, access_token)).status).to.equal(401)
   })
 
   it('refuses every other token', async () => {
