@@ -10,7 +10,10 @@ export interface GrantView {
 export interface Grants {
   /** Newest first. */
   list(sub: string): Promise<readonly GrantView[]>
-  /** False when the user has no such living grant. `address`: where the user is, for the audit log. */
+  /**
+   * False when the user has no such living grant. Its application has to ask again. `address`: where the user is, for the
+   * audit log.
+   */
   revoke(sub: string, grantId: string, address: string): Promise<boolean>
   /** Everything of the user; how many ended. */
   revokeAll(sub: string, address: string): Promise<number>
@@ -41,9 +44,11 @@ export function grantsOf(context: Context): Grants {
         address,
         detail: 'by the user',
       })
+      await store.removeConsents(sub, client_id)
       return store.revokeGrant(grantId, now())
     },
     async revokeAll(sub, address) {
+      await store.removeConsents(sub)
       const ended = await store.revokeGrantsOf(sub, now())
       audit({ type: 'grant.revoke', outcome: 'success', sub, address, detail: `all ${ended}` })
       return ended

@@ -77,6 +77,8 @@ export interface Store {
   /** What the user allowed the client before, space-separated; undefined when nothing. */
   consent(sub: string, client_id: string): Promise<string | undefined>
   saveConsent(sub: string, client_id: string, scope: string): Promise<void>
+  /** What was allowed one client, or all: they have to ask again. */
+  removeConsents(sub: string, client_id?: string): Promise<void>
 
   /** True the first time, false ever after until it expires: proof and assertion ids. */
   useOnce(id: Digest, expiresAt: Milliseconds): Promise<boolean>

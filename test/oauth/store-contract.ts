@@ -193,6 +193,17 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect(await store.consent('u', 'c')).to.equal('a b')
     })
 
+    it('forgets what a user allowed one client, or all', async () => {
+      for (const id of ['c', 'd', 'e']) await store.saveConsent('u', id, 'a')
+      await store.saveConsent('v', 'c', 'a')
+      await store.removeConsents('u', 'c')
+      expect(await store.consent('u', 'c')).to.equal(undefined)
+      expect(await store.consent('u', 'd')).to.equal('a')
+      await store.removeConsents('u')
+      expect(await store.consent('u', 'e')).to.equal(undefined)
+      expect(await store.consent('v', 'c')).to.equal('a')
+    })
+
     it('uses an identifier once', async () => {
       const id = digestOf('id')
       const uses = await Promise.all([1, 2, 3].map(() => store.useOnce(id, NOW + MINUTE)))

@@ -96,6 +96,7 @@ export type GrantStore = Pick<
   | 'standing'
   | 'consent'
   | 'saveConsent'
+  | 'removeConsents'
 >
 
 const GRANTS_MAX = 1000
@@ -124,6 +125,9 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
   const saveConsent = database.prepare(
     'INSERT INTO consents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET scope = excluded.scope',
   )
+  const removeConsents = database.prepare(
+    'DELETE FROM consents WHERE sub = @sub AND (@client_id IS NULL OR client_id = @client_id)',
+  )
   return {
     grant: async (grantId) => rows.get(grantId),
     grantsOf: async (sub, at) => ofUser.all(sub, at, GRANTS_MAX).map(grantOf),
@@ -142,6 +146,9 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
     consent: async (sub, client_id) => consent.get(sub, client_id),
     async saveConsent(sub, client_id, scope) {
       saveConsent.run(sub, client_id, scope)
+    },
+    async removeConsents(sub, client_id) {
+      removeConsents.run({ sub, client_id: client_id ?? null })
     },
   }
 }

@@ -1,9 +1,19 @@
 import { expect } from 'chai'
 import supertest from 'supertest'
+import { registerClient } from '../../../oauth/index.js'
 import { newPassword, username } from '../../../server/accounts.js'
 import type { Workbench } from '../../../server/commands/workbench.js'
 import { atWorkbench, type CommandLine } from '../../../server/commands/workbench.js'
-import { configuration, field, PASSWORD, type Running, signIn, startSite } from '../running.js'
+import { RESOURCE_SCOPES } from '../../../server/scopes.js'
+import {
+  authorizePath,
+  configuration,
+  field,
+  PASSWORD,
+  type Running,
+  signIn,
+  startSite,
+} from '../running.js'
 
 const OTHER = { username: 'maria', password: 'a password of maria' }
 
@@ -99,6 +109,29 @@ describe('/account', () => {
     expect(await statusOf(kept.access_token)).to.equal(200)
     expect(await page()).to.not.contain(grant)
   })
+
+  for (const path of ['/account/revoke', '/account/revoke-all']) {
+    it(`makes an application ask again after ${path}`, async () => {
+      const redirect_uri = 'https://rp.test/cb'
+      let client_id = ''
+      await beside(async ({ store, accounts }) => {
+        const registry = { store, accounts, scopes: RESOURCE_SCOPES, clock: () => new Date() }
+        const metadata = { client_name: 'Photos', redirect_uris: [redirect_uri] }
+        client_id = (await registerClient(registry, metadata)).client.client_id
+      })
+      const { browser, page, submit } = await signedIn()
+      const authorize = () =>
+        browser.get(authorizePath({ client_id, redirect_uri, scope: 'file.read' }))
+      const { text } = await authorize()
+      const [request, csrf_token] = [field(text, 'request'), field(text, 'csrf_token')]
+      const form = { request, csrf_token, decision: 'allow', scope: 'file.read' }
+      await browser.post('/authorize/decision').type('form').send(form)
+      const remembered = await authorize()
+      expect(remembered.headers.location).to.match(/^https:\/\/rp\.test\/cb\?code=/)
+      await submit(path, { grant: field(await page(), 'grant') })
+      expect((await authorize()).text).to.contain('Photos')
+    })
+  }
 
   it('takes back nothing of anybody else', async () => {
     await addOther()
