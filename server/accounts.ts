@@ -79,16 +79,22 @@ export interface Accounts {
 export function accounts(users: UserTable, hashing: Passwords, clock: () => Date): Accounts {
   const now = () => clock().getTime()
   const lookup = (name: string) => users.byUsername(name.normalize('NFKC').trim().toLowerCase())
+
+  async function authenticate(name: string, password: string): Promise<User | undefined> {
+    const user = lookup(name)
+    const usable = password.length <= PASSWORD_MAX ? password : ''
+    const check = await hashing.check(user?.passwordHash, usable)
+    if (user === undefined || check.kind === 'wrong') return undefined
+    // Checking takes a while: what counts is who may sign in at its end.
+    const current = users.byId(user.id)
+    if (current === undefined || current.disabledAt !== undefined) return undefined
+    if (current.passwordHash !== user.passwordHash) return authenticate(name, password)
+    if ('rehashed' in check) users.rehash(user.id, user.passwordHash, check.rehashed)
+    return current
+  }
+
   return {
-    async authenticate(name, password) {
-      const user = lookup(name)
-      const usable = password.length <= PASSWORD_MAX ? password : ''
-      const check = await hashing.check(user?.passwordHash, usable)
-      if (user === undefined || check.kind === 'wrong' || user.disabledAt !== undefined)
-        return undefined
-      if ('rehashed' in check) users.rehash(user.id, user.passwordHash, check.rehashed)
-      return user
-    },
+    authenticate,
     async claims(sub) {
       const user = users.byId(sub)
       if (user === undefined || user.disabledAt !== undefined) return undefined
