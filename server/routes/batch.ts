@@ -78,8 +78,8 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
       if (count === MAX_OPERATIONS) {
         throw new FileError('E2BIG', `a batch has at most ${MAX_OPERATIONS} operations`)
       }
-      // A batch may stay open for long: a revoked token is refused on the next operation.
-      if (count > 0 && !(await turns.next())) {
+      // A batch may stay open for long, also before its first operation: a revoked token is refused on the next one.
+      if (!(await turns.next())) {
         throw new FileError('EACCES', 'the access token has expired or was revoked')
       }
       const answer: Answer = stopped ? SKIPPED : await perform(exchange, frame)

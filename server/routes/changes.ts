@@ -64,10 +64,13 @@ async function* events(
       yield startEvent('reset', seq)
     } else if (page.changes.length > 0) {
       seq = page.changes.at(-1)?.seq ?? seq
+      // who was revoked meanwhile is told nothing more
+      if (!(await isLive())) return
       const seen = page.changes.filter(({ origin }) => origin === undefined || origin !== own)
       const text = seen.map((change) => encodeEvent('change', change.seq, wireChange(change)))
       if (text.length > 0) yield text.join('')
     } else if (news.length > 0) {
+      if (!(await isLive())) return
       yield news.map((one) => encodeEvent(one.kind, seq, wireNews(one))).join('')
       news = []
     } else {

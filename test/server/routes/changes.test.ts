@@ -31,8 +31,8 @@ describe('GET /changes', () => {
     await server.close()
   })
 
-  async function open(target = '/changes', headers = {}): Promise<Stream> {
-    const request = http.request({ host: '127.0.0.1', port: server.port, path: target, headers })
+  async function open(target = '/changes', headers = {}, at = server): Promise<Stream> {
+    const request = http.request({ host: '127.0.0.1', port: at.port, path: target, headers })
     request.end()
     const [response] = (await once(request, 'response')) as [http.IncomingMessage]
     const events: EventSourceMessage[] = []
@@ -99,8 +99,8 @@ describe('GET /changes', () => {
     const mine = { 'Coffer-Connection': 'mine' }
     const all = await open('/changes', mine)
     const others = await open('/changes?others', mine)
-    await all.next()
-    await others.next()
+    // "ready", and as both have a connection, how far what it is told of locks goes
+    for (const stream of [all, others, all, others]) await stream.next()
     await put('a', mine)
     await put('b', { 'Coffer-Connection': 'theirs' })
     await put('c')
@@ -144,6 +144,24 @@ describe('GET /changes', () => {
     await stream.next()
     live = false
     expect(await stream.next()).to.equal(undefined)
+  })
+
+  it('tells nothing of what happens after the token was revoked', async () => {
+    const heartbeatMilliseconds = 600_000
+    const other = await startFileServer({
+      isLive: async () => live,
+      limits: { heartbeatMilliseconds },
+    })
+    const stream = await open('/changes', {}, other)
+    await stream.next()
+    await other.send('PUT', '/files/before', { body: '' })
+    await stream.change()
+    live = false
+    await other.send('PUT', '/files/after', { body: '' })
+    const last = await stream.next()
+    stream.close()
+    await other.close()
+    expect(last).to.equal(undefined)
   })
 
   it('keeps a quiet connection alive with comments that move the last id on', async () => {
