@@ -146,6 +146,30 @@ export function filesOverChannels(
         (files) => files.write(ino, parts, options),
       )
     },
+    seek: (ino, offset, what, signal) =>
+      asked(
+        { op: 'seek', ino, offset, what },
+        undefined,
+        ({ result }) => (result.outcome === 'done' ? result.offset : undefined),
+        (files) => files.seek(ino, offset, what, signal),
+      ),
+    zero: (ino, { offset, length, extend }) =>
+      asked(
+        { op: 'zero', ino, offset, bytes: length, extend },
+        undefined,
+        (reply) => requests.seen(attributes(reply)),
+        (files) => files.zero(ino, { offset, length, extend }),
+      ),
+    copyRange(from, to, length) {
+      // Others must not wait behind a long one.
+      if (length > CHANNEL_BYTES) return first.copyRange(from, to, length)
+      return asked(
+        { op: 'copyRange', from, to, bytes: length },
+        undefined,
+        (reply) => ({ copied: copied(reply), attributes: requests.seen(attributes(reply)) }),
+        (files) => files.copyRange(from, to, length),
+      )
+    },
     async put(directory, name, content, options) {
       if (content.size > CHANNEL_BYTES) {
         return first.put(directory, name, content, options)
@@ -265,6 +289,11 @@ export function filesOverChannels(
 /** Without being told, a server answers once it is durable. */
 function durable(durability: WriteOptions['durability'] = 'power'): { durability?: 'power' } {
   return durability === 'power' ? { durability } : {}
+}
+
+function copied({ result }: Reply): number {
+  if (result.outcome === 'done' && result.copied !== undefined) return result.copied
+  throw new RemoteError('EIO', 'the answer does not say how many bytes were copied')
 }
 
 function readContents({ result, content }: Reply): (RemoteContent | undefined)[] {

@@ -6,6 +6,7 @@ import {
   bodyAttributes,
   bodyEntries,
   bodyNumbers,
+  bodyOffset,
   bodyStrings,
   headerAttributes,
   successful,
@@ -71,6 +72,30 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
 
     write: (ino, parts, options) =>
       writeOnce(requests, ino, parts, options ?? { durability: 'power' }),
+
+    async seek(ino, offset, what, signal) {
+      const target = `/inodes/${ino}?seek=${what}&offset=${offset}`
+      return bodyOffset(await requests.repeated({ method: 'GET', target, signal }))
+    },
+    async zero(ino, { offset, length, extend }) {
+      const answer = await requests.repeated({
+        method: 'PATCH',
+        target: `/inodes/${ino}`,
+        headers: { ...LIKE_A_DISK, 'Content-Type': 'application/vnd.coffer.zero+json' },
+        json: { offset, bytes: length, extend },
+      })
+      return seen(headerAttributes(answer))
+    },
+    async copyRange(from, to, length) {
+      const answer = await requests.repeated({
+        method: 'PATCH',
+        target: `/inodes/${to.ino}`,
+        headers: { ...LIKE_A_DISK, 'Content-Type': 'application/vnd.coffer.copy+json' },
+        json: { from, offset: to.offset, bytes: length },
+      })
+      const { copied } = bodyNumbers(answer, ['copied'])
+      return { copied, attributes: seen(headerAttributes(answer)) }
+    },
 
     put(directory, name, content, options) {
       const ours = creation(options.attributes)

@@ -4,6 +4,7 @@ import type {
   WireAttributes,
   WireChange,
   WireEntry,
+  WirePosition,
   WireTotals,
 } from '../server/wire.js'
 import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from '../server/wire-locks.js'
@@ -33,6 +34,17 @@ export interface RemoteFiles {
   readAll?(inos: readonly number[], bytes: number): Promise<(RemoteContent | undefined)[]>
   /** Writes parts in place in one request; `append` goes to the end wherever that is now. */
   write(ino: number, parts: readonly RemotePart[], options?: WriteOptions): Promise<WireAttributes>
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE; the end of the file is a hole. @returns undefined if there is none (ENXIO) */
+  seek(
+    ino: number,
+    offset: number,
+    what: 'data' | 'hole',
+    signal?: AbortSignal,
+  ): Promise<number | undefined>
+  /** A range becomes zeros, whose room is freed (fallocate(2)). */
+  zero(ino: number, range: RemoteZeros): Promise<WireAttributes>
+  /** copy_file_range(2): fewer bytes than asked at the end of the source, or where it is much. */
+  copyRange(from: WirePosition, to: WirePosition, length: number): Promise<RemoteCopy>
   /** A new file, or a whole new content, in one request. */
   put(
     directory: number,
@@ -155,6 +167,19 @@ export interface RemotePart {
   readonly data: Buffer
 }
 
+export interface RemoteZeros {
+  readonly offset: number
+  readonly length: number
+  /** Whether the file becomes longer where the range goes beyond its end. */
+  readonly extend: boolean
+}
+
+export interface RemoteCopy {
+  readonly copied: number
+  /** Of the target. */
+  readonly attributes: WireAttributes
+}
+
 export interface WriteOptions {
   /** `power`: on the server's disk before the answer; `process`: survives the server's kill -9. */
   readonly durability: 'power' | 'process'
@@ -202,9 +227,9 @@ export interface RemoteNewAttributes {
  */
 export class RemoteError extends Error {
   override readonly name = 'RemoteError'
-  readonly code: FileErrorCode | 'EINTR'
+  readonly code: FileErrorCode | 'EINTR' | 'ENXIO'
 
-  constructor(code: FileErrorCode | 'EINTR', message: string, options?: ErrorOptions) {
+  constructor(code: FileErrorCode | 'EINTR' | 'ENXIO', message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
   }

@@ -95,6 +95,13 @@ export function bodyNumbers<Name extends string>(
   return document as Record<Name, number>
 }
 
+/** What a seek found; undefined if there is none before the end. */
+export function bodyOffset(answer: Answer): number | undefined {
+  const document = parsedJson(answer.body)
+  if (isRecord(document) && document.offset === null) return undefined
+  return bodyNumbers(answer, ['offset']).offset
+}
+
 const COUNTS = ['ino', 'mode', 'uid', 'gid', 'nlink', 'size', 'rdev', 'version', 'generation']
 const TIMES = ['atime', 'mtime', 'ctime', 'crtime']
 const TIME = /^-?\d{1,19}$/

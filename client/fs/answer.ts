@@ -1,9 +1,8 @@
-import type { FileErrorCode } from '../../server/wire.js'
 import type { Context } from '../fuse/filesystem.js'
 import { RemoteError } from '../remote-files.js'
 
 /** Refuses an operation without asking the server. */
-export function refusal(code: FileErrorCode | 'EINTR', message: string): RemoteError {
+export function refusal(code: RemoteError['code'], message: string): RemoteError {
   return new RemoteError(code, message)
 }
 

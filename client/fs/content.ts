@@ -112,11 +112,16 @@ export class Content {
     })
   }
 
-  /** Any other size: at once on the server, after what is pending. */
-  async resize(size: number): Promise<void> {
+  /** Any other size. */
+  resize(size: number): Promise<void> {
+    return this.change((ino) => this.#mount.files.setAttributes(ino, { size }))
+  }
+
+  /** What the server does to the content without being sent bytes: at once, after what is pending. */
+  async change(ask: (ino: number) => Promise<WireAttributes>): Promise<void> {
     await this.flush()
     await this.#begin()
-    this.#confirm(await this.#mount.files.setAttributes(this.#node.ino, { size }), 1)
+    this.#confirm(await ask(this.#node.ino), 1)
   }
 
   async setAttributes(changes: WireAttributeChanges): Promise<void> {

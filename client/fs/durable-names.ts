@@ -8,6 +8,7 @@ const NO_CHANGES: ReadonlySet<string | symbol> = new Set([
   'list',
   'read',
   'readAll',
+  'seek',
   'getXattr',
   'listXattrs',
   'totals',

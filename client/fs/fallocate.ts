@@ -1,3 +1,4 @@
+import type { RemoteFiles } from '../remote-files.js'
 import { refusal } from './answer.js'
 import type { Content } from './content.js'
 
@@ -5,25 +6,37 @@ import type { Content } from './content.js'
 const KEEP_SIZE = 0x01
 const PUNCH_HOLE = 0x02
 const ZERO_RANGE = 0x10
-const PIECE_BYTES = 1 << 20
+/** Up to here zeros are cheaper written, with what is written around them, than asked for. */
+const WRITTEN_BYTES = 64 << 10
 
-/** fallocate(2): room needs no reserving here, so only sizes and zeros are left of it. */
+export interface Allocation {
+  readonly offset: number
+  readonly length: number
+  readonly mode: number
+}
+
+/** fallocate(2): room needs no reserving here, so only sizes, zeros and the room they free are left of it. */
 export async function allocate(
+  files: Pick<RemoteFiles, 'zero'>,
   content: Content,
   size: number,
-  { offset, length, mode }: { offset: number; length: number; mode: number },
+  { offset, length, mode }: Allocation,
 ): Promise<void> {
   if ((mode & ~(KEEP_SIZE | PUNCH_HOLE | ZERO_RANGE)) !== 0) {
     throw refusal('ENOTSUP', `fallocate mode ${mode} is not known`)
   }
   const end = offset + length
-  if ((mode & (PUNCH_HOLE | ZERO_RANGE)) !== 0) await zero(content, offset, Math.min(end, size))
-  if ((mode & KEEP_SIZE) === 0 && end > size) await content.resize(end)
-}
-
-async function zero(content: Content, from: number, to: number): Promise<void> {
-  const zeros = Buffer.alloc(Math.max(0, Math.min(PIECE_BYTES, to - from)))
-  for (let at = from; at < to; at += zeros.length) {
-    await content.write(at, zeros.subarray(0, to - at), 'there')
+  const isLonger = (mode & KEEP_SIZE) === 0 && end > size
+  const zeroed = Math.min(end, size) - offset
+  if ((mode & (PUNCH_HOLE | ZERO_RANGE)) === 0 || zeroed <= 0) {
+    if (isLonger) await content.resize(end)
+    return
   }
+  if (zeroed > WRITTEN_BYTES) {
+    const range = { offset, length: isLonger ? length : zeroed, extend: isLonger }
+    await content.change((ino) => files.zero(ino, range))
+    return
+  }
+  await content.write(offset, Buffer.alloc(zeroed), 'there')
+  if (isLonger) await content.resize(end)
 }

@@ -14,12 +14,12 @@ import { hasCode, orStale, refusal, unlessInterrupted } from './answer.js'
 import { ownership, planned, special, withoutPrivileges } from './creation.js'
 import { Directories } from './directories.js'
 import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
-import { allocate } from './fallocate.js'
 import { O_EXCL, O_TRUNC } from './handles.js'
 import { lockOperations } from './lock-operations.js'
 import { MountState } from './mount-state.js'
 import type { KnownNode } from './nodes.js'
 import type { CofferFileSystem, FileSystemOptions } from './options.js'
+import { rangeOperations } from './range-operations.js'
 import { storedChanges } from './stored-changes.js'
 
 const TICK_MILLISECONDS = 1000
@@ -213,12 +213,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
       await unlessInterrupted(orStale(synced), context)
     },
-    async fallocate(node, _, offset, length, mode) {
-      const { size } = await attributesOf(node)
-      const content = await contents.of(nodes.known(ino(node)))
-      open.dropReadAhead(nodes.known(ino(node)))
-      await allocate(content, size, { offset, length, mode })
-    },
+    ...rangeOperations(state),
 
     opendir: async (node) => directories.open(ino(node)),
     readdir: (node, handle, offset, size) => directories.entries(node, handle, offset, size),

@@ -111,6 +111,7 @@ const UNORDERED: ReadonlySet<string | symbol> = new Set([
   'root',
   'read',
   'readAll',
+  'seek',
   'release',
   'reserve',
   'changes',

@@ -34,6 +34,7 @@ export async function lseek(fd: number, offset: number, whence: number): Promise
 
 export const FALLOC_FL_KEEP_SIZE = 1
 export const FALLOC_FL_PUNCH_HOLE = 2
+export const FALLOC_FL_ZERO_RANGE = 16
 const fallocate_ = libc.func('int fallocate(int, int, int64, int64)')
 export async function fallocate(
   fd: number,

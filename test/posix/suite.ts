@@ -9,6 +9,7 @@ import { lockCases } from './locks.js'
 import { memoryCases } from './memory.js'
 import { nameCases } from './names.js'
 import { openCases } from './open.js'
+import { rangeCases } from './ranges.js'
 import { renameCases } from './rename.js'
 import { xattrCases } from './xattrs.js'
 
@@ -25,6 +26,7 @@ export const posix: Readonly<Record<string, Cases>> = {
   'extended attributes': xattrCases,
   'names and special files': nameCases,
   'memory maps and ranges': memoryCases,
+  'holes and ranges': rangeCases,
   locks: lockCases,
 }
 

@@ -113,6 +113,16 @@ export function localRemoteFiles(
           ),
         ),
       ),
+    seek: (ino, offset, what) => asked('seek', ino, () => tree.seek(ino, offset, what)),
+    zero: (ino, range) =>
+      asked('zero', ino, async () =>
+        wireAttributes(await tree.zero(ino, range, overwrite, origin)),
+      ),
+    copyRange: (from, to, length) =>
+      asked('copyRange', `${from.ino} ${to.ino}`, async () => {
+        const { inode, bytes } = await tree.copyRange({ from, to, length }, overwrite, origin)
+        return { copied: bytes, attributes: wireAttributes(inode) }
+      }),
     put: (directory, name, content, options) =>
       asked('put', `${name}${durable(options)}`, async () => {
         const upload = await tree.upload({ size: content.size })

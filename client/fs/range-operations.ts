@@ -1,0 +1,99 @@
+import type { FileSystem, Handle, Node } from '../fuse/filesystem.js'
+import { orStale, refusal, unlessInterrupted } from './answer.js'
+import { allocate } from './fallocate.js'
+import type { MountState } from './mount-state.js'
+import type { KnownNode } from './nodes.js'
+
+/** lseek(2): SEEK_DATA and SEEK_HOLE; the kernel answers the others by itself. */
+const SOUGHT: ReadonlyMap<number, 'data' | 'hole'> = new Map([
+  [3, 'data'],
+  [4, 'hole'],
+])
+
+interface Position {
+  readonly node: Node
+  readonly handle: Handle
+  readonly offset: number
+}
+
+/** The operations of fuse(4) on ranges of files, which the server does itself: no bytes are sent. */
+export function rangeOperations(
+  state: MountState,
+): Required<Pick<FileSystem, 'fallocate' | 'lseek' | 'copyFileRange'>> {
+  const { files, nodes, contents, open, locks } = state
+  const known = (node: Node) => nodes.known(nodes.ino(node))
+
+  async function sizeOf(node: KnownNode): Promise<number> {
+    const { content } = node
+    if (content?.isClean === false) return content.attributes().size
+    return (await state.stat(node.ino)).value.size
+  }
+
+  async function sought(node: KnownNode, offset: number, what: 'data' | 'hole') {
+    if (offset >= (await sizeOf(node))) return undefined
+    if (node.content?.isClean === false) await node.content.flush()
+    const { size, allocated } = (await state.stat(node.ino)).value
+    if (allocated !== undefined) return orStale(files.seek(node.ino, offset, what))
+    // Without holes all of it is data, and its end the only hole.
+    if (offset >= size) return undefined
+    return what === 'data' ? offset : size
+  }
+
+  /** As much as the server copies in one step. @returns how many bytes that are */
+  async function copied(from: Position, to: Position, length: number): Promise<number> {
+    const [source, target] = [known(from.node), known(to.node)]
+    if (source.content?.isClean === false) await source.content.flush()
+    const bytes = Math.min(length, (await sizeOf(source)) - from.offset)
+    if (bytes <= 0) return 0
+    if (source === target && Math.abs(from.offset - to.offset) < bytes) {
+      throw refusal('EINVAL', 'the two ranges of the file overlap')
+    }
+    const content = await contents.of(target)
+    let count = 0
+    try {
+      await content.change(async (ino) => {
+        const begin = { ino: source.ino, offset: from.offset }
+        const copy = await orStale(files.copyRange(begin, { ino, offset: to.offset }, bytes))
+        count = copy.copied
+        return copy.attributes
+      })
+    } finally {
+      open.dropReadAhead(target)
+    }
+    return count
+  }
+
+  return {
+    async fallocate(node, handle, offset, length, mode) {
+      locks?.refuseLost(handle)
+      const target = known(node)
+      const size = await sizeOf(target)
+      try {
+        await allocate(files, await contents.of(target), size, { offset, length, mode })
+      } finally {
+        open.dropReadAhead(target)
+      }
+    },
+    async lseek(node, handle, offset, whence, context) {
+      locks?.refuseLost(handle)
+      const what = SOUGHT.get(whence)
+      if (what === undefined) throw refusal('EINVAL', `whence ${whence} is not known`)
+      const found = await unlessInterrupted(sought(known(node), offset, what), context)
+      if (found === undefined) throw refusal('ENXIO', `there is no ${what} from ${offset} on`)
+      return found
+    },
+    async copyFileRange(from, to, length, context) {
+      locks?.refuseLost(from.handle)
+      locks?.refuseLost(to.handle)
+      const work = copied(from, to, length)
+      try {
+        return await unlessInterrupted(work, context)
+      } catch (error) {
+        // It may be under way still, and the kernel, which drops pages after the answer, has had its answer.
+        const drop = () => state.foreign(known(to.node))
+        work.then(drop, drop)
+        throw error
+      }
+    },
+  }
+}
