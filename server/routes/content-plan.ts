@@ -5,12 +5,13 @@ import { conditions, evaluate, rangeApplies } from '../http/conditional.js'
 import { attachment } from '../http/content-disposition.js'
 import { contentRange } from '../http/content-range.js'
 import { lastModified } from '../http/date.js'
-import { strongEtag } from '../http/etag.js'
+
 import { field } from '../http/field.js'
 import { type ByteRange, parseRange } from '../http/range.js'
 import { Refusal } from '../http/refusal.js'
 import type { Content, Inode } from '../storage/storage.js'
 import { inodeFields } from './answer.js'
+import { etagOf } from './attributes.js'
 import type { Exchange } from './exchange.js'
 import { failed } from './preconditions.js'
 
@@ -30,7 +31,7 @@ export interface Plan {
 export function plan({ request, query, names, clock }: Exchange, inode: Inode): Plan {
   const now = clock()
   const { headers } = request
-  const current = { etag: strongEtag(inode), modified: inode.mtime }
+  const current = { etag: etagOf(inode), modified: inode.mtime }
   const fields: OutgoingHttpHeaders = {
     ...inodeFields(inode),
     ETag: current.etag,

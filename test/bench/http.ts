@@ -1,15 +1,16 @@
-// The file API over TLS beside nginx with the same files, in alternating rounds; then what nginx has no counterpart for.
+// The file API over TLS beside a bare Node server and nginx with the same files, in alternating rounds; then what they have no
+// counterpart for. The bare one (bare-server.ts) shows what TLS and HTTP in Node cost by themselves.
 //
 //   make build && node --import tsx test/bench/http.ts [sources]
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { encodeFrame } from '../../server/wire-frames.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
-import { run } from '../support/process.js'
+import { root, run, start } from '../support/process.js'
 import { startServer } from '../support/server.js'
 import { type Connection, connection } from './connection.js'
 import { startNginx } from './nginx.js'
@@ -63,27 +64,39 @@ function middle(rounds: readonly Measured[]): Measured {
 
 const line = (...cells: readonly string[]): void => {
   const [first = '', ...rest] = cells
-  process.stdout.write(`${first.padEnd(38)}${rest.map((cell) => cell.padStart(14)).join('')}\n`)
+  process.stdout.write(`${first.padEnd(30)}${rest.map((cell) => cell.padStart(13)).join('')}\n`)
 }
 const micro = (seconds: number): string => (seconds * 1e6).toFixed(0)
 
 const work = await temporaryDirectory('bench-files')
 const server = await startServer({ data: join(work, 'data'), form })
 const tls = join(server.data, 'tls')
-const nginx = await startNginx(join(work, 'nginx'), {
-  certificate: join(tls, 'server.pem'),
-  key: join(tls, 'server-key.pem'),
-  ca: server.caFile,
-}).catch(async (error: unknown) => {
-  await server.remove()
-  throw error
-})
+const certificate = join(tls, 'server.pem')
+const key = join(tls, 'server-key.pem')
+const bareFiles = join(work, 'bare')
+await mkdir(bareFiles)
+const bare = start(process.execPath, [
+  ...['--import', 'tsx', join(root, 'test/bench/bare-server.ts')],
+  ...[bareFiles, certificate, key],
+])
+const [, barePort] = await bare.printed(/port (\d+)/)
+const nginx = await startNginx(join(work, 'nginx'), { certificate, key, ca: server.caFile }).catch(
+  async (error: unknown) => {
+    await bare.stop()
+    await server.remove()
+    throw error
+  },
+)
 
 try {
   const { access_token } = await login(server)
   const bearer = `Authorization: Bearer ${access_token}`
   const peers: readonly Peer[] = [
     { name: 'coffer', url: server.issuer, pid: server.pid, prefix: '/files', fields: [bearer] },
+    {
+      ...{ name: 'bare Node', url: `https://localhost:${barePort}`, pid: bare.pid },
+      ...{ prefix: '', fields: [] },
+    },
     { name: 'nginx', url: nginx.url, pid: nginx.pid, prefix: '', fields: [] },
   ]
   const large = join(work, 'large')
@@ -140,25 +153,29 @@ try {
       },
     ],
   ]
-  line('', 'coffer', 'nginx', 'ratio', 'coffer µs CPU', 'nginx µs CPU')
+  const names = peers.map(({ name }) => name)
+  line('', ...names, ...names.slice(1).map((name) => `to ${name}`), ...names.map(() => 'µs CPU'))
   for (const [name, row] of rows) {
     const rounds = peers.map(() => [] as Measured[])
     for (const peer of peers) await row(peer)
     for (let round = 0; round < ROUNDS; round++)
       for (const [index, peer] of peers.entries())
         rounds[index]?.push(await measured(peer.pid, () => row(peer)))
-    const [ours, theirs] = rounds.map(middle)
-    if (ours === undefined || theirs === undefined) continue
-    const ratio = `${(ours.rate / theirs.rate).toFixed(2)}×`
-    const rates = [ours, theirs].map(({ rate }) => rate.toFixed(0))
-    line(name, ...rates, ratio, micro(ours.processor), micro(theirs.processor))
+    const all = rounds.map(middle)
+    const [ours, ...others] = all
+    line(
+      name,
+      ...all.map(({ rate }) => rate.toFixed(0)),
+      ...others.map(({ rate }) => `${((ours?.rate ?? Number.NaN) / rate).toFixed(2)}×`),
+      ...all.map(({ processor }) => micro(processor)),
+    )
   }
   for (const own of open.values()) for (const each of own) each.close()
 
   const api = fileApi(server, access_token)
   const alone = async (name: string, work: () => Promise<number>): Promise<void> => {
     const { rate, processor } = await measured(server.pid, work)
-    line(name, rate.toFixed(0), '', '', micro(processor))
+    line(name, rate.toFixed(0), '', '', '', '', micro(processor))
   }
   const required = async (sent: ReturnType<typeof api.send>) => {
     const answer = await sent
@@ -216,6 +233,7 @@ try {
   api.close()
 } finally {
   await nginx.stop()
+  await bare.stop()
   await server.remove()
   await removeDirectory(work)
 }
