@@ -1,5 +1,6 @@
 import type { Client, Store } from '../oauth/index.js'
 import { type Accounts, newPassword, oneTimePassword, username } from './accounts.js'
+import type { AuditLog } from './database/audit.js'
 import type { Settings } from './database/settings.js'
 import type { Secret } from './secret.js'
 
@@ -11,20 +12,27 @@ export interface FirstStart {
   readonly oneTimePassword: string | undefined
 }
 
+/** Before there is any account nothing can have been cut off the log. */
+export function beginAudit(audit: Pick<AuditLog, 'begin'>, accounts: Pick<Accounts, 'all'>): void {
+  if (accounts.all().length === 0) audit.begin()
+}
+
 /** The first account, so that somebody can sign in at all. Later starts change nothing. */
 export async function makeAdministrator(
   accounts: Accounts,
+  audit: Pick<AuditLog, 'append'>,
   configured: string | undefined,
 ): Promise<FirstStart> {
   if (accounts.all().length > 0) return { oneTimePassword: undefined }
   const drawn = configured === undefined ? oneTimePassword() : undefined
-  await accounts.add({
+  const { id } = await accounts.add({
     username: username(ADMINISTRATOR),
     password: drawn ?? newPassword(configured ?? ''),
     name: 'Administrator',
     administrator: true,
     temporaryPassword: drawn !== undefined,
   })
+  audit.append({ event: 'user.add', outcome: 'success', subject: id, detail: 'at the first start' })
   return { oneTimePassword: drawn }
 }
 
@@ -84,6 +92,7 @@ export function fixIssuer(settings: Settings, issuer: string): void {
 export async function fixSecret(
   settings: Settings,
   store: Store,
+  audit: Pick<AuditLog, 'begin'>,
   secret: Secret,
   how: { acceptChange: boolean },
 ): Promise<void> {
@@ -101,6 +110,7 @@ export async function fixSecret(
       keys.map(({ kid }) => kid),
       [],
     )
+    audit.begin()
   }
   settings.set('secret_check', check)
 }

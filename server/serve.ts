@@ -1,5 +1,6 @@
 import { accounts as openAccounts } from './accounts.js'
 import {
+  beginAudit,
   checkIssuer,
   fixIssuer,
   fixSecret,
@@ -67,7 +68,9 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   const audit = auditLog(database, secret.derive('audit'), clock)
   const accounts = openAccounts(userTable(database), passwords(), clock)
 
-  await fixSecret(settings(database), store, secret, { acceptChange: config.acceptSecretChange })
+  beginAudit(audit, accounts)
+  const how = { acceptChange: config.acceptSecretChange }
+  await fixSecret(settings(database), store, audit, secret, how)
   const settled = config.issuer ?? (config.port === 0 ? undefined : issuerOf(config, config.port))
   if (settled !== undefined) {
     checkIssuer(settings(database), settled, { acceptChange: config.acceptIssuerChange })
@@ -101,7 +104,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
 
   // Only once nothing can go wrong any more: the password is shown once, and the issuer is kept for ever.
   if (settled !== undefined) fixIssuer(settings(database), settled)
-  const { oneTimePassword } = await makeAdministrator(accounts, config.adminPassword)
+  const { oneTimePassword } = await makeAdministrator(accounts, audit, config.adminPassword)
 
   const files = config.tls ?? tlsFiles(config.data).server
   const certificate = keepCertificate({

@@ -1,5 +1,6 @@
 import type { Store } from '../../oauth/index.js'
 import { type Accounts, accounts } from '../accounts.js'
+import { beginAudit } from '../bootstrap.js'
 import type { Config } from '../config.js'
 import { databaseFile, prepareDataDirectory, secretOfServer } from '../data-directory.js'
 import { userTable } from '../database/accounts.js'
@@ -40,14 +41,10 @@ export async function atWorkbench(
   const secret = secretOfServer(config)
   const database = openDatabase(databaseFile(config.data))
   try {
-    await work({
-      config,
-      database,
-      store: oauthStore(database),
-      accounts: accounts(userTable(database), passwords(), line.clock),
-      audit: auditLog(database, secret.derive('audit'), line.clock),
-      secret,
-    })
+    const users = accounts(userTable(database), passwords(), line.clock)
+    const audit = auditLog(database, secret.derive('audit'), line.clock)
+    beginAudit(audit, users)
+    await work({ config, database, store: oauthStore(database), accounts: users, audit, secret })
   } finally {
     database.close()
   }

@@ -37,6 +37,8 @@ export type Verification =
  * database, so that who can change the database cannot change history unseen.
  */
 export interface AuditLog {
+  /** Takes the log as it is: in a new data directory, and under a new key. Otherwise nothing mends what was cut off. */
+  begin(): void
   append(record: AuditRecord): void
   query(query: AuditQuery): AuditEntry[]
   verify(): Verification
@@ -58,7 +60,7 @@ interface Row {
 
 type Link = Pick<Row, 'number' | 'hash'>
 
-const FIRST = Buffer.alloc(32)
+const NOTHING: Link = { number: 0, hash: Buffer.alloc(32) }
 const DETAIL_MAX = 1000
 const PAGE = 1000
 
@@ -92,15 +94,18 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
   }
   const noted = (name: 'audit_anchor' | 'audit_head'): Link | 'forged' => {
     const value = facts.get(name)
-    if (value === undefined) return { number: 0, hash: FIRST }
+    if (value === undefined) return name === 'audit_anchor' ? NOTHING : 'forged'
     const [number = '', hash = '', seal] = value.split(' ')
     if (seal !== sealed(key, name, `${number} ${hash}`)) return 'forged'
     return { number: Number(number), hash: Buffer.from(hash, 'base64url') }
   }
 
   const append = database.transaction((record: AuditRecord) => {
-    const anchor = noted('audit_anchor')
-    const before = last.get() ?? (anchor === 'forged' ? { number: 0, hash: FIRST } : anchor)
+    // On from where the log says that it ends, not from what is left of it: what was cut off stays a gap.
+    const present = last.get() ?? NOTHING
+    const head = noted('audit_head')
+    const isKept = head !== 'forged' && head.number >= present.number
+    const before = isKept ? head : present
     const row = {
       number: before.number + 1,
       at: clock().getTime(),
@@ -113,8 +118,10 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
     }
     const hash = chained(key, before.hash, row)
     insert.run({ ...row, hash })
-    note('audit_head', { number: row.number, hash })
+    if (isKept) note('audit_head', { number: row.number, hash })
   })
+
+  const begin = database.transaction(() => note('audit_head', last.get() ?? NOTHING))
 
   const prune = database.transaction((before: number, limit: number) => {
     const rows = oldest.all(before, limit)
@@ -125,6 +132,7 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
   })
 
   return {
+    begin: () => begin.immediate(),
     append: (record) => append.immediate(record),
     query: ({ subject, event, since, limit }) =>
       matching

@@ -13,6 +13,7 @@ describe('the audit log', () => {
   beforeEach(() => {
     database = openDatabase(':memory:')
     now = 1000
+    log().begin()
   })
   afterEach(() => database.close())
 
@@ -34,6 +35,30 @@ describe('the audit log', () => {
     expect(log().verify()).to.deep.equal({ kind: 'whole', entries: 2500 })
   })
 
+  it('goes on under a new key once it is taken as it is', () => {
+    login('a')
+    const renewed = log(Buffer.alloc(32, 8))
+    renewed.begin()
+    renewed.append({ event: 'login', outcome: 'success', subject: 'b' })
+    expect(renewed.verify()).to.deep.equal({ kind: 'broken', number: 1 })
+    now = 2000
+    renewed.append({ event: 'login', outcome: 'success', subject: 'c' })
+    expect(renewed.prune(2000, 10)).to.equal(2)
+    expect(renewed.verify()).to.deep.equal({ kind: 'whole', entries: 1 })
+  })
+
+  it('shows an older end put back, and takes entries all the same', () => {
+    login('a')
+    const end = "SELECT value FROM settings WHERE name = 'audit_head'"
+    const older = database.prepare<[], string>(end).pluck().get()
+    login('b')
+    database.prepare("UPDATE settings SET value = ? WHERE name = 'audit_head'").run(older)
+    expect(log().verify()).to.deep.equal({ kind: 'cut', end: 'end' })
+    login('c')
+    expect(log().query({ limit: 10 })).to.have.length(3)
+    expect(log().verify()).to.deep.equal({ kind: 'cut', end: 'end' })
+  })
+
   it('is whole when it is empty', () => {
     expect(log().verify()).to.deep.equal({ kind: 'whole', entries: 0 })
   })
@@ -49,6 +74,11 @@ describe('the audit log', () => {
     ['a missing beginning', 'DELETE FROM audit WHERE number = 1', { kind: 'broken', number: 2 }],
     ['a missing end', 'DELETE FROM audit WHERE number = 5', { kind: 'cut', end: 'end' }],
     ['everything gone', 'DELETE FROM audit', { kind: 'cut', end: 'end' }],
+    [
+      'everything gone, with all that the log says of itself',
+      "DELETE FROM audit; DELETE FROM settings WHERE name LIKE 'audit%'",
+      { kind: 'cut', end: 'end' },
+    ],
     [
       'a forged beginning',
       `DELETE FROM audit WHERE number = 1;
@@ -73,6 +103,9 @@ describe('the audit log', () => {
       for (const name of ['a', 'b', 'c', 'd', 'e']) login(name)
       database.exec(sql)
       expect(log().verify()).to.deep.equal(verdict)
+      // Whatever is written afterwards covers up nothing.
+      login('f')
+      expect(log().verify().kind).not.to.equal('whole')
     })
   }
 
