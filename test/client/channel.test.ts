@@ -75,6 +75,21 @@ describe('channels (POST /batch that stays open)', function () {
     expect(renewals).to.be.within(1, 6)
   })
 
+  it('seek holes, make zeros and copy ranges', async () => {
+    await connect(() => login(server))
+    const { files } = remote
+    const from = await files.put(root, 'ranges', small('0123456789'), create)
+    const to = await files.put(root, 'copied', small(''), create)
+    expect((await files.zero(from.ino, { offset: 8, length: 4, extend: true })).size).to.equal(12)
+    expect(await files.seek(from.ino, 3, 'data')).to.equal(3)
+    expect(await files.seek(from.ino, 3, 'hole')).to.equal(12)
+    expect(await files.seek(from.ino, 12, 'hole')).to.equal(undefined)
+    const copy = await files.copyRange({ ino: from.ino, offset: 6 }, { ino: to.ino, offset: 1 }, 99)
+    expect(copy.copied).to.equal(6)
+    expect(copy.attributes).to.include({ ino: to.ino, size: 7 })
+    expect(String((await files.read(to.ino, 0, 99)).data)).to.equal('\x0067\0\0\0\0')
+  })
+
   it('do not end in the middle of removals that go together', async () => {
     let now = 0
     await connect(

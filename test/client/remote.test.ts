@@ -152,6 +152,32 @@ describe('the remote files over HTTP', () => {
     expect(await codeOf(files.stat(pipe.ino))).to.equal('ESTALE')
   })
 
+  it('seeks holes, makes zeros of ranges and copies them', async () => {
+    const { ino } = await files.put(root, fresh(), content('x'.repeat(100_000)), {
+      mode: 'create',
+      attributes: {},
+      ...process_,
+    })
+    expect(await files.seek(ino, 5, 'data')).to.equal(5)
+    expect(await files.seek(ino, 5, 'hole')).to.equal(100_000)
+    expect(await files.seek(ino, 100_000, 'data')).to.equal(undefined)
+    const longer = await files.zero(ino, { offset: 99_998, length: 2 ** 20, extend: true })
+    expect(longer.size).to.equal(99_998 + 2 ** 20)
+    const kept = await files.zero(ino, { offset: 1, length: 2 ** 21, extend: false })
+    expect(kept).to.include({ size: longer.size, version: longer.version + 1 })
+    expect((await files.read(ino, 0, 4)).data.toString()).to.equal('x\0\0\0')
+    expect(await files.seek(ino, 500_000, 'data')).to.equal(undefined)
+    const other = await files.make(root, fresh(), { type: 'file' }, {})
+    const copy = await files.copyRange({ ino, offset: 0 }, { ino: other.ino, offset: 3 }, 2)
+    expect(copy.copied).to.equal(2)
+    expect(copy.attributes).to.include({ ino: other.ino, size: 5 })
+    expect(await textOf(other.ino)).to.equal('\0\0\0x\0')
+    const beyond = await files.copyRange({ ino, offset: 2 ** 30 }, { ino: other.ino, offset: 0 }, 2)
+    expect(beyond.copied).to.equal(0)
+    const overlapping = files.copyRange({ ino, offset: 0 }, { ino, offset: 1 }, 2)
+    expect(await codeOf(overlapping)).to.equal('EINVAL')
+  })
+
   it('keeps an open file usable by number until it is released', async () => {
     const name = fresh()
     const { ino } = await files.put(root, name, content('kept'), {
@@ -302,6 +328,19 @@ describe('the remote files over HTTP', () => {
       once('PATCH', 'cut')
       await files.write(ino, [{ offset: 'append', data: Buffer.from('a') }], process_)
       expect(await textOf(ino)).to.equal('aa')
+    })
+
+    it('makes zeros and copies ranges again, which changes nothing more', async () => {
+      const { ino } = await put(fresh(), '0123456789')
+      once('PATCH', 'lose the answer')
+      const longer = await files.zero(ino, { offset: 8, length: 4, extend: true })
+      expect(longer.size).to.equal(12)
+      once('PATCH', 'lose the answer')
+      const copy = await files.copyRange({ ino, offset: 0 }, { ino, offset: 12 }, 12)
+      expect(copy.copied).to.equal(12)
+      expect(copy.attributes.size).to.equal(24)
+      expect(await textOf(ino)).to.equal('01234567\0\0\0\0'.repeat(2))
+      expect(proxy.carriedOut.filter((line) => line.startsWith('PATCH'))).to.have.length(4)
     })
 
     it('sets an extended attribute once', async () => {

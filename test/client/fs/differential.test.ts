@@ -5,6 +5,7 @@ import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type Machine, machine } from '../../support/mount.js'
 import { requires } from '../../support/requires.js'
 import { startServer, type TestServer } from '../../support/server.js'
+import { call } from '../fuse/libc.js'
 
 /** mulberry32: the same seed gives the same test. */
 function random(seed: number): (below: number) => number {
@@ -74,6 +75,7 @@ function step(
   const name = NAMES[pick(NAMES.length)] ?? ''
   const other = NAMES[pick(NAMES.length)] ?? ''
   const key = open[pick(Math.max(1, open.length))] ?? -1
+  const second = open[pick(Math.max(1, open.length))] ?? -1
   const offset = OFFSETS[pick(OFFSETS.length)] ?? 0
   const length = LENGTHS[pick(LENGTHS.length)] ?? 0
   const flags = FLAGS[pick(FLAGS.length)] ?? 'r+'
@@ -94,6 +96,18 @@ function step(
       },
     ],
     [`truncate ${key} ${offset}`, (side) => fs.ftruncateSync(side.fd(key), offset)],
+    [
+      `punch ${key} ${offset} ${length}`,
+      (side) => call('fallocate', side.fd(key), 3, offset, length),
+    ],
+    [
+      `zero ${key} ${offset} ${length}`,
+      (side) => call('fallocate', side.fd(key), 16, offset, length),
+    ],
+    [
+      `copy ${key} ${second} ${length}`,
+      (side) => call('copy_file_range', side.fd(key), null, side.fd(second), null, length, 0),
+    ],
     [`fstat ${key}`, (side) => shown(fs.fstatSync(side.fd(key)))],
     [`fsync ${key}`, (side) => fs.fsyncSync(side.fd(key))],
     [`stat ${name}`, (side) => shown(fs.lstatSync(side.path(name)))],

@@ -1,7 +1,7 @@
 import { fileSystem } from '../../../client/fs/operations.js'
 import type { CofferFileSystem, FileSystemOptions } from '../../../client/fs/options.js'
 import type { Kernel } from '../../../client/fuse/filesystem.js'
-import type { RemoteFiles, RemoteNews } from '../../../client/remote-files.js'
+import type { RemoteNews } from '../../../client/remote-files.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { openStorage } from '../../../server/storage/engine.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
@@ -10,7 +10,7 @@ import { localRemoteFiles, type Requests } from './local-remote-files.js'
 
 export interface Machine {
   readonly fs: CofferFileSystem
-  readonly files: Required<Omit<RemoteFiles, 'locks'>>
+  readonly files: ReturnType<typeof localRemoteFiles>['files']
   readonly requests: Requests
   readonly fault: { next?: (operation: string) => Error | undefined }
   readonly calls: ReturnType<typeof kernelCalls>
