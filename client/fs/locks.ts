@@ -1,28 +1,17 @@
 import { LOCK_END, type Lock, type LockRange, type WireClaim } from '../../server/wire-locks.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
-import type { RemoteLocks } from '../remote-files.js'
 import { refusal } from './answer.js'
 import { Decisions } from './decisions.js'
-import type { Lease } from './lease.js'
 import { LockedInode, lockOf, rangeOf } from './locked-inode.js'
+import type { LocksMount } from './locks-mount.js'
 import type { KnownNode } from './nodes.js'
-
-export interface LocksMount {
-  readonly remote: RemoteLocks
-  readonly lease: Lease
-  /** Sends what is written and not yet on the server. */
-  flush(node: KnownNode): Promise<void>
-  /** Resolves once everything this machine believes is as new as this change, down to the kernel's pages. */
-  upTo(newest: number): Promise<void>
-  /** Locks of a file went to somebody else while the server could not be reached: what is unsent goes, and what is cached. */
-  lost(node: KnownNode): Promise<void>
-  log(message: string, error?: unknown): void
-}
 
 /** More locks of one file than this the server keeps: they must fit into one message. */
 const MOST_DELEGATED_LOCKS = 250
 /** Files about which we decide ourselves; more are given back. */
 const MOST_DELEGATIONS = 1_000
+/** Beyond these the lease that is not renewed does it. */
+const MOST_OWED = 1_000
 const TEST_AGAIN_MILLISECONDS = 50
 const RENEW_MILLISECONDS = 4_000
 
@@ -41,7 +30,7 @@ export class MountLocks {
   readonly decisions = new Decisions()
   readonly #lostHandles = new Set<Handle>()
   /** Unlocks the server has not heard of. */
-  #owed: { ino: number; range: LockRange }[] = []
+  readonly #owed: { ino: number; range: LockRange }[] = []
   #run: string | undefined
   #requests = 0
   #renewal: NodeJS.Timeout | undefined
@@ -232,7 +221,7 @@ export class MountLocks {
     const { ino } = inode.node
     await this.#mount.remote.unlock(ino, range).catch((error: unknown) => {
       this.#mount.log(`the server did not hear that inode ${ino} was unlocked`, error)
-      this.#owed.push({ ino, range })
+      if (this.#owed.length < MOST_OWED) this.#owed.push({ ino, range })
     })
   }
 

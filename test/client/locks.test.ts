@@ -1,11 +1,16 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { type Machine, type Mount, machine } from '../support/mount.js'
+import { run } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 import { type Locker, locker } from './locker.js'
+
+const COUNTER = fileURLToPath(new URL('counter.py', import.meta.url))
+const python = (program: string) => run('python3', ['-c', program])
 
 /** Two machines, each with a mount of its own, and a program on each. */
 describe('locks between machines', () => {
@@ -208,6 +213,19 @@ describe('locks between machines', () => {
       expect(await mine?.ask('fcntl', 'f', 'none', 0, 0, 'now')).to.equal('ok')
     }
   })
+
+  it('lets two machines count in one SQLite database, and loses no count', async () => {
+    const database = join(mounts[0]?.directory ?? '', 'locks', 'counter.sqlite')
+    const same = join(mounts[1]?.directory ?? '', 'locks', 'counter.sqlite')
+    const schema =
+      'CREATE TABLE counter (value); INSERT INTO counter VALUES (0); CREATE TABLE log (n UNIQUE, text);'
+    await python(`import sqlite3; sqlite3.connect('${database}').executescript('''${schema}''')`)
+    const count = (path: string) => run('python3', [COUNTER, path, '25'])
+    const checks = await Promise.all([count(database), count(same), count(database), count(same)])
+    expect(checks).to.deep.equal(['ok\n', 'ok\n', 'ok\n', 'ok\n'])
+    const read = `import sqlite3; print(sqlite3.connect('${same}').execute('SELECT value, (SELECT count(*) FROM log) FROM counter').fetchone())`
+    expect(await python(read)).to.equal('(100, 100)\n')
+  }).timeout(90_000)
 
   it('keeps the locks of all when the server is killed and started again', async () => {
     const [file, free] = [newFile(), newFile()]

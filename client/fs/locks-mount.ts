@@ -1,0 +1,16 @@
+import type { RemoteLocks } from '../remote-files.js'
+import type { Lease } from './lease.js'
+import type { KnownNode } from './nodes.js'
+
+/** What the locks of a mount need of it. */
+export interface LocksMount {
+  readonly remote: RemoteLocks
+  readonly lease: Lease
+  /** Sends what is written and not yet on the server. */
+  flush(node: KnownNode): Promise<void>
+  /** Resolves once everything this machine believes is as new as this change, down to the kernel's pages. */
+  upTo(newest: number): Promise<void>
+  /** Locks of a file went to somebody else while the server could not be reached: what is unsent goes, and what is cached. */
+  lost(node: KnownNode): Promise<void>
+  log(message: string, error?: unknown): void
+}
