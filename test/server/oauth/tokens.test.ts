@@ -1,5 +1,12 @@
 import { expect } from 'chai'
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import {
+  createLocalJWKSet,
+  exportJWK,
+  generateKeyPair,
+  type JSONWebKeySet,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
 import supertest from 'supertest'
 import { rotateLocalKeys } from '../../../oauth/index.js'
 import {
@@ -204,6 +211,29 @@ describe('what has expired', () => {
       at.database.prepare(`SELECT count(*) FROM ${table}`).pluck().get()
     expect([count('codes'), count('grants'), count('refresh_tokens')]).to.deep.equal([0, 1, 1])
     expect((await refresh(at, refresh_token)).status).to.equal(200)
+  })
+})
+
+describe('DPoP proofs over time (RFC 9449 section 11.1)', () => {
+  it('are refused a second time up to the last moment of their window', async () => {
+    const at = await world()
+    const { refresh_token } = await tokens(at)
+    const { publicKey, privateKey } = await generateKeyPair('ES256')
+    const jwk = await exportJWK(publicKey)
+    const proof = (nonce?: string) =>
+      new SignJWT({ htm: 'POST', htu: 'https://as.test/token', jti: 'one', nonce })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+        .setIssuedAt(at.now / SECOND + 60)
+        .sign(privateKey)
+    const asked = await refresh(at, refresh_token).set('DPoP', await proof())
+    const ahead = await proof(asked.headers['dpop-nonce'])
+    const first = await refresh(at, refresh_token).set('DPoP', ahead)
+    expect(first.status).to.equal(200)
+    at.now += 120.9 * SECOND
+    await at.sweep()
+    const again = await refresh(at, first.body.refresh_token).set('DPoP', ahead)
+    expect([again.status, again.body.error]).to.deep.equal([400, 'invalid_dpop_proof'])
+    expect(again.body.error_description).to.contain('used before')
   })
 })
 
