@@ -26,8 +26,9 @@ export class LeanResponse<
     return super.setHeader(name, value)
   }
 
-  /** Puts the common fields into the table, for who works with that alone: Express. */
+  /** Puts the common fields into the table, for who works with that alone: Express. Not once they have gone out. */
   tableCommon(): void {
+    if (this.headersSent) return
     for (let at = 0; at + 1 < this.common.length; at += 2) {
       this.setHeader(this.common[at] ?? '', this.common[at + 1] ?? '')
     }

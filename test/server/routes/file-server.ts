@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import type { Guard } from '../../../oauth/index.js'
-import { ahead, failedAhead } from '../../../server/ahead.js'
+import { ahead, failedAhead, type LeanStep } from '../../../server/ahead.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { LeanResponse } from '../../../server/lean-response.js'
@@ -62,7 +62,17 @@ function guard(needed: string): Guard {
   }
 }
 
+/** Fields that every answer has, as of the whole server. */
+const common: LeanStep = (_request, response, next) => {
+  response.common = ['X-Content-Type-Options', 'nosniff']
+  next()
+}
+
 const asProblem: ErrorRequestHandler = (error, _request, response, _next) => {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
   const { status, fields, body } = problemOf(error)
   if (status === 500) unexpected.push(error)
   response.status(status).set(fields).type(PROBLEM_TYPE).send(JSON.stringify(body))
@@ -100,7 +110,7 @@ export async function startFileServer({
   })
   app.use(asProblem)
   const listener = ahead(
-    [{ match: (target) => rawTarget(target) !== undefined, steps: [files] }],
+    [{ match: (target) => rawTarget(target) !== undefined, steps: [common, files] }],
     app,
   )
   const server = http.createServer({ ServerResponse: LeanResponse }, listener)
