@@ -29,9 +29,18 @@ export function credentialFields(raw: readonly string[]): CredentialFields {
   return { authorization, dpop }
 }
 
+/** JSON that is sent as it stands: what many answers have in common need not be spelled for each. */
+export class JsonText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
-  /** Sent as JSON; absent for an empty answer. */
+  /** Sent as JSON, or as JSON that was spelled before; absent for an empty answer. */
   readonly body?: unknown
 }

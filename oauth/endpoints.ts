@@ -17,7 +17,7 @@ import { revoke } from './revoke.js'
 import { token } from './token.js'
 import { userinfo } from './userinfo.js'
 
-export interface EndpointCall extends Call {
+export interface Sent {
   /** The JSON body, where the endpoint takes one. */
   readonly content: unknown
   /** The last segment of the path, where it is variable. */
@@ -26,7 +26,7 @@ export interface EndpointCall extends Call {
 
 export interface Endpoint {
   readonly path: string
-  readonly methods: Readonly<Record<string, (call: EndpointCall) => Promise<Answer>>>
+  readonly methods: Readonly<Record<string, (call: Call, sent: Sent) => Promise<Answer>>>
   readonly body: 'form' | 'json'
   /** Whether applications in browsers may call it, of whatever origin; else only servers do. */
   readonly forBrowsers: boolean
@@ -81,7 +81,7 @@ function registration(context: Context, base: string): readonly Endpoint[] {
   return [
     {
       path: `${base}/register`,
-      methods: { POST: (call) => register(context, call, call.content) },
+      methods: { POST: (call, { content }) => register(context, call, content) },
       body: 'json',
       forBrowsers: true,
       maxAge: 0,
@@ -89,9 +89,10 @@ function registration(context: Context, base: string): readonly Endpoint[] {
     {
       path: `${base}/register/:client_id`,
       methods: {
-        GET: (call) => readRegistration(context, call, call.client_id),
-        PUT: (call) => updateRegistration(context, call, call.client_id, call.content),
-        DELETE: (call) => deleteRegistration(context, call, call.client_id),
+        GET: (call, { client_id }) => readRegistration(context, call, client_id),
+        PUT: (call, { client_id, content }) =>
+          updateRegistration(context, call, client_id, content),
+        DELETE: (call, { client_id }) => deleteRegistration(context, call, client_id),
       },
       body: 'json',
       forBrowsers: true,

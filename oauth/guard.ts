@@ -62,7 +62,8 @@ export function callOf(context: Context, request: GuardedRequest, parameters: Pa
 
 /** An IPv4 address in the form people know, also on a socket of both families. */
 export function addressOf(request: GuardedRequest): string {
-  return request.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? ''
+  const { ip = '' } = request
+  return ip.startsWith('::') ? ip.replace(/^::ffff:(?=\d+\.)/i, '') : ip
 }
 
 export function setFields(response: ServerResponse, headers: Answer['headers'] = {}): void {

@@ -29,5 +29,5 @@ export async function introspect(
   const status = await tokenStatus(context, tokens, form.required('token'))
   if (status.kind === 'inactive') return INACTIVE
   if (status.client_id !== client.client_id && !client.introspects) return INACTIVE
-  return { status: 200, body: { active: true, ...status.members } }
+  return { status: 200, body: status.json }
 }

@@ -6,6 +6,7 @@ const PREFIX_DIGITS = 14
 
 /** Whose address it is, for limits: an IPv4 address as it is, an IPv6 address by its network. */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
   const [plain = ''] = address.split('%')
   if (!isIPv6(plain) || plain.includes('.')) return plain
   const [head = '', tail] = plain.split('::')

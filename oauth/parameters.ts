@@ -49,10 +49,12 @@ export class Parameters {
 
   /** Request parameters must not be included more than once, known or not. */
   rejectRepeated(): void {
-    const seen = new Set<string>()
-    for (const [name] of this.#pairs) {
-      if (seen.has(name) && !REPEATABLE.has(name)) throw repeated(name)
-      seen.add(name)
+    // There are at most a hundred, and mostly three: comparing them all is quicker than making a set.
+    for (let index = 1; index < this.#pairs.length; index++) {
+      const name = this.#pairs[index]?.[0] ?? ''
+      for (let before = 0; before < index; before++) {
+        if (this.#pairs[before]?.[0] === name && !REPEATABLE.has(name)) throw repeated(name)
+      }
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { VerifiedTokens } from './authenticate.js'
 import { parseFormBody, parseJsonBody, readBody } from './body.js'
-import type { Answer } from './call.js'
+import { type Answer, JsonText } from './call.js'
 import type { Context } from './context.js'
 import { type Endpoint, endpointsOf } from './endpoints.js'
 import { OAuthError } from './errors.js'
@@ -95,10 +95,10 @@ async function answer(
   const bytes = await readBody(request)
   if (endpoint.body === 'form') {
     const call = callOf(context, request, parseFormBody(type, bytes))
-    return handle({ ...call, content: undefined, client_id })
+    return handle(call, { content: undefined, client_id })
   }
   const content = bytes.length === 0 ? undefined : parseJsonBody(type, bytes)
-  return handle({ ...callOf(context, request, new Parameters([])), content, client_id })
+  return handle(callOf(context, request, new Parameters([])), { content, client_id })
 }
 
 /** RFC 9110 section 15.5.6 */
@@ -127,7 +127,7 @@ function send(
     response.end()
     return
   }
-  const text = JSON.stringify(body)
+  const text = body instanceof JsonText ? body.text : JSON.stringify(body)
   fields.push('Content-Type', 'application/json; charset=utf-8')
   fields.push('Content-Length', String(Buffer.byteLength(text)))
   response.writeHead(status, fields)

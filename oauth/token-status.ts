@@ -1,5 +1,6 @@
 /** Finds a token of ours, whatever its kind: revocation and introspection take both (RFC 7009, RFC 7662). */
-import { liveAccount, liveToken, type VerifiedTokens } from './authenticate.js'
+import { type LiveToken, liveAccount, liveToken, type VerifiedTokens } from './authenticate.js'
+import { JsonText } from './call.js'
 import { type Context, seconds } from './context.js'
 import { digestOf } from './secrets.js'
 
@@ -7,8 +8,8 @@ export type TokenStatus =
   | {
       readonly kind: 'active'
       readonly client_id: string
-      /** The members of RFC 7662 section 2.2. */
-      readonly members: Readonly<Record<string, unknown>>
+      /** The answer of RFC 7662 section 2.2. */
+      readonly json: JsonText
     }
   | { readonly kind: 'inactive' }
 
@@ -29,14 +30,32 @@ async function accessTokenStatus(
   token: string,
 ): Promise<TokenStatus | undefined> {
   const live = await liveToken(context, tokens, token)
-  if (live === undefined) return undefined
+  return live && statusOf(live)
+}
+
+/** What is said of a token stays the same for as long as it is remembered. */
+const SAID = new WeakMap<LiveToken, TokenStatus>()
+
+function statusOf(live: LiveToken): TokenStatus {
+  const said = SAID.get(live)
+  if (said !== undefined) return said
   const { grant_id: _, ...members } = live.claims
   const token_type = members.cnf === undefined ? 'Bearer' : 'DPoP'
   const username = live.account?.preferred_username
+  const status = active(members.client_id, {
+    ...members,
+    token_type,
+    ...(username !== undefined && { username }),
+  })
+  SAID.set(live, status)
+  return status
+}
+
+function active(client_id: string, members: Readonly<Record<string, unknown>>): TokenStatus {
   return {
     kind: 'active',
-    client_id: members.client_id,
-    members: { ...members, token_type, ...(username !== undefined && { username }) },
+    client_id,
+    json: new JsonText(JSON.stringify({ active: true, ...members })),
   }
 }
 
@@ -49,17 +68,13 @@ async function refreshTokenStatus(context: Context, token: string): Promise<Toke
   if (stored.expiresAt <= now || grant.expiresAt <= now) return INACTIVE
   if ((await liveAccount(context, grant)) === undefined) return INACTIVE
   const { client_id, dpop_jkt } = stored
-  return {
-    kind: 'active',
+  return active(client_id, {
     client_id,
-    members: {
-      client_id,
-      iss: context.issuer,
-      sub: grant.sub,
-      scope: grant.scope,
-      aud: grant.resource,
-      exp: seconds(Math.min(stored.expiresAt, grant.expiresAt)),
-      ...(dpop_jkt !== undefined && { cnf: { jkt: dpop_jkt } }),
-    },
-  }
+    iss: context.issuer,
+    sub: grant.sub,
+    scope: grant.scope,
+    aud: grant.resource,
+    exp: seconds(Math.min(stored.expiresAt, grant.expiresAt)),
+    ...(dpop_jkt !== undefined && { cnf: { jkt: dpop_jkt } }),
+  })
 }

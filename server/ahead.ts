@@ -32,7 +32,8 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
       app(request, response)
       return
     }
-    const guarded = Object.assign(request, { originalUrl: url })
+    const guarded: IncomingMessage & { originalUrl: string } = request as GuardedRequest
+    guarded.originalUrl = url
     const run = (index: number): void => {
       steps[index]?.(guarded, response, (error) => {
         if (error === undefined && index + 1 < steps.length) {
@@ -50,7 +51,8 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
 
 /** A step that says where the request comes from; right only where no proxy stands before. */
 export const directAddress: Guard = (request, _response, next) => {
-  Object.assign(request, { ip: request.socket.remoteAddress })
+  const named: { ip?: string | undefined } = request
+  named.ip = request.socket.remoteAddress
   next()
 }
 

@@ -41,7 +41,9 @@ export function createApp(dependencies: AppDependencies): LeanListener {
   const { issuer, pages } = site
 
   const limited: Guard = (request, response, next) => {
-    const path = request.originalUrl.split('?', 1)[0] ?? ''
+    const { originalUrl } = request
+    const query = originalUrl.indexOf('?')
+    const path = query === -1 ? originalUrl : originalUrl.slice(0, query)
     if (!CLIENT_ENDPOINTS.includes(path)) return next()
     clientLimits.clients(request, response, (error) => {
       if (error !== undefined || !BEGINNINGS.includes(path)) return next(error)

@@ -173,8 +173,8 @@ export function sessions(options: SessionOptions): Sessions {
 }
 
 /** Where a request comes from; an IPv4 address in the form people know, also on a socket of both families. */
-export function address(request: Request): string {
-  return request.ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? 'unknown'
+export function address({ ip = 'unknown' }: { readonly ip?: string | undefined }): string {
+  return ip.startsWith('::') ? ip.replace(/^::ffff:(?=\d+\.)/i, '') : ip
 }
 
 function digest(sid: string): string {
