@@ -50,6 +50,11 @@ export function commandLine(
     .option('--uid <number>', 'whose the files are shown as (default: you)', wholeNumber)
     .option('--gid <number>', 'whose group the files are shown as (default: yours)', wholeNumber)
     .option('--umask <mask>', 'take these permissions away from what is shown, like 077', umask)
+    .addOption(
+      new Option('--locks <reach>', 'whether locks (flock, fcntl) hold for other machines, too')
+        .choices(['shared', 'local'])
+        .default('shared'),
+    )
     .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
     .option('--dpop', 'if a login is needed: fail if it cannot be bound to a key')
     .option('--no-dpop', 'if a login is needed: do not bind it to a key')

@@ -30,6 +30,7 @@ const OURS: Readonly<Record<string, { flag: string; takesValue: boolean }>> = {
   uid: { flag: '--uid', takesValue: true },
   gid: { flag: '--gid', takesValue: true },
   umask: { flag: '--umask', takesValue: true },
+  locks: { flag: '--locks', takesValue: true },
   remote: { flag: '--remote', takesValue: true },
   ca: { flag: '--ca', takesValue: true },
   fingerprint: { flag: '--fingerprint', takesValue: true },

@@ -11,6 +11,8 @@ export const MOUNT_REQUEST = z.object({
   binding: z.enum(['kernel', 'fuse-native']),
   owner: z.object({ uid: z.number(), gid: z.number() }),
   umask: z.number().optional(),
+  /** `local`: locks are for the programs of this mount alone. */
+  locks: z.enum(['shared', 'local']),
   configDirectory: z.string(),
   stateDirectory: z.string(),
   ca: z.string().optional(),

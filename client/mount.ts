@@ -38,6 +38,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     const shown = fileSystem(news.over(files), {
       root,
       owner: request.owner,
+      locks: request.locks,
       ...(request.umask === undefined ? {} : { umask: request.umask }),
       log: (message, error) => log.warn({ err: error }, message),
     })

@@ -34,6 +34,7 @@ export interface MountFlags extends TrustFlags {
   readonly uid?: number
   readonly gid?: number
   readonly umask?: number
+  readonly locks: MountRequest['locks']
   readonly limitRate?: RateLimit
   readonly log?: string
   readonly binding: MountRequest['binding']
@@ -91,6 +92,7 @@ function mountRequest(
     readOnly: flags.readOnly ?? false,
     allowOther: flags.allowOther ?? false,
     binding: flags.binding,
+    locks: flags.locks,
     owner: { uid: flags.uid ?? uid, gid: flags.gid ?? gid },
     configDirectory: config.configDirectory,
     stateDirectory: config.stateDirectory,

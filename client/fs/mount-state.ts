@@ -149,9 +149,10 @@ export class MountState {
     return new MountLocks({
       remote,
       lease: new Lease([() => performance.now(), Date.now]),
-      flush: async ({ content }) => {
+      flush: async ({ content, ino }) => {
         await this.removals.all()
         if (content?.isClean === false) await content.flush()
+        await this.files.sent?.(ino)
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),
       lost: async (node) => {
