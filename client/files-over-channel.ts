@@ -4,13 +4,13 @@ import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { creation } from './once.js'
 import {
-  type RemoteContent,
   RemoteError,
   type RemoteFiles,
   type RemovalOutcome,
   type UploadContent,
   type WriteOptions,
 } from './remote-files.js'
+import { copied, readContents } from './reply-content.js'
 import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
 
 /** Entries of one page: they must not keep others waiting for long. */
@@ -289,22 +289,6 @@ export function filesOverChannels(
 /** Without being told, a server answers once it is durable. */
 function durable(durability: WriteOptions['durability'] = 'power'): { durability?: 'power' } {
   return durability === 'power' ? { durability } : {}
-}
-
-function copied({ result }: Reply): number {
-  if (result.outcome === 'done' && result.copied !== undefined) return result.copied
-  throw new RemoteError('EIO', 'the answer does not say how many bytes were copied')
-}
-
-function readContents({ result, content }: Reply): (RemoteContent | undefined)[] {
-  const files = result.outcome === 'done' ? (result.contents ?? []) : []
-  let at = 0
-  return files.map((file) => {
-    if (!('attributes' in file)) return undefined
-    const data = content.subarray(at, at + file.bytes)
-    at += file.bytes
-    return { attributes: checkedAttributes(file.attributes), data }
-  })
 }
 
 async function whole(content: UploadContent): Promise<Buffer> {
