@@ -302,6 +302,11 @@ function uploadStatements(row: Prepare) {
       `SELECT count(*) AS "all", count(*) FILTER (WHERE tree = ?) AS own FROM uploads
        WHERE finished IS NULL AND expires > ?`,
     ),
+    bytesUnderWay: row<[tree: number, now: number], { bytes: number }>(
+      `SELECT coalesce(sum(max(0, u.length - coalesce(i.size, 0))), 0) AS bytes
+       FROM uploads u LEFT JOIN inodes i ON i.ino = u.replaces
+       WHERE u.tree = ? AND u.finished IS NULL AND u.expires > ?`,
+    ),
     expiredUploads: row<[now: number, limit: number], UploadRow>(
       'SELECT * FROM uploads WHERE expires <= ? ORDER BY expires LIMIT ?',
     ),

@@ -11,6 +11,7 @@ import {
 import type { WireOperation } from '../wire.js'
 import { wireEntry } from './attributes.js'
 import { matching, type Operation, operation } from './batch-operation.js'
+import { lookup } from './exchange.js'
 import { LOCK_OPERATIONS } from './lock-operations.js'
 import { completed } from './new-inode.js'
 import { RANGE_OPERATIONS } from './range-operations.js'
@@ -80,7 +81,9 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       ifMatch: matching,
     },
     async ({ tree, origin, content, length }, { place, mode, attributes, ifMatch }) => {
-      const upload = await tree.upload({ size: length })
+      const current = mode === 'replace' ? await lookup(tree, place) : undefined
+      const replaces = current?.type === 'file' ? { replaces: current.ino } : {}
+      const upload = await tree.upload({ size: length, ...replaces })
       try {
         await upload.write(content)
         const holds: Precondition = (current) => {

@@ -68,7 +68,7 @@ function expected({ headers }: IncomingMessage, current: Inode | undefined) {
   const length = headers['content-length']
   return {
     ...(length !== undefined && { size: Number(length) }),
-    ...(current !== undefined && { replaces: current.ino }),
+    replaces: current?.ino ?? ('nothing' as const),
   }
 }
 

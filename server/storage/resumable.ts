@@ -2,6 +2,7 @@ import type { UploadRow } from '../database/files.js'
 import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 import { isErrno } from './fs.js'
+import { checkRoom } from './room.js'
 import type { Ino, UploadRecord, UploadsUnderWay } from './storage.js'
 
 /** Finished uploads that are remembered, so that a client whose last answer was lost learns that it was done. */
@@ -37,6 +38,9 @@ export function begin(
       Math.ceil(expires.getTime() / 1000),
     )
     sql.forgetFinishedUploads.run(MAX_FINISHED)
+    // together with all that are under way, or these would keep a quota many times over
+    const bytes = sql.bytesUnderWay.get(tree.id, seconds(engine.clock))?.bytes ?? 0
+    checkRoom(engine, tree, { bytes, inodes: 0 })
   })
 }
 

@@ -262,10 +262,13 @@ export interface Tree {
   reserve(count: number): Promise<Ino>
   /**
    * Begins a whole new content, streamed to a file of its own. Nothing is visible before `commit`. What is known about
-   * it beforehand (its size, the inode it will replace) lets it be refused before the bytes come, and counted rightly
+   * it beforehand (its size, the inode it will replace, or that it is a new file) lets it be refused before the bytes come, and counted rightly
    * against the quota meanwhile. @throws ENOSPC, EDQUOT, EFBIG
    */
-  upload(expected?: { readonly size?: number; readonly replaces?: Ino }): Promise<Upload>
+  upload(expected?: {
+    readonly size?: number
+    readonly replaces?: Ino | 'nothing'
+  }): Promise<Upload>
   /** Begins an upload that is made in several requests and survives a restart, until it expires. @throws as `upload` */
   beginUpload(record: UploadRecord, replaces?: Ino): Promise<void>
   /** Goes on with one, where what is on the disk ends; undefined if there is none, or it has expired. */

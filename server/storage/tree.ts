@@ -234,7 +234,7 @@ export class UserTree implements Tree {
     const size = record.length
     const { generation } = new FileUpload(this.#engine, this, {
       size,
-      ...(replaces !== undefined && { replaces }),
+      replaces: replaces ?? 'nothing',
     })
     begin(this.#engine, this, record, generation, replaces)
   }

@@ -27,7 +27,7 @@ const ATTEMPTS = 100
 /** What is known about an upload beforehand. */
 export interface Expected {
   readonly size?: number
-  readonly replaces?: Ino
+  readonly replaces?: Ino | 'nothing'
   /** It goes on with this one. */
   readonly resumed?: Resumed
 }
@@ -51,11 +51,12 @@ export class FileUpload implements Upload {
     this.#resumed = expected.resumed
     this.#generation = expected.resumed?.generation ?? engine.generations.next()
     this.#replaced =
-      expected.replaces === undefined ? 0 : bytesOf(fileRow(engine, tree, expected.replaces))
+      typeof expected.replaces === 'number' ? bytesOf(fileRow(engine, tree, expected.replaces)) : 0
     if (expected.resumed !== undefined) {
       this.#replaced = expected.resumed.replaced
       this.#written = expected.resumed.written
     }
+    if (expected.replaces === 'nothing') checkRoom(engine, tree, { bytes: 0, inodes: 1 })
     if (expected.size === undefined) return
     checkSize(expected.size)
     this.#checkRoom(expected.size)

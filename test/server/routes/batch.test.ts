@@ -99,6 +99,20 @@ describe('POST /batch', () => {
     expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
   })
 
+  it('counts what a put replaces against the quota', async () => {
+    const { bytes } = await server.storage.quota('alice')
+    await server.storage.setQuota('alice', { maxBytes: bytes + 100, maxInodes: null })
+    const place = { directory: root, name: 'counted' }
+    const put = (length: number): Request => [
+      { op: 'put', place, mode: 'replace' },
+      'x'.repeat(length),
+    ]
+    const [first, again, more] = await results(await send(encode([put(80), put(90), put(101)])))
+    expect([first?.outcome, again?.outcome, more?.code]).to.deep.equal(['done', 'done', 'EDQUOT'])
+    await server.send('DELETE', '/files/counted')
+    await server.storage.setQuota('alice', { maxBytes: null, maxInodes: null })
+  })
+
   it('holds ifMatch as HTTP holds If-Match, in the same step as the change', async () => {
     const place = (name: string) => ({ directory: root, name })
     const { ino, etag } = (await server.send('PUT', '/files/c', { body: 'c' })).attributes()

@@ -196,6 +196,14 @@ describe('an interrupted request', () => {
     expect(answers.match(/HTTP\/1\.1 \d+/g)).to.deep.equal(['HTTP/1.1 404', 'HTTP/1.1 200'])
   })
 
+  it('is refused before its body where the quota of files is used up', async () => {
+    const { inodes } = await server.storage.quota('alice')
+    await server.storage.setQuota('alice', { maxBytes: null, maxInodes: inodes })
+    const head = 'Host: h\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n'
+    const answer = await server.raw(`PUT /files/new HTTP/1.1\r\n${head}`, /\r\n\r\n/)
+    expect(answer).to.match(/^HTTP\/1.1 507 /)
+  })
+
   it('gives up on a client that goes on sending what was refused', async () => {
     const socket = await open(
       'PUT /files/none/f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n',

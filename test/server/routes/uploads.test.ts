@@ -32,6 +32,19 @@ describe('resumable uploads (tus 1.0.0)', () => {
   const place = (answer: Answer) => String(answer.headers.location)
   const offset = async (target: string) => (await tus('HEAD', target)).headers['upload-offset']
 
+  it('counts against the quota from the beginning, with all that are under way', async () => {
+    await server.send('PUT', '/files/old', { body: 'x'.repeat(500) })
+    await server.storage.setQuota('alice', { maxBytes: 1000, maxInodes: 3 })
+    const first = await create('/files/f', 400)
+    expect([first.status, (await create('/files/g', 200)).status]).to.deep.equal([201, 507])
+    expect((await create('/files/old', 500)).status).to.equal(201)
+    expect((await tus('DELETE', place(first))).status).to.equal(204)
+    expect((await create('/files/g', 200)).status).to.equal(201)
+    await server.storage.setQuota('alice', { maxBytes: null, maxInodes: 2 })
+    expect((await create('/files/h', 1)).status).to.equal(507)
+    expect((await create('/files/old', 1)).status).to.equal(201)
+  })
+
   it('takes a file in several requests, and shows it when it is whole', async () => {
     const made = await create('/files/f', 10, { 'Coffer-Mode': '0600' })
     expect(made.status).to.equal(201)

@@ -902,6 +902,8 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await upload.abort()
         expect(endless.sent).to.be.below(30)
         await refused('EDQUOT', tree.upload({ size: 1_000_001 }))
+        await storage.setQuota('ann', { maxBytes: null, maxInodes: 1 })
+        await refused('EDQUOT', tree.upload({ replaces: 'nothing' }))
       })
 
       it('answers statfs(2) numbers within the quota', async () => {
