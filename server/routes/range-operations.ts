@@ -21,13 +21,16 @@ export const RANGE_OPERATIONS: {
   zero: operation(
     'write',
     { ino: inodeNumber, ...zeroRange, ifMatch: matching },
-    ({ tree, origin }, { ino, offset: start, bytes, extend, ifMatch }) =>
-      tree.zero(ino, { offset: start, length: bytes, extend }, ifMatch, origin),
+    ({ tree, origin, locks }, { ino, offset: start, bytes, extend, ifMatch }) => {
+      locks.refuseFenced(tree.owner, origin.connection, ino)
+      return tree.zero(ino, { offset: start, length: bytes, extend }, ifMatch, origin)
+    },
   ),
   copyRange: operation(
     'write',
     { ...copiedRange, ifMatch: matching },
-    async ({ tree, origin }, { from, to, bytes, ifMatch }) => {
+    async ({ tree, origin, locks }, { from, to, bytes, ifMatch }) => {
+      locks.refuseFenced(tree.owner, origin.connection, to.ino)
       const copied = await tree.copyRange({ from, to, length: bytes }, ifMatch, origin)
       const attributes = wireAttributes(copied.inode)
       return { header: { outcome: 'done', attributes, copied: copied.bytes } }

@@ -32,7 +32,10 @@ export async function copyRange(
   const source = fileRow(engine, tree, from.ino)
   const target = fileRow(engine, tree, to.ino)
   const available = Math.min(length, source.size - from.offset)
-  if (available <= 0) return { row: target, bytes: 0 }
+  if (available <= 0) {
+    precondition(toInode(target))
+    return { row: target, bytes: 0 }
+  }
   checkSize(to.offset + available)
   if (from.ino === to.ino && Math.abs(from.offset - to.offset) < available) {
     throw new FileError('EINVAL', 'the two ranges of the file overlap')

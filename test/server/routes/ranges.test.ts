@@ -66,6 +66,9 @@ describe('ranges of a file', () => {
       200,
       { copied: SIZE - 10 },
     ])
+    const stale = { headers: { 'If-Match': '"x"' } }
+    const nothing = { ...body, from: { ino, offset: SIZE } }
+    expect((await patch('/files/g', COPY, nothing, stale)).status).to.equal(412)
     const all = Buffer.concat([Buffer.from('beg'), content.subarray(10)])
     expect((await server.send('GET', '/files/g')).body.equals(all)).to.equal(true)
   })
