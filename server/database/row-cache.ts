@@ -4,6 +4,10 @@ import type { InodeRow } from './inode-rows.js'
 const INODES = 32_768
 const NAMES = 65_536
 const CONTENT_BYTES = 16 * 1024 * 1024
+/** What it takes to remember a content beside its bytes: without these, 16 MiB would be millions of tiny ones. */
+const EACH_CONTENT_BYTES = 256
+/** Rows of symlinks that say more are not remembered: they may be as long as a path. */
+const TARGET_LENGTH = 256
 /** That a name names nothing. */
 const NOTHING = 0
 
@@ -42,6 +46,10 @@ export class RowCache {
   }
 
   keepInode(row: InodeRow): void {
+    if (row.target !== null && row.target.length > TARGET_LENGTH) {
+      this.#inodes.delete(row.ino)
+      return
+    }
     if (this.#inodes.size >= INODES) dropOldest(this.#inodes)
     this.#inodes.set(row.ino, row)
   }
@@ -79,7 +87,7 @@ export class RowCache {
   keepContent(ino: number, content: { readonly data: Buffer }): void {
     this.#forgetContent(ino)
     this.#contents.set(ino, content)
-    this.#contentBytes += content.data.length
+    this.#contentBytes += content.data.length + EACH_CONTENT_BYTES
     for (const oldest of this.#contents.keys()) {
       if (this.#contentBytes <= CONTENT_BYTES) return
       this.#forgetContent(oldest)
@@ -96,7 +104,7 @@ export class RowCache {
     const content = this.#contents.get(ino)
     if (content === undefined) return
     this.#contents.delete(ino)
-    this.#contentBytes -= content.data.length
+    this.#contentBytes -= content.data.length + EACH_CONTENT_BYTES
   }
 }
 

@@ -3,6 +3,7 @@ import { type CachedStatements, cachedStatements } from '../../../server/databas
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { type FileStatements, fileStatements } from '../../../server/database/files.js'
 import type { InodeRow } from '../../../server/database/inode-rows.js'
+import { RowCache } from '../../../server/database/row-cache.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
 import { put, refused } from '../storage/contract.js'
@@ -76,6 +77,20 @@ describe('statements with rows at hand', () => {
     }
     expect(sql.entry.get(1, 'f')).to.deep.equal(plain.inode.get(10))
     database.close()
+  })
+
+  it('remember so many contents, however small they are, and no symlinks as long as a path', () => {
+    const cache = new RowCache()
+    for (let ino = 1; ino <= 100_000; ino++) cache.keepContent(ino, { data: Buffer.alloc(1) })
+    const kept = Array.from({ length: 100_000 }, (_, at) => at + 1).filter(
+      (ino) => cache.content(ino) !== undefined,
+    )
+    expect(kept.length).to.be.within(10_000, 70_000)
+    expect(kept.at(-1)).to.equal(100_000)
+    cache.keepInode({ ...row(7), target: 'short' })
+    expect(cache.inode(7)?.target).to.equal('short')
+    cache.writeInode({ ...row(7), target: 'x'.repeat(4000) })
+    expect(cache.inode(7)).to.equal(undefined)
   })
 })
 
