@@ -1,12 +1,12 @@
 import argon2 from 'argon2'
+import { type Hashing, type HashParameters, hashingHere } from './hashing.js'
 
 /** OWASP's parameters for argon2id: 19 MiB, two passes, one lane. One lane keeps it on one thread of the pool. */
-const PARAMETERS = {
-  type: argon2.argon2id,
+const PARAMETERS: HashParameters = {
   memoryCost: 19_456,
   timeCost: 2,
   parallelism: 1,
-} as const
+}
 
 /** The queue is full: the flood waits outside, not in our memory. */
 export class Busy extends Error {
@@ -36,13 +36,16 @@ export interface PasswordOptions {
   readonly concurrency?: number
   readonly waiting?: number
   /** For the rehash test: what is hashed with other parameters is hashed again. */
-  readonly parameters?: { memoryCost: number; timeCost: number; parallelism: number }
+  readonly parameters?: HashParameters
+  /** Where they are hashed; here, unless told otherwise. */
+  readonly hashing?: Hashing
 }
 
 export function passwords(options: PasswordOptions = {}): Passwords {
+  const { hashing = hashingHere } = options
   const parameters = { ...PARAMETERS, ...options.parameters }
   const inTurn = boundedQueue(options.concurrency ?? 1, options.waiting ?? 64)
-  const hash = (password: string) => argon2.hash(password.normalize('NFKC'), parameters)
+  const hash = (password: string) => hashing.hash(password.normalize('NFKC'), parameters)
   let decoy: Promise<string> | undefined
 
   return {
@@ -50,7 +53,7 @@ export function passwords(options: PasswordOptions = {}): Passwords {
     check: (stored, password) =>
       inTurn(async () => {
         decoy ??= hash('an account that does not exist')
-        const right = await argon2.verify(stored ?? (await decoy), password.normalize('NFKC'))
+        const right = await hashing.verify(stored ?? (await decoy), password.normalize('NFKC'))
         if (stored === undefined || !right) return { kind: 'wrong' }
         if (!argon2.needsRehash(stored, parameters)) return { kind: 'right' }
         return { kind: 'right', rehashed: await hash(password) }

@@ -15,6 +15,7 @@ import { auditLog } from './database/audit.js'
 import { openDatabase } from './database/database.js'
 import { oauthStore } from './database/oauth-store.js'
 import { settings } from './database/settings.js'
+import { HashingProcess } from './hashing.js'
 import { listen } from './listen.js'
 import { lockDataDirectory } from './lock.js'
 import type { Log } from './log.js'
@@ -66,7 +67,8 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   const database = opened.keep(openDatabase(databaseFile(config.data)), (db) => db.close())
   const store = oauthStore(database)
   const audit = auditLog(database, secret.derive('audit'), clock)
-  const accounts = openAccounts(userTable(database), passwords(), clock)
+  const hashing = opened.keep(new HashingProcess(), (process) => process.close())
+  const accounts = openAccounts(userTable(database), passwords({ hashing }), clock)
 
   beginAudit(audit, accounts)
   const how = { acceptChange: config.acceptSecretChange }
