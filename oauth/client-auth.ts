@@ -38,7 +38,7 @@ const ACCEPTED: Readonly<Record<ClientAuthMethod, readonly ClientAuthMethod[]>> 
 /** The client that sends the request, authenticated if it is confidential. */
 export async function authenticateClient(context: Context, call: Call): Promise<Client> {
   const credentials = readCredentials(call)
-  await refuseGuessing(context, credentials, call.address)
+  if (credentials.method !== 'none') await refuseGuessing(context, credentials, call.address)
   try {
     return await verifyCredentials(context, credentials)
   } catch (error) {
@@ -138,7 +138,6 @@ function bucket({ client_id }: Credentials, address: string): string {
 }
 
 async function refuseGuessing(context: Context, credentials: Credentials, address: string) {
-  if (credentials.method === 'none') return
   const failures = await context.store.attempts(bucket(credentials, address), context.now())
   if (failures < FAILURES_MAX) return
   throw new OAuthError('temporarily_unavailable', 'too many wrong credentials; try again later', {

@@ -49,6 +49,12 @@ export interface GrantRows {
   revoke(grantId: string, at: number): boolean
 }
 
+/**
+ * A grant is kept longer than its last token by this part of the token's life, a day of thirty: so its place in an index
+ * moves once a day, not with every token.
+ */
+const KEPT_LONGER = 30
+
 export function grantRows(database: Database): GrantRows {
   const select = database.prepare<[string], Row>('SELECT * FROM grants WHERE grant_id = ?')
   const insert = database.prepare(
@@ -56,8 +62,10 @@ export function grantRows(database: Database): GrantRows {
        @expiresAt, NULL, @lastUsedAt, @lastUsedFrom, @deviceName, @keptUntil)`,
   )
   const use = database.prepare(
-    `UPDATE grants SET last_used_at = ?, last_used_from = ?, kept_until = max(kept_until, ?)
-     WHERE grant_id = ?`,
+    'UPDATE grants SET last_used_at = ?, last_used_from = ? WHERE grant_id = ?',
+  )
+  const keep = database.prepare(
+    'UPDATE grants SET kept_until = ? WHERE grant_id = ? AND kept_until < ?',
   )
   const revoke = database.prepare(
     'UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL',
@@ -78,7 +86,8 @@ export function grantRows(database: Database): GrantRows {
       insert.run({ nonce: null, deviceName: null, ...grant, resource, keptUntil })
     },
     use(grant, at, address, endsAt) {
-      use.run(at, address, endsAt, grant.grantId)
+      use.run(at, address, grant.grantId)
+      keep.run(endsAt + Math.round((endsAt - at) / KEPT_LONGER), grant.grantId, endsAt)
       return { ...grant, lastUsedAt: at, lastUsedFrom: address }
     },
     revoke: (grantId, at) => revoke.run(at, grantId).changes > 0,
