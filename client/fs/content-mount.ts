@@ -17,6 +17,8 @@ export interface ContentMount {
   foreign(node: KnownNode): void
   /** The file was sent for the first time; it may turn out to be another inode than planned. */
   born(node: KnownNode, birth: Birth, attributes: WireAttributes): void
+  /** What was sent went over a change of another machine that nobody here had seen. */
+  overtook(node: KnownNode, how: 'rewritten here' | 'sent late'): void
   /** A new file was given up before the server heard of it. */
   forsaken(birth: Birth): void
   /** Memory is short: others send what they hold. */

@@ -1,6 +1,6 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { RemotePart, WriteOptions } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import { hasCode, isTransient } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import { covers, overlay, pieces } from './dirty-blocks.js'
@@ -41,6 +41,8 @@ export class Content {
   #size: number
   #writtenAt = '0'
   #lastDurability: Durability = 'process'
+  /** What is sent may go over a newer change of another machine that nobody here has seen. */
+  #overtakes: 'rewritten here' | 'sent late' | undefined
   /** When the oldest unsent change came. */
   #since: number | undefined
 
@@ -107,6 +109,7 @@ export class Content {
       await this.#requests.settled()
       this.#unsent.clear()
       this.#isCut = this.#birth === undefined
+      if (this.#isCut) this.#overtakes = 'rewritten here'
       this.#size = 0
       this.#isTouched()
     })
@@ -356,6 +359,7 @@ export class Content {
     } catch (error) {
       this.#unsent.putBack(batch)
       this.#pending.putBack(changes)
+      if (isTransient(error)) this.#overtakes ??= 'sent late'
       throw error
     }
   }
@@ -368,9 +372,13 @@ export class Content {
     if (this.#requests.count > ending) return
     const { version, size } = this.#base
     const node = this.#node
-    if (!this.#versions.isOurs(version)) this.#mount.foreign(node)
-    else if (node.pages === this.#versions.before) node.pages = version
+    if (!this.#versions.isOurs(version)) {
+      this.#mount.foreign(node)
+      if (this.#overtakes !== undefined) this.#mount.overtook(node, this.#overtakes)
+    } else if (node.pages === this.#versions.before) node.pages = version
     this.#versions.start(version)
-    if (!this.#isDirty) this.#size = size
+    if (this.#isDirty) return
+    this.#size = size
+    this.#overtakes = undefined
   }
 }

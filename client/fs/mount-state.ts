@@ -77,6 +77,7 @@ export class MountState {
         foreign: (node) => this.foreign(node),
         born: (node, birth, attributes) => this.#born(node, birth, attributes),
         forsaken: (birth) => this.#forsaken(birth),
+        overtook: ({ ino }, how) => log(`inode ${ino} was ${how} over a change of another machine`),
       },
       nodes,
       log,

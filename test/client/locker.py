@@ -37,6 +37,13 @@ def run(command, name, *rest):
         return "free" if kind == fcntl.F_UNLCK else f"{NAMES[kind]} {start} {length} {pid}"
     elif command == "write":
         os.pwrite(fd(name), rest[1].encode(), int(rest[0]))
+    elif command == "rewrite":
+        files[name] = os.open(rest[0], os.O_WRONLY | os.O_TRUNC)
+        os.write(fd(name), rest[1].encode())
+    elif command == "remove":
+        os.unlink(rest[0])
+    elif command == "rename":
+        os.rename(rest[0], rest[1])
     elif command == "sync":
         os.fsync(fd(name))
     elif command == "read":
