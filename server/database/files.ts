@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3'
 import type { Database } from './database.js'
 import { inodeRows } from './inode-rows.js'
 import { spelledEntries } from './spelled-entries.js'
+import { uploadStatements } from './uploads.js'
 
 export interface TreeRow {
   readonly id: number
@@ -44,18 +45,6 @@ export interface ReservationRow {
   readonly tree: number
 }
 
-export interface UploadRow {
-  readonly id: string
-  readonly tree: number
-  readonly generation: number
-  readonly length: number
-  readonly details: string
-  readonly replaces: number | null
-  /** Seconds since the epoch. */
-  readonly expires: number
-  readonly finished: number | null
-}
-
 /** The prepared statements of the file side, by name; each is an indexed access of constant cost. */
 export type FileStatements = ReturnType<typeof fileStatements>
 
@@ -88,7 +77,8 @@ export function fileStatements(database: Database) {
   }
 }
 
-type Prepare = <P extends unknown[], R>(sql: string) => Statement<P, R>
+/** Prepares a statement whose parameters and rows have these types. */
+export type Prepare = <P extends unknown[], R>(sql: string) => Statement<P, R>
 
 function inodeStatements(row: Prepare) {
   /** Counts subdirectories and versions; sets mtime and ctime. */
@@ -280,46 +270,5 @@ function recoveryStatements(row: Prepare) {
     lastUndo: row<[], UndoRow>('SELECT * FROM undo ORDER BY id DESC LIMIT 1'),
     deleteUndo: row<[ino: number], never>('DELETE FROM undo WHERE ino = ?'),
     deleteUndoRow: row<[id: number], never>('DELETE FROM undo WHERE id = ?'),
-  }
-}
-
-function uploadStatements(row: Prepare) {
-  return {
-    insertUpload: row<
-      [
-        id: string,
-        tree: number,
-        generation: number,
-        length: number,
-        details: string,
-        replaces: number | null,
-        expires: number,
-      ],
-      never
-    >('INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, NULL)'),
-    uploadRow: row<[id: string], UploadRow>('SELECT * FROM uploads WHERE id = ?'),
-    uploadsUnderWay: row<[tree: number, now: number], { own: number; all: number }>(
-      `SELECT count(*) AS "all", count(*) FILTER (WHERE tree = ?) AS own FROM uploads
-       WHERE finished IS NULL AND expires > ?`,
-    ),
-    bytesUnderWay: row<[tree: number, now: number], { bytes: number }>(
-      `SELECT coalesce(sum(max(0, u.length - coalesce(i.size, 0))), 0) AS bytes
-       FROM uploads u LEFT JOIN inodes i ON i.ino = u.replaces
-       WHERE u.tree = ? AND u.finished IS NULL AND u.expires > ?`,
-    ),
-    expiredUploads: row<[now: number, limit: number], UploadRow>(
-      'SELECT * FROM uploads WHERE expires <= ? ORDER BY expires LIMIT ?',
-    ),
-    touchUpload: row<[expires: number, id: string], never>(
-      'UPDATE uploads SET expires = ? WHERE id = ?',
-    ),
-    finishUpload: row<[ino: number, id: string], never>(
-      'UPDATE uploads SET finished = ? WHERE id = ?',
-    ),
-    deleteUpload: row<[id: string], never>('DELETE FROM uploads WHERE id = ?'),
-    forgetFinishedUploads: row<[most: number], never>(
-      `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE finished IS NOT NULL
-       ORDER BY expires DESC LIMIT -1 OFFSET ?)`,
-    ),
   }
 }

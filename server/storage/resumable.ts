@@ -1,4 +1,4 @@
-import type { UploadRow } from '../database/files.js'
+import type { UploadRow } from '../database/uploads.js'
 import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 import { isErrno } from './fs.js'

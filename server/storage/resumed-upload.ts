@@ -1,4 +1,4 @@
-import type { UploadRow } from '../database/files.js'
+import type { UploadRow } from '../database/uploads.js'
 import type { Engine, TreeId } from './context.js'
 import { bytesOf } from './links.js'
 import { resumed } from './resumable.js'
