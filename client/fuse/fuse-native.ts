@@ -18,6 +18,7 @@ export const FUSE_NATIVE_LIMITS: readonly string[] = [
   'An operation that waits cannot be interrupted.',
   'Asking for an extended attribute with too small a buffer gives EIO in place of ERANGE.',
   'Every operation looks its path up anew, and no request is larger than 128 KiB: it is slower.',
+  'Locks (flock, fcntl) hold among the programs of one mount, not between machines.',
   'df counts at most 2^32 blocks.',
 ]
 
