@@ -148,6 +148,11 @@ export class Cache {
     return present
   }
 
+  /** Whether all names of a directory were known when we last knew. */
+  wasComplete(directory: number): boolean {
+    return this.#directories.get(directory)?.complete !== undefined
+  }
+
   forgetNames(directory: number): void {
     const known = this.#directories.get(directory)
     if (known === undefined) return

@@ -1,5 +1,6 @@
 import { Argument, Command, Option } from 'commander'
 import { MOUNT_COMMAND } from './background.js'
+import { byteSizeFrom } from './byte-size.js'
 import { CommandError } from './command-error.js'
 import { type LoginFlags, loginCommand, logoutCommand, type TrustFlags } from './commands/login.js'
 import { type MountFlags, mountCommand } from './commands/mount.js'
@@ -56,6 +57,10 @@ export function commandLine(
         .default('shared'),
     )
     .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
+    .option('--cache-dir <directory>', 'keep what is read in this local directory too')
+    .option('--cache-size <size>', 'how much may be kept there (default: 10G)', byteSizeFrom('16M'))
+    .option('--write-back', 'close files before the server has them; a local journal keeps them')
+    .option('--write-back-size <size>', 'room for the journal (default: 1G)', byteSizeFrom('1M'))
     .option('--dpop', 'if a login is needed: fail if it cannot be bound to a key')
     .option('--no-dpop', 'if a login is needed: do not bind it to a key')
     .option('--device', 'if a login is needed: by a code that you enter on another device')
@@ -153,7 +158,9 @@ Examples:
   coffer mount ~/files                                      the server of $COFFER_SERVER
   coffer mount https://files.example.org ~/files
   coffer mount --remote /photos --read-only https://files.example.org ~/photos
-  coffer mount --limit-rate 500k:4M ~/files                 slow uploads, faster downloads`
+  coffer mount --limit-rate 500k:4M ~/files                 slow uploads, faster downloads
+  coffer mount --cache-dir ~/.cache/coffer --cache-size 20G ~/files
+  coffer mount --write-back ~/files                         close files at once, send them behind`
 
 const UNIT_EXAMPLE = `
 Example:

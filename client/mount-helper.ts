@@ -35,6 +35,10 @@ const OURS: Readonly<Record<string, { flag: string; takesValue: boolean }>> = {
   ca: { flag: '--ca', takesValue: true },
   fingerprint: { flag: '--fingerprint', takesValue: true },
   limit_rate: { flag: '--limit-rate', takesValue: true },
+  cache_dir: { flag: '--cache-dir', takesValue: true },
+  cache_size: { flag: '--cache-size', takesValue: true },
+  write_back: { flag: '--write-back', takesValue: false },
+  write_back_size: { flag: '--write-back-size', takesValue: true },
   log: { flag: '--log', takesValue: true },
   wait: { flag: '--wait', takesValue: true },
 }

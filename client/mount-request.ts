@@ -13,6 +13,10 @@ export const MOUNT_REQUEST = z.object({
   umask: z.number().optional(),
   /** `local`: locks are for the programs of this mount alone. */
   locks: z.enum(['shared', 'local']),
+  /** What is written is kept in a journal of this size first. */
+  writeBack: z.object({ bytes: z.number() }).optional(),
+  /** What is read is kept in this local directory too. */
+  cache: z.object({ directory: z.string(), bytes: z.number() }).optional(),
   configDirectory: z.string(),
   stateDirectory: z.string(),
   ca: z.string().optional(),

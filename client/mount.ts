@@ -5,10 +5,12 @@ import type { CofferFileSystem } from './fs/options.js'
 import type { Binding, Mounted } from './fuse/filesystem.js'
 import { fuseNativeBinding } from './fuse/fuse-native.js'
 import { kernelBinding } from './fuse/kernel.js'
+import { journaledFiles } from './journal/journaled-files.js'
 import type { Logger } from './log.js'
 import { type MountRecord, MountRegistry } from './mount-registry.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import { mountStatus, type Serving } from './mount-status.js'
+import { accountIdentity, endWriteBack, openWriteBack, withJournal } from './mount-write-back.js'
 import { NewsWatch } from './news-watch.js'
 import { openRemote } from './open-remote.js'
 import { limitedRate } from './rate-limit.js'
@@ -33,9 +35,17 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     }
     const news = new NewsWatch()
     const limit = request.limitRate
-    const files =
-      limit === undefined ? remote.files : limitedRate(remote.files, limit, surroundings.clock)
-    const shown = fileSystem(news.over(files), {
+    const files = news.over(
+      limit === undefined ? remote.files : limitedRate(remote.files, limit, surroundings.clock),
+    )
+    const writeBack = await openWriteBack(request, surroundings, {
+      files,
+      root,
+      isAway: () => remote.state.kind === 'away',
+      identity: accountIdentity(request.server, await remote.accountRoot()),
+    })
+    const through = writeBack === undefined ? files : journaledFiles(files, writeBack)
+    const shown = fileSystem(through, {
       root,
       owner: request.owner,
       locks: request.locks,
@@ -49,7 +59,11 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       allowOther: request.allowOther,
       defaultPermissions: true,
     })
-    await serveMount({ request, surroundings, remote, session, news, shown, mounted })
+    const seen = withJournal(shown, writeBack)
+    await serveMount({ request, surroundings, remote, session, news, shown: seen, mounted })
+    if (writeBack !== undefined) {
+      await endWriteBack(writeBack, remote.state.kind === 'connected', log)
+    }
   } finally {
     remote.close()
   }

@@ -97,6 +97,8 @@ export interface RemoteFiles {
 
   /** Changes are kept here first: what was answered is not on the server before `sync` says so. */
   readonly journals?: boolean
+  /** The server cannot be reached now, and what is based on an old answer would be found out later. */
+  isAway?(): boolean
   /** Resolves once everything given for an inode has left this machine. */
   sent?(ino: number): Promise<void>
   /** Resolves once the server has the file on its disk (fsync(2)). */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { HEADERS } from '../server/wire.js'
+import { HEADERS, type WireAttributes } from '../server/wire.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
 import { type ClientOptions, type Credentials, httpClient } from './api.js'
 import { changeStream } from './change-stream.js'
@@ -32,6 +32,8 @@ export interface RemoteOptions {
 
 export interface Remote {
   readonly files: RemoteFiles
+  /** Of the whole account, whatever folder is shown. */
+  accountRoot(): Promise<WireAttributes>
   /** Of this mount, in the stream of changes. */
   readonly connectionId: string
   readonly state: ConnectionState
@@ -95,6 +97,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
       changes,
       locks: locksOverChannels(asking, requests),
     },
+    accountRoot: () => filesOverHttp(requests, rootTarget('/')).root(),
     connectionId,
     meter,
     get state() {

@@ -22,7 +22,10 @@ export async function* unmountGently(
       continue
     }
     if (step.kind === 'failed') {
-      yield { kind: 'failed', message: `not everything could be sent: ${said(step.error)}` }
+      const kept = fileSystem.kept?.().files ?? 0
+      const advice = kept === 0 ? '' : '; with --force the journal keeps it for the next mount'
+      const message = `not everything could be sent: ${said(step.error)}${advice}`
+      yield { kind: 'failed', message }
       return
     }
     break
@@ -40,10 +43,12 @@ export async function* unmountByForce(
   fileSystem: CofferFileSystem,
   mounted: Mounted,
 ): AsyncGenerator<ControlReply> {
-  const lost = fileSystem.pending()
+  const pending = fileSystem.pending()
+  const kept = fileSystem.kept?.() ?? NOTHING
+  const lost = { bytes: pending.bytes - kept.bytes, files: pending.files - kept.files }
   try {
     await mounted.unmount({ lazy: true })
-    yield { kind: 'unmounted', lost }
+    yield { kind: 'unmounted', lost, kept }
   } catch (error) {
     yield { kind: 'failed', message: said(error) }
   }

@@ -16,10 +16,11 @@ import type { RateLimit } from '../rate-limit.js'
 import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
 import { trustByFingerprint } from '../trust-choice.js'
+import { localStorage, refuseInside, type StorageFlags } from './local-storage.js'
 import { type LoginFlags, loginTo, type TrustFlags } from './login.js'
 import type { Surroundings } from './surroundings.js'
 
-export interface MountFlags extends TrustFlags {
+export interface MountFlags extends TrustFlags, StorageFlags {
   readonly device?: boolean
   readonly dpop?: boolean
   readonly deviceName?: string
@@ -56,6 +57,10 @@ export async function mountCommand(
   }
   const point = await usableMountPoint(resolve(workingDirectory, directory), terminal.say)
   const request = mountRequest(url, point, flags, surroundings)
+  refuseInside(point, {
+    'the cache': request.cache?.directory,
+    'the state directory': request.writeBack && request.stateDirectory,
+  })
   try {
     await reachable(request, flags, surroundings)
   } catch (error) {
@@ -100,6 +105,7 @@ function mountRequest(
     foreground: flags.foreground ?? false,
     ...(ca === undefined ? {} : { ca }),
     ...(flags.umask === undefined ? {} : { umask: flags.umask }),
+    ...localStorage(flags, workingDirectory),
     ...(flags.limitRate === undefined ? {} : { limitRate: flags.limitRate }),
     ...(flags.log === undefined ? {} : { log: resolve(workingDirectory, flags.log) }),
   }

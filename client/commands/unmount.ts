@@ -43,6 +43,9 @@ async function unmountByItself(
       if (reply.kind !== 'unmounted') continue
       done = true
       if (reply.lost.files > 0) terminal.say(`Not sent and lost: ${amount(reply.lost)}`)
+      if (reply.kept !== undefined && reply.kept.files > 0) {
+        terminal.say(`Kept, and sent at the next mount: ${amount(reply.kept)}`)
+      }
     }
   } catch (error) {
     if (error instanceof NobodyListens) return false

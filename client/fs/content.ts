@@ -162,7 +162,7 @@ export class Content {
   /** fsync(2): resolves once it is on the server's disk. */
   sync(): Promise<void> {
     return this.#requests.inTurn(async () => {
-      const isLast = await this.#send('power')
+      const isLast = await this.#send(this.#mount.files.journals === true ? 'process' : 'power')
       if (isLast === 'durable') return
       await this.#mount.files.sync(this.#node.ino)
     })

@@ -50,7 +50,7 @@ export class Names {
     const { unborn, view } = this.#mount
     if (Buffer.byteLength(place.name) > NAME_MAX)
       throw refusal('ENAMETOOLONG', `a name has at most ${NAME_MAX} bytes`)
-    const known = this.#fromCache(place)
+    const known = this.#fromCache(place) ?? this.#whileAway(place)
     if (known !== undefined) return known
     if (this.#isOften(place.directory) && (await this.#list(place.directory))) {
       const listed = this.#fromCache(place)
@@ -174,6 +174,18 @@ export class Names {
     const attributes = cache.attributes(known.value)
     if (attributes === undefined) return undefined
     return view.entry(directory, attributes.value, known.milliseconds, attributes.milliseconds)
+  }
+
+  /** With a journal a program goes on while the server is away, with what was last known. */
+  #whileAway({ directory, name }: Place): FuseEntry | undefined {
+    const { cache, files, view } = this.#mount
+    if (files.isAway?.() !== true) return undefined
+    const last = cache.lastName(directory, name)
+    if (last === ABSENT || (last === undefined && cache.wasComplete(directory))) {
+      return view.absent(0)
+    }
+    const attributes = last === undefined ? undefined : cache.lastAttributes(last)
+    return attributes && view.entry(directory, attributes, 0, 0)
   }
 
   async #fetch({ directory, name }: Place): Promise<Found> {

@@ -129,6 +129,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     killsPrivileges: true,
     init(kernel: Kernel) {
       state.connect(kernel)
+      if (files.journals === true) state.numbers.prepare()
       timer = setInterval(() => contents.tick(), TICK_MILLISECONDS).unref()
     },
     lookup: (parent, name) => names.lookup(place(parent, name)),

@@ -42,6 +42,8 @@ export interface Pending {
 
 export interface CofferFileSystem extends FileSystem {
   pending(): Pending
+  /** What of it is in a journal on the local disk, which the next mount sends. */
+  kept?(): Pending
   /** Resolves once everything written so far is on the server. */
   drain(): Promise<void>
 }

@@ -28,6 +28,11 @@ export class ReservedNumbers {
     return number
   }
 
+  /** Sets the first numbers aside before anybody needs them, for the server may be away by then. */
+  prepare(): void {
+    void this.#fetch()
+  }
+
   get #left(): number {
     return this.#ranges.reduce((sum, { next, end }) => sum + end - next, 0)
   }

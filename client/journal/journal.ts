@@ -2,7 +2,14 @@ import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { privateDirectory } from '../atomic-file.js'
 import { type FileLock, lockFile } from '../file-lock.js'
-import { type Change, checksum, encodeRecord, type JournalRecord, type Note } from './record.js'
+import {
+  type Change,
+  checksum,
+  encodeRecord,
+  type JournalRecord,
+  type Note,
+  type Seen,
+} from './record.js'
 import { scanSegment } from './scan.js'
 import { JournalData, Segment } from './segment.js'
 
@@ -41,12 +48,12 @@ export class Journal {
   /** The oldest first. */
   #segments: Segment[]
   #current: Segment | undefined
-  readonly #places = new Map<number, Segment>()
+  readonly #places = new Map<number, { segment: Segment; ino: number }>()
   #queue: Waiting[] = []
+  #isClosed = false
   #writing: Promise<void> = Promise.resolve()
   #nextId: number
   #nextSegment: number
-  #waitingForRoom: (() => void)[] = []
 
   private constructor(
     directory: string,
@@ -63,8 +70,8 @@ export class Journal {
     this.#nextSegment = found.nextSegment
     this.recovered = found.recovered
     this.notes = found.notes
-    for (const segment of found.segments) {
-      for (const id of segment.live) this.#places.set(id, segment)
+    for (const { segment, change } of found.recovered) {
+      this.#places.set(change.id, { segment, ino: change.ino })
     }
   }
 
@@ -97,11 +104,6 @@ export class Journal {
     return this.bytes + bytes <= this.#options.limitBytes
   }
 
-  /** Resolves when something was removed. */
-  room(): Promise<void> {
-    return new Promise((resolve) => this.#waitingForRoom.push(resolve))
-  }
-
   nextId(): number {
     return this.#nextId++
   }
@@ -110,7 +112,7 @@ export class Journal {
   append(change: Change, content: readonly Buffer[]): { data: JournalData; stored: Promise<void> } {
     const { segment, start, pieces } = this.#placed(change, content)
     segment.live.add(change.id)
-    this.#places.set(change.id, segment)
+    this.#places.set(change.id, { segment, ino: change.ino })
     const offset = start + (pieces[0]?.length ?? 0)
     const data = new JournalData({ segment, offset, checksum: checksum(content) }, content)
     const stored = new Promise<void>((resolve, reject) => {
@@ -132,20 +134,23 @@ export class Journal {
 
   /** If it is lost with the power, it is found out again. */
   note(note: Note): void {
+    if (this.#isClosed) return
     const { segment, start, pieces } = this.#placed(note, [])
     this.#queue.push({ segment, start, pieces, waiter: undefined })
     this.#write()
   }
 
   /** A change is on the server, or no longer wanted. */
-  done(id: number, version?: number): void {
-    if (!this.#places.has(id)) return
-    this.note({ kind: 'done', of: id, ...(version === undefined ? {} : { version }) })
+  done(id: number, seen?: Seen): void {
+    const place = this.#places.get(id)
+    if (place === undefined || this.#isClosed) return
+    this.note({ kind: 'done', of: id, ino: place.ino, ...(seen === undefined ? {} : { seen }) })
     this.#forget(id)
     void this.#trim()
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#writing
     if (this.isEmpty) for (const segment of this.#segments) await segment.remove()
     else for (const segment of this.#segments) await segment.close()
@@ -153,7 +158,7 @@ export class Journal {
   }
 
   #forget(id: number): void {
-    this.#places.get(id)?.live.delete(id)
+    this.#places.get(id)?.segment.live.delete(id)
     this.#places.delete(id)
   }
 
@@ -222,7 +227,6 @@ export class Journal {
       await this.#writing
       await oldest.remove()
     }
-    for (const wake of this.#waitingForRoom.splice(0)) wake()
   }
 }
 
@@ -270,7 +274,7 @@ async function recover(directory: string, log: JournalOptions['log']) {
   return {
     segments,
     notes,
-    recovered: [...changes.values()].map(({ change, data }) => ({ change, data })),
+    recovered: [...changes.values()],
     nextId: lastId + 1,
     nextSegment: Number.parseInt(names.at(-1) ?? '0', 10) + 1,
   }

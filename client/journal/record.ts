@@ -7,6 +7,9 @@ import { checkedAttributes } from '../wire-answer.js'
 
 const PLACE = z.object({ directory: z.number(), name: z.string() })
 export type Place = z.infer<typeof PLACE>
+/** Of a file on the server: what a change made here is based on. */
+const SEEN = z.object({ version: z.number(), etag: z.string() })
+export type Seen = z.infer<typeof SEEN>
 
 /** Numbers and exact times only: what waits must not change its meaning with the time it is sent. */
 const CHANGES = z
@@ -58,13 +61,19 @@ const CHANGE = z.discriminatedUnion('kind', [
   }),
 ])
 const NOTE = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('done'), of: z.number(), version: z.number().optional() }),
+  z.object({
+    kind: z.literal('done'),
+    of: z.number(),
+    ino: z.number(),
+    seen: SEEN.optional(),
+  }),
+  z.object({ kind: z.literal('nameless'), ino: z.number() }),
   z.object({ kind: z.literal('moved'), of: z.number(), place: PLACE }),
   z.object({ kind: z.literal('copying'), ino: z.number(), copy: z.number(), place: PLACE }),
   z.object({
     kind: z.literal('rebased'),
     of: z.number(),
-    version: z.number(),
+    seen: SEEN,
     size: z.number(),
   }),
 ])

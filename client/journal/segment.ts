@@ -124,7 +124,7 @@ export class JournalData {
     if (this.#pieces !== undefined) return Buffer.concat(this.#pieces)
     const data = await this.part(0, this.length)
     if (checksum([data]) !== this.#checksum) {
-      throw new Error(`${this.#segment?.path}: bytes at ${this.#offset} are damaged`)
+      throw new DamagedData(`${this.#segment?.path}: bytes at ${this.#offset} are damaged`)
     }
     return data
   }
@@ -138,6 +138,9 @@ export class JournalData {
     return this.#segment.read(this.#offset + from, length)
   }
 }
+
+/** The local disk gave back something else than was written. */
+export class DamagedData extends Error {}
 
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')

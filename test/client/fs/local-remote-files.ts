@@ -35,7 +35,7 @@ export function localRemoteFiles(
   tree: Tree,
   connection: string,
 ): {
-  files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent'>>
+  files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent' | 'isAway'>>
   requests: Requests
   /** While it returns an error the operation fails with it; after it returned undefined all goes well. */
   fault: { next?: (operation: string) => Error | undefined }
@@ -60,7 +60,7 @@ export function localRemoteFiles(
 
   const place = (directory: number, name: string) => ({ directory, name: fileName(name) })
 
-  const files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent'>> = {
+  const files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent' | 'isAway'>> = {
     root: () => asked('root', '', async () => wireAttributes(await tree.stat(tree.root))),
     stat: (ino) => asked('stat', ino, async () => wireAttributes(await tree.stat(ino))),
     lookup: (directory, name) =>

@@ -1,0 +1,290 @@
+import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire.js'
+import {
+  RemoteError,
+  type RemoteFiles,
+  type RemovalOutcome,
+  type UploadContent,
+} from '../remote-files.js'
+import { markedTime } from './clock.js'
+import type { Place } from './record.js'
+import type { UnsentFile } from './unsent-file.js'
+import type { WriteBack } from './write-back.js'
+
+/**
+ * The remote files with what is written here and not yet there laid over them. What is written goes to the journal; names
+ * are changed on the server, after what waits of them.
+ */
+export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): RemoteFiles {
+  const { unsent, news, sender } = writeBack
+  const saw = writeBack.saw.bind(writeBack)
+
+  /** Unlinks what was never sent, without the server. @returns undefined if the server knows it by now */
+  async function unlinkedHere(place: Place, keep: boolean): Promise<WireAttributes | undefined> {
+    const file = unsent.at(place)
+    if (file?.isSending === true) await sender.sent(file)
+    if (file === undefined || !file.isUnborn || file.isSending) return undefined
+    writeBack.unname(file)
+    file.shown = { ...file.shown, nlink: 0, ctime: markedTime() }
+    if (!keep) writeBack.cancel(file)
+    return file.shown
+  }
+
+  const { removeAll, locks } = files
+  const shown: RemoteFiles = {
+    ...files,
+    journals: writeBack.keepsNew,
+    isAway: () => writeBack.isAway,
+    sent: (ino) => writeBack.sent(ino),
+
+    async root(signal) {
+      return saw(await files.root(signal))
+    },
+    async stat(ino, signal) {
+      const file = unsent.of(ino)
+      if (file !== undefined) return file.shown
+      const last = writeBack.isAway ? writeBack.lastSeen(ino) : undefined
+      return last ?? saw(await files.stat(ino, signal))
+    },
+    async lookup(directory, name, signal) {
+      const file = unsent.at({ directory, name })
+      if (file !== undefined) return file.shown
+      return saw(await files.lookup(directory, name, signal), { directory, name })
+    },
+    async *list(directory, signal, after): AsyncIterable<readonly WireEntry[]> {
+      const here = [...unsent.in(directory)]
+        .map(([name, file]) => ({ ...file.shown, name }))
+        .filter(({ name }) => after === undefined || inOrder(after, name))
+        .sort((a, b) => (inOrder(a.name, b.name) ? -1 : 1))
+      for await (const page of files.list(directory, signal, after)) {
+        const entries = page.map((entry) => ({
+          ...saw(entry, { directory, name: entry.name }),
+          name: entry.name,
+        }))
+        const last = entries.at(-1)?.name
+        const upTo = here.findIndex(({ name }) => last === undefined || inOrder(last, name))
+        const before = here.splice(0, upTo < 0 ? here.length : upTo)
+        yield last === undefined ? entries : merged(entries, before)
+      }
+      if (here.length > 0) yield here
+    },
+    async read(ino, offset, length, signal) {
+      const file = unsent.of(ino)
+      if (file === undefined) {
+        const content = await files.read(ino, offset, length, signal)
+        return { ...content, attributes: saw(content.attributes) }
+      }
+      const fetch = async (from: number, bytes: number) =>
+        (await files.read(file.target, from, bytes, signal)).data
+      return { data: await file.read(offset, length, fetch), attributes: file.shown }
+    },
+
+    async write(ino, parts, options) {
+      const some = parts.filter(({ data }) => data.length > 0)
+      const isKept = writeBack.keepsNew && options?.ifMatch === undefined
+      if (!isKept || (some.length === 0 && options?.attributes === undefined)) {
+        await writeBack.sent(ino)
+        return saw(await files.write(ino, parts, options))
+      }
+      const change = (id: number, file: UnsentFile) => ({
+        kind: 'write' as const,
+        id,
+        ino,
+        ...placeOf(file),
+        parts: some.map(({ offset, data }) => ({ offset, length: data.length })),
+        changes: { mtime: markedTime(), ...fixed(options?.attributes ?? {}) },
+        before: file.shown,
+      })
+      const content = some.map(({ data }) => data)
+      const shown = await writeBack.keep(ino, change, content)
+      if (options?.durability === 'process') return shown
+      await writeBack.sent(ino)
+      await files.sync(ino)
+      return files.stat(ino).then(saw)
+    },
+    async seek(ino, offset, what, signal) {
+      await writeBack.sent(ino)
+      return files.seek(ino, offset, what, signal)
+    },
+    async zero(ino, range) {
+      await writeBack.sent(ino)
+      return saw(await files.zero(ino, range))
+    },
+    async copyRange(from, to, length) {
+      await Promise.all([writeBack.sent(from.ino), writeBack.sent(to.ino)])
+      const copy = await files.copyRange(from, to, length)
+      return { ...copy, attributes: saw(copy.attributes) }
+    },
+    async setAttributes(ino, changes, condition) {
+      if (!writeBack.keepsNew || condition?.ifMatch !== undefined) {
+        await writeBack.sent(ino)
+        return saw(await files.setAttributes(ino, changes, condition))
+      }
+      const times = changes.size === undefined ? {} : { mtime: markedTime() }
+      const change = (id: number, file: UnsentFile) => ({
+        kind: 'attributes' as const,
+        id,
+        ino,
+        ...placeOf(file),
+        changes: { ...times, ...fixed(changes) },
+        before: file.shown,
+      })
+      return writeBack.keep(ino, change, [])
+    },
+    async put(directory, name, content, options) {
+      const { ino, mode } = options
+      const isKept = writeBack.keepsNew && options.durability === 'process' && mode === 'create'
+      if (!isKept || ino === undefined) {
+        await writeBack.sentAt({ directory, name })
+        return saw(await files.put(directory, name, content, options), { directory, name })
+      }
+      const place = { directory, name }
+      if (unsent.at(place) !== undefined) throw new RemoteError('EEXIST', `"${name}" exists`)
+      const now = markedTime()
+      const { attributes } = options
+      const given = {
+        mode: attributes.mode ?? 0o644,
+        uid: attributes.uid ?? 0,
+        gid: attributes.gid ?? 0,
+        atime: attributes.atime ?? now,
+        mtime: attributes.mtime ?? now,
+      }
+      const birth = { kind: 'birth' as const, ino, place, attributes: given }
+      return writeBack.bear(birth, await whole(content))
+    },
+
+    async make(directory, name, what, attributes) {
+      await writeBack.sentAt({ directory, name })
+      return saw(await files.make(directory, name, what, attributes), { directory, name })
+    },
+    async link(ino, directory, name) {
+      await writeBack.sentAt({ directory, name })
+      if (unsent.of(ino)?.isUnborn === true) await writeBack.sent(ino)
+      return saw(await files.link(ino, directory, name))
+    },
+    async remove(directory, name, kind, { keep }) {
+      const place = { directory, name }
+      const here = kind === 'unlink' ? await unlinkedHere(place, keep) : undefined
+      if (here !== undefined) return here
+      await writeBack.sent(directory)
+      if (kind === 'rmdir' && !unsent.isEmpty) {
+        const { ino } = await files.lookup(directory, name)
+        if (unsent.in(ino).size > 0) throw new RemoteError('ENOTEMPTY', `"${name}" is not empty`)
+      }
+      const file = unsent.named(place)
+      if (file !== undefined) file.isLeaving = true
+      try {
+        const left = await files.remove(directory, name, kind, { keep })
+        if (file !== undefined && left?.nlink === 0 && left.ino === file.ino) {
+          writeBack.unname(file)
+          if (!keep) writeBack.cancel(file)
+        }
+        return left === undefined ? left : saw(left)
+      } finally {
+        if (file !== undefined) file.isLeaving = false
+      }
+    },
+    async release(ino) {
+      const file = unsent.of(ino)
+      const wasUnborn = file?.isUnborn === true
+      if (file !== undefined) writeBack.cancel(file)
+      if (!wasUnborn) await files.release(ino)
+    },
+    async rename(from, to, options) {
+      await Promise.all([writeBack.sentAt(from), writeBack.sentAt(to)])
+      const moved = await files.rename(from, to, options)
+      const file = unsent.named(from)
+      if (file !== undefined && file.ino === moved?.ino) unsent.move(file, to)
+      return moved === undefined ? moved : saw(moved, to)
+    },
+
+    async getXattr(ino, name) {
+      if (unsent.of(ino)?.isUnborn === true) throw new RemoteError('ENODATA', 'it has none')
+      return files.getXattr(ino, name)
+    },
+    async listXattrs(ino) {
+      return unsent.of(ino)?.isUnborn === true ? [] : files.listXattrs(ino)
+    },
+    async setXattr(ino, name, value, mode) {
+      await writeBack.sent(ino)
+      return files.setXattr(ino, name, value, mode)
+    },
+    async removeXattr(ino, name) {
+      await writeBack.sent(ino)
+      return files.removeXattr(ino, name)
+    },
+
+    async sync(ino) {
+      const file = unsent.of(ino)
+      if (file?.isNameless === true && file.isUnborn) return
+      await writeBack.sentIn(ino)
+      await files.sync(ino)
+    },
+    changes: (signal) => news.over(files.changes?.(signal), signal),
+    ...(removeAll === undefined
+      ? {}
+      : {
+          async removeAll(removals) {
+            if (unsent.isEmpty) return removeAll(removals)
+            const outcomes: RemovalOutcome[] = []
+            for (const { directory, name, kind } of removals) {
+              const removed = shown.remove(directory, name, kind, { keep: false })
+              outcomes.push(...(await Promise.allSettled([removed])))
+            }
+            return outcomes
+          },
+        }),
+    // What was written under a lock must be there for whoever has it next.
+    ...(locks === undefined
+      ? {}
+      : {
+          locks: {
+            ...locks,
+            async unlock(ino, range) {
+              await writeBack.sent(ino)
+              await locks.unlock(ino, range)
+            },
+            async giveBack(ino, held) {
+              await writeBack.sent(ino)
+              await locks.giveBack(ino, held)
+            },
+          },
+        }),
+  }
+  return shown
+}
+
+function placeOf({ place }: UnsentFile): { place?: Place } {
+  return place === undefined ? {} : { place }
+}
+
+/** The server's order: by the bytes of the names. */
+function inOrder(a: string, b: string): boolean {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0
+}
+
+/** Both are in order; what has come to the server meanwhile is told once. */
+function merged(entries: readonly WireEntry[], here: readonly WireEntry[]): WireEntry[] {
+  const names = new Set(entries.map(({ name }) => name))
+  const all = [...entries, ...here.filter(({ name }) => !names.has(name))]
+  return here.length === 0 ? all : all.sort((a, b) => (inOrder(a.name, b.name) ? -1 : 1))
+}
+
+/** Attributes whose meaning does not change with the time they are sent. */
+function fixed(changes: WireAttributeChanges): Omit<WireAttributeChanges, 'atime' | 'mtime'> & {
+  atime?: string
+  mtime?: string
+} {
+  const { atime, mtime, ...rest } = changes
+  const time = (given: string) => (given === 'now' ? markedTime() : given)
+  return {
+    ...rest,
+    ...(atime === undefined ? {} : { atime: time(atime) }),
+    ...(mtime === undefined ? {} : { mtime: time(mtime) }),
+  }
+}
+
+async function whole(content: UploadContent): Promise<Buffer[]> {
+  const pieces: Buffer[] = []
+  for await (const piece of content.open()) pieces.push(piece)
+  return pieces
+}

@@ -1,0 +1,35 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Journal, type JournalOptions } from './journal.js'
+
+/** Journals of one account on one machine: as many mounts may write at once. */
+const MOST = 64
+
+/**
+ * The journals of an account that no other mount has: those with something to send, and, first, one of our own if it is
+ * wanted.
+ */
+export async function openJournals(
+  directory: string,
+  options: JournalOptions & { readonly own: boolean },
+): Promise<Journal[]> {
+  const names = await readdir(directory).catch(() => [])
+  const numbers = names.filter((name) => /^\d{1,2}$/.test(name)).map(Number)
+  const journals: Journal[] = []
+  let lacksOwn = options.own
+  for (const number of numbers.sort((a, b) => a - b)) {
+    const journal = await Journal.open(join(directory, String(number)), options)
+    if (journal === undefined) continue
+    if (journal.isEmpty && !lacksOwn) await journal.close()
+    else journals.push(journal)
+    lacksOwn = false
+  }
+  for (let number = 1; lacksOwn && number <= MOST; number++) {
+    if (numbers.includes(number)) continue
+    const journal = await Journal.open(join(directory, String(number)), options)
+    if (journal === undefined) continue
+    journals.push(journal)
+    lacksOwn = false
+  }
+  return journals
+}

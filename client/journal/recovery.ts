@@ -1,0 +1,49 @@
+import type { Journal } from './journal.js'
+import { plannedFile } from './planned-file.js'
+import type { Change, Note } from './record.js'
+import type { JournalData } from './segment.js'
+import { type Pending, UnsentFile } from './unsent-file.js'
+import type { UnsentFiles } from './unsent-files.js'
+
+type Add = (file: UnsentFile, change: Change, data: JournalData, journal: Journal) => Pending
+
+/** What an earlier mount left is shown and will be sent, from where that mount had come. */
+export function recover(journal: Journal, unsent: UnsentFiles, add: Add): void {
+  for (const { change, data } of journal.recovered) {
+    const base = change.kind === 'birth' ? plannedFile(change) : change.before
+    const file = unsent.of(change.ino) ?? new UnsentFile(change.ino, base, change.place)
+    add(file, change, data, journal)
+  }
+  for (const note of journal.notes) recoverNote(journal, unsent, note)
+}
+
+function recoverNote(journal: Journal, unsent: UnsentFiles, note: Note): void {
+  const isIt = (pending: Pending | undefined, id: number) =>
+    pending?.journal === journal && pending.change.id === id
+  const file =
+    'ino' in note
+      ? unsent.of(note.ino)
+      : unsent.all().find(({ queue: [first] }) => isIt(first, note.of))
+  if (file === undefined) return
+  switch (note.kind) {
+    case 'done':
+      if (note.seen !== undefined) file.seen = note.seen
+      return
+    case 'nameless':
+      unsent.unname(file)
+      while (file.queue[0] !== undefined) {
+        journal.done(file.queue[0].change.id)
+        unsent.removeFirst(file, undefined)
+      }
+      return
+    case 'moved':
+      unsent.move(file, note.place)
+      return
+    case 'copying':
+      file.copy = { ino: note.copy, place: note.place }
+      return
+    case 'rebased':
+      file.seen = note.seen
+      file.endSeen = note.size
+  }
+}

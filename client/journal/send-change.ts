@@ -1,0 +1,173 @@
+import type { WireAttributes } from '../../server/wire.js'
+import {
+  RemoteError,
+  type RemoteFiles,
+  type RemotePart,
+  type UploadContent,
+} from '../remote-files.js'
+import type { Change, Seen } from './record.js'
+import type { Pending, UnsentFile } from './unsent-file.js'
+
+/** What became of trying to send a change (docs/write-back.md, "Once, and only on what was seen"). */
+export type Sent =
+  | { readonly kind: 'sent'; readonly now: WireAttributes | undefined }
+  /** Somebody else changed or removed the file, or took the name. */
+  | { readonly kind: 'conflict'; readonly there: WireAttributes | undefined }
+
+type Of<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>
+
+/** Longest stretch of a file that is searched for what may have been appended. */
+const SEARCHED_BYTES = 32 << 20
+
+/** @throws RemoteError for what may be tried again */
+export async function sendChange(
+  files: RemoteFiles,
+  file: UnsentFile,
+  pending: Pending,
+): Promise<Sent> {
+  switch (pending.change.kind) {
+    case 'birth':
+      return sendBirth(files, file, pending, pending.change)
+    case 'write':
+      return sendWrite(files, file, pending, pending.change)
+    case 'attributes':
+      return sendAttributes(files, file, pending.change)
+  }
+}
+
+async function sendBirth(
+  files: RemoteFiles,
+  file: UnsentFile,
+  { data }: Pending,
+  { attributes, ino, place }: Of<'birth'>,
+): Promise<Sent> {
+  const { directory, name } = file.place ?? place
+  const content = upload(await data.whole())
+  const options = { mode: 'create', durability: 'process', attributes } as const
+  try {
+    return sent(await files.put(directory, name, content, { ...options, ino }))
+  } catch (error) {
+    if (!isRefusal(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
+    const there = await statOrNone(files, ino)
+    if (there !== undefined) return sent(there.mtime === attributes.mtime ? there : changed(there))
+    if (!isRefusal(error, 'EINVAL')) return { kind: 'conflict', there: undefined }
+  }
+  // The number was set aside so long ago that it is free again.
+  const made = await files.put(directory, name, content, options)
+  file.target = made.ino
+  return sent(made)
+}
+
+async function sendWrite(
+  files: RemoteFiles,
+  file: UnsentFile,
+  pending: Pending,
+  change: Of<'write'>,
+): Promise<Sent> {
+  const data = await pending.data.whole()
+  const parts: RemotePart[] = []
+  let at = 0
+  for (const { offset, length } of change.parts) {
+    parts.push({ offset, data: data.subarray(at, at + length) })
+    at += length
+  }
+  const isAppending = change.parts.some(({ offset }) => offset === 'append')
+  for (;;) {
+    try {
+      const condition = { ifMatch: file.seen.etag }
+      const options = { durability: 'process', attributes: given(change), ...condition } as const
+      return sent(await files.write(file.target, parts, options))
+    } catch (error) {
+      if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
+    }
+    const there = await statOrNone(files, file.target)
+    if (there === undefined) return { kind: 'conflict', there }
+    if (isOurs(there, file.seen, change.changes.mtime)) return sent(there)
+    if (!isAppending) return { kind: 'conflict', there }
+    const before = file.endSeen
+    if (await stands(files, there, before, data)) return sent(there)
+    file.seen = { version: there.version, etag: there.etag }
+    file.endSeen = there.size
+    pending.journal?.note({
+      kind: 'rebased',
+      of: change.id,
+      seen: file.seen,
+      size: there.size,
+    })
+  }
+}
+
+async function sendAttributes(
+  files: RemoteFiles,
+  file: UnsentFile,
+  change: Of<'attributes'>,
+): Promise<Sent> {
+  const isSized = change.changes.size !== undefined
+  const condition = isSized ? { ifMatch: file.seen.etag } : {}
+  try {
+    return sent(await files.setAttributes(file.target, given(change), condition))
+  } catch (error) {
+    if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
+  }
+  const there = await statOrNone(files, file.target)
+  // Attributes of a file that is gone: nothing is lost.
+  if (!isSized) return { kind: 'sent', now: there }
+  if (there !== undefined && isOurs(there, file.seen, change.changes.mtime)) return sent(there)
+  return { kind: 'conflict', there }
+}
+
+/** Each change of ours makes one version, and its time is exact to a random nanosecond. */
+function isOurs(there: WireAttributes, seen: Seen, mtime: string | undefined): boolean {
+  return there.version === seen.version + 1 && there.mtime === mtime
+}
+
+/** Somebody else changed it since: what was to follow meets a conflict. */
+function changed(there: WireAttributes): WireAttributes {
+  return { ...there, version: -1, etag: '"unseen"' }
+}
+
+/** Whether the bytes stand somewhere behind the end that the file had. */
+async function stands(
+  files: RemoteFiles,
+  there: WireAttributes,
+  before: number,
+  data: Buffer,
+): Promise<boolean> {
+  const start = Math.max(before, there.size - SEARCHED_BYTES)
+  if (there.size - start < data.length) return false
+  const tail = await files.read(there.ino, start, there.size - start)
+  return tail.data.includes(data)
+}
+
+function given({ changes }: Of<'write' | 'attributes'>) {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+}
+
+function sent(now: WireAttributes): Sent {
+  return { kind: 'sent', now }
+}
+
+export async function statOrNone(
+  files: RemoteFiles,
+  ino: number,
+): Promise<WireAttributes | undefined> {
+  try {
+    return await files.stat(ino)
+  } catch (error) {
+    if (isRefusal(error, 'ENOENT', 'ESTALE')) return undefined
+    throw error
+  }
+}
+
+export function isRefusal(error: unknown, ...codes: RemoteError['code'][]): boolean {
+  return error instanceof RemoteError && codes.includes(error.code)
+}
+
+function upload(data: Buffer): UploadContent {
+  return {
+    size: data.length,
+    async *open() {
+      yield data
+    },
+  }
+}

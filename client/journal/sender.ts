@@ -1,0 +1,196 @@
+import type { WireAttributes } from '../../server/wire.js'
+import type { RemoteFiles } from '../remote-files.js'
+import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
+import type { Place } from './record.js'
+import { DamagedData } from './segment.js'
+import { sendChange } from './send-change.js'
+import { Slots } from './slots.js'
+import type { Pending, UnsentFile } from './unsent-file.js'
+import type { UnsentFiles } from './unsent-files.js'
+
+export interface SenderMount extends ConflictMount {
+  readonly files: RemoteFiles
+  readonly unsent: UnsentFiles
+  log(message: string, error?: unknown): void
+  /** A file is on the server as it is here. */
+  settled(file: UnsentFile, now: WireAttributes | undefined): void
+  /** A name came to stand in a directory without a program having asked for it. */
+  appeared(place: Place, ino: number): void
+  /** The content of a file is no longer what programs saw. */
+  replaced(ino: number): void
+}
+
+/** Changes under way: many small ones share a connection, and few large ones fill it. */
+const AT_ONCE = 16
+const FIRST_PAUSE_MILLISECONDS = 1000
+const LONGEST_PAUSE_MILLISECONDS = 30_000
+
+/** Sends what waits, file by file in the order of its changes, in the background. */
+export class Sender {
+  readonly #mount: SenderMount
+  readonly #working = new Set<UnsentFile>()
+  readonly #slots = new Slots(AT_ONCE)
+  readonly #pauses = new Map<UnsentFile, () => void>()
+  #isStopped = false
+  #trouble: string | undefined
+
+  constructor(mount: SenderMount) {
+    this.#mount = mount
+  }
+
+  /** Sees to it that a file is being sent. */
+  offer(file: UnsentFile): void {
+    if (this.#isStopped || file.isOnlyHere || this.#working.has(file)) return
+    this.#working.add(file)
+    void this.#work(file).finally(() => {
+      this.#working.delete(file)
+      if (file.queue.length > 0 && !file.isOnlyHere) this.offer(file)
+    })
+  }
+
+  /** Resolves once the changes that a file has now are on the server. @throws what its next try fails with */
+  async sent(file: UnsentFile): Promise<void> {
+    const last = file.queue.at(-1)
+    if (last === undefined || file.isOnlyHere) return
+    const files = new Set([file])
+    for (const { change } of file.queue.flatMap(({ after }) => after)) {
+      const needed = this.#mount.unsent.of(change.ino)
+      if (needed !== undefined) files.add(needed)
+    }
+    const failures = [...files].map((needed) => needed.failure())
+    for (const needed of files) {
+      this.offer(needed)
+      this.#hurry(needed)
+    }
+    await Promise.race([last.finished, ...failures])
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const wake of this.#pauses.values()) wake()
+  }
+
+  #hurry(file: UnsentFile): void {
+    file.isUrgent = true
+    this.#pauses.get(file)?.()
+  }
+
+  async #work(file: UnsentFile): Promise<void> {
+    for (let failures = 0; ; ) {
+      const [next] = file.queue
+      if (next === undefined || this.#isStopped || file.isOnlyHere) return
+      await Promise.all(next.after.map(({ finished }) => finished))
+      await this.#slots.take(() => file.isUrgent)
+      try {
+        if (file.queue[0] === next && !this.#isStopped) await this.#send(file, next)
+        failures = 0
+        continue
+      } catch (error) {
+        file.failed(error)
+        this.#say(file, error)
+      } finally {
+        this.#slots.give()
+      }
+      failures += 1
+      await this.#pause(file, failures)
+    }
+  }
+
+  async #send(file: UnsentFile, pending: Pending): Promise<void> {
+    file.isSending = true
+    try {
+      const outcome = await sendChange(this.#mount.files, file, pending)
+      this.#trouble = undefined
+      if (outcome.kind === 'sent') this.#done(file, pending, outcome.now)
+      else await this.#conflict(file, pending, outcome.there)
+    } catch (error) {
+      if (!(error instanceof DamagedData)) throw error
+      this.#mount.log(`what was written to ${named(file)} is lost`, error)
+      this.#done(file, pending, undefined)
+    } finally {
+      file.isSending = false
+    }
+  }
+
+  #done(file: UnsentFile, pending: Pending, now: WireAttributes | undefined): void {
+    const { unsent, settled } = this.#mount
+    const seen = now && { version: now.version, etag: now.etag }
+    pending.journal?.done(pending.change.id, seen)
+    unsent.removeFirst(file, now)
+    if (file.queue.length === 0) settled(file, now)
+  }
+
+  async #conflict(
+    file: UnsentFile,
+    pending: Pending,
+    there: WireAttributes | undefined,
+  ): Promise<void> {
+    if (there === undefined && (file.isNameless || file.isLeaving)) return this.#drop(file)
+    const { unsent, appeared, replaced, log } = this.#mount
+    const before = named(file)
+    if (pending.change.kind === 'birth') {
+      const taken = file.place
+      const place = await otherPlace(this.#mount, file, 1)
+      pending.journal?.note({ kind: 'moved', of: pending.change.id, place })
+      unsent.move(file, place)
+      if (taken !== undefined) appeared(taken, 0)
+      appeared(place, file.ino)
+      log(`${before} is somebody else's by now; what was written here is in "${place.name}"`)
+      return
+    }
+    const changes = [...file.queue]
+    const settled = copyBeside(this.#mount, file, there !== undefined)
+    file.settling = settled.then(
+      () => {},
+      () => {},
+    )
+    try {
+      const copy = await settled
+      for (const change of changes) {
+        change.journal?.done(change.change.id)
+        unsent.removeFirst(file, there)
+      }
+      appeared(copy.place, copy.ino)
+      replaced(file.ino)
+      const what = there === undefined ? 'removed' : 'changed'
+      log(`${before} was ${what} elsewhere; what was written here is in "${copy.place.name}"`)
+    } finally {
+      file.settling = undefined
+    }
+  }
+
+  #drop(file: UnsentFile): void {
+    for (const { journal, change } of [...file.queue]) {
+      journal?.done(change.id)
+      this.#mount.unsent.removeFirst(file, undefined)
+    }
+  }
+
+  /** Once for each kind of trouble, not for each file. */
+  #say(file: UnsentFile, error: unknown): void {
+    const trouble = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    if (this.#isStopped || this.#trouble === trouble) return
+    this.#trouble = trouble
+    this.#mount.log(`${named(file)} cannot be sent now; it is kept and tried again`, error)
+  }
+
+  async #pause(file: UnsentFile, failures: number): Promise<void> {
+    if (this.#isStopped) return
+    const most = Math.min(
+      FIRST_PAUSE_MILLISECONDS * 2 ** (failures - 1),
+      LONGEST_PAUSE_MILLISECONDS,
+    )
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, most)
+      this.#pauses.set(file, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+    this.#pauses.delete(file)
+  }
+}
+
+function named({ place, ino }: UnsentFile): string {
+  return place === undefined ? `inode ${ino}` : `"${place.name}"`
+}

@@ -1,0 +1,201 @@
+import type { WireAttributes } from '../../server/wire.js'
+import { markedTime } from './clock.js'
+import { composition, type Extent } from './extents.js'
+import type { Journal } from './journal.js'
+import type { Change, Place, Seen } from './record.js'
+import type { JournalData } from './segment.js'
+
+/** A change on its way to the server. */
+export interface Pending {
+  readonly change: Change
+  readonly data: JournalData
+  /** Undefined: it is only in memory, and somebody waits until it is sent. */
+  journal: Journal | undefined
+  /** These must be done first. */
+  readonly after: readonly Pending[]
+  /** Resolves when it is done, or no longer wanted. */
+  readonly finished: Promise<void>
+  finish(): void
+}
+
+export type Fetch = (offset: number, length: number) => Promise<Buffer>
+
+/** A file with changes that the server does not have: how programs see it, and what is to be sent, in order. */
+export class UnsentFile {
+  readonly ino: number
+  /** The inode on the server; another one only if the number set aside is no longer ours. */
+  target: number
+  /** Some name of it, if one is known. */
+  place: Place | undefined
+  /** As programs see it. */
+  shown: WireAttributes
+  /** The content on the server that the next change is made on. */
+  seen: Seen
+  /** Where it ended then, for what is appended. */
+  endSeen: number
+  /** Where its conflict copy goes, once that is decided. */
+  copy: { readonly ino: number; readonly place: Place } | undefined
+  readonly queue: Pending[] = []
+  /** Its last name was removed here: nothing of it will be missed. */
+  isNameless = false
+  /** Its name is being removed here. */
+  isLeaving = false
+  isSending = false
+  /** Somebody waits for it. */
+  isUrgent = false
+  /** A conflict is being settled: changes made from now on start anew, after this. */
+  settling: Promise<void> | undefined
+  #base: WireAttributes
+  #extents: { extent: Extent; of: Pending }[] = []
+  #waiters: ((error: unknown) => void)[] = []
+
+  constructor(ino: number, base: WireAttributes, place: Place | undefined) {
+    this.ino = ino
+    this.target = ino
+    this.place = place
+    this.shown = base
+    this.#base = base
+    this.seen = { version: base.version, etag: base.etag }
+    this.endSeen = base.size
+  }
+
+  /** The server has never heard of it. */
+  get isUnborn(): boolean {
+    return this.queue[0]?.change.kind === 'birth'
+  }
+
+  /** It will never be sent. */
+  get isOnlyHere(): boolean {
+    return this.isNameless && this.isUnborn
+  }
+
+  get bytes(): number {
+    return this.queue.reduce((sum, { data }) => sum + data.length, 0)
+  }
+
+  add(pending: Pending): void {
+    this.queue.push(pending)
+    this.#apply(pending)
+  }
+
+  /** The first change is done. */
+  removeFirst(now: WireAttributes | undefined): void {
+    const [first] = this.queue.splice(0, 1)
+    if (first === undefined) return
+    if (now !== undefined) {
+      this.#base = now
+      this.seen = { version: now.version, etag: now.etag }
+      this.endSeen = now.size
+    }
+    this.#extents = this.#extents.filter(({ of }) => of !== first)
+    first.finish()
+  }
+
+  /** The last change, which was not sent, is taken back. @returns false if it is not the last any more, or on its way */
+  takeBack(pending: Pending): boolean {
+    if (this.queue.at(-1) !== pending) return false
+    if (this.isSending && this.queue.length === 1) return false
+    this.queue.pop()
+    this.shown = this.#base
+    this.#extents = []
+    for (const kept of this.queue) this.#apply(kept)
+    pending.finish()
+    return true
+  }
+
+  /** What the server says of the inode, under what it does not know yet. */
+  over(remote: WireAttributes): WireAttributes {
+    const { mode, uid, gid, size, atime, mtime, version, etag, modified_time } = this.shown
+    this.shown = {
+      ...remote,
+      ...{ ino: this.ino, mode, uid, gid, size, atime, mtime, version, etag, modified_time },
+    }
+    return this.shown
+  }
+
+  /** Bytes as programs see them. `fetch` reads from the server. */
+  async read(offset: number, length: number, fetch: Fetch): Promise<Buffer> {
+    for (;;) {
+      const [first] = this.queue
+      try {
+        return await this.#read(offset, length, fetch)
+      } catch (error) {
+        // What was sent meanwhile may be gone from the journal: the server has it.
+        if (this.queue[0] === first) throw error
+      }
+    }
+  }
+
+  async #read(offset: number, length: number, fetch: Fetch): Promise<Buffer> {
+    const end = Math.min(offset + length, this.shown.size)
+    const whole = Buffer.alloc(Math.max(0, end - offset))
+    const extents = this.#extents.map(({ extent }) => extent)
+    const { pieces, gaps } = composition(extents, offset, end)
+    for (const { from, to, extent } of pieces) {
+      if (extent.source === 'zeros') continue
+      const { data, at } = extent.source
+      const bytes = await data.part(at + from - extent.from, to - from)
+      bytes.copy(whole, from - offset)
+    }
+    const start = gaps[0]?.[0]
+    const last = gaps.at(-1)?.[1]
+    if (start === undefined || last === undefined || this.isUnborn) return whole
+    const fetched = await fetch(start, last - start)
+    for (const [from, to] of gaps) fetched.copy(whole, from - offset, from - start, to - start)
+    return whole
+  }
+
+  /** Rejects with the next failure to send. */
+  failure(): Promise<never> {
+    return new Promise((_, reject) => this.#waiters.push(reject))
+  }
+
+  failed(error: unknown): void {
+    for (const reject of this.#waiters.splice(0)) reject(error)
+  }
+
+  #apply(pending: Pending): void {
+    const { change, data } = pending
+    const put = (extent: Extent) => this.#extents.push({ extent, of: pending })
+    let { size } = this.shown
+    if (change.kind === 'birth') {
+      size = data.length
+      put({ from: 0, to: size, source: { data, at: 0 } })
+    }
+    if (change.kind === 'write') {
+      let at = 0
+      for (const { offset, length } of change.parts) {
+        const from = offset === 'append' ? size : offset
+        put({ from, to: from + length, source: { data, at } })
+        size = Math.max(size, from + length)
+        at += length
+      }
+    }
+    const cut = change.kind === 'birth' ? undefined : change.changes.size
+    if (cut !== undefined && cut < size) {
+      put({ from: cut, to: Number.POSITIVE_INFINITY, source: 'zeros' })
+    }
+    this.shown = shownAfter(this.shown, change, cut ?? size)
+  }
+}
+
+function shownAfter(before: WireAttributes, change: Change, size: number): WireAttributes {
+  const given = change.kind === 'birth' ? change.attributes : change.changes
+  const isChanged = change.kind !== 'attributes' || size !== before.size
+  const version = change.kind === 'birth' ? 1 : before.version + (isChanged ? 1 : 0)
+  const mtime = given.mtime ?? before.mtime
+  const ctime = isChanged ? mtime : markedTime()
+  return {
+    ...before,
+    mode: given.mode ?? before.mode,
+    uid: given.uid ?? before.uid,
+    gid: given.gid ?? before.gid,
+    atime: given.atime ?? before.atime,
+    mtime,
+    ctime: BigInt(ctime) > BigInt(before.ctime) ? ctime : before.ctime,
+    size,
+    version,
+    etag: version === before.version ? before.etag : `"${before.ino}-${version}"`,
+    modified_time: new Date(Number(BigInt(mtime) / 1_000_000n)).toISOString(),
+  }
+}
