@@ -1,4 +1,4 @@
-import { access, constants, readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { access, constants, readdir, readFile, realpath, stat, statfs } from 'node:fs/promises'
 import { MountError, type MountErrorCode } from './mount-error.js'
 
 /** A dead mount answers ENOTCONN at once; one that hangs never answers. */
@@ -12,8 +12,11 @@ export async function mountPoint(directory: string): Promise<string> {
   try {
     const found = await inTime(stat(directory))
     const real = await inTime(realpath(directory))
-    if ((await mountOn(real).catch(unknown)) !== undefined)
+    if ((await mountOn(real).catch(unknown)) !== undefined) {
+      // The kernel may know the attributes of a dead mount's root, but not these figures.
+      await inTime(statfs(real))
       throw new MountError('already-mounted', directory)
+    }
     if (!found.isDirectory()) throw new MountError('not-a-directory', directory)
     if ((await inTime(readdir(directory))).length > 0) throw new MountError('not-empty', directory)
     return real
