@@ -1,0 +1,351 @@
+import { createHash } from 'node:crypto'
+import {
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type Machine, type Mount, machine } from '../support/mount.js'
+import { outcome } from '../support/process.js'
+import { requires } from '../support/requires.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
+
+interface Status {
+  mounts: {
+    pid: number
+    connection: { state: string }
+    pending: { bytes: number; files: number }
+  }[]
+}
+
+const FLAGS = ['--write-back']
+
+describe('coffer mount --write-back', function () {
+  this.timeout(120_000)
+
+  let server: TestServer
+  let home: Machine
+
+  before(async function () {
+    requires(this, 'fuse')
+    server = await startServer()
+  })
+  after(() => server?.remove())
+  beforeEach(async () => {
+    if (!isRunning(server.pid)) await server.restart()
+    home = await machine(server)
+    await home.login()
+  })
+  afterEach(() => home.remove())
+
+  const status = async (): Promise<Status> =>
+    JSON.parse((await home.coffer('status', '--json')).stdout)
+  const pending = async () => (await status()).mounts[0]?.pending
+  const allSent = () => until('everything is sent', async () => (await pending())?.files === 0)
+
+  const noticed = () =>
+    until('it is noticed that the server is away', async () => {
+      return (await status()).mounts.every(({ connection }) => connection.state === 'away')
+    })
+
+  /** Ends the mount as loss of power does. */
+  async function killed(mount: Mount): Promise<void> {
+    const pid = await mount.pid()
+    process.kill(pid, 'SIGKILL')
+    await until('the process has ended', async () => !isRunning(pid))
+  }
+
+  /** A folder of its own for each test. */
+  async function folder(mount: Mount, name: string): Promise<string> {
+    const path = join(mount.directory, name)
+    await mkdir(path)
+    return path
+  }
+
+  const content = (index: number): Buffer => {
+    const seed = createHash('sha256').update(`${index}`).digest()
+    return Buffer.concat(Array.from({ length: 1 + ((index * 37) % 400) }, () => seed))
+  }
+
+  it('closes files while the server is away, keeps them over kill -9, and sends them later', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    const directory = await folder(mount, 'away')
+    await writeFile(join(directory, 'old'), 'old content')
+    await allSent()
+    await server.stop('SIGKILL')
+    await noticed()
+    for (let index = 0; index < 40; index++) {
+      await writeFile(join(directory, `file ${index}`), content(index))
+    }
+    await writeFile(join(directory, 'file 7'), content(100))
+    await appendFile(join(directory, 'file 8'), 'more')
+    await truncate(join(directory, 'file 9'), 10)
+    await utimes(join(directory, 'file 10'), 1, 1_000_000_000)
+    await writeFile(join(directory, 'old'), 'new content')
+    await writeFile(join(directory, 'gone'), 'gone')
+    await unlink(join(directory, 'gone'))
+    expect((await pending())?.files).to.equal(41)
+    await killed(mount)
+
+    await server.restart()
+    const again = await home.mount({ flags: FLAGS })
+    const check = async (where: string): Promise<void> => {
+      expect(await readFile(join(where, 'file 7'))).to.deep.equal(content(100))
+      const appended = Buffer.concat([content(8), Buffer.from('more')])
+      expect(await readFile(join(where, 'file 8'))).to.deep.equal(appended)
+      expect(await readFile(join(where, 'file 9'))).to.deep.equal(content(9).subarray(0, 10))
+      expect((await stat(join(where, 'file 10'))).mtimeMs).to.equal(1e12)
+      expect(await readFile(join(where, 'old'), 'utf8')).to.equal('new content')
+      for (const index of [0, 1, 11, 39]) {
+        expect(await readFile(join(where, `file ${index}`))).to.deep.equal(content(index))
+      }
+      expect(await readdir(where)).to.have.length(41)
+    }
+    await check(join(again.directory, 'away'))
+    await allSent()
+    await again.unmount()
+    const plain = await home.mount()
+    await check(join(plain.directory, 'away'))
+    await plain.unmount()
+  })
+
+  it('loses nothing that was closed when it is killed among many writes, again and again', async () => {
+    const closed = new Map<string, Buffer>()
+    for (let round = 0; round < 3; round++) {
+      const mount = await home.mount({ flags: FLAGS })
+      const directory = join(mount.directory, 'killed')
+      await mkdir(directory, { recursive: true })
+      const pid = await mount.pid()
+      const writers = [0, 1, 2].map(async (writer) => {
+        for (let index = 0; ; index++) {
+          const name = `${round} ${writer} ${index % 50}`
+          const bytes = content(round * 1000 + writer * 100 + index)
+          try {
+            await writeFile(join(directory, name), bytes)
+          } catch {
+            closed.delete(name) // it was being written when the mount died
+            return
+          }
+          closed.set(name, bytes)
+        }
+      })
+      await until('many files are written', async () => closed.size >= (round + 1) * 100)
+      process.kill(pid, 'SIGKILL')
+      await Promise.all(writers)
+      await until('the process has ended', async () => !isRunning(pid))
+    }
+    const mount = await home.mount()
+    for (const [name, bytes] of closed) {
+      const found = await readFile(join(mount.directory, 'killed', name))
+      expect(found.equals(bytes), name).to.equal(true)
+    }
+    await allSent()
+    const names = await readdir(join(mount.directory, 'killed'))
+    expect(names.filter((name) => name.includes('conflict'))).to.deep.equal([])
+    await mount.unmount()
+  })
+
+  it('survives that the server is killed while it sends', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    const directory = await folder(mount, 'server killed')
+    for (let index = 0; index < 300; index++) {
+      await writeFile(join(directory, `file ${index}`), content(index))
+      if (index % 100 === 50) await server.stop('SIGKILL')
+      if (index % 100 === 90) await server.restart()
+    }
+    await allSent()
+    await mount.unmount()
+    const plain = await home.mount()
+    for (let index = 0; index < 300; index++) {
+      const found = await readFile(join(plain.directory, 'server killed', `file ${index}`))
+      expect(found.equals(content(index)), `file ${index}`).to.equal(true)
+    }
+    expect(await readdir(join(plain.directory, 'server killed'))).to.have.length(300)
+    await plain.unmount()
+  })
+
+  it('keeps fsync(2) durable on the server: it does not return while the server is away', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    const directory = await folder(mount, 'synced')
+    await server.stop('SIGKILL')
+    await noticed()
+    const path = join(directory, 'file')
+    await writeFile(path, 'content')
+    let isSynced = false
+    const synced = outcome('sync', [path]).then(({ status: code }) => {
+      isSynced = true
+      return code
+    })
+    await until('it waits in the journal', async () => (await pending())?.files === 1)
+    expect(isSynced).to.equal(false)
+    await server.restart()
+    expect(await synced).to.equal(0)
+    expect((await pending())?.files).to.equal(0)
+    await mount.unmount()
+  })
+
+  it('puts what was written here into a conflict copy when somebody else changed the file', async () => {
+    const here = await home.mount({ flags: FLAGS })
+    const directory = await folder(here, 'conflict')
+    for (const name of ['changed.txt', 'removed.txt', 'same.txt']) {
+      await writeFile(join(directory, name), 'before')
+    }
+    await allSent()
+    await server.stop('SIGKILL')
+    await noticed()
+    for (const name of ['changed.txt', 'removed.txt', 'same.txt', 'new.txt']) {
+      await writeFile(join(directory, name), `from here: ${name}`)
+    }
+    await killed(here)
+    await server.restart()
+
+    const other = await machine(server)
+    await other.login()
+    const there = await other.mount()
+    const elsewhere = join(there.directory, 'conflict')
+    await writeFile(join(elsewhere, 'changed.txt'), 'from elsewhere')
+    await writeFile(join(elsewhere, 'new.txt'), 'new from elsewhere')
+    await unlink(join(elsewhere, 'removed.txt'))
+    await there.unmount()
+    await other.remove()
+
+    const again = await home.mount({ flags: FLAGS })
+    await allSent()
+    const where = join(again.directory, 'conflict')
+    const names = await readdir(where)
+    const copyOf = (name: string): string => {
+      const copies = names.filter((found) => found.startsWith(`${name} (conflict `))
+      expect(copies, names.join()).to.have.length(1)
+      return join(where, copies[0] ?? '')
+    }
+    expect(await readFile(join(where, 'changed.txt'), 'utf8')).to.equal('from elsewhere')
+    expect(await readFile(copyOf('changed'), 'utf8')).to.equal('from here: changed.txt')
+    expect(await readFile(join(where, 'new.txt'), 'utf8')).to.equal('new from elsewhere')
+    expect(await readFile(copyOf('new'), 'utf8')).to.equal('from here: new.txt')
+    expect(await readFile(copyOf('removed'), 'utf8')).to.equal('from here: removed.txt')
+    expect(await readFile(join(where, 'same.txt'), 'utf8')).to.equal('from here: same.txt')
+    expect(names).to.have.length(6)
+    await again.unmount()
+  })
+
+  it('appends what was appended, also when somebody else appended meanwhile', async () => {
+    const here = await home.mount({ flags: FLAGS })
+    const directory = await folder(here, 'log')
+    await writeFile(join(directory, 'log'), 'one\n')
+    await allSent()
+    await server.stop('SIGKILL')
+    await noticed()
+    await appendFile(join(directory, 'log'), 'from here\n')
+    await killed(here)
+    await server.restart()
+    const plain = await home.mount({ directory: join(home.home, 'plain'), flags: ['--read-only'] })
+    expect(await readFile(join(plain.directory, 'log', 'log'), 'utf8')).to.equal('one\n')
+    await plain.unmount()
+    const other = await machine(server)
+    await other.login()
+    const there = await other.mount()
+    await appendFile(join(there.directory, 'log', 'log'), 'from elsewhere\n')
+    await there.unmount()
+    await other.remove()
+    const again = await home.mount()
+    await allSent()
+    expect(await readFile(join(again.directory, 'log', 'log'), 'utf8')).to.equal(
+      'one\nfrom elsewhere\nfrom here\n',
+    )
+    await again.unmount()
+  })
+
+  it('keeps names in order with what waits: rename, link, rmdir and rm -r', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    const directory = await folder(mount, 'names')
+    for (let index = 0; index < 30; index++) {
+      const name = join(directory, `file ${index}`)
+      await writeFile(`${name}.tmp`, content(index))
+      await rename(`${name}.tmp`, name)
+    }
+    expect(await readdir(directory)).to.have.length(30)
+    const below = join(directory, 'below')
+    await mkdir(below)
+    await writeFile(join(below, 'file'), 'content')
+    await rename(below, join(directory, 'elsewhere'))
+    expect(await readFile(join(directory, 'elsewhere', 'file'), 'utf8')).to.equal('content')
+    await rm(join(directory, 'elsewhere'), { recursive: true })
+    await allSent()
+    await mount.unmount()
+    const plain = await home.mount()
+    for (let index = 0; index < 30; index++) {
+      const found = await readFile(join(plain.directory, 'names', `file ${index}`))
+      expect(found.equals(content(index)), `file ${index}`).to.equal(true)
+    }
+    expect(await readdir(join(plain.directory, 'names'))).to.have.length(30)
+    await plain.unmount()
+  })
+
+  it('never sends a journal to somebody else', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    await folder(mount, 'mine')
+    await server.stop('SIGKILL')
+    await noticed()
+    await writeFile(join(mount.directory, 'mine', 'file'), 'secret')
+    await killed(mount)
+    const journals = await readdir(join(home.home, 'state', 'journal'))
+    expect(journals).to.have.length(1)
+
+    const stranger = await startServer()
+    const guest = await machine(stranger, {
+      env: { COFFER_STATE_DIR: join(home.home, 'state'), COFFER_CONFIG_DIR: join(home.home, 'b') },
+    })
+    await guest.login()
+    const theirs = await guest.mount({ flags: FLAGS })
+    await writeFile(join(theirs.directory, 'theirs'), 'theirs')
+    expect(await readdir(theirs.directory)).to.deep.equal(['theirs'])
+    await theirs.unmount()
+    await guest.remove()
+    await stranger.remove()
+
+    await server.restart()
+    const again = await home.mount()
+    await allSent()
+    expect(await readFile(join(again.directory, 'mine', 'file'), 'utf8')).to.equal('secret')
+    await again.unmount()
+  })
+
+  it('says at unmount what waits, and keeps it with --force', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    await folder(mount, 'forced')
+    await server.stop('SIGKILL')
+    await noticed()
+    await writeFile(join(mount.directory, 'forced', 'file'), 'content')
+    const {
+      stdout,
+      stderr,
+      status: code,
+    } = await home.coffer('unmount', '--force', mount.directory)
+    expect(code, stderr).to.equal(0)
+    expect(stdout + stderr).to.match(/Kept, and sent at the next mount: 7 bytes in 1 file/)
+    expect(stdout + stderr).to.not.match(/lost/)
+    await server.restart()
+    const again = await home.mount()
+    await allSent()
+    expect(await readFile(join(again.directory, 'forced', 'file'), 'utf8')).to.equal('content')
+    await again.unmount()
+  })
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
