@@ -33,6 +33,12 @@ export const MOUNT_STATUS = z.object({
   /** `live`: told of others' changes at once; `polled`: looks for them after a second. */
   changes: z.enum(['live', 'polled']),
   pending: PENDING,
+  /** What programs read, and what of it came from the local disk and from the server; the rest was in memory. */
+  reads: z.object({
+    served: z.object({ reads: z.number(), bytes: z.number() }),
+    disk: z.object({ blocks: z.number(), bytes: z.number() }),
+    network: z.object({ reads: z.number(), bytes: z.number() }),
+  }),
   requests: z.object({
     sent: z.number(),
     failed: z.number(),

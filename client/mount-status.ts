@@ -1,4 +1,5 @@
 import type { MountStatus } from './control.js'
+import type { ReadCounts } from './files-through-disk.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Mounted } from './fuse/filesystem.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
@@ -14,11 +15,12 @@ export interface Serving {
   readonly session: Session
   readonly news: NewsWatch
   readonly shown: CofferFileSystem
+  readonly reads: ReadCounts
   readonly mounted: Mounted
 }
 
 export function mountStatus(
-  { request, surroundings, remote, session, news, shown }: Serving,
+  { request, surroundings, remote, session, news, shown, reads }: Serving,
   since: string,
 ): MountStatus {
   const { state } = remote
@@ -43,6 +45,7 @@ export function mountStatus(
       login.kind === 'dead' ? { state: 'dead', message: login.message } : { state: login.kind },
     changes: news.isLive ? 'live' : 'polled',
     pending: shown.pending(),
+    reads,
     requests: { ...remote.meter.counts, ...remote.meter.traffic },
     ...(request.log === undefined ? {} : { log: request.log }),
   }

@@ -1,19 +1,17 @@
 import { CommandError } from './command-error.js'
 import { type ControlReply, type ControlRequest, openControl } from './control.js'
-import { fileSystem } from './fs/operations.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Binding, Mounted } from './fuse/filesystem.js'
 import { fuseNativeBinding } from './fuse/fuse-native.js'
 import { kernelBinding } from './fuse/kernel.js'
-import { journaledFiles } from './journal/journaled-files.js'
 import type { Logger } from './log.js'
+import { mountedFiles } from './mount-files.js'
 import { type MountRecord, MountRegistry } from './mount-registry.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import { mountStatus, type Serving } from './mount-status.js'
-import { accountIdentity, endWriteBack, openWriteBack, withJournal } from './mount-write-back.js'
+import { endWriteBack } from './mount-write-back.js'
 import { NewsWatch } from './news-watch.js'
 import { openRemote } from './open-remote.js'
-import { limitedRate } from './rate-limit.js'
 import { unmountByForce, unmountGently } from './unmount-steps.js'
 
 const BINDINGS: Readonly<Record<MountRequest['binding'], Binding>> = {
@@ -34,23 +32,10 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       throw new CommandError(`${request.remote} on the server is no directory`)
     }
     const news = new NewsWatch()
-    const limit = request.limitRate
-    const files = news.over(
-      limit === undefined ? remote.files : limitedRate(remote.files, limit, surroundings.clock),
-    )
-    const writeBack = await openWriteBack(request, surroundings, {
-      files,
+    const { shown, writeBack, reads, close } = await mountedFiles(request, surroundings, {
+      remote,
+      files: news.over(remote.files),
       root,
-      isAway: () => remote.state.kind === 'away',
-      identity: accountIdentity(request.server, await remote.accountRoot()),
-    })
-    const through = writeBack === undefined ? files : journaledFiles(files, writeBack)
-    const shown = fileSystem(through, {
-      root,
-      owner: request.owner,
-      locks: request.locks,
-      ...(request.umask === undefined ? {} : { umask: request.umask }),
-      log: (message, error) => log.warn({ err: error }, message),
     })
     const mounted = await BINDINGS[request.binding](request.directory, shown, {
       fsname: request.server,
@@ -59,11 +44,11 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       allowOther: request.allowOther,
       defaultPermissions: true,
     })
-    const seen = withJournal(shown, writeBack)
-    await serveMount({ request, surroundings, remote, session, news, shown: seen, mounted })
+    await serveMount({ request, surroundings, remote, session, news, shown, reads, mounted })
     if (writeBack !== undefined) {
       await endWriteBack(writeBack, remote.state.kind === 'connected', log)
     }
+    await close()
   } finally {
     remote.close()
   }

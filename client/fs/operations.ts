@@ -267,6 +267,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       cache.changed(ino(node))
     },
     failed: (operation, error) => log(`${operation} failed`, error),
+    believed: (ino) => cache.attributes(ino)?.value,
     pending() {
       const { bytes, files } = contents.pending()
       return { bytes, files: files + removals.count }

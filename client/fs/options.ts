@@ -41,6 +41,8 @@ export interface Pending {
 }
 
 export interface CofferFileSystem extends FileSystem {
+  /** What an inode is now, as far as may be believed without asking. */
+  believed(ino: number): WireAttributes | undefined
   pending(): Pending
   /** What of it is in a journal on the local disk, which the next mount sends. */
   kept?(): Pending

@@ -5,6 +5,7 @@ import {
   type RemovalOutcome,
   type UploadContent,
 } from '../remote-files.js'
+import { afterSending } from './after-sending.js'
 import { markedTime } from './clock.js'
 import type { Place } from './record.js'
 import type { UnsentFile } from './unsent-file.js'
@@ -29,9 +30,10 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     return file.shown
   }
 
-  const { removeAll, locks } = files
+  const { removeAll, readAll } = files
   const shown: RemoteFiles = {
     ...files,
+    ...afterSending(files, writeBack),
     journals: writeBack.keepsNew,
     isAway: () => writeBack.isAway,
     sent: (ino) => writeBack.sent(ino),
@@ -105,15 +107,6 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       await writeBack.sent(ino)
       return files.seek(ino, offset, what, signal)
     },
-    async zero(ino, range) {
-      await writeBack.sent(ino)
-      return saw(await files.zero(ino, range))
-    },
-    async copyRange(from, to, length) {
-      await Promise.all([writeBack.sent(from.ino), writeBack.sent(to.ino)])
-      const copy = await files.copyRange(from, to, length)
-      return { ...copy, attributes: saw(copy.attributes) }
-    },
     async setAttributes(ino, changes, condition) {
       if (!writeBack.keepsNew || condition?.ifMatch !== undefined) {
         await writeBack.sent(ino)
@@ -152,15 +145,6 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       return writeBack.bear(birth, await whole(content))
     },
 
-    async make(directory, name, what, attributes) {
-      await writeBack.sentAt({ directory, name })
-      return saw(await files.make(directory, name, what, attributes), { directory, name })
-    },
-    async link(ino, directory, name) {
-      await writeBack.sentAt({ directory, name })
-      if (unsent.of(ino)?.isUnborn === true) await writeBack.sent(ino)
-      return saw(await files.link(ino, directory, name))
-    },
     async remove(directory, name, kind, { keep }) {
       const place = { directory, name }
       const here = kind === 'unlink' ? await unlinkedHere(place, keep) : undefined
@@ -189,14 +173,6 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       if (file !== undefined) writeBack.cancel(file)
       if (!wasUnborn) await files.release(ino)
     },
-    async rename(from, to, options) {
-      await Promise.all([writeBack.sentAt(from), writeBack.sentAt(to)])
-      const moved = await files.rename(from, to, options)
-      const file = unsent.named(from)
-      if (file !== undefined && file.ino === moved?.ino) unsent.move(file, to)
-      return moved === undefined ? moved : saw(moved, to)
-    },
-
     async getXattr(ino, name) {
       if (unsent.of(ino)?.isUnborn === true) throw new RemoteError('ENODATA', 'it has none')
       return files.getXattr(ino, name)
@@ -204,15 +180,6 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     async listXattrs(ino) {
       return unsent.of(ino)?.isUnborn === true ? [] : files.listXattrs(ino)
     },
-    async setXattr(ino, name, value, mode) {
-      await writeBack.sent(ino)
-      return files.setXattr(ino, name, value, mode)
-    },
-    async removeXattr(ino, name) {
-      await writeBack.sent(ino)
-      return files.removeXattr(ino, name)
-    },
-
     async sync(ino) {
       const file = unsent.of(ino)
       if (file?.isNameless === true && file.isUnborn) return
@@ -220,6 +187,16 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       await files.sync(ino)
     },
     changes: (signal) => news.over(files.changes?.(signal), signal),
+    ...(readAll === undefined
+      ? {}
+      : {
+          async readAll(inos, bytes) {
+            const there = inos.filter((ino) => unsent.of(ino) === undefined)
+            const contents = await readAll(there, bytes)
+            const found = new Map(there.map((ino, index) => [ino, contents[index]]))
+            return inos.map((ino) => found.get(ino))
+          },
+        }),
     ...(removeAll === undefined
       ? {}
       : {
@@ -231,22 +208,6 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
               outcomes.push(...(await Promise.allSettled([removed])))
             }
             return outcomes
-          },
-        }),
-    // What was written under a lock must be there for whoever has it next.
-    ...(locks === undefined
-      ? {}
-      : {
-          locks: {
-            ...locks,
-            async unlock(ino, range) {
-              await writeBack.sent(ino)
-              await locks.unlock(ino, range)
-            },
-            async giveBack(ino, held) {
-              await writeBack.sent(ino)
-              await locks.giveBack(ino, held)
-            },
           },
         }),
   }

@@ -1,0 +1,208 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { WireAttributes } from '../server/wire.js'
+import { privateDirectory } from './atomic-file.js'
+import { type FileLock, lockFile } from './file-lock.js'
+
+/** Which content of a file a block belongs to: the time too, for a server that lost its power may count a version twice. */
+export type ContentKey = Pick<WireAttributes, 'ino' | 'generation' | 'version' | 'mtime' | 'size'>
+
+const SMALLEST_BLOCK = 64 << 10
+/** The table of slots is in memory, so there may be so many. */
+const MOST_SLOTS = 1 << 17
+/** ino, generation, version, size (each 8 bytes), mtime (8), index of the block, length, checksum of data and of this, a mark (each 4) */
+const ENTRY_BYTES = 56
+const MARK = 0x43424c4b
+const MOST_CACHES = 8
+
+/**
+ * Blocks of files on the local disk: a file of slots, and one that says what is in each. Every block is checked when it is read, so
+ * whatever a crash or a bad disk leaves is a miss. It never grows beyond its slots; the one that was not used for the longest
+ * time makes room.
+ */
+export class DiskCache {
+  readonly blockBytes: number
+  readonly #slots: number
+  readonly #data: FileHandle
+  readonly #index: FileHandle
+  readonly #lock: FileLock
+  readonly #entries: Buffer
+  /** Slots by what is in them, the least recently used first. */
+  readonly #places = new Map<string, number>()
+  readonly #free: number[] = []
+  readonly #log: (message: string, error?: unknown) => void
+  #isOff = false
+
+  private constructor(
+    files: { data: FileHandle; index: FileHandle; lock: FileLock; entries: Buffer },
+    size: { blockBytes: number; slots: number },
+    log: (message: string, error?: unknown) => void,
+  ) {
+    this.#data = files.data
+    this.#index = files.index
+    this.#lock = files.lock
+    this.#entries = files.entries
+    this.blockBytes = size.blockBytes
+    this.#slots = size.slots
+    this.#log = log
+    for (let slot = this.#slots - 1; slot >= 0; slot--) {
+      const entry = this.#entry(slot)
+      if (isWhole(entry))
+        this.#places.set(place(readNumber(entry, 0), entry.readUInt32LE(40)), slot)
+      else this.#free.push(slot)
+    }
+  }
+
+  /**
+   * The first cache of an account in a directory that no other mount uses.
+   * @returns undefined if there is none
+   */
+  static async open(
+    directory: string,
+    bytes: number,
+    log: (message: string, error?: unknown) => void,
+  ): Promise<DiskCache | undefined> {
+    for (let number = 1; number <= MOST_CACHES; number++) {
+      const own = join(directory, String(number))
+      await privateDirectory(own)
+      const lock = await lockFile(join(own, 'lock'))
+      if (lock === undefined) continue
+      const blockBytes = blockBytesFor(bytes)
+      const slots = Math.floor(bytes / (blockBytes + ENTRY_BYTES))
+      const name = `${blockBytes >> 10}k`
+      const flags = constants.O_RDWR | constants.O_CREAT
+      const data = await open(join(own, `${name}.blocks`), flags, 0o600)
+      const index = await open(join(own, `${name}.index`), flags, 0o600)
+      const entries = Buffer.alloc(slots * ENTRY_BYTES)
+      ;(await readFile(index)).copy(entries)
+      // A smaller cache than before gives back the room.
+      if ((await data.stat()).size > slots * blockBytes) await data.truncate(slots * blockBytes)
+      if ((await index.stat()).size > entries.length) await index.truncate(entries.length)
+      return new DiskCache({ data, index, lock, entries }, { blockBytes, slots }, log)
+    }
+    return undefined
+  }
+
+  /** A block as it was stored; undefined if it is not here, of another content, or damaged. */
+  async read(key: ContentKey, block: number): Promise<Buffer | undefined> {
+    const name = place(key.ino, block)
+    const slot = this.#places.get(name)
+    if (slot === undefined || this.#isOff) return undefined
+    const entry = Buffer.from(this.#entry(slot))
+    if (!isOf(entry, key) || entry.readUInt32LE(44) > this.blockBytes) {
+      this.#drop(name, slot)
+      return undefined
+    }
+    // Used last.
+    this.#places.delete(name)
+    this.#places.set(name, slot)
+    const data = Buffer.allocUnsafe(entry.readUInt32LE(44))
+    const read = await this.#data
+      .read(data, 0, data.length, slot * this.blockBytes)
+      .catch(() => ({ bytesRead: -1 }))
+    const isStillHere = this.#entry(slot).equals(entry)
+    if (read.bytesRead === data.length && isStillHere && checksum(entry, data) === sum(entry)) {
+      return data
+    }
+    if (isStillHere) this.#drop(name, slot)
+    return undefined
+  }
+
+  /** Keeps a block; what cannot be kept is no harm. */
+  async write(key: ContentKey, block: number, data: Buffer): Promise<void> {
+    if (this.#isOff || this.#slots === 0) return
+    const name = place(key.ino, block)
+    const slot = this.#places.get(name) ?? this.#free.pop() ?? this.#oldest()
+    if (slot === undefined) return
+    this.#places.delete(name)
+    const entry = entryOf(key, block, data)
+    this.#entry(slot).fill(0)
+    try {
+      await this.#data.write(data, 0, data.length, slot * this.blockBytes)
+      await this.#index.write(entry, 0, ENTRY_BYTES, slot * ENTRY_BYTES)
+      entry.copy(this.#entry(slot))
+      const other = this.#places.get(name)
+      if (other !== undefined) this.#free.push(other)
+      this.#places.set(name, slot)
+    } catch (error) {
+      this.#free.push(slot)
+      if (!this.#isOff) this.#log('the disk cache is switched off: it cannot be written', error)
+      this.#isOff = true
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isOff = true
+    await this.#data.close()
+    await this.#index.close()
+    await this.#lock.release()
+  }
+
+  #entry(slot: number): Buffer {
+    return this.#entries.subarray(slot * ENTRY_BYTES, (slot + 1) * ENTRY_BYTES)
+  }
+
+  #oldest(): number | undefined {
+    for (const [name, slot] of this.#places) {
+      this.#places.delete(name)
+      return slot
+    }
+    return undefined
+  }
+
+  #drop(name: string, slot: number): void {
+    if (this.#places.get(name) !== slot) return
+    this.#places.delete(name)
+    this.#entry(slot).fill(0)
+    this.#free.push(slot)
+  }
+}
+
+/** Larger blocks for a large cache, so that the table stays small. */
+function blockBytesFor(bytes: number): number {
+  let block = SMALLEST_BLOCK
+  while (bytes / block > MOST_SLOTS) block *= 2
+  return block
+}
+
+function place(ino: number, block: number): string {
+  return `${ino}/${block}`
+}
+
+function entryOf(key: ContentKey, block: number, data: Buffer): Buffer {
+  const entry = Buffer.alloc(ENTRY_BYTES)
+  const numbers = [key.ino, key.generation, key.version, key.size]
+  for (const [at, number] of numbers.entries()) entry.writeBigUInt64LE(BigInt(number), at * 8)
+  entry.writeBigInt64LE(BigInt(key.mtime), 32)
+  entry.writeUInt32LE(block, 40)
+  entry.writeUInt32LE(data.length, 44)
+  entry.writeUInt32LE(checksum(entry, data), 48)
+  entry.writeUInt32LE(MARK, 52)
+  return entry
+}
+
+function isOf(entry: Buffer, key: ContentKey): boolean {
+  const numbers = [key.ino, key.generation, key.version, key.size]
+  return (
+    numbers.every((number, at) => readNumber(entry, at * 8) === number) &&
+    entry.readBigInt64LE(32) === BigInt(key.mtime)
+  )
+}
+
+function readNumber(entry: Buffer, at: number): number {
+  return Number(entry.readBigUInt64LE(at))
+}
+
+function isWhole(entry: Buffer): boolean {
+  return entry.readUInt32LE(52) === MARK
+}
+
+function sum(entry: Buffer): number {
+  return entry.readUInt32LE(48)
+}
+
+function checksum(entry: Buffer, data: Buffer): number {
+  return crc32(data, crc32(entry.subarray(0, 48)))
+}

@@ -1,0 +1,87 @@
+import { join } from 'node:path'
+import type { WireAttributes } from '../server/wire.js'
+import { DiskCache } from './disk-cache.js'
+import { counted, filesThroughDisk, noReads, type ReadCounts } from './files-through-disk.js'
+import { fileSystem } from './fs/operations.js'
+import type { CofferFileSystem } from './fs/options.js'
+import { journaledFiles } from './journal/journaled-files.js'
+import type { WriteBack } from './journal/write-back.js'
+import type { MountProcess, MountRequest } from './mount-request.js'
+import { accountIdentity, openWriteBack, withJournal } from './mount-write-back.js'
+import { limitedRate } from './rate-limit.js'
+import type { Remote } from './remote.js'
+import type { RemoteFiles } from './remote-files.js'
+
+export interface MountedFiles {
+  readonly shown: CofferFileSystem
+  readonly writeBack: WriteBack | undefined
+  readonly reads: ReadCounts
+  close(): Promise<void>
+}
+
+/** What is mounted, layer over layer: the server, its rate, the cache on the disk, the journal, the file system. */
+export async function mountedFiles(
+  request: MountRequest,
+  surroundings: Pick<MountProcess, 'clock' | 'log'>,
+  { remote, files, root }: { remote: Remote; files: RemoteFiles; root: WireAttributes },
+): Promise<MountedFiles> {
+  const { clock, log } = surroundings
+  const identity = accountIdentity(request.server, await remote.accountRoot())
+  const reads = noReads()
+  const limit = request.limitRate
+  const limited = counted(limit === undefined ? files : limitedRate(files, limit, clock), reads)
+  const disk = await openDiskCache(request, identity, log)
+  let believed = (_: number): WireAttributes | undefined => undefined
+  const cached =
+    disk === undefined ? limited : filesThroughDisk(limited, disk, (ino) => believed(ino), reads)
+  const writeBack = await openWriteBack(request, surroundings, {
+    files: cached,
+    root,
+    isAway: () => remote.state.kind === 'away',
+    identity,
+  })
+  const shown = fileSystem(writeBack === undefined ? cached : journaledFiles(cached, writeBack), {
+    root,
+    owner: request.owner,
+    locks: request.locks,
+    ...(request.umask === undefined ? {} : { umask: request.umask }),
+    log: (message, error) => log.warn({ err: error }, message),
+  })
+  // What waits in the journal is nowhere else as it is shown.
+  believed = (ino) => (writeBack?.unsent.of(ino) === undefined ? shown.believed(ino) : undefined)
+  return {
+    shown: withJournal(withCount(shown, reads), writeBack),
+    writeBack,
+    reads,
+    close: async () => disk?.close(),
+  }
+}
+
+async function openDiskCache(
+  { cache }: MountRequest,
+  identity: string,
+  log: MountProcess['log'],
+): Promise<DiskCache | undefined> {
+  if (cache === undefined) return undefined
+  const say = (message: string, error?: unknown) => log.warn({ err: error }, message)
+  try {
+    const opened = await DiskCache.open(join(cache.directory, identity), cache.bytes, say)
+    if (opened === undefined) say('too many mounts use the cache directory: this one does without')
+    return opened
+  } catch (error) {
+    say(`${cache.directory} cannot be used as a cache`, error)
+    return undefined
+  }
+}
+
+function withCount(shown: CofferFileSystem, { served }: ReadCounts): CofferFileSystem {
+  return {
+    ...shown,
+    async read(...parameters) {
+      const data = await shown.read(...parameters)
+      served.reads += 1
+      served.bytes += data.length
+      return data
+    },
+  }
+}

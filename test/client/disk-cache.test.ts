@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type ContentKey, DiskCache } from '../../client/disk-cache.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { type Machine, machine } from '../support/mount.js'
+import { run } from '../support/process.js'
+import { requires } from '../support/requires.js'
+import { startServer, type TestServer } from '../support/server.js'
+
+const BLOCK = 64 << 10
+const KEY: ContentKey = { ino: 7, generation: 1, version: 3, mtime: '1000', size: 1 << 20 }
+
+describe('the cache on the local disk', () => {
+  let directory: string
+  let log: string[]
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory('cache')
+    log = []
+  })
+  afterEach(() => removeDirectory(directory))
+
+  async function opened(bytes = 16 << 20, where = directory): Promise<DiskCache> {
+    const cache = await DiskCache.open(where, bytes, (message) => log.push(message))
+    if (cache === undefined) throw new Error('no cache is free')
+    return cache
+  }
+
+  it('gives back what was stored, also after a restart, in files for its user alone', async () => {
+    const block = randomBytes(BLOCK)
+    const cache = await opened()
+    await cache.write(KEY, 2, block)
+    expect(await cache.read(KEY, 2)).to.deep.equal(block)
+    expect(await cache.read(KEY, 1)).to.equal(undefined)
+    await cache.close()
+    const again = await opened()
+    expect(await again.read(KEY, 2)).to.deep.equal(block)
+    await again.close()
+    expect((await stat(join(directory, '1'))).mode & 0o777).to.equal(0o700)
+    for (const name of await readdir(join(directory, '1'))) {
+      expect((await stat(join(directory, '1', name))).mode & 0o777, name).to.equal(0o600)
+    }
+  })
+
+  const others: [what: string, change: Partial<ContentKey>][] = [
+    ['version', { version: 4 }],
+    ['generation', { generation: 2 }],
+    ['time', { mtime: '1001' }],
+    ['size', { size: 5 }],
+    ['inode', { ino: 8 }],
+  ]
+  for (const [what, change] of others) {
+    it(`serves no block of another ${what}`, async () => {
+      const cache = await opened()
+      await cache.write(KEY, 0, randomBytes(BLOCK))
+      expect(await cache.read({ ...KEY, ...change }, 0)).to.equal(undefined)
+      await cache.close()
+    })
+  }
+
+  for (const name of ['64k.blocks', '64k.index']) {
+    it(`takes damage in ${name} for a miss`, async () => {
+      const cache = await opened()
+      await cache.write(KEY, 0, randomBytes(1000))
+      await cache.close()
+      const path = join(directory, '1', name)
+      const bytes = await readFile(path)
+      const used = name === '64k.index' ? 52 : 1000
+      for (let at = 0; at < used; at += name === '64k.index' ? 1 : 13) {
+        const damaged = Buffer.from(bytes)
+        damaged.writeUInt8(damaged.readUInt8(at) ^ 0x80, at)
+        await writeFile(path, damaged)
+        const again = await opened()
+        expect(await again.read(KEY, 0), `byte ${at}`).to.equal(undefined)
+        await again.close()
+      }
+    })
+  }
+
+  it('never takes more than its size, and gives up what was not used for the longest time', async () => {
+    const cache = await opened(16 * BLOCK)
+    for (let block = 0; block < 15; block++) await cache.write(KEY, block, randomBytes(BLOCK))
+    await cache.read(KEY, 0)
+    for (let block = 15; block < 20; block++) await cache.write(KEY, block, randomBytes(BLOCK))
+    expect(await cache.read(KEY, 0)).to.have.length(BLOCK)
+    expect(await cache.read(KEY, 1)).to.equal(undefined)
+    expect(await cache.read(KEY, 19)).to.have.length(BLOCK)
+    let bytes = 0
+    for (const name of await readdir(join(directory, '1'))) {
+      bytes += (await stat(join(directory, '1', name))).size
+    }
+    expect(bytes).to.be.at.most(16 * BLOCK)
+    await cache.close()
+    const smaller = await opened(8 * BLOCK)
+    await smaller.close()
+    const { size } = await stat(join(directory, '1', '64k.blocks'))
+    expect(size).to.be.at.most(8 * BLOCK)
+  })
+
+  it('gives each mount a part of its own', async () => {
+    const one = await opened()
+    const two = await opened()
+    await one.write(KEY, 0, Buffer.from('one'))
+    expect(await two.read(KEY, 0)).to.equal(undefined)
+    await one.close()
+    await two.close()
+  })
+
+  it('is switched off by a full disk, and says so once', async function () {
+    requires(this, 'root')
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
+    try {
+      const cache = await opened(1 << 20)
+      for (let block = 0; block < 8; block++) await cache.write(KEY, block, randomBytes(BLOCK))
+      expect(log).to.have.length(1)
+      expect(await cache.read(KEY, 0)).to.equal(undefined)
+      await cache.close()
+    } finally {
+      await run('umount', [directory])
+    }
+  })
+
+  it('survives garbage', async () => {
+    const cache = await opened()
+    await cache.close()
+    await writeFile(join(directory, '1', '64k.index'), randomBytes(200_000))
+    const again = await opened()
+    for (let block = 0; block < 50; block++) {
+      expect(await again.read(KEY, block)).to.equal(undefined)
+      await again.write(KEY, block, Buffer.from(`${block}`))
+      expect(`${await again.read(KEY, block)}`).to.equal(`${block}`)
+    }
+    await again.close()
+  })
+})
+
+describe('coffer mount --cache-dir', function () {
+  this.timeout(120_000)
+
+  let server: TestServer
+  let home: Machine
+
+  before(async function () {
+    requires(this, 'fuse')
+    server = await startServer()
+    home = await machine(server)
+    await home.login()
+  })
+  after(async () => {
+    await home?.remove()
+    await server?.remove()
+  })
+
+  const reads = async () =>
+    JSON.parse((await home.coffer('status', '--json')).stdout).mounts[0].reads
+
+  it('reads from the disk what was read before the mount was restarted, and never what has changed', async () => {
+    const flags = ['--cache-dir', join(home.home, 'cache'), '--cache-size', '64M']
+    const long = randomBytes(3_000_001)
+    const plain = await home.mount()
+    await writeFile(join(plain.directory, 'long'), long)
+    await writeFile(join(plain.directory, 'short'), 'short')
+    await plain.unmount()
+
+    const first = await home.mount({ flags })
+    expect((await readFile(join(first.directory, 'long'))).equals(long)).to.equal(true)
+    expect(await readFile(join(first.directory, 'short'), 'utf8')).to.equal('short')
+    expect((await reads()).network.bytes).to.be.at.least(long.length)
+    await first.unmount()
+
+    const second = await home.mount({ flags })
+    expect((await readFile(join(second.directory, 'long'))).equals(long)).to.equal(true)
+    expect(await readFile(join(second.directory, 'short'), 'utf8')).to.equal('short')
+    const counts = await reads()
+    expect(counts.network).to.deep.equal({ reads: 0, bytes: 0 })
+    expect(counts.disk.bytes).to.be.at.least(long.length)
+    expect(counts.served.bytes).to.be.at.least(long.length)
+    await second.unmount()
+
+    const changed = Buffer.from(long)
+    changed.fill('x', 100, 200)
+    const other = await home.mount()
+    const file = await open(join(other.directory, 'long'), 'r+')
+    await file.write(changed, 100, 100, 100)
+    await file.close()
+    await other.unmount()
+
+    const third = await home.mount({ flags })
+    expect((await readFile(join(third.directory, 'long'))).equals(changed)).to.equal(true)
+    await third.unmount()
+  })
+})
