@@ -95,7 +95,7 @@ export class HashingProcess implements Hashing {
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       })
       child.on('message', (answered: Answered) => this.#answered(answered))
-      child.once('error', () => this.#gone(child))
+      child.on('error', () => this.#gone(child))
       child.once('exit', () => this.#gone(child))
       child.unref()
       child.channel?.unref()

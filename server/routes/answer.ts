@@ -11,7 +11,6 @@ export function inodeFields(inode: Inode): OutgoingHttpHeaders {
     [HEADERS.attributes]: attributesField(inode),
     // private files, and every use asks again whether they changed (RFC 9111 section 5.2.2)
     'Cache-Control': 'private, no-cache',
-    'X-Content-Type-Options': 'nosniff',
   }
 }
 

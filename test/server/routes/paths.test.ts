@@ -149,7 +149,7 @@ describe('request targets of the file API', () => {
       expect([status, headers.allow, headers['accept-patch']]).to.deep.equal([
         204,
         'GET, HEAD, PUT, PATCH, POST, DELETE, MOVE, COPY, OPTIONS',
-        'application/json, application/octet-stream, application/vnd.coffer.ranges',
+        'application/json, application/octet-stream, application/vnd.coffer.ranges, application/vnd.coffer.zero+json, application/vnd.coffer.copy+json',
       ])
     })
 

@@ -165,7 +165,7 @@ describe('backup and restore', () => {
   it('lets nobody in who was logged in, and repeats no number', async () => {
     const { ino, version } = await put(tree, at('f'), 'x')
     subject.database.exec(
-      `INSERT INTO grants VALUES ('g', 'c', 's', '', '', 0, '', NULL, 0, 9e15, NULL, 0, '', 9e15);
+      `INSERT INTO grants VALUES ('g', 'c', 's', '', '', 0, '', NULL, 0, 9e15, NULL, 0, '', NULL, 9e15);
        INSERT INTO refresh_tokens VALUES ('t', 'g', 'c', NULL, 9e15, NULL, NULL)`,
     )
     const seen = await tree.changes.newest()
