@@ -38,6 +38,14 @@ describe('mount.coffer, the helper of mount(8)', () => {
         ...['https://a', '/mnt'],
       ],
     ],
+    [
+      ['https://a', '/mnt', '-o', 'write_back,write_back_size=2G,cache_dir=/var/c,cache_size=20G'],
+      [
+        ...START,
+        ...['--write-back', '--write-back-size', '2G', '--cache-dir', '/var/c'],
+        ...['--cache-size', '20G', 'https://a', '/mnt'],
+      ],
+    ],
   ]
   for (const [parameters, expected] of cases) {
     it(`understands ${parameters.join(' ')}`, () => {
@@ -102,6 +110,7 @@ describe('coffer completion', () => {
       }
       expect(await complete('unm')).to.equal('unmount')
       expect(await complete('mount', '--read')).to.equal('--read-only')
+      expect(await complete('mount', '--cache-d')).to.equal('--cache-dir')
       expect(await complete('mount', 'fol')).to.equal('folder')
       expect(await complete('serve')).to.equal('')
     } finally {

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Machine, type Mount, machine } from '../support/mount.js'
-import { outcome } from '../support/process.js'
+import { outcome, run } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -318,6 +318,61 @@ describe('coffer mount --write-back', function () {
     await allSent()
     expect(await readFile(join(again.directory, 'mine', 'file'), 'utf8')).to.equal('secret')
     await again.unmount()
+  })
+
+  it('goes on without the journal when the local disk is full', async function () {
+    requires(this, 'root')
+    const state = join(home.home, 'state')
+    await mkdir(state)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', state])
+    try {
+      const mount = await home.mount({ flags: FLAGS })
+      const directory = await folder(mount, 'full')
+      const whole = Buffer.alloc(3_000_000, 'full')
+      process.kill(server.pid, 'SIGSTOP')
+      for (let index = 0; index < 8; index++) {
+        await writeFile(join(directory, `small ${index}`), content(index))
+      }
+      process.kill(server.pid, 'SIGCONT')
+      for (let index = 0; index < 3; index++) {
+        await writeFile(join(directory, `large ${index}`), whole)
+      }
+      await mount.unmount()
+      const plain = await home.mount()
+      for (let index = 0; index < 3; index++) {
+        const found = await readFile(join(plain.directory, 'full', `large ${index}`))
+        expect(found.equals(whole)).to.equal(true)
+      }
+      await plain.unmount()
+    } finally {
+      await run('umount', ['-l', state])
+    }
+  })
+
+  it('lets writers wait when the journal is full', async () => {
+    const mount = await home.mount({ flags: [...FLAGS, '--write-back-size', '1M'] })
+    const directory = await folder(mount, 'bounded')
+    const journal = join(home.home, 'state', 'journal')
+    let most = 0
+    for (let index = 0; index < 40; index++) {
+      await writeFile(join(directory, `file ${index}`), Buffer.alloc(200_000, `${index}`))
+      let bytes = 0
+      for (const name of await readdir(journal, { recursive: true })) {
+        bytes += await stat(join(journal, name)).then(
+          (found) => (found.isFile() ? found.size : 0),
+          () => 0,
+        )
+      }
+      most = Math.max(most, bytes)
+    }
+    expect(most).to.be.at.most(1 << 20)
+    await mount.unmount()
+    const plain = await home.mount()
+    for (let index = 0; index < 40; index++) {
+      const found = await readFile(join(plain.directory, 'bounded', `file ${index}`))
+      expect(found.equals(Buffer.alloc(200_000, `${index}`))).to.equal(true)
+    }
+    await plain.unmount()
   })
 
   it('says at unmount what waits, and keeps it with --force', async () => {
