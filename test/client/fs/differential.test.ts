@@ -124,50 +124,52 @@ function step(
   return steps[pick(steps.length)] ?? ['list', () => []]
 }
 
-describe('random operations on a mount and on a local directory', () => {
-  let server: TestServer
-  let home: Machine
-  let mount: string
-  let local: string
+for (const flags of [[], ['--write-back']]) {
+  describe(`random operations on a mount ${flags.join()} and on a local directory`, () => {
+    let server: TestServer
+    let home: Machine
+    let mount: string
+    let local: string
 
-  before(async function () {
-    this.timeout(60_000)
-    requires(this, 'fuse')
-    server = await startServer()
-    home = await machine(server)
-    mount = (await home.mount()).directory
-    local = await temporaryDirectory('local')
-  })
-  after(async function () {
-    this.timeout(60_000)
-    await home?.remove()
-    await server?.remove()
-    if (local !== undefined) await removeDirectory(local)
-  })
+    before(async function () {
+      this.timeout(60_000)
+      requires(this, 'fuse')
+      server = await startServer()
+      home = await machine(server)
+      mount = (await home.mount({ flags })).directory
+      local = await temporaryDirectory('local')
+    })
+    after(async function () {
+      this.timeout(60_000)
+      await home?.remove()
+      await server?.remove()
+      if (local !== undefined) await removeDirectory(local)
+    })
 
-  for (const seed of [1, 2, 3]) {
-    it(`give the same, step by step (seed ${seed})`, () => {
-      const pick = random(seed)
-      const sides = [mount, local].map((directory) => {
-        const own = join(directory, `seed-${seed}`)
-        fs.mkdirSync(own)
-        return new Side(own)
-      })
-      const open: number[] = []
-      const trail: string[] = []
-      for (let count = 0; count < 1000; count++) {
-        const [what, does] = step(pick, open, count)
-        trail.push(what)
-        const [onMount, onDisk] = sides.map((side) => side.outcome(does))
-        expect(onMount, trail.slice(-20).join('\n')).to.deep.equal(onDisk)
-        if (onDisk === 'open') open.push(count)
-        if (onDisk === 'closed') open.splice(open.indexOf(Number(what.split(' ')[1])), 1)
-        if (open.length > 6) {
-          const oldest = open.shift() ?? -1
-          for (const side of sides) side.closed(oldest)
+    for (const seed of [1, 2, 3]) {
+      it(`give the same, step by step (seed ${seed})`, () => {
+        const pick = random(seed)
+        const sides = [mount, local].map((directory) => {
+          const own = join(directory, `seed-${seed}`)
+          fs.mkdirSync(own)
+          return new Side(own)
+        })
+        const open: number[] = []
+        const trail: string[] = []
+        for (let count = 0; count < 1000; count++) {
+          const [what, does] = step(pick, open, count)
+          trail.push(what)
+          const [onMount, onDisk] = sides.map((side) => side.outcome(does))
+          expect(onMount, trail.slice(-20).join('\n')).to.deep.equal(onDisk)
+          if (onDisk === 'open') open.push(count)
+          if (onDisk === 'closed') open.splice(open.indexOf(Number(what.split(' ')[1])), 1)
+          if (open.length > 6) {
+            const oldest = open.shift() ?? -1
+            for (const side of sides) side.closed(oldest)
+          }
         }
-      }
-      for (const key of open) for (const side of sides) side.closed(key)
-    }).timeout(120_000)
-  }
-})
+        for (const key of open) for (const side of sides) side.closed(key)
+      }).timeout(120_000)
+    }
+  })
+}
