@@ -36,6 +36,7 @@ unmount: build
 test: export NODE_ENV = test
 test:
 	@scripts/install-packages node build mount test
+	@[ -d node_modules/keytar ] || ! pkg-config --exists libsecret-1 || rm -rf node_modules # installed before libsecret was
 	@$(MAKE) build
 	$(BIN)/mocha --parallel --jobs 2 --forbid-only --reporter test/support/reporter.cjs 'test/**/*.test.ts'
 

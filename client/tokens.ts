@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { z } from 'zod'
 import { type AccountDirectory, jsonOrNothing, readIfThere } from './account.js'
 import { privateDirectory, replaceFile } from './atomic-file.js'
@@ -95,7 +96,7 @@ export async function openTokenStore(
 ): Promise<TokenStore> {
   if (kind === 'file') return fileTokens(directory)
   try {
-    return keyringTokens(await loadKeytar(), directory.key)
+    return keyringTokens(loadKeytar(), directory.key)
   } catch (cause) {
     throw outOfReach(cause)
   }
@@ -126,7 +127,7 @@ export async function chooseTokenStore(
   const files = fileTokens(directory)
   if (choice === 'file') return files
   try {
-    const keytar = await loadKeytar()
+    const keytar = loadKeytar()
     await tryOut(keytar)
     return keyringTokens(keytar, directory.key)
   } catch (cause) {
@@ -143,9 +144,13 @@ export async function chooseTokenStore(
   }
 }
 
-async function loadKeytar(): Promise<Keytar> {
-  const { default: keytar } = await import('keytar')
-  return keytar
+/** Not an import: the package is optional, and what is not installed has no types to compile with. */
+function loadKeytar(): Keytar {
+  try {
+    return createRequire(import.meta.url)('keytar')
+  } catch (cause) {
+    throw new Error('the package keytar could not be installed here', { cause })
+  }
 }
 
 /** Only a value that comes back shows that a keyring is there and unlocked. */
