@@ -86,14 +86,12 @@ export function evaluate(
 }
 
 /**
- * If-Range (RFC 9110 section 13.1.5): whether Range still counts. Comparison is strong: a weak tag never matches, nor does a
- * date that is less than a second older than now (section 8.8.2.2), nor anything that is neither.
+ * If-Range (RFC 9110 section 13.1.5): whether Range still counts. Comparison is strong. A weak tag never matches, and no date
+ * does: modification times are set by utimensat(2), `cp -p` and rsync, so a file may change and keep its date, which
+ * therefore is no strong validator (section 8.8.2.2). Every file has an entity tag to ask by.
  */
-export function rangeApplies(field: string | undefined, current: Validators, now: Date): boolean {
+export function rangeApplies(field: string | undefined, current: Validators): boolean {
   if (field === undefined) return true
   const tag = parseEntityTag(field)
-  if (tag !== undefined) return !tag.weak && tag.opaque === current.etag
-  const date = parseHttpDate(field, now)
-  if (date === undefined) return false
-  return date === wholeSeconds(current.modified) && now.getTime() >= (date + 2) * 1000
+  return tag !== undefined && !tag.weak && tag.opaque === current.etag
 }

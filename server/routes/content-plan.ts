@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
-import { byteranges, byterangesLength, byterangesType } from '../http/byteranges.js'
+import { byteranges, byterangesLength, byterangesType, newBoundary } from '../http/byteranges.js'
 import { conditions, evaluate, rangeApplies } from '../http/conditional.js'
 import { attachment } from '../http/content-disposition.js'
 import { contentRange } from '../http/content-range.js'
@@ -22,6 +22,8 @@ export interface Plan {
   readonly status: 200 | 206 | 304
   readonly fields: OutgoingHttpHeaders
   readonly parts: readonly ByteRange[]
+  /** What stands between several parts. */
+  readonly boundary?: string
 }
 
 /**
@@ -44,7 +46,7 @@ export function plan({ request, query, names, clock }: Exchange, inode: Inode): 
   if (query.has('download')) fields['Content-Disposition'] = attachment(names.at(-1) ?? 'download')
   fields['Content-Type'] = 'application/octet-stream'
   // Range is defined for GET alone (RFC 9110 section 14.2)
-  const applies = request.method === 'GET' && rangeApplies(field(headers, 'If-Range'), current, now)
+  const applies = request.method === 'GET' && rangeApplies(field(headers, 'If-Range'), current)
   const range = parseRange(applies ? headers.range : undefined, inode.size)
   switch (range.kind) {
     case 'unsatisfiable':
@@ -59,21 +61,25 @@ export function plan({ request, query, names, clock }: Exchange, inode: Inode): 
       if (more.length === 0) {
         fields['Content-Range'] = contentRange(one, inode.size)
         fields['Content-Length'] = one.last - one.first + 1
-      } else {
-        fields['Content-Type'] = byterangesType
-        fields['Content-Length'] = byterangesLength(range.parts, inode.size)
+        return { status: 206, fields, parts: range.parts }
       }
-      return { status: 206, fields, parts: range.parts }
+      const boundary = newBoundary()
+      fields['Content-Type'] = byterangesType(boundary)
+      fields['Content-Length'] = byterangesLength(boundary, range.parts, inode.size)
+      return { status: 206, fields, parts: range.parts, boundary }
     }
   }
 }
 
 /** The bytes of the answer: those of the parts, with what stands between them if there are several. */
-export function body(content: Content, parts: readonly ByteRange[]): AsyncIterable<Buffer> {
-  const [one, ...more] = parts
+export function body(
+  content: Content,
+  { parts, boundary }: Pick<Plan, 'parts' | 'boundary'>,
+): AsyncIterable<Buffer> {
+  const [one] = parts
   if (one === undefined) return nothing()
-  if (more.length === 0) return pieces(content, one)
-  return byteranges(parts, content.inode.size, (part) => pieces(content, part))
+  if (boundary === undefined) return pieces(content, one)
+  return byteranges(boundary, parts, content.inode.size, (part) => pieces(content, part))
 }
 
 async function* nothing(): AsyncGenerator<Buffer> {}

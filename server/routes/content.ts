@@ -33,7 +33,7 @@ export async function answerContent(exchange: Exchange, inode: Inode): Promise<v
     const length = one.last - one.first + 1
     if (more.length > 0) {
       response.writeHead(status, fields)
-      await pipeline(body(content, parts), response)
+      await pipeline(body(content, planned), response)
     } else if (length <= ONE_PIECE_BYTES) {
       const data = await content.read(one.first, length)
       if (data.length < length) throw shortened()

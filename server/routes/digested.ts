@@ -26,10 +26,11 @@ export function wantedDigests({ headers }: IncomingMessage): WantedDigests | und
 export async function answerDigested(
   exchange: Exchange,
   content: Content,
-  { status, fields, parts }: Plan,
+  planned: Plan,
   wanted: WantedDigests,
 ): Promise<void> {
   const { request, response } = exchange
+  const { status, fields } = planned
   if (status === 304) {
     response.writeHead(status, fields)
     response.end()
@@ -40,9 +41,9 @@ export async function answerDigested(
     if (digest !== undefined) fields['Repr-Digest'] = digestField(wanted.repr, digest)
   }
   // what HEAD answers has no content, and the digest of that (RFC 9530 appendix B.2)
-  const sent = request.method === 'HEAD' ? [] : parts
+  const sent = request.method === 'HEAD' ? { parts: [] } : planned
   const algorithm = wanted.content
-  if (algorithm !== undefined && sent.length > 0 && takesTrailers(request)) {
+  if (algorithm !== undefined && sent.parts.length > 0 && takesTrailers(request)) {
     delete fields['Content-Length']
     response.writeHead(status, { ...fields, Trailer: 'Content-Digest' })
     const hash = digester(algorithm)
@@ -61,7 +62,7 @@ export async function answerDigested(
   }
   if (algorithm !== undefined) {
     const digest =
-      status === 200 && sent.length > 0
+      status === 200 && sent.parts.length > 0
         ? await whole(exchange, content, algorithm)
         : await ofParts(content, sent, algorithm)
     if (digest !== undefined) fields['Content-Digest'] = digestField(algorithm, digest)
@@ -82,13 +83,13 @@ async function whole(
 
 async function ofParts(
   content: Content,
-  parts: Plan['parts'],
+  sent: Pick<Plan, 'parts' | 'boundary'>,
   algorithm: DigestAlgorithm,
 ): Promise<Buffer | undefined> {
-  const bytes = parts.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+  const bytes = sent.parts.reduce((sum, { first, last }) => sum + last - first + 1, 0)
   if (bytes > MAX_BYTES) return undefined
   const hash = digester(algorithm)
-  for await (const chunk of body(content, parts)) hash.update(chunk)
+  for await (const chunk of body(content, sent)) hash.update(chunk)
   return hash.digest()
 }
 

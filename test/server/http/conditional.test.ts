@@ -52,22 +52,19 @@ describe('evaluate (RFC 9110 section 13.2.2)', () => {
 })
 
 describe('rangeApplies (RFC 9110 section 13.1.5)', () => {
-  const fresh = { etag: '"1-1"', modified: BigInt(now.getTime()) * 1_000_000n }
-  const rows: [field: string | undefined, of: typeof current, expected: boolean][] = [
-    [undefined, current, true],
-    ['"1-1"', current, true],
-    ['"1-2"', current, false],
-    ['W/"1-1"', current, false],
-    [exactly, current, true],
-    [before, current, false],
-    ['Thu, 01 Jan 2026 00:00:01 GMT', current, false],
-    ['nonsense', current, false],
-    // modified in this very second: the date is weak
-    ['Fri, 02 Jan 2026 03:04:05 GMT', fresh, false],
+  const rows: [field: string | undefined, expected: boolean][] = [
+    [undefined, true],
+    ['"1-1"', true],
+    ['"1-2"', false],
+    ['W/"1-1"', false],
+    // a date can be set back: it is no strong validator
+    [exactly, false],
+    [before, false],
+    ['nonsense', false],
   ]
-  for (const [field, of, expected] of rows) {
+  for (const [field, expected] of rows) {
     it(`${field} is ${expected}`, () => {
-      expect(rangeApplies(field, of, now)).to.equal(expected)
+      expect(rangeApplies(field, current)).to.equal(expected)
     })
   }
 })

@@ -112,6 +112,15 @@ describe('GET and HEAD of a file', () => {
     expect(answer.headers).not.to.have.property('content-range')
   })
 
+  it('draws a new delimiter for every answer, so that a saved answer can be read so, too', async () => {
+    const saved = await get({ Range: 'bytes=0-1, 4-4' })
+    await server.send('PUT', '/files/saved', { body: saved.body })
+    const headers = { Range: 'bytes=0-150, 160-' }
+    const answer = await server.send('GET', '/files/saved', { headers })
+    const [, boundary = ''] = /boundary=(.+)$/.exec(String(answer.headers['content-type'])) ?? []
+    expect(answer.body.toString().split(`--${boundary}`)).to.have.lengthOf(4)
+  })
+
   const conditional: [headers: () => Record<string, string>, status: number][] = [
     [() => ({ 'If-None-Match': etag }), 304],
     [() => ({ 'If-None-Match': `W/${etag}` }), 304],
@@ -131,8 +140,7 @@ describe('GET and HEAD of a file', () => {
     [() => ({ 'If-Range': `W/${etag}`, Range: 'bytes=0-0' }), 200],
     [() => ({ 'If-Range': '"other"', Range: 'bytes=0-0' }), 200],
     [() => ({ 'If-Range': '"other"', Range: 'bytes=99-' }), 200],
-    [() => ({ 'If-Range': modified, Range: 'bytes=0-0' }), 206],
-    [() => ({ 'If-Range': 'Tue, 14 Nov 2023 22:13:21 GMT', Range: 'bytes=0-0' }), 200],
+    [() => ({ 'If-Range': modified, Range: 'bytes=0-0' }), 200],
     [() => ({ 'If-None-Match': 'no quotes' }), 400],
   ]
   for (const [headers, status] of conditional) {
