@@ -52,9 +52,9 @@ function explained(issue: z.core.$ZodRawIssue): string | undefined {
         ? `must be ${quoted(issue.options)}`
         : undefined
     case 'too_small':
-      return issue.origin === 'number' ? `must be at least ${issue.minimum}` : undefined
+      return isNumber(issue.origin) ? `must be at least ${issue.minimum}` : undefined
     case 'too_big':
-      return issue.origin === 'number' ? `must be at most ${issue.maximum}` : undefined
+      return isNumber(issue.origin) ? `must be at most ${issue.maximum}` : undefined
     case 'unrecognized_keys': {
       const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
       return `must not have ${quoted(issue.keys.slice(0, 5))}; it may have ${quoted(known)}`
@@ -62,6 +62,11 @@ function explained(issue: z.core.$ZodRawIssue): string | undefined {
     default:
       return undefined
   }
+}
+
+/** `int` is what lies outside of what JSON can say exactly. */
+function isNumber(origin: string): boolean {
+  return origin === 'number' || origin === 'int'
 }
 
 function quoted(values: readonly unknown[]): string {

@@ -232,6 +232,7 @@ describe('PATCH', () => {
       [{ mode: 1.5 }, /^"mode" must be a whole number/],
       [{ mode: -1 }, /^"mode" must be at least 0/],
       [{ mode: 4096 }, /^"mode" must be at most 4095/],
+      [{ size: 2 ** 53 }, /^"size" must be at most 9007199254740991$/],
     ]
     for (const [changes, detail] of told) {
       it(`says what ${JSON.stringify(changes)} must be`, async () => {
