@@ -1,7 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { OAuthError } from '../oauth/index.js'
-import { FormRefused } from './errors.js'
+import { FileError, FormRefused } from './errors.js'
+import { Refusal } from './http/refusal.js'
 import { TooMany } from './limits.js'
 import type { Log } from './log.js'
 import type { Pages } from './pages.js'
@@ -29,8 +30,14 @@ const MESSAGES: Readonly<Record<number, string>> = {
 }
 const UNKNOWN = 'The server could not do this. Its log says why.'
 
-export const notFound: RequestHandler = (_request, _response, next) => {
-  next(Object.assign(new Error('no such page'), { status: 404 }))
+export const notFound: RequestHandler = (request, _response, next) => {
+  const isFileApi = FILE_API.test(request.originalUrl)
+  const message = 'there is nothing at this address'
+  next(
+    isFileApi
+      ? new FileError('ENOENT', message)
+      : Object.assign(new Error(message), { status: 404 }),
+  )
 }
 
 /** The one place where an error becomes an answer. */
@@ -142,6 +149,11 @@ function reportUnanswered(log: Log, request: Request, response: Response, error:
   else report(log, status, request, response, error)
 }
 
+/** What has a status of 500 and more although it was the client that asked for what cannot be. */
+function isOfTheClient(error: unknown): boolean {
+  return error instanceof Refusal || (error instanceof FileError && error.code === 'EDQUOT')
+}
+
 function isDisconnect(error: unknown): boolean {
   return error instanceof Error && 'code' in error && DISCONNECTS.has(String(error.code))
 }
@@ -161,7 +173,7 @@ function report(
     ...((request.socket as object | null) !== null && { address: request.ip }),
   }
   const reason = err instanceof Error ? err.message : 'unknown'
-  if (status >= 500) log.error({ ...context, err }, 'a request failed')
+  if (status >= 500 && !isOfTheClient(err)) log.error({ ...context, err }, 'a request failed')
   else if (FILE_API.test(request.originalUrl)) log.debug({ ...context, status, reason }, 'refused')
   else log.info({ ...context, status, reason }, 'refused')
 }

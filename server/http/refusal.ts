@@ -11,6 +11,7 @@ const REFUSALS = {
   416: 'EINVAL',
   417: 'EINVAL',
   429: 'EBUSY',
+  501: 'ENOTSUP',
 } as const
 export type RefusalStatus = keyof typeof REFUSALS
 

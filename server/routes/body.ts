@@ -33,7 +33,7 @@ export function deferContinue<Response extends typeof ServerResponse>(
  * The request's content as it comes, the pieces of a turn of the event loop at a time; never more than `limit` bytes. What
  * can be refused is refused before the first byte.
  * It has the Content-Digest that was announced (RFC 9530 section 2), or at its end there is an error.
- * @throws Refusal 415, FileError EFBIG, E2BIG; EINVAL when less comes than was announced, DigestMismatch
+ * @throws Refusal 415, 501; FileError EFBIG, E2BIG; EINVAL when less comes than was announced, DigestMismatch
  */
 export function contentPieces(
   { request, response }: Exchange,
@@ -46,6 +46,11 @@ export function contentPieces(
     throw new Refusal(415, 'send the content without Content-Encoding', {
       'Accept-Encoding': 'identity',
     })
+  }
+  const transfer = request.headers['transfer-encoding']
+  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
+    // Node undoes chunked alone; what else there is would become part of the content (RFC 9112 section 6.1)
+    throw new Refusal(501, 'the only Transfer-Encoding that is understood is chunked')
   }
   if (Number(request.headers['content-length'] ?? 0) > limit) throw overLimit(tooLong, limit)
   const digests = announcedDigests(request, 'Content-Digest')

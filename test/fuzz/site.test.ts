@@ -27,6 +27,13 @@ const PATHS = [
   '/account/password',
   '/coffer.svg',
   '/nothing',
+  // the file API as the whole server has it; its own words are in files.test.ts
+  '/files',
+  '/inodes',
+  '/totals',
+  '/batch',
+  '/changes',
+  '/uploads',
 ]
 const NAMES = [
   'return_to',
@@ -90,8 +97,10 @@ const HEADERS: readonly (readonly [name: string, values: readonly string[]])[] =
 describe('the pages under malformed requests', () => {
   let site: Running
   let agent: Agent
+  let access_token: string
   before(async () => {
     site = await startSite({ environment: { COFFER_LOGIN_FAILURES: '3' } })
+    access_token = (await site.tokens()).access_token
     agent = new Agent({ ca: site.ca, keepAlive: true, maxSockets: PARALLEL, timeout: 20_000 })
   })
   after(async () => {
@@ -119,6 +128,7 @@ describe('the pages under malformed requests', () => {
         method === 'GET' || method === 'HEAD' ? '' : pick([pairs(), pick(VALUES), '\u0000\u00ff'])
       const headers: Record<string, string | number> = { 'Content-Length': Buffer.byteLength(body) }
       for (const [name, values] of HEADERS) if (below(3) === 0) headers[name] = pick(values)
+      if (below(2) === 0) headers.Authorization = `Bearer ${access_token}`
       const what = `${method} ${path.slice(0, 200)} ${JSON.stringify(headers).slice(0, 500)}`
       return new Promise((resolve) => {
         const options = { method, headers, agent, servername: 'localhost', timeout: 20_000 }
@@ -126,7 +136,9 @@ describe('the pages under malformed requests', () => {
           const status = response.statusCode ?? 0
           statuses.add(status)
           if (status >= 500) failures.push(`${status}: ${what}`)
-          response.resume()
+          // a stream of changes has no end of its own
+          if (/event-stream/.test(String(response.headers['content-type']))) response.destroy()
+          else response.resume()
           response.once('close', resolve)
         })
         sent.once('timeout', () => {

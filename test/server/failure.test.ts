@@ -7,6 +7,7 @@ import express, { type RequestHandler } from 'express'
 import pino from 'pino'
 import { FileError } from '../../server/errors.js'
 import { onError } from '../../server/failure.js'
+import { Refusal } from '../../server/http/refusal.js'
 import { pages } from '../../server/pages.js'
 
 /** When it is too late for an answer, the log is all there is. */
@@ -103,6 +104,30 @@ describe('an error that nobody can be told', () => {
   for (const [what, client, serve, expected] of rows) {
     it(what, async () => {
       const { level, msg } = await logged(client, serve)
+      expect({ level, msg }).to.deep.equal(expected)
+    })
+  }
+
+  const refusals: [string, Error, Line][] = [
+    [
+      'a quota that is used up is the business of its user',
+      new FileError('EDQUOT', 'no room left'),
+      { level: LEVEL.debug, msg: 'refused' },
+    ],
+    [
+      'a disk that is full is that of who serves',
+      new FileError('ENOSPC', 'the disk is full'),
+      { level: LEVEL.error, msg: 'a request failed' },
+    ],
+    [
+      'what HTTP does not let us do is no fault',
+      new Refusal(501, 'no such coding'),
+      { level: LEVEL.debug, msg: 'refused' },
+    ],
+  ]
+  for (const [what, error, expected] of refusals) {
+    it(what, async () => {
+      const { level, msg } = await logged('stays', (_request, _response, next) => next(error))
       expect({ level, msg }).to.deep.equal(expected)
     })
   }

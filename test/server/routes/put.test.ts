@@ -153,6 +153,13 @@ describe('changing content', () => {
       expect((await put('coded', 'x', { 'Content-Encoding': 'identity' })).status).to.equal(201)
     })
 
+    it('refuses a transfer coding that it does not undo with 501 (RFC 9112 section 6.1)', async () => {
+      const answer = await put('zipped', 'x', { 'Transfer-Encoding': 'gzip, chunked' })
+      expect(outcome(answer)).to.deep.equal([501, 'ENOTSUP'])
+      expect((await server.send('HEAD', '/files/zipped')).status).to.equal(404)
+      expect((await put('zipped', 'x', { 'Transfer-Encoding': 'chunked' })).status).to.equal(201)
+    })
+
     it('replaces by number, whatever the name is by now', async () => {
       const { ino } = (await put('numbered', 'x')).attributes()
       await server.send('MOVE', '/files/numbered', { headers: { Destination: '/files/moved' } })
