@@ -30,6 +30,8 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
     'application/json',
     'application/octet-stream',
     'application/vnd.coffer.ranges',
+    'application/vnd.coffer.zero+json',
+    'application/vnd.coffer.copy+json',
   ]
   const kinds: Record<string, Make> = {
     paths: (random) => [random.one(METHODS), target(random), { Destination: '/files/x' }],
@@ -43,7 +45,7 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
     'PATCH bodies': (random) => {
       const type = random.one(patchTypes)
       const body = type.endsWith('json')
-        ? Buffer.from(JSON.stringify(json(random)))
+        ? Buffer.from(JSON.stringify(random.one([json(random), ...RANGE_BODIES])))
         : pieces(random)
       const headers = { 'Content-Type': type, 'Content-Range': `bytes 0-${body.length - 1}/*` }
       return ['PATCH', '/files/a', headers, damaged(random, body)]
@@ -52,8 +54,17 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
       const body = damaged(random, Buffer.from(JSON.stringify(json(random))))
       return ['POST', `/files/${random.below(50)}`, { 'Content-Type': 'application/json' }, body]
     },
+    uploads: (random) => [
+      'POST',
+      `/files/${random.one(['a', 'd', 'new', 'none/x'])}`,
+      { 'Tus-Resumable': '1.0.0', 'Upload-Length': random.one(['0', '9', 'x']), ...fields(random) },
+      random.bytes(12),
+    ],
     'batch bodies': (random) => {
-      const headers = { 'Content-Type': 'application/vnd.coffer.batch' }
+      const headers = {
+        'Content-Type': 'application/vnd.coffer.batch',
+        'Coffer-Connection': random.one(['a', 'b', '']),
+      }
       return ['POST', '/batch', headers, batchBody(random, root)]
     },
   }
@@ -89,6 +100,13 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
     expect((await server.send('GET', '/files')).status).to.equal(200)
   })
 }).timeout(600_000)
+
+/** What zeroes and copies ranges, as it should be. */
+const RANGE_BODIES = [
+  { offset: 1, bytes: 3, extend: true },
+  { offset: 2 ** 52, bytes: 2 ** 52, extend: true },
+  { from: { ino: 2, offset: 0 }, offset: 2, bytes: 4 },
+]
 
 /** An error names itself; only storage that is full is the server's. */
 function isOwnFault({ status, headers, body }: Answer): boolean {

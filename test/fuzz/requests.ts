@@ -16,6 +16,8 @@ const PREFIXES = [
   '/totals',
   '/batch',
   '/changesx',
+  '/uploads',
+  '/uploads/AAAAAAAAAAAAAAAAAAAAAA',
 ]
 const QUERIES = [
   'limit=1',
@@ -32,6 +34,11 @@ const QUERIES = [
   'kind=rmdir',
   'keep',
   'download',
+  'seek=data',
+  'seek=hole',
+  'seek=x',
+  'offset=5',
+  'offset=9007199254740992',
   'reserve=1',
   'reserve=99999',
   '%',
@@ -105,6 +112,15 @@ const VALUES = [
   'bytes 5-1/*',
   'bytes=0-0',
   '100-continue',
+  'sha-256=1',
+  'sha-512=10, sha-256=2',
+  'trailers',
+  '1.0.0',
+  'filename YQ==',
+  'filename Li4vYQ==, x',
+  'application/offset+octet-stream',
+  'application/vnd.coffer.zero+json',
+  'application/vnd.coffer.copy+json',
 ]
 const FIELDS = [
   'Range',
@@ -131,6 +147,13 @@ const FIELDS = [
   'Content-Digest',
   'Repr-Digest',
   'Want-Repr-Digest',
+  'Want-Content-Digest',
+  'TE',
+  'Tus-Resumable',
+  'Upload-Length',
+  'Upload-Offset',
+  'Upload-Metadata',
+  'Upload-Defer-Length',
   'Content-Encoding',
   'Last-Event-ID',
 ]
@@ -217,6 +240,13 @@ export function json(random: Random, depth = 0): unknown {
     'stopOnError',
     'limit',
     'after',
+    'extend',
+    'inos',
+    'ifMatch',
+    'durability',
+    'lock',
+    'request',
+    'claims',
     '__proto__',
     'constructor',
   ]
@@ -225,6 +255,9 @@ export function json(random: Random, depth = 0): unknown {
 
 const OPERATIONS = (root: number): object[] => {
   const place = { directory: root, name: 'a' }
+  const range = { space: 'posix', owner: 'p', start: 0, end: 9 }
+  const lock = { ...range, type: 'write', pid: 1 }
+  const ino = root + 1
   return [
     { op: 'root' },
     { op: 'stat', ino: root },
@@ -240,6 +273,23 @@ const OPERATIONS = (root: number): object[] => {
     { op: 'setXattr', ino: root + 1, name: 'user.a', mode: 'either' },
     { op: 'release', ino: root + 1 },
     { op: 'link', ino: root + 1, place },
+    { op: 'readAll', inos: [ino, root, 2 ** 40], bytes: 5 },
+    { op: 'seek', ino, offset: 3, what: 'hole' },
+    { op: 'zero', ino, offset: 2, bytes: 2 ** 30, extend: true },
+    { op: 'copyRange', from: { ino, offset: 0 }, to: { ino, offset: 3 }, bytes: 5 },
+    { op: 'getXattr', ino, name: 'user.a' },
+    { op: 'listXattrs', ino },
+    { op: 'removeXattr', ino, name: 'user.a' },
+    { op: 'remove', place, kind: 'unlink', ifMatch: '"1-1"' },
+    { op: 'stat', ino, durability: 'power' },
+    { op: 'lock', ino, request: 'r', lock, wait: true, delegable: true },
+    { op: 'unlock', ino, range },
+    { op: 'testLock', ino, lock },
+    { op: 'cancelLock', ino, request: 'r' },
+    { op: 'returnLocks', ino, locks: [lock] },
+    { op: 'renewLocks' },
+    { op: 'claimLocks', claims: [{ ino, locks: [lock] }], last: true },
+    { op: 'endLocks' },
   ]
 }
 
@@ -259,7 +309,10 @@ export function batchBody(random: Random, root: number): Buffer {
   const frames = many(5, () => {
     const operation =
       below(4) === 0 ? { ...(json(random) as object) } : { ...one(OPERATIONS(root)) }
-    const odd = below(4) === 0 ? { [one(['ino', 'length', 'op', 'place'])]: json(random, 2) } : {}
+    const odd =
+      below(4) === 0
+        ? { [one(['ino', 'length', 'op', 'place', 'offset', 'bytes', 'lock'])]: json(random, 2) }
+        : {}
     return encodeFrame({ ...operation, ...odd }, below(2) === 0 ? bytes(50) : undefined)
   })
   return damaged(random, Buffer.concat(frames))

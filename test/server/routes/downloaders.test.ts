@@ -1,24 +1,13 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { access, constants, readFile, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
+import { type Need, requires } from '../../support/requires.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 const run = promisify(execFile)
-
-async function isInstalled(program: string): Promise<boolean> {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-    try {
-      await access(join(directory, program), constants.X_OK)
-      return true
-    } catch {
-      // not in this one
-    }
-  }
-  return false
-}
 
 /** What other people's programs make of our ranges. */
 describe('downloads by', () => {
@@ -34,7 +23,7 @@ describe('downloads by', () => {
   })
   after(() => server.close())
 
-  const tools: [name: string, program: string, begun: number, args: () => string[]][] = [
+  const tools: [name: string, program: Need, begun: number, args: () => string[]][] = [
     [
       'curl -C - goes on where they stopped',
       'curl',
@@ -64,7 +53,7 @@ describe('downloads by', () => {
   ]
   for (const [name, program, begun, args] of tools) {
     it(name, async function () {
-      if (!(await isInstalled(program))) this.skip()
+      requires(this, program)
       await writeFile(file, content.subarray(0, begun))
       await run(program, args())
       expect((await readFile(file)).equals(content)).to.equal(true)
@@ -72,7 +61,7 @@ describe('downloads by', () => {
   }
 
   it('curl -z fetch nothing that has not changed', async function () {
-    if (!(await isInstalled('curl'))) this.skip()
+    requires(this, 'curl')
     const args = [
       '-sSf',
       '-o',
@@ -87,7 +76,7 @@ describe('downloads by', () => {
   })
 
   it('curl -T upload with Expect: 100-continue', async function () {
-    if (!(await isInstalled('curl'))) this.skip()
+    requires(this, 'curl')
     await writeFile(file, content)
     const args = ['-sSf', '-H', 'Expect: 100-continue', '-w', '%{http_code}', '-o', '/dev/null']
     const { stdout } = await run('curl', [...args, '-T', file, `${url}-up`])
