@@ -186,6 +186,28 @@ describe('the served certificate', () => {
     })
   }
 
+  const [aes128, aes256] = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384'] as const
+  const chacha = 'TLS_CHACHA20_POLY1305_SHA256'
+  const ecdsa = (suite: string) => `ECDHE-ECDSA-${suite}`
+  const choices: [wanted: string[], chosen: string][] = [
+    [[aes256, chacha, aes128], aes128],
+    [[aes256, chacha], aes256],
+    [[chacha, aes256, aes128], chacha],
+    [[ecdsa('AES256-GCM-SHA384'), ecdsa('AES128-GCM-SHA256')], ecdsa('AES128-GCM-SHA256')],
+    [[ecdsa('CHACHA20-POLY1305'), ecdsa('AES128-GCM-SHA256')], ecdsa('CHACHA20-POLY1305')],
+  ]
+  for (const [wanted, chosen] of choices) {
+    it(`chooses ${chosen} of ${wanted.join(', ')}`, async () => {
+      const { handshake, stop } = await served()
+      const maxVersion = chosen.startsWith('TLS_') ? 'TLSv1.3' : 'TLSv1.2'
+      const socket = await handshake({ ciphers: wanted.join(':'), maxVersion })
+      const { name } = socket.getCipher()
+      socket.destroy()
+      stop()
+      expect(name).to.equal(chosen)
+    })
+  }
+
   it('is served from the next connection on when its file changes', async () => {
     const { serial, stop, report, names } = await served({ watchEveryMs: 10 })
     const before = await serial()
