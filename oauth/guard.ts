@@ -41,7 +41,7 @@ export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: stri
     const call = callOf(context, request, NO_PARAMETERS)
     let known: LiveToken | undefined
     try {
-      known = recognize(context, tokens, call, needed)
+      known = recognize(context, tokens, call, request.socket, needed)
     } catch (error) {
       return refuse(error)
     }

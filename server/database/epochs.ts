@@ -29,6 +29,9 @@ export class Epochs {
   #others = 0
   #seen: number | undefined
   #isLooked = false
+  readonly #isOver = () => {
+    this.#isLooked = false
+  }
 
   constructor(database: Database) {
     this.#dataVersion = database.prepare<[], number>('PRAGMA data_version').pluck()
@@ -50,15 +53,13 @@ export class Epochs {
   }
 
   /**
-   * Once for all that is asked in one turn of the event loop: whoever asks later in it asks on behalf of a request that had
-   * arrived before.
+   * Once for all that is asked in one turn of the event loop: whoever asks later in it asks on behalf of a request that had begun
+   * to arrive before.
    */
   #look(): void {
     if (this.#isLooked) return
     this.#isLooked = true
-    process.nextTick(() => {
-      this.#isLooked = false
-    })
+    setImmediate(this.#isOver)
     const version = this.#dataVersion.get()
     if (version === this.#seen) return
     this.#seen = version
