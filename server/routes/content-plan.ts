@@ -5,7 +5,6 @@ import { conditions, evaluate, rangeApplies } from '../http/conditional.js'
 import { attachment } from '../http/content-disposition.js'
 import { contentRange } from '../http/content-range.js'
 import { lastModified } from '../http/date.js'
-
 import { field } from '../http/field.js'
 import { type ByteRange, parseRange } from '../http/range.js'
 import { Refusal } from '../http/refusal.js'
@@ -16,6 +15,7 @@ import type { Exchange } from './exchange.js'
 import { failed } from './preconditions.js'
 
 const READ_BYTES = 256 * 1024
+const CONTENT_TYPE = 'application/octet-stream'
 
 /** What is answered to a request for a file's bytes, before any of them is read. */
 export interface Plan {
@@ -34,17 +34,12 @@ export function plan({ request, query, names, clock }: Exchange, inode: Inode): 
   const now = clock()
   const { headers } = request
   const current = { etag: etagOf(inode), modified: inode.mtime }
-  const fields: OutgoingHttpHeaders = {
-    ...inodeFields(inode),
-    ETag: current.etag,
-    'Last-Modified': lastModified(inode.mtime, now),
-    'Accept-Ranges': 'bytes',
-  }
+  const fields = validatorFields(inode, now)
   const outcome = evaluate(conditions(headers, now), 'read', current)
   if (outcome.kind === 'failed') throw failed(outcome.field, inode)
   if (outcome.kind === 'notModified') return { status: 304, fields, parts: [] }
   if (query.has('download')) fields['Content-Disposition'] = attachment(names.at(-1) ?? 'download')
-  fields['Content-Type'] = 'application/octet-stream'
+  fields['Content-Type'] = CONTENT_TYPE
   // Range is defined for GET alone (RFC 9110 section 14.2)
   const applies = request.method === 'GET' && rangeApplies(field(headers, 'If-Range'), current)
   const range = parseRange(applies ? headers.range : undefined, inode.size)
@@ -52,7 +47,7 @@ export function plan({ request, query, names, clock }: Exchange, inode: Inode): 
     case 'unsatisfiable':
       throw new Refusal(416, range.why, { 'Content-Range': `bytes */${inode.size}` })
     case 'whole': {
-      fields['Content-Length'] = inode.size
+      Object.assign(fields, wholeFields(inode))
       const parts = inode.size === 0 ? [] : [{ first: 0, last: inode.size - 1 }]
       return { status: 200, fields, parts }
     }
@@ -69,6 +64,21 @@ export function plan({ request, query, names, clock }: Exchange, inode: Inode): 
       return { status: 206, fields, parts: range.parts, boundary }
     }
   }
+}
+
+/** What is said of a file, also to who has it already. */
+export function validatorFields(inode: Inode, now: Date): OutgoingHttpHeaders {
+  return {
+    ...inodeFields(inode),
+    ETag: etagOf(inode),
+    'Last-Modified': lastModified(inode.mtime, now),
+    'Accept-Ranges': 'bytes',
+  }
+}
+
+/** What is said of all of its bytes, beside that. */
+export function wholeFields(inode: Inode): OutgoingHttpHeaders {
+  return { 'Content-Type': CONTENT_TYPE, 'Content-Length': inode.size }
 }
 
 /** The bytes of the answer: those of the parts, with what stands between them if there are several. */

@@ -14,6 +14,7 @@ import {
 } from './exchange.js'
 import { copy, move } from './move.js'
 import { ACCEPT_PATCH, patch } from './patch.js'
+import { answerAtHand, isPlainRead } from './plain-read.js'
 import { post } from './post.js'
 import { put } from './put.js'
 import { parseQuery } from './query.js'
@@ -107,6 +108,11 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
     response: GuardedResponse,
   ): Promise<void> {
     const at = raw.kind === 'tree' ? treeTarget(raw.path) : ROOT
+    if (known === READ.query && isPlainRead(request, raw.query)) {
+      const { sub }: Authenticated = response.locals.authenticated
+      const atHand = storage.atHand(sub, at.from, at.names)
+      if (atHand !== undefined) return answerAtHand(atHand, response, clock)
+    }
     const query = parseQuery(raw.query, known)
     const origin = parseOrigin(request)
     const durability = parseDurability(request)
@@ -128,7 +134,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       locks,
       digests,
       uploads,
-      uploadId: uploadId(raw.path),
+      uploadId: raw.kind === 'upload' ? uploadId(raw.path) : '',
       durability,
       limits,
       clock,

@@ -38,12 +38,19 @@ const VISIBLE = /^[\x21\x22\x24-\x7e]*$/
 
 /** @returns undefined for what belongs to another part of the site */
 export function rawTarget(url: string): RawTarget | undefined {
+  // nearly all there is, and no need to look twice
+  if (url.startsWith('/files/')) return split('tree', url)
   const origin = url.startsWith('/') ? url : url.replace(ABSOLUTE_FORM, '')
   const mark = origin.indexOf('?')
   const path = mark === -1 ? origin : origin.slice(0, mark)
-  const query = mark === -1 ? '' : origin.slice(mark + 1)
   const kind = KINDS.find(([prefix]) => prefix.test(path))?.[1]
-  return kind && { kind, path, query }
+  return kind && split(kind, origin)
+}
+
+function split(kind: TargetKind, origin: string): RawTarget {
+  const mark = origin.indexOf('?')
+  if (mark === -1) return { kind, path: origin, query: '' }
+  return { kind, path: origin.slice(0, mark), query: origin.slice(mark + 1) }
 }
 
 /** The id of a target of kind `upload`; empty for all others. */

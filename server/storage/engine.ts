@@ -1,9 +1,10 @@
 import type { Engine } from './context.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
+import type { StoragePath } from './path.js'
 import { plant } from './plant.js'
 import { quotaOf, setQuota } from './quota.js'
 import { STORED } from './small.js'
-import type { Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
+import type { AtHand, Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
 import { sweepBuilding, sweepContents, sweepUnused } from './sweep.js'
 import { UserTree } from './tree.js'
 import { putBackAll } from './undo.js'
@@ -44,6 +45,10 @@ export class SqliteStorage implements Storage {
 
   async tree(owner: UserId): Promise<Tree> {
     return this.#tree(owner)
+  }
+
+  atHand(owner: UserId, from: Ino | 'root', path: StoragePath): AtHand | undefined {
+    return this.#trees.get(owner)?.atHand(from, path)
   }
 
   async durable(ino?: Ino): Promise<void> {

@@ -5,9 +5,9 @@ import { fileRow } from './access.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
-import { knownInode } from './inode.js'
+import { knownInode, typeOf } from './inode.js'
 import { STORED, smallContent } from './small.js'
-import type { Content, Ino, Inode } from './storage.js'
+import type { AtHand, Content, Ino, Inode } from './storage.js'
 import { settled } from './undo.js'
 
 /** Reads of so many bytes are done at once: they mostly hit the page cache, and a thread would cost more. */
@@ -21,6 +21,16 @@ const READ_MAX = 16 * 1024 * 1024
 export function open(engine: Engine, tree: TreeId, ino: Ino): Content {
   const row = fileRow(engine, tree, ino)
   return new OpenContent(engine, row)
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** All of a file, if that is no more than a row of the database; undefined also for what is no file. */
+export function atHand(engine: Engine, row: InodeRow): AtHand | undefined {
+  const { stored } = row
+  if (stored === STORED.database) return { inode: knownInode(row), data: smallContent(engine, row) }
+  const isEmpty = stored === STORED.nowhere && row.size === 0 && typeOf(row) === 'file'
+  return isEmpty ? { inode: knownInode(row), data: EMPTY } : undefined
 }
 
 class OpenContent implements Content {

@@ -46,6 +46,7 @@ export function storagePath(encoded: string): StoragePath {
 
 /** Strict percent-decoding (RFC 3986 section 2.1). */
 function decoded(segment: string): string {
+  if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)
   } catch (cause) {

@@ -12,6 +12,11 @@ export interface Storage {
   /** The tree of one user; the user's root is made at first use. */
   tree(owner: UserId): Promise<Tree>
   /**
+   * A small file and its whole content, where nothing has to be waited for; undefined where that has to be asked of the tree.
+   * What it answers is what `walk` and `open` would. @throws as `walk`
+   */
+  atHand(owner: UserId, from: Ino | 'root', path: StoragePath): AtHand | undefined
+  /**
    * Resolves once everything acknowledged so far survives loss of power (group commit). With an inode number: all
    * metadata, and the content of that inode alone (also what an earlier run of the server wrote), which spares the
    * request from waiting for others' bytes.
@@ -279,6 +284,12 @@ export interface Tree {
   readonly changes: Changes
 
   totals(): Promise<Totals>
+}
+
+/** A file and all its bytes, which are not to be changed. */
+export interface AtHand {
+  readonly inode: Inode
+  readonly data: Buffer
 }
 
 export interface Content {

@@ -1,3 +1,4 @@
+import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { directoryRow, inodeRow } from './access.js'
 import { setAttributes } from './attributes.js'
@@ -7,7 +8,7 @@ import { copy } from './copy.js'
 import { copyRange } from './copy-range.js'
 import { isDirectory, knownInode, toInode } from './inode.js'
 import { link, make, release, remove } from './names.js'
-import { open } from './open.js'
+import { atHand, open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
 import { rename } from './rename.js'
 import { reserve } from './reservations.js'
@@ -16,6 +17,7 @@ import { begin, underWay, uploadRow } from './resumable.js'
 import { resumeUpload } from './resumed-upload.js'
 import { seek } from './seek.js'
 import type {
+  AtHand,
   AttributeChanges,
   Content,
   CopiedRange,
@@ -70,6 +72,14 @@ export class UserTree implements Tree {
   }
 
   async walk(from: Ino, path: StoragePath): Promise<Inode> {
+    return knownInode(this.#walk(from, path))
+  }
+
+  atHand(from: Ino | 'root', path: StoragePath): AtHand | undefined {
+    return atHand(this.#engine, this.#walk(from === 'root' ? this.root : from, path))
+  }
+
+  #walk(from: Ino, path: StoragePath): InodeRow {
     // the root is always there, and a directory: most requests need not look it up
     let row = from === this.root && path.length > 0 ? undefined : inodeRow(this.#engine, this, from)
     for (const name of path) {
@@ -80,7 +90,7 @@ export class UserTree implements Tree {
       if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
     }
     if (row === undefined) throw new FileError('ENOENT', 'there is nothing at this path')
-    return knownInode(row)
+    return row
   }
 
   async lookup(directory: Ino, name: FileName): Promise<Inode> {

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
-import { type FileName, fileName } from '../../../server/storage/path.js'
+import { type FileName, fileName, storagePath } from '../../../server/storage/path.js'
 import {
   append,
+  type Ino,
   type Inode,
   overwrite,
   type Place,
@@ -771,6 +772,32 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         const chunks: Buffer[] = []
         for await (const chunk of content.stream(5, text.length - 2)) chunks.push(chunk)
         expect(String(Buffer.concat(chunks))).to.equal(text.slice(5, -1))
+      })
+
+      it('is at hand at once, where it is, as it would be read', async () => {
+        const folder = await directory('d')
+        const small = await file('f', 'small', folder.ino)
+        await file('empty')
+        await file('large', 'x'.repeat(1_000_000))
+        const atHand = (path: string, from: Ino | 'root' = 'root', owner = 'ann') =>
+          storage.atHand(owner, from, storagePath(path))
+        for (const path of ['d/f', 'empty', 'large', 'd', '']) {
+          const there = atHand(path)
+          if (there === undefined) continue
+          const inode = await tree.walk(tree.root, storagePath(path))
+          const content = await tree.open(inode.ino)
+          expect(there.inode).to.deep.equal(inode)
+          expect(there.data).to.deep.equal(await content.read(0, 1_000_000))
+          await content.close()
+        }
+        expect(atHand('', small.ino)).to.deep.equal(atHand('d/f'))
+        expect(atHand('d')).to.equal(undefined)
+        await tree.write(small.ino, [{ offset: 0, data: bytes('SM') }], overwrite, NOBODY)
+        expect(String(atHand('d/f')?.data ?? 'SMall')).to.equal('SMall')
+        expect(atHand('f', folder.ino, 'nobody')).to.equal(undefined)
+        await storage.tree('eve')
+        expect(() => atHand('', small.ino, 'eve')).to.throw(FileError, 'no inode')
+        expect(() => atHand('none')).to.throw(FileError, 'there is no "none"')
       })
     })
 
