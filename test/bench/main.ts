@@ -3,25 +3,29 @@
 //   make bench                 all of it
 //   make bench ONLY=coffer     this peer, beside the local disk
 //   make bench ROWS=sequential only rows whose name has this in it (a row may need what an earlier one made)
+//   make bench RTT=50          work over a long way: so many milliseconds from client to server and back
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { run } from '../support/process.js'
+import { type Running, run, start } from '../support/process.js'
 import { realTree } from '../support/tree.js'
-import { PEERS, type Peer } from './peers.js'
-import { ROWS as ALL_ROWS, type Source } from './workload.js'
+import { CutOff, DISTANT_ROWS, distantSource } from './distant-rows.js'
+import { PEERS, type Peer, type Way } from './peers.js'
+import { ROWS as NEAR_ROWS, type Source } from './workload.js'
 
-const [asked, rows] = parsed(process.argv.slice(2))
-const ROWS = ALL_ROWS.filter(({ name }) => rows.test(name))
+const DISTANT_FILES = 150
 
-function parsed(parameters: readonly string[]): [peers: readonly string[], rows: RegExp] {
-  const isRows = (parameter: string): boolean => parameter.startsWith('--rows=')
-  const [pattern = ''] = parameters.filter(isRows).map((text) => text.slice('--rows='.length))
-  return [parameters.filter((parameter) => !isRows(parameter)), new RegExp(pattern, 'i')]
-}
+const parameters = process.argv.slice(2)
+const option = (name: string): string =>
+  parameters.find((text) => text.startsWith(`--${name}=`))?.slice(name.length + 3) ?? ''
+const asked = parameters.filter((text) => !text.startsWith('--'))
+const rows = new RegExp(option('rows'), 'i')
+/** From client to server and back, in milliseconds. */
+const rtt = Number(option('rtt'))
+const ROWS = (rtt > 0 ? DISTANT_ROWS : NEAR_ROWS).filter(({ name }) => rows.test(name))
 
-/** A rate, or why there is none. */
-type Result = number | string
+/** A rate, one that it is below of, or why there is none. */
+type Result = number | { readonly below: number } | string
 
 async function measured(peer: Peer, source: Source): Promise<Map<string, Result>> {
   const results = new Map<string, Result>()
@@ -35,9 +39,12 @@ async function measured(peer: Peer, source: Source): Promise<Map<string, Result>
       }
       const began = process.hrtime.bigint()
       const amount = row.run(dir, source)
+      // Over a long way the question is when the server has it.
+      if (rtt > 0) await peer.stored?.()
       results.set(row.name, amount / (Number(process.hrtime.bigint() - began) / 1e9))
     } catch (error) {
-      results.set(row.name, error instanceof Error ? error.message.slice(0, 60) : String(error))
+      const why = error instanceof Error ? error.message.slice(0, 60) : String(error)
+      results.set(row.name, error instanceof CutOff ? { below: error.below } : why)
     }
   }
   return results
@@ -45,30 +52,45 @@ async function measured(peer: Peer, source: Source): Promise<Map<string, Result>
 
 function shown(result: Result | undefined): string {
   if (typeof result === 'number') return result < 10 ? result.toFixed(2) : result.toFixed(0)
+  if (typeof result === 'object') return `< ${shown(result.below)}`
   return result === undefined ? '–' : 'fails'
+}
+
+const lines: Running[] = []
+const way: Way = async (port) => {
+  if (rtt === 0) return port
+  const program = [join(import.meta.dirname, 'delay-line.ts'), String(port), String(rtt / 2)]
+  const line = start(process.execPath, ['--import', 'tsx', ...program])
+  lines.push(line)
+  const [, near] = await line.printed(/on port (\d+)/)
+  return Number(near)
+}
+
+async function nearSource(tree: string, work: string): Promise<Source> {
+  const archive = join(work, 'tree.tar')
+  // symlinks are left out: some peers have none
+  await run('sh', [
+    '-ec',
+    'cd "$0" && find . -type f -print0 | tar cf "$1" --null -T -',
+    tree,
+    archive,
+  ])
+  const files = (await run('tar', ['tf', archive])).trim().split('\n').length
+  return { directory: tree, archive, files }
 }
 
 const { path } = await realTree()
 const work = await temporaryDirectory('bench')
-const archive = join(work, 'tree.tar')
-// symlinks are left out: some peers have none
-await run('sh', [
-  '-ec',
-  'cd "$0" && find . -type f -print0 | tar cf "$1" --null -T -',
-  path,
-  archive,
-])
-const files = (await run('tar', ['tf', archive])).trim().split('\n').length
-const source: Source = { directory: path, archive, files }
+const source = await (rtt > 0 ? distantSource(path, work, DISTANT_FILES) : nearSource(path, work))
 
 const names = Object.keys(PEERS).filter(
-  (name) => asked.length === 0 || name === 'local' || asked.includes(name),
+  (name) => asked.length === 0 || (name === 'local' && rtt === 0) || asked.includes(name),
 )
 const columns = new Map<string, Map<string, Result>>()
 for (const name of names) {
   const place = join(work, name)
   await mkdir(place)
-  const peer = await PEERS[name]?.(place)
+  const peer = await PEERS[name]?.(place, way)
   if (peer === undefined) {
     process.stderr.write(`${name} is not installed: left out\n`)
     continue
@@ -80,6 +102,7 @@ for (const name of names) {
     await peer.close().catch((error: unknown) => process.stderr.write(`${name}: ${error}\n`))
   }
 }
+for (const line of lines) await line.stop()
 await removeDirectory(work)
 
 const peers = [...columns.keys()]
@@ -92,6 +115,7 @@ for (const row of ROWS) {
   const results = peers.map((peer) => columns.get(peer)?.get(row.name))
   const rate = (name: string): number => {
     const result = columns.get(name)?.get(row.name)
+    if (typeof result === 'object') return result.below
     return typeof result === 'number' ? result : 0
   }
   const best = Math.max(...peers.filter((p) => p !== 'local' && p !== 'coffer').map(rate))

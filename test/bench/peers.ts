@@ -10,21 +10,33 @@ import { until } from '../support/until.js'
 /** A mounted file system to measure. */
 export interface Peer {
   readonly directory: string
+  /** Resolves once the server has everything, where close(2) does not wait for that. */
+  stored?(): Promise<void>
   /** Everything stored, nothing cached. */
   remount(): Promise<void>
   close(): Promise<void>
 }
 
-/** How each is brought up in a directory of its own; undefined where it is not installed. */
-export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | undefined>>> = {
+/** The way to a port of this machine: the port at its near end. */
+export type Way = (port: number) => Promise<number>
+
+/** How each is brought up in a directory of its own, with a way between client and server; undefined where it is not installed. */
+export const PEERS: Readonly<
+  Record<string, (work: string, way: Way) => Promise<Peer | undefined>>
+> = {
   local: async (work) => ({
     directory: work,
     remount: async () => {},
     close: async () => {},
   }),
 
-  coffer: async () => {
-    const server = await startServer({ form: 'built' })
+  coffer: async (_, way) => {
+    const port = await freePort()
+    const env = {
+      COFFER_PORT: String(port),
+      COFFER_ISSUER: `https://localhost:${await way(port)}`,
+    }
+    const server = await startServer({ form: 'built', env })
     const home = await machine(server, { form: 'built' })
     let mount = await home.mount()
     return {
@@ -41,7 +53,7 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
   },
 
   /** SFTP with the cipher that is fastest here, through a server of its own. */
-  sshfs: async (work) => {
+  sshfs: async (work, way) => {
     const sshd = installed('sshd') ?? installed('../sbin/sshd')
     if (installed('sshfs') === undefined || sshd === undefined) return undefined
     const [data, directory] = await directories(work)
@@ -60,9 +72,10 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
       ...option('Subsystem=sftp internal-sftp'),
     ])
     await server.printed(/Server listening/)
+    const near = await way(port)
     const mount = async (): Promise<void> => {
       await run('sshfs', [
-        ...['-p', `${port}`, `${process.env.USER ?? 'root'}@127.0.0.1:${data}`, directory],
+        ...['-p', `${near}`, `${process.env.USER ?? 'root'}@127.0.0.1:${data}`, directory],
         ...option(`IdentityFile=${join(work, 'user')}`),
         ...option('StrictHostKeyChecking=no'),
         ...option('UserKnownHostsFile=/dev/null'),
@@ -74,7 +87,7 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
   },
 
   /** WebDAV over TLS with the full cache: the mode that passes most programs. */
-  rclone: async (work) => {
+  rclone: async (work, way) => {
     if (installed('rclone') === undefined) return undefined
     const [data, directory] = await directories(work)
     const port = await freePort()
@@ -90,12 +103,13 @@ export const PEERS: Readonly<Record<string, (work: string) => Promise<Peer | und
       ...['--user', 'u', '--pass', 'p', ...config],
     ])
     await server.printed(/serve|Serving|started/i)
+    const near = await way(port)
     const pass = (await run('rclone', ['obscure', 'p'])).trim()
     const control = `127.0.0.1:${await freePort()}`
     let mounting: Running | undefined
     const mount = async (): Promise<void> => {
       mounting = start('rclone', [
-        ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${port}`],
+        ...['mount', ':webdav:', directory, '--webdav-url', `https://127.0.0.1:${near}`],
         ...['--webdav-user', 'u', '--webdav-pass', pass, '--no-check-certificate'],
         ...['--vfs-cache-mode', 'full', '--vfs-write-back', '0s', ...config],
         ...['--cache-dir', join(work, 'cache'), '--rc', '--rc-no-auth', '--rc-addr', control],
@@ -150,6 +164,7 @@ function mounted(
   }
   return {
     directory,
+    stored: async () => late?.stored(),
     remount: async () => {
       await unmount()
       await mount()

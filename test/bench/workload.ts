@@ -28,6 +28,10 @@ export interface Row {
 export interface Source {
   readonly directory: string
   readonly archive: string
+  /** The same files as a bare repository of git, where rows clone it. */
+  readonly repository?: string
+  /** A long file, where rows copy one. */
+  readonly piece?: string
   readonly files: number
 }
 
