@@ -2,7 +2,8 @@ import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
-import { isDirectory, typeOf } from './inode.js'
+import { isDirectory, toInode, typeOf } from './inode.js'
+import type { Precondition } from './storage.js'
 
 /** How exactly the last use of an inode without a name is known, in seconds. */
 const USE_RESOLUTION = 15 * 60
@@ -50,6 +51,18 @@ export function requireFile(row: InodeRow): void {
   if (type === 'file') return
   if (type === 'directory') throw new FileError('EISDIR', 'this is a directory')
   throw new FileError('EINVAL', `this is a ${type}, which has no content`)
+}
+
+/** The file whose content an upload replaces. @throws ESTALE, ELOOP, EISDIR, EINVAL, and what the precondition throws */
+export function replaceable(engine: Engine, ino: number, precondition: Precondition): InodeRow {
+  const row = engine.sql.inode.get(ino)
+  if (row === undefined) throw new FileError('ESTALE', 'the file is gone')
+  if (typeOf(row) === 'symlink') {
+    throw new FileError('ELOOP', 'this is a symlink, which uploads do not follow')
+  }
+  requireFile(row)
+  precondition(toInode(row))
+  return row
 }
 
 function used(engine: Engine, ino: number): void {

@@ -6,8 +6,10 @@ import { pipeline } from 'node:stream/promises'
 import type { FileName } from './path.js'
 import type { Ino, Inode, Tree } from './storage.js'
 import { END, encodeMember, padding } from './tar.js'
+import { type Extent, encodeMap } from './tar-sparse.js'
 
 const PAGE = 1000
+const CHUNK = 256 * 1024
 const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map()
 
 /** Writes a directory of a user, with all attributes, as a plain tree. @throws Error with what tar(1) complained about */
@@ -70,8 +72,8 @@ async function* members(
     xattrs.set(name, await tree.getXattr(inode.ino, name))
   }
   if (type === 'file') {
-    yield* file(tree, inode.ino, (size) =>
-      encodeMember({ ...common, type, size, linkpath: '', xattrs }),
+    yield* file(tree, inode.ino, (sizes) =>
+      encodeMember({ ...common, type, ...sizes, linkpath: '', xattrs }),
     )
     return
   }
@@ -90,11 +92,41 @@ async function* members(
 async function* file(
   tree: Tree,
   ino: Ino,
-  encode: (size: number) => Buffer,
+  encode: (sizes: { readonly size: number; readonly realSize?: number }) => Buffer,
 ): AsyncGenerator<Buffer> {
   const content = await tree.open(ino)
-  const { size } = content.inode
-  yield encode(size)
-  for await (const chunk of content.stream(0, size - 1)) yield chunk
+  const { size: realSize, allocated } = content.inode
+  if (allocated === undefined) {
+    yield encode({ size: realSize })
+    yield* content.stream(0, realSize - 1)
+    yield padding(realSize)
+    return
+  }
+  const extents = await dataOf(tree, ino, realSize)
+  const map = encodeMap(extents)
+  const size = extents.reduce((sum, { length }) => sum + length, map.length)
+  yield encode({ size, realSize })
+  yield map
+  for (const { offset, length } of extents) {
+    for (let at = offset; at < offset + length; ) {
+      const data = await content.read(at, Math.min(CHUNK, offset + length - at))
+      if (data.length === 0) throw new Error('a file became shorter while it was exported')
+      at += data.length
+      yield data
+    }
+  }
+  await content.close()
   yield padding(size)
+}
+
+/** Where a file is no hole; one of no bytes stands for a hole at its end. */
+async function dataOf(tree: Tree, ino: Ino, size: number): Promise<Extent[]> {
+  const extents: Extent[] = []
+  for (let end = 0; ; ) {
+    const offset = await tree.seek(ino, end, 'data')
+    if (offset === undefined)
+      return end === size ? extents : [...extents, { offset: size, length: 0 }]
+    end = (await tree.seek(ino, offset, 'hole')) ?? size
+    extents.push({ offset, length: end - offset })
+  }
 }

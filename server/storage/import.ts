@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { FileError } from '../errors.js'
 import { tarEnded } from './export.js'
 import { type FileName, fileName } from './path.js'
-import type { Ino, Inode, NewInode, Place, Tree } from './storage.js'
+import type { Ino, Inode, NewInode, Place, Tree, Upload } from './storage.js'
 import { BLOCK, decodeHeader, extendMember, type Member } from './tar.js'
+import { decodeMap } from './tar-sparse.js'
 
 export interface Imported {
   readonly files: number
@@ -24,7 +25,7 @@ export async function importTree(
   from: string,
   skip: Skip,
 ): Promise<Imported> {
-  const options = ['--create', '--file=-', '--format=posix', `--directory=${from}`]
+  const options = ['--create', '--sparse', '--file=-', '--format=posix', `--directory=${from}`]
   const tar = spawn('tar', [...options, '--xattrs', '--xattrs-include=*', '--numeric-owner', '.'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -74,7 +75,7 @@ export async function importArchive(
     try {
       await importing.member(member, content)
       count.files += 1
-      count.bytes += size
+      count.bytes += member.realSize ?? size
     } catch (error) {
       if (!(error instanceof FileError)) throw error
       count.skipped += 1
@@ -167,15 +168,33 @@ class Importing {
     if (member.type !== 'file') {
       return this.#tree.make(place, newInode(member), attributes, {})
     }
-    const upload = await this.#tree.upload({ size: member.size })
+    const { realSize } = member
+    const upload = await this.#tree.upload(realSize === undefined ? { size: member.size } : {})
     try {
-      await upload.write(content)
+      await (realSize === undefined
+        ? upload.write(content)
+        : writeAround(upload, content, realSize))
       return (await upload.commit(place, attributes, isNew, {})).inode
     } catch (error) {
       await upload.abort()
       throw error
     }
   }
+}
+
+/** What has holes. */
+async function writeAround(
+  upload: Upload,
+  content: AsyncIterable<Buffer>,
+  size: number,
+): Promise<void> {
+  const input = new Input(content)
+  const { extents } = await decodeMap((bytes) => input.take(bytes), size)
+  for (const { offset, length } of extents) {
+    await upload.skip(offset - upload.size)
+    await upload.write(input.part(length))
+  }
+  await upload.skip(size - upload.size)
 }
 
 function isNew(current: Inode | undefined): void {

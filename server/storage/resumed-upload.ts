@@ -28,6 +28,7 @@ export function resumeUpload(engine: Engine, tree: TreeId, row: UploadRow): Resu
       return upload?.size ?? row.length
     },
     write: (source) => busy(async () => upload?.write(source)),
+    skip: (bytes) => busy(async () => upload?.skip(bytes)),
     commit: (...parameters) =>
       busy(async () => {
         if (upload === undefined) throw new Error('the upload is finished')

@@ -14,6 +14,13 @@ export const STORED = {
 } as const
 export type Stored = (typeof STORED)[keyof typeof STORED]
 
+/** Where a whole new content has been put; `allocated` as in a row. */
+export interface Kept {
+  readonly stored: Stored
+  readonly allocated: number | null
+  readonly small?: Buffer
+}
+
 /** The bytes of a content in the database. */
 export function smallContent(engine: Engine, row: InodeRow): Buffer {
   const found = engine.sql.smallContent.get(row.ino)

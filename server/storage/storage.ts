@@ -309,6 +309,8 @@ export interface Upload {
   readonly size: number
   /** Appends what the source yields, a piece or several at a time. @throws ENOSPC, EDQUOT, EFBIG */
   write(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void>
+  /** Appends zeros that take no room, a hole. @throws EDQUOT, EFBIG */
+  skip(bytes: number): Promise<void>
   /**
    * Puts the content at a place in one step: makes the file, or replaces the content of the file there (same inode, new
    * generation). With an inode number it replaces the content of that file, whatever its name is by now.

@@ -18,6 +18,8 @@ export interface Member {
   readonly linkpath: string
   readonly rdev: number
   readonly xattrs: ReadonlyMap<string, Buffer>
+  /** Length of a file with holes; `size` is then that of its map and its data (tar-sparse.ts). */
+  readonly realSize?: number
 }
 
 export const BLOCK = 512
@@ -40,13 +42,20 @@ const TYPES: ReadonlyMap<string, Typed> = new Map([
 ])
 
 const XATTR = 'SCHILY.xattr.'
+const SPARSE = 'GNU.sparse.'
 
 /** The headers of a member; a socket has no place in an archive. */
 export function encodeMember(member: Member & { readonly type: Typed }): Buffer {
   const records = [
-    record('path', Buffer.from(member.path)),
+    record(member.realSize === undefined ? 'path' : `${SPARSE}name`, Buffer.from(member.path)),
     record('mtime', Buffer.from(decimal(member.mtime))),
   ]
+  if (member.realSize !== undefined) {
+    const about = { major: 1, minor: 0, realsize: member.realSize }
+    for (const [key, value] of Object.entries(about)) {
+      records.push(record(SPARSE + key, Buffer.from(String(value))))
+    }
+  }
   if (member.atime !== undefined) records.push(record('atime', Buffer.from(decimal(member.atime))))
   if (member.linkpath !== '') records.push(record('linkpath', Buffer.from(member.linkpath)))
   if (member.size > OCTAL_12_MAX) records.push(record('size', Buffer.from(String(member.size))))
@@ -145,15 +154,20 @@ export function extendMember(member: Member, extended: Buffer): Member {
   const number = (key: string) => (records.has(key) ? Number(text(key)) : undefined)
   const mtime = text('mtime')
   const atime = text('atime')
+  const realSize = number(`${SPARSE}realsize`)
+  if (realSize !== undefined && text(`${SPARSE}major`) !== '1') {
+    throw new Error('the archive tells of holes in a form that is not known here')
+  }
   return {
     ...member,
-    path: text('path') ?? member.path,
+    path: text(`${SPARSE}name`) ?? text('path') ?? member.path,
     linkpath: text('linkpath') ?? member.linkpath,
     uid: number('uid') ?? member.uid,
     gid: number('gid') ?? member.gid,
     size: number('size') ?? member.size,
     mtime: mtime === undefined ? member.mtime : nanosecondsOf(mtime),
     ...(atime !== undefined && { atime: nanosecondsOf(atime) }),
+    ...(realSize !== undefined && { realSize }),
     xattrs: new Map(
       [...records]
         .filter(([key]) => key.startsWith(XATTR))

@@ -1,19 +1,19 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { fileRow, liveDirectoryRow, requireFile } from './access.js'
+import { fileRow, liveDirectoryRow, replaceable } from './access.js'
 import { withChanges } from './attributes.js'
 import { timespec } from './clock.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
-import { modified, S_ISGID, toInode, typeOf, withoutPrivileges } from './inode.js'
+import { modified, toInode, withoutPrivileges } from './inode.js'
 import { bytesOf, touchDirectory } from './links.js'
 import { inodeNumber } from './names.js'
-import { checkAttributes, draft, insertInode } from './new-inode.js'
+import { checkAttributes, draft, inherited, insertInode } from './new-inode.js'
 import { placeOf } from './place.js'
 import type { Resumed } from './resumable.js'
 import { checkRoom, checkSize } from './room.js'
-import { dropContent, STORED, type Stored } from './small.js'
+import { dropContent, type Kept, STORED, type Stored } from './small.js'
 import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
 import { forgetUndo } from './undo.js'
 
@@ -36,12 +36,13 @@ export interface Expected {
 export class FileUpload implements Upload {
   readonly #engine: Engine
   readonly #tree: TreeId
-  readonly #generation: number
+  readonly generation: number
   readonly #replaced: number
   #pending: Buffer[] = []
   #pendingBytes = 0
   #written = 0
   #handle: Handle | undefined
+  #hasHoles = false
   #state: 'open' | 'ended' = 'open'
   readonly #resumed: Resumed | undefined
 
@@ -49,7 +50,7 @@ export class FileUpload implements Upload {
     this.#engine = engine
     this.#tree = tree
     this.#resumed = expected.resumed
-    this.#generation = expected.resumed?.generation ?? engine.generations.next()
+    this.generation = expected.resumed?.generation ?? engine.generations.next()
     this.#replaced =
       typeof expected.replaces === 'number' ? bytesOf(fileRow(engine, tree, expected.replaces)) : 0
     if (expected.resumed !== undefined) {
@@ -63,10 +64,6 @@ export class FileUpload implements Upload {
     engine.space.require(expected.size)
   }
 
-  get generation(): number {
-    return this.#generation
-  }
-
   get size(): number {
     return this.#written + this.#pendingBytes
   }
@@ -78,6 +75,22 @@ export class FileUpload implements Upload {
       // what has come of a resumable upload stays
       if (this.#resumed !== undefined) await this.#keep()
     }
+  }
+
+  async skip(bytes: number): Promise<void> {
+    this.#requireOpen()
+    if (bytes === 0) return
+    checkSize(this.size + bytes)
+    this.#checkRoom(this.size + bytes)
+    await this.#flush()
+    try {
+      this.#handle ??= this.#open()
+      await this.#engine.disk.truncate(this.#handle.fd, this.#written + bytes)
+    } catch (error) {
+      throw failure(error)
+    }
+    this.#written += bytes
+    this.#hasHoles = true
   }
 
   async #keep(): Promise<void> {
@@ -132,8 +145,8 @@ export class FileUpload implements Upload {
 
   #open(): Handle {
     const { contents } = this.#engine
-    if (this.#written > 0) return contents.resume(this.#generation)
-    return contents.create(this.#generation)
+    if (this.#written > 0) return contents.resume(this.generation)
+    return contents.create(this.generation)
   }
 
   async #put(committing: Committing): Promise<{ row: InodeRow; created: boolean }> {
@@ -164,19 +177,13 @@ export class FileUpload implements Upload {
     const now = timespec(engine.clock())
     const number = inodeNumber(engine, attributes.ino)
     const whole = { mode: 0o644, uid: 0, gid: 0, ...attributes }
-    const empty = draft({ type: 'file' }, whole, now, this.#generation)
+    const empty = draft({ type: 'file' }, whole, now, this.generation)
     const content = this.#store()
+    const given = { ...empty, ...content, size: this.size }
     return engine.transactions.run(() => {
       const directory = liveDirectoryRow(engine, tree, target.directory)
-      const inheritsGroup = attributes.gid === undefined && (directory.mode & S_ISGID) !== 0
-      const gid = inheritsGroup ? directory.gid : empty.gid
-      const row = insertInode(
-        engine,
-        tree,
-        { ...empty, ...content, gid, size: this.size },
-        number,
-        now,
-      )
+      const file = attributes.gid === undefined ? inherited(given, directory) : given
+      const row = insertInode(engine, tree, file, number, now)
       engine.sql.insertEntry.run(target.directory, target.name, row.ino)
       touchDirectory(engine, target.directory, 0, now)
       const usage = { bytes: row.size, inodes: 1 }
@@ -191,18 +198,9 @@ export class FileUpload implements Upload {
     const engine = this.#engine
     const tree = this.#tree
     const now = timespec(engine.clock())
-    const check = () => {
-      const row = engine.sql.inode.get(ino)
-      if (row === undefined) throw new FileError('ESTALE', 'the file is gone')
-      if (typeOf(row) === 'symlink') {
-        throw new FileError('ELOOP', 'this is a symlink, which uploads do not follow')
-      }
-      requireFile(row)
-      precondition(toInode(row))
-      return row
-    }
+    const check = () => replaceable(engine, ino, precondition)
     check()
-    const { stored, small } = this.#store()
+    const { stored, allocated, small } = this.#store()
     return engine.transactions.run(() => {
       const row = check()
       const replaced: InodeRow = {
@@ -211,9 +209,9 @@ export class FileUpload implements Upload {
         mode: withoutPrivileges(row.mode),
         size: this.size,
         version: row.version + 1,
-        generation: this.#generation,
+        generation: this.generation,
         stored,
-        allocated: null,
+        allocated,
       }
       const after = withChanges(replaced, attributes, now)
       engine.sql.updateInode.run(after)
@@ -235,17 +233,17 @@ export class FileUpload implements Upload {
 
   #afterwards(stored: Stored): void {
     const { transactions, durability } = this.#engine
-    if (stored === STORED.file) transactions.afterwards(() => durability.touched(this.#generation))
+    if (stored === STORED.file) transactions.afterwards(() => durability.touched(this.generation))
   }
 
   /** Writes what is still in memory, unless it is so little that it goes into the database. */
-  #store(): { readonly stored: Stored; readonly small?: Buffer } {
-    if (this.size === 0) return { stored: STORED.nowhere }
+  #store(): Kept {
+    if (this.size === 0) return { stored: STORED.nowhere, allocated: null }
     if (this.#handle === undefined && this.size <= this.#engine.smallBytes) {
-      return { stored: STORED.database, small: Buffer.concat(this.#pending) }
+      return { stored: STORED.database, allocated: null, small: Buffer.concat(this.#pending) }
     }
     if (this.#pendingBytes > 0) {
-      this.#handle ??= this.#engine.contents.create(this.#generation)
+      this.#handle ??= this.#engine.contents.create(this.generation)
       for (const chunk of this.#pending) {
         this.#engine.disk.writeSync(this.#handle.fd, chunk, this.#written)
         this.#written += chunk.length
@@ -253,7 +251,9 @@ export class FileUpload implements Upload {
       }
       this.#pending = []
     }
-    return { stored: STORED.file }
+    const { contents } = this.#engine
+    const allocated = this.#hasHoles ? contents.holed(this.generation, this.size) : null
+    return { stored: STORED.file, allocated }
   }
 
   async #flush(): Promise<void> {
@@ -287,7 +287,7 @@ export class FileUpload implements Upload {
     if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
     this.#handle = undefined
     if (this.#resumed !== undefined) this.#engine.sql.deleteUpload.run(this.#resumed.id)
-    this.#engine.contents.discard(this.#generation)
+    this.#engine.contents.discard(this.generation)
   }
 }
 

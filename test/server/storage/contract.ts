@@ -736,6 +736,28 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         )
       })
 
+      it('keeps holes: what is skipped reads as zeros, counts as size, and takes no room', async () => {
+        const upload = await tree.upload()
+        await upload.skip(10_000_000)
+        await upload.write(source('data'))
+        await upload.skip(0)
+        await upload.skip(10_000_000)
+        expect(upload.size).to.equal(20_000_004)
+        const { inode } = await upload.commit(at('sparse'), {}, overwrite, NOBODY)
+        expect(inode.size).to.equal(20_000_004)
+        expect(inode.allocated).to.be.below(1_000_000)
+        const content = await tree.open(inode.ino)
+        expect(String(await content.read(9_999_999, 6))).to.equal('\0data\0')
+        await content.close()
+        expect((await storage.quota('ann')).bytes).to.equal(20_000_004)
+        const whole = await tree.upload()
+        await whole.skip(5)
+        expect((await whole.commit(inode.ino, {}, overwrite, NOBODY)).inode.size).to.equal(5)
+        expect(await read(tree, inode.ino)).to.equal('\0'.repeat(5))
+        await storage.setQuota('ann', { maxBytes: 1000, maxInodes: null })
+        await refused('EDQUOT', (await tree.upload()).skip(2000))
+      })
+
       it('leaves no trace when aborted or refused', async () => {
         const upload = await tree.upload()
         await upload.write(source('x'.repeat(1_000_000)))

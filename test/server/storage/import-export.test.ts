@@ -83,6 +83,28 @@ describe('import and export', () => {
     expect(await other.getXattr(back.ino, 'user.coffer')).to.deep.equal(value)
   })
 
+  it('keeps holes, at the beginning, in between, at the end, and alone', async () => {
+    const from = join(directory, 'from')
+    await mkdir(from)
+    const script = `
+      truncate -s 40M hole; printf begin > end; truncate -s 40M end
+      for at in 10000000 20000000 30000000; do printf data | dd of=middle bs=1 seek=$at conv=notrunc; done
+      printf last | dd of=last bs=1 seek=40000000; printf small > small`
+    await run('sh', ['-c', script], { cwd: from })
+    const { bytes } = await importTree(tree, tree.root, from, none)
+    expect(bytes).to.equal(2 * 40 * 2 ** 20 + 30_000_004 + 40_000_004 + 5)
+    for (const file of ['hole', 'end', 'middle', 'last']) {
+      expect((await tree.lookup(tree.root, name(file))).allocated).to.be.below(1_000_000)
+    }
+    const to = join(directory, 'to')
+    await exportTree(tree, tree.root, to)
+    expect(await listing(to)).to.equal(await listing(from))
+    for (const file of ['hole', 'end', 'middle', 'last']) {
+      expect((await stat(join(to, file))).blocks * 512).to.be.below(1_000_000)
+    }
+    expect(await subject.problems()).to.deep.equal([])
+  }).timeout(20_000)
+
   it('leaves what exists as it is and says so', async () => {
     await writeFile(join(directory, 'a'), 'new')
     await writeFile(join(directory, 'b'), 'new')
