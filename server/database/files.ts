@@ -96,8 +96,9 @@ function inodeStatements(row: Prepare) {
   const smallContent: One<[ino: number], { data: Buffer }> = row(
     'SELECT data FROM small_contents WHERE ino = ?',
   )
+  // Not REPLACE, which frees the pages of what was there and takes others: an update of the same length stays in place.
   const setSmallContent: Change<[ino: number, data: Buffer]> = row(
-    'INSERT OR REPLACE INTO small_contents VALUES (?, ?)',
+    `INSERT INTO small_contents VALUES (?, ?) ON CONFLICT (ino) DO UPDATE SET data = excluded.data`,
   )
   const deleteSmallContent: Change<[ino: number]> = row('DELETE FROM small_contents WHERE ino = ?')
   const deleteInode: Change<[ino: number]> = row('DELETE FROM inodes WHERE ino = ?')

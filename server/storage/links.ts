@@ -4,7 +4,7 @@ import { NOTHING_USED, seconds, type Usage } from './change-log.js'
 import type { Timespec } from './clock.js'
 import type { Engine } from './context.js'
 import { changed, isDirectory, S_IFMT, TYPE_BITS } from './inode.js'
-import { dropContent } from './small.js'
+import { dropContent, STORED } from './small.js'
 
 /** Bytes an inode's content counts for against the quota; a directory or a symlink counts as a file only. */
 export function bytesOf(row: { readonly mode: number; readonly size: number }): number {
@@ -47,7 +47,7 @@ export function destroy(engine: Engine, row: InodeRow): Usage {
   const { sql } = engine
   sql.deleteInode.run(row.ino)
   const xattrs = sql.removeXattrs.all(row.ino).reduce((sum, { bytes }) => sum + bytes, 0)
-  sql.deleteUndo.run(row.ino)
+  if (row.stored === STORED.file) sql.deleteUndo.run(row.ino)
   sql.unkeep.run(row.ino)
   dropContent(engine, row)
   return { bytes: -(bytesOf(row) + xattrs), inodes: -1 }

@@ -215,9 +215,9 @@ export class FileUpload implements Upload {
       }
       const after = withChanges(replaced, attributes, now)
       engine.sql.updateInode.run(after)
-      dropContent(engine, row)
+      if (small === undefined || row.stored !== STORED.database) dropContent(engine, row)
       if (small !== undefined) engine.sql.setSmallContent.run(ino, small)
-      forgetUndo(engine, ino)
+      if (row.stored === STORED.file) forgetUndo(engine, ino)
       const usage = { bytes: after.size - row.size, inodes: 0 }
       engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
       this.#finish(ino)
