@@ -161,6 +161,9 @@ function entryStatements(row: Prepare) {
 }
 
 function treeStatements(row: Prepare) {
+  const insertChange = row<(number | string | null)[], never>(
+    'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  )
   return {
     tree: row<[owner: string], TreeRow>('SELECT * FROM trees WHERE owner = ?'),
     treeById: row<[id: number], TreeRow>('SELECT * FROM trees WHERE id = ?'),
@@ -180,23 +183,23 @@ function treeStatements(row: Prepare) {
     charge: row<[bytes: number, inodes: number, changes: 0 | 1, id: number], TreeRow>(
       'UPDATE trees SET bytes = bytes + ?, inodes = inodes + ?, seq = seq + ? WHERE id = ? RETURNING *',
     ),
-    insertChange: row<
-      [
-        tree: number,
-        seq: number,
-        at: number,
-        kind: string,
-        ino: number,
-        directory: number | null,
-        name: string | null,
-        to_directory: number | null,
-        to_name: string | null,
-        other: number | null,
-        gone: number | null,
-        origin: string | null,
-      ],
-      never
-    >('INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    insertChange: {
+      run: (tree: number, change: ChangeRow, gone: number | null): unknown =>
+        insertChange.run(
+          tree,
+          change.seq,
+          change.at,
+          change.kind,
+          change.ino,
+          change.directory,
+          change.name,
+          change.to_directory,
+          change.to_name,
+          change.other,
+          gone,
+          change.origin,
+        ),
+    },
     changesAfter: row<[tree: number, seq: number, limit: number], ChangeRow>(
       'SELECT * FROM changes WHERE tree = ? AND seq > ? ORDER BY seq LIMIT ?',
     ),

@@ -3,6 +3,7 @@ import { FileError } from '../errors.js'
 import type { Change, ChangedPlace, ChangePage, Changes } from './changes.js'
 import type { Clock } from './clock.js'
 import type { FileName } from './path.js'
+import { RecentChanges } from './recent-changes.js'
 import type { Origin } from './storage.js'
 import type { Transactions } from './transactions.js'
 
@@ -35,6 +36,7 @@ export class ChangeLog {
   readonly #sql: FileStatements
   readonly #transactions: Transactions
   readonly #clock: Clock
+  readonly #recent = new RecentChanges()
   readonly #waiting = new Map<number, Set<() => void>>()
 
   constructor(sql: FileStatements, transactions: Transactions, clock: Clock) {
@@ -50,22 +52,24 @@ export class ChangeLog {
       throw new FileError('EIO', 'a tree has lost its root; run coffer-server fsck')
     checkQuota(row, usage)
     const { place, to } = change
-    this.#sql.insertChange.run(
-      tree,
-      row.seq,
-      seconds(this.#clock),
-      change.kind,
-      change.ino,
-      place?.directory ?? null,
-      place?.name ?? null,
-      to?.directory ?? null,
-      to?.name ?? null,
-      change.other ?? null,
-      change.gone ?? null,
-      origin.connection ?? null,
-    )
+    const noted: ChangeRow = {
+      seq: row.seq,
+      at: seconds(this.#clock),
+      kind: change.kind,
+      ino: change.ino,
+      directory: place?.directory ?? null,
+      name: place?.name ?? null,
+      to_directory: to?.directory ?? null,
+      to_name: to?.name ?? null,
+      other: change.other ?? null,
+      origin: origin.connection ?? null,
+    }
+    this.#sql.insertChange.run(tree, noted, change.gone ?? null)
     if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
-    this.#transactions.afterwards(() => this.#wake(tree))
+    this.#transactions.afterwards(() => {
+      this.#recent.add(tree, noted)
+      this.#wake(tree)
+    })
   }
 
   /** Within a transaction: counts what is used or freed where nobody sees it. @throws EDQUOT */
@@ -79,7 +83,10 @@ export class ChangeLog {
     const before = seconds(this.#clock) - KEPT_SECONDS
     const old = this.#sql.changesAfter.all(tree, 0, PAGE).filter((row) => row.at < before)
     const last = old.at(-1)
-    if (last !== undefined) this.#sql.forgetChanges.run(tree, last.seq)
+    if (last !== undefined) {
+      this.#sql.forgetChanges.run(tree, last.seq)
+      this.#recent.forget(tree)
+    }
     return old.length === PAGE
   }
 
@@ -92,10 +99,14 @@ export class ChangeLog {
   }
 
   #newest(tree: number): number {
-    return this.#sql.treeById.get(tree)?.seq ?? 0
+    return this.#recent.newest(tree) ?? this.#sql.treeById.get(tree)?.seq ?? 0
   }
 
   #after(tree: number, seq: number, limit: number): ChangePage {
+    const recent = this.#recent.after(tree, seq, limit)
+    if (recent !== undefined) {
+      return { kind: 'changes', changes: recent.map(toChange), newest: this.#newest(tree) }
+    }
     const newest = this.#newest(tree)
     const oldest = this.#sql.oldestChange.get(tree)?.seq ?? newest + 1
     if (seq > newest || seq < oldest - 1) return { kind: 'expired', newest }

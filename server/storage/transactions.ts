@@ -26,15 +26,14 @@ export class Transactions {
 
   /** All of `work`, or nothing of it. It is synchronous and short: everybody waits for it. */
   run<T>(work: () => T): T {
+    const before = this.#afterwards.length
     let result: T
     try {
       result = this.#immediate(work) as T
     } catch (error) {
       this.#told.rolledBack()
-      if (!this.#database.inTransaction) {
-        this.#afterwards = []
-        this.#told.ended()
-      }
+      this.#afterwards.length = before
+      if (!this.#database.inTransaction) this.#told.ended()
       throw failure(error)
     }
     if (this.#database.inTransaction) return result

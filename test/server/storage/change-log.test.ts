@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { KEPT_CHANGES, KEPT_SECONDS } from '../../../server/storage/change-log.js'
 import { fileName } from '../../../server/storage/path.js'
-import type { Tree } from '../../../server/storage/storage.js'
+import { overwrite, type Tree } from '../../../server/storage/storage.js'
 import { put } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
 
@@ -59,5 +59,33 @@ describe('the log of changes', () => {
     expect((await tree.changes.after(3, 10)).kind).to.equal('expired')
     const count = subject.database.prepare('SELECT count(*) FROM changes').pluck().get()
     expect(count).to.equal(1)
+  })
+
+  it('answers with what was changed just now as with what is read back', async () => {
+    const { root } = tree
+    const place = (name: string, directory = root) => ({ directory, name: fileName(name) })
+    const attributes = { mode: 0o755, uid: 0, gid: 0 }
+    const origin = { connection: 'c1' }
+    const folder = await tree.make(place('d'), { type: 'directory' }, attributes, origin)
+    for (let count = 0; count < 300; count += 1) await change(`f${count}`)
+    const how = { keep: false, source: overwrite, precondition: overwrite }
+    const to = place('moved', folder.ino)
+    await tree.rename(place('f1'), to, { mode: 'replace', ...how }, origin)
+    await tree.rename(place('f2'), place('f3'), { mode: 'replace', ...how }, {})
+    await tree.rename(place('f4'), place('f5'), { mode: 'exchange', ...how }, {})
+    await tree.setAttributes(folder.ino, { mode: 0o700 }, overwrite, origin)
+    await tree.remove(to, { kind: 'unlink', ...how }, origin)
+    const refused = await change('d').catch(({ code }) => code)
+    expect(refused).to.equal('EISDIR')
+
+    const again = await temporaryStorage({ directory: subject.directory })
+    const stored = (await again.storage.tree('ann')).changes
+    const newest = await tree.changes.newest()
+    for (let seq = 0; seq <= newest; seq += 7) {
+      expect(await tree.changes.after(seq, 40)).to.deep.equal(await stored.after(seq, 40))
+    }
+    expect(await tree.changes.after(newest + 1, 40)).to.deep.equal({ kind: 'expired', newest })
+    expect(await stored.newest()).to.equal(newest)
+    await again.close()
   })
 })
