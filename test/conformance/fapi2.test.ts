@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
-import { decodeProtectedHeader } from 'jose'
-import { WEB_URI } from './support/clients.js'
+import { decodeProtectedHeader, exportJWK, generateKeyPair, importJWK, SignJWT } from 'jose'
+import { CLIENTS, WEB_URI } from './support/clients.js'
 import { expectError, expectRedirect } from './support/expect.js'
 import { json } from './support/http.js'
 import { Prover } from './support/proof.js'
-import { refusalOf } from './support/registration.js'
+import { refusalOf, registered } from './support/registration.js'
 import { row } from './support/row.js'
 import type { Suite } from './support/suite.js'
 import { claims, success } from './support/values.js'
@@ -100,6 +101,35 @@ describe('FAPI 2.0 Security Profile', () => {
       }
     },
     needs,
+  )
+
+  row(
+    'fapi2-5.4.1-1',
+    'M',
+    'takes assertions that are signed with PS256 or ES256, not with RS256',
+    async (suite) => {
+      const { publicKey, privateKey } = await generateKeyPair('PS256', { extractable: true })
+      const asRs256 = await importJWK(await exportJWK(privateKey), 'RS256')
+      const { alg: _, ...jwk } = await exportJWK(publicKey)
+      const client_id = await registered(suite, { ...CLIENTS.fapi, jwks: { keys: [jwk] } })
+      const error = async (alg: string, key: Parameters<SignJWT['sign']>[0]) => {
+        const now = Math.floor(Date.now() / 1000)
+        const claims = { iss: client_id, sub: client_id, aud: suite.target.issuer, exp: now + 60 }
+        const client_assertion = await new SignJWT({ ...claims, jti: randomUUID() })
+          .setProtectedHeader({ alg })
+          .sign(key)
+        const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+        return json(
+          await suite.token({
+            ...{ client_assertion_type, client_assertion },
+            ...{ grant_type: 'refresh_token', refresh_token: 'x' },
+          }),
+        )
+      }
+      expect((await error('RS256', asRs256)).error).to.equal('invalid_client')
+      expect((await error('PS256', privateKey)).error).to.not.equal('invalid_client')
+    },
+    { inside: true },
   )
 
   row(

@@ -20,6 +20,7 @@ describe('RFC 6749: authorization endpoint', () => {
 
   row('rfc6749-3.1-4', 'M', 'refuses a repeated parameter', async (suite) => {
     expectRedirect(await suite.asked({ scope: ['file.read', 'file.read'] }), 'invalid_request')
+    expectRedirect(await suite.asked({ foo: ['one', 'two'] }), 'invalid_request')
     expectRedirect(await suite.asked({ state: ['one', 'two'] }), 'invalid_request', null)
   })
 

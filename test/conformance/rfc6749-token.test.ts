@@ -21,6 +21,7 @@ describe('RFC 6749: token endpoint', () => {
       { grant_type: ['authorization_code', 'authorization_code'] },
       { code: [code, code] },
       { client_id: [client_id, client_id] },
+      { foo: ['one', 'two'] },
     ]) {
       expectError(await suite.redeem(code, changes), 400, 'invalid_request')
     }

@@ -156,7 +156,13 @@ describe('RFC 9126: pushed authorization requests', () => {
   )
 
   row('rfc9126-4-4', 'M', 'lets nothing in the browser override what was pushed', async (suite) => {
-    const request = { ...(await pushed(suite)), scope: 'file.read file.write', state: 'other' }
+    const request = {
+      ...(await pushed(suite)),
+      scope: 'file.read file.write',
+      state: 'other',
+      // not pushed at all: it would be answered with consent_required
+      prompt: 'none',
+    }
     const to = await suite.allowed(request)
     expect(to.searchParams.get('state')).to.equal('af0ifjsldkj')
     const { access_token } = success(await suite.redeem(to.searchParams.get('code') ?? ''))

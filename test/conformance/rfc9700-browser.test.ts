@@ -22,7 +22,24 @@ describe('RFC 9700: browsers and redirects', () => {
       ]) {
         expectPage(await suite.asked({ redirect_uri }))
       }
+      // of https://rp.test/cb?x=1
+      for (const redirect_uri of [
+        'https://RP.test/cb?x=1',
+        'HTTPS://rp.test/cb?x=1',
+        'https://rp.test/CB?x=1',
+        'https://rp.test:443/cb?x=1',
+        'https://rp.test/%63b?x=1',
+        'https://rp.test/./cb?x=1',
+        'https://rp.test/cb/?x=1',
+        'https://rp.test/cb?x=1&y=2',
+        'https://rp.test/cb',
+        'https://rp.test/cb?x=1#',
+        'https://evil@rp.test/cb?x=1',
+      ]) {
+        expectPage(await suite.asked(await suite.web({ redirect_uri })))
+      }
     },
+    { clients: ['fuse', 'web'] },
   )
 
   row('rfc9700-2.1-2', 'M', 'redirects nobody to where a parameter says', async (suite) => {
