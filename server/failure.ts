@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { OAuthError } from '../oauth/index.js'
 import { FileError, FormRefused } from './errors.js'
@@ -45,8 +46,10 @@ export function onError(pages: Pages, log: Log): ErrorRequestHandler {
   // Express knows it for an error handler by its four parameters.
   return async (error: unknown, request, response, _next) => {
     const request_id: string | undefined = response.locals.requestId
-    // A request whose body was refused on the way may have lost its socket; the response has it still.
-    const isGone = response.destroyed || response.socket?.destroyed !== false
+    // A request whose body was refused on the way may have lost its socket; the response has it still. A response to what was sent
+    // before the last answer had gone out whole has none yet; its request does.
+    const socket: Socket | null = response.socket ?? request.socket
+    const isGone = response.destroyed || socket?.destroyed !== false
     if (isGone || response.headersSent) {
       reportUnanswered(log, request, response, error)
       response.destroy()

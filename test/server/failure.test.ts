@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { Writable } from 'node:stream'
 import { expect } from 'chai'
 import express, { type RequestHandler } from 'express'
@@ -9,6 +9,29 @@ import { FileError } from '../../server/errors.js'
 import { onError } from '../../server/failure.js'
 import { Refusal } from '../../server/http/refusal.js'
 import { pages } from '../../server/pages.js'
+
+it('tells an error to who asks on before the answer to the last request is out (RFC 9112 section 9.3.2)', async () => {
+  const app = express()
+  app.get('/files/slow', (_request, response) => {
+    response.write('slow')
+    // Only once the second request has failed.
+    app.once('second', () => setImmediate(() => response.end()))
+  })
+  app.get('/files/fails', (_request, _response, next) => {
+    next(new Refusal(409, 'not now'))
+    app.emit('second')
+  })
+  app.use(onError(pages('https://localhost'), pino({ level: 'silent' })))
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const request = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: h\r\n${more}\r\n`
+  socket.write(request('/files/slow') + request('/files/fails', 'Connection: close\r\n'))
+  let answers = ''
+  for await (const chunk of socket) answers += chunk
+  server.close()
+  expect(answers).to.match(/^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 409 /)
+})
 
 /** When it is too late for an answer, the log is all there is. */
 describe('an error that nobody can be told', () => {
