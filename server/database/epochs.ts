@@ -18,6 +18,9 @@ const WATCHED = {
 } as const
 export type Watched = keyof typeof WATCHED
 
+/** What another process changes counts after so long at the latest, and in the next turn of the event loop anyway. */
+const BELIEVED_MILLISECONDS = 1
+
 /**
  * Tells whether what was read may still be believed: a number that is another one as soon as the tables may have changed,
  * by whichever process. What this connection changes is told by triggers, so that no statement can be forgotten; of all
@@ -28,9 +31,10 @@ export class Epochs {
   readonly #numbers: Record<Watched, number> = { access: 0, attempts: 0 }
   #others = 0
   #seen: number | undefined
-  #isLooked = false
-  readonly #isOver = () => {
-    this.#isLooked = false
+  /** By performance.now(); 0 at the beginning of a turn. */
+  #believedUntil = 0
+  readonly #turnIsOver = (): void => {
+    this.#believedUntil = 0
   }
 
   constructor(database: Database) {
@@ -53,13 +57,14 @@ export class Epochs {
   }
 
   /**
-   * Once for all that is asked in one turn of the event loop: whoever asks later in it asks on behalf of a request that had begun
-   * to arrive before.
+   * Once for all requests that are read in one turn of the event loop: they had arrived when it began. In a long turn it is
+   * done again, for what comes meanwhile on a connection that is read late.
    */
   #look(): void {
-    if (this.#isLooked) return
-    this.#isLooked = true
-    setImmediate(this.#isOver)
+    const now = performance.now()
+    if (now < this.#believedUntil) return
+    if (this.#believedUntil === 0) setImmediate(this.#turnIsOver)
+    this.#believedUntil = now + BELIEVED_MILLISECONDS
     const version = this.#dataVersion.get()
     if (version === this.#seen) return
     this.#seen = version

@@ -58,6 +58,18 @@ describe('Epochs', () => {
     expect(epochs.now('access')).to.equal(before)
   })
 
+  it('look again within a turn that takes long', async () => {
+    const { own, other } = await twoConnections()
+    const epochs = epochsOf(own)
+    const before = epochs.now('access')
+    const began = performance.now()
+    other.exec('UPDATE users SET disabled_at = 1')
+    while (performance.now() - began < 2) {
+      // The turn goes on, say with other requests.
+    }
+    expect(epochs.now('access')).to.not.equal(before)
+  })
+
   it('tell attempts apart from access', async () => {
     const { own } = await twoConnections()
     const epochs = epochsOf(own)
