@@ -8,8 +8,9 @@ const ENCODING: Readonly<Record<SigningAlgorithm, Omit<SignKeyObjectInput, 'key'
 }
 
 /**
- * Makes compact JWSs (RFC 7515 section 7.1) with one key. Signing a token is most of what issuing it costs, so nothing is
- * done twice: the header is encoded once for each typ, and the key was imported long before.
+ * Makes compact JWSs (RFC 7515 section 7.1) with one key. Signing a token is most of what issuing it costs, so other requests
+ * are served meanwhile (it is done in Node's pool of threads), and nothing is done twice: the header is encoded once for each
+ * typ, and the key was imported long before.
  */
 export class CompactSigner {
   readonly #alg: SigningAlgorithm
@@ -24,11 +25,15 @@ export class CompactSigner {
     this.#key = { key, ...ENCODING[alg] }
   }
 
-  sign(typ: string, claims: object): string {
+  sign(typ: string, claims: object): Promise<string> {
     const input = `${this.#header(typ)}.${base64url(JSON.stringify(claims))}`
-    // Both algorithms hash with SHA-256; what is signed is ASCII.
-    const signature = sign('sha256', Buffer.from(input, 'latin1'), this.#key)
-    return `${input}.${signature.toString('base64url')}`
+    return new Promise((resolve, reject) => {
+      // Both algorithms hash with SHA-256; what is signed is ASCII.
+      sign('sha256', Buffer.from(input, 'latin1'), this.#key, (error, signature) => {
+        if (error === null) resolve(`${input}.${signature.toString('base64url')}`)
+        else reject(error)
+      })
+    })
   }
 
   #header(typ: string): string {
