@@ -8,7 +8,12 @@ import { digestOf } from './secrets.js'
 
 /** What revoking a token takes back. */
 type Target =
-  | { readonly kind: 'grant'; readonly client_id: string; readonly grantId: string }
+  | {
+      readonly kind: 'grant'
+      readonly client_id: string
+      readonly sub: string
+      readonly grantId: string
+    }
   | {
       readonly kind: 'accessToken'
       readonly client_id: string
@@ -35,10 +40,9 @@ export async function revoke(context: Context, call: Call): Promise<Answer> {
   switch (target.kind) {
     case 'grant': {
       // The whole family: access tokens of a revoked refresh token die with it (RFC 7009 section 2.1).
-      const { grantId } = target
-      const sub = (await context.store.grant(grantId))?.sub
+      const { grantId, sub } = target
       await context.store.revokeGrant(grantId, context.now())
-      const whose = { client_id, grantId, address, ...(sub !== undefined && { sub }) }
+      const whose = { sub, client_id, grantId, address }
       context.audit({ type: 'grant.revoke', outcome: 'success', ...whose })
       break
     }
@@ -53,10 +57,10 @@ export async function revoke(context: Context, call: Call): Promise<Answer> {
 }
 
 async function findTarget(context: Context, token: string): Promise<Target | undefined> {
-  const refreshToken = await context.store.refreshToken(digestOf(token))
-  if (refreshToken !== undefined) {
-    const { client_id, grantId } = refreshToken
-    return { kind: 'grant', client_id, grantId }
+  const found = await context.store.refreshToken(digestOf(token))
+  if (found !== undefined) {
+    const { client_id, grantId, sub } = found.grant
+    return { kind: 'grant', client_id, sub, grantId }
   }
   const claims = await verifyAccessToken(context, token)
   if (claims === undefined) return undefined

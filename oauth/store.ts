@@ -50,17 +50,23 @@ export interface Store {
   /** Spends the code and writes its first refresh token. A second time revokes the grant in the same step. */
   redeemCode(code: Digest, redemption: Redemption): Promise<CodeOutcome>
 
-  refreshToken(token: Digest): Promise<RefreshToken | undefined>
+  /** A refresh token and the grant it belongs to, whether they still count or not. */
+  refreshToken(token: Digest): Promise<StoredRefreshToken | undefined>
   /**
-   * Spends the refresh token and writes its successor. The same token again within the grace and with the same key is
+   * Spends the refresh token, as it was read, and writes its successor. The same token again within the grace and with the same key is
    * `repeated` (the successor already stands); with another key it is `refused`, harming nothing. Again after the grace is
    * `reused`, and revokes the grant in the same step.
    */
-  rotate(token: Digest, rotation: Rotation): Promise<RotationOutcome>
+  rotate(token: RefreshToken, rotation: Rotation): Promise<RotationOutcome>
   /** Uses a refresh token that stays, until `endsAt` at least; for clients whose tokens are not rotated. */
   renew(token: Digest, renewal: Renewal): Promise<RenewalOutcome>
 
   grant(grantId: string): Promise<Grant | undefined>
+  /**
+   * Notes when and from where a grant was used last, for people: the store writes it down within a minute, so that it costs a
+   * request nothing, and a crash may lose it.
+   */
+  noteUse(grantId: string, at: Milliseconds, address: string): void
   /** The living grants of a user, newest first. */
   grantsOf(sub: string, at: Milliseconds): Promise<readonly Grant[]>
   /** False when there is none or it is dead already. */
@@ -105,6 +111,11 @@ export interface Store {
   sweep(at: Milliseconds, limit: number): Promise<number>
 }
 
+export interface StoredRefreshToken {
+  readonly token: RefreshToken
+  readonly grant: Grant
+}
+
 /** What a redemption writes. */
 export interface Redemption {
   readonly at: Milliseconds
@@ -142,13 +153,11 @@ export type CodeOutcome =
   | { readonly kind: 'replayed' }
   | { readonly kind: 'dead' }
 
-export type RenewalOutcome =
-  | { readonly kind: 'renewed'; readonly grant: Grant }
-  | { readonly kind: 'dead' }
+export type RenewalOutcome = { readonly kind: 'renewed' } | { readonly kind: 'dead' }
 
 export type RotationOutcome =
-  | { readonly kind: 'rotated'; readonly grant: Grant }
-  | { readonly kind: 'repeated'; readonly grant: Grant }
+  | { readonly kind: 'rotated' }
+  | { readonly kind: 'repeated' }
   | { readonly kind: 'reused' }
   | { readonly kind: 'refused' }
   | { readonly kind: 'dead' }

@@ -60,11 +60,11 @@ function active(client_id: string, members: Readonly<Record<string, unknown>>): 
 }
 
 async function refreshTokenStatus(context: Context, token: string): Promise<TokenStatus> {
-  const stored = await context.store.refreshToken(digestOf(token))
-  if (stored === undefined || stored.spentAt !== undefined) return INACTIVE
-  const grant = await context.store.grant(stored.grantId)
+  const found = await context.store.refreshToken(digestOf(token))
+  if (found === undefined) return INACTIVE
+  const { token: stored, grant } = found
   const now = context.now()
-  if (grant === undefined || grant.revokedAt !== undefined) return INACTIVE
+  if (stored.spentAt !== undefined || grant.revokedAt !== undefined) return INACTIVE
   if (stored.expiresAt <= now || grant.expiresAt <= now) return INACTIVE
   if ((await liveAccount(context, grant)) === undefined) return INACTIVE
   const { client_id, dpop_jkt } = stored

@@ -6,7 +6,7 @@ import { OAuthError } from '../errors.js'
 import { narrowedResources } from '../resource.js'
 import { scopeWithin } from '../scope.js'
 import { digestOf, successorOf } from '../secrets.js'
-import type { Rotation } from '../store.js'
+import type { Rotation, StoredRefreshToken } from '../store.js'
 import { userTokens } from '../token-response.js'
 import type { Grant, RefreshToken } from '../types.js'
 import type { GrantHandler, GrantRequest } from './request.js'
@@ -15,12 +15,9 @@ export const refreshToken: GrantHandler = async (context, request) => {
   const { call, client, jkt } = request
   const form = call.parameters
   const token = form.required('refresh_token')
-  const digest = digestOf(token)
-  const stored = await context.store.refreshToken(digest)
-  const grant = stored && (await context.store.grant(stored.grantId))
-  if (stored === undefined || grant === undefined || stored.client_id !== client.client_id) {
-    throw deadToken()
-  }
+  const found = await context.store.refreshToken(digestOf(token))
+  if (found === undefined || found.token.client_id !== client.client_id) throw deadToken()
+  const { token: stored, grant } = found
   if (stored.dpop_jkt !== undefined && stored.dpop_jkt !== jkt) throw wrongKey()
   // Checked before anything is spent: a refused request leaves the token as it was.
   const asked = form.optional('scope')
@@ -28,27 +25,30 @@ export const refreshToken: GrantHandler = async (context, request) => {
   const resource = narrowedResources(form, grant.resource)
   if ((await liveAccount(context, grant)) === undefined) throw deadToken()
 
-  const current = rotatesRefreshTokens(client)
-    ? await rotated(context, request, token, { stored, grant })
+  const refresh_token = rotatesRefreshTokens(client)
+    ? await rotated(context, request, token, found)
     : await renewed(context, request, token)
-  return userTokens(context, { client, ...current, scope, resource, jkt, nonce: undefined })
+  return userTokens(context, {
+    client,
+    grant,
+    scope,
+    resource,
+    jkt,
+    refresh_token,
+    nonce: undefined,
+  })
 }
 
 /** The refresh token to go on with. */
-interface Current {
-  readonly grant: Grant
-  readonly refresh_token: string
-}
-
 async function rotated(
   context: Context,
   request: GrantRequest,
   token: string,
-  { stored, grant }: { readonly stored: RefreshToken; readonly grant: Grant },
-): Promise<Current> {
+  { token: stored, grant }: StoredRefreshToken,
+): Promise<string> {
   const refresh_token = successorOf(token, context.derived.successor)
   const plan = rotation(context, request, refresh_token, stored)
-  const outcome = await context.store.rotate(digestOf(token), plan)
+  const outcome = await context.store.rotate(stored, plan)
   switch (outcome.kind) {
     case 'dead':
       throw deadToken()
@@ -58,16 +58,16 @@ async function rotated(
       throw reused(context, request, grant)
     case 'rotated':
     case 'repeated':
-      return { grant: outcome.grant, refresh_token }
+      return refresh_token
   }
 }
 
-async function renewed(context: Context, { call }: GrantRequest, token: string): Promise<Current> {
+async function renewed(context: Context, { call }: GrantRequest, token: string): Promise<string> {
   const at = context.now()
   const endsAt = at + context.lifetimes.refreshToken * 1000
   const outcome = await context.store.renew(digestOf(token), { at, address: call.address, endsAt })
   if (outcome.kind === 'dead') throw deadToken()
-  return { grant: outcome.grant, refresh_token: token }
+  return token
 }
 
 function rotation(

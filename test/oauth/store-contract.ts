@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Grant, Store } from '../../oauth/index.js'
+import type { Digest, Grant, Rotation, RotationOutcome, Store } from '../../oauth/index.js'
 import { digestOf, randomSecret } from '../../oauth/secrets.js'
 import { client, MINUTE, NOW, newGrant, redemption, rotation } from './store-records.js'
 
@@ -30,6 +30,12 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       const redeemed = redemption()
       await store.redeemCode(digest, redeemed)
       return { grant, token: redeemed.refreshToken?.tokenDigest ?? digest }
+    }
+
+    /** As the token endpoint does it: what is read first never changes. */
+    async function rotate(digest: Digest, plan: Rotation): Promise<RotationOutcome> {
+      const found = await store.refreshToken(digest)
+      return found === undefined ? { kind: 'dead' } : store.rotate(found.token, plan)
     }
 
     const isLive = async ({ grantId }: Grant, at = NOW) =>
@@ -122,28 +128,26 @@ export function behavesLikeStore(name: string, open: () => Store): void {
     it('rotates a refresh token, repeats within the grace, and ends the family after it', async () => {
       const { grant, token } = await firstToken()
       const first = rotation()
-      expect((await store.rotate(token, first)).kind).to.equal('rotated')
-      expect((await store.rotate(token, { ...first, at: NOW + 30_000 })).kind).to.equal('repeated')
-      expect((await store.rotate(token, { ...first, presentedKey: 'other' })).kind).to.equal(
-        'refused',
-      )
+      expect((await rotate(token, first)).kind).to.equal('rotated')
+      expect((await rotate(token, { ...first, at: NOW + 30_000 })).kind).to.equal('repeated')
+      expect((await rotate(token, { ...first, presentedKey: 'other' })).kind).to.equal('refused')
       expect(await isLive(grant)).to.equal(true)
-      expect((await store.refreshToken(first.successor.tokenDigest))?.spentAt).to.equal(undefined)
-      expect((await store.rotate(token, { ...first, at: NOW + 30_001 })).kind).to.equal('reused')
+      expect((await store.refreshToken(first.successor.tokenDigest))?.token.spentAt).to.equal(
+        undefined,
+      )
+      expect((await rotate(token, { ...first, at: NOW + 30_001 })).kind).to.equal('reused')
       expect(await isLive(grant)).to.equal(false)
-      expect((await store.rotate(first.successor.tokenDigest, rotation())).kind).to.equal('dead')
+      expect((await rotate(first.successor.tokenDigest, rotation())).kind).to.equal('dead')
     })
 
     it('renews a refresh token that stays the same, while its grant lives', async () => {
       const { grant, token } = await firstToken()
       const renewal = { at: NOW, address: '127.0.0.2', endsAt: NOW + 200 * MINUTE }
       const outcome = await store.renew(token, renewal)
-      expect(outcome).to.deep.equal({
-        kind: 'renewed',
-        grant: { ...grant, lastUsedFrom: '127.0.0.2' },
-      })
-      expect((await store.refreshToken(token))?.expiresAt).to.equal(renewal.endsAt)
-      await store.rotate(token, rotation())
+      expect(outcome).to.deep.equal({ kind: 'renewed' })
+      expect((await store.grant(grant.grantId))?.lastUsedFrom).to.equal('127.0.0.2')
+      expect((await store.refreshToken(token))?.token.expiresAt).to.equal(renewal.endsAt)
+      await rotate(token, rotation())
       expect((await store.renew(token, renewal)).kind).to.equal('dead')
       const other = await firstToken()
       await store.revokeGrant(other.grant.grantId, NOW)
@@ -152,8 +156,8 @@ export function behavesLikeStore(name: string, open: () => Store): void {
 
     it('takes a clock that was set back for no excuse', async () => {
       const { token } = await firstToken()
-      await store.rotate(token, rotation())
-      expect((await store.rotate(token, rotation({ at: NOW - 1 }))).kind).to.equal('reused')
+      await rotate(token, rotation())
+      expect((await rotate(token, rotation({ at: NOW - 1 }))).kind).to.equal('reused')
     })
 
     it('lists and revokes the grants of a user, and those of a session without offline_access', async () => {
@@ -170,6 +174,15 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect([await isLive(offline), await isLive(other)]).to.deep.equal([false, true])
       expect(await store.grantsOf('u', NOW)).to.deep.equal([])
       expect(await store.revokeGrant(online.grantId, NOW)).to.equal(false)
+    })
+
+    it('tells when and from where a grant was used last', async () => {
+      const { grant } = await issue()
+      store.noteUse(grant.grantId, NOW + MINUTE, '192.0.2.1')
+      store.noteUse(grant.grantId, NOW + 2 * MINUTE, '192.0.2.2')
+      const used = { ...grant, lastUsedAt: NOW + 2 * MINUTE, lastUsedFrom: '192.0.2.2' }
+      expect(await store.grant(grant.grantId)).to.deep.equal(used)
+      expect(await store.grantsOf('u', NOW)).to.deep.equal([used])
     })
 
     it('tells what an access token is worth', async () => {

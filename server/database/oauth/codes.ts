@@ -7,6 +7,7 @@ import type {
   Store,
 } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { groupCommitOf } from '../group-commit.js'
 import type { GrantRows } from './grants.js'
 import type { RefreshTokenRows } from './refresh-tokens.js'
 
@@ -64,28 +65,28 @@ export function codeStore(
     'SELECT * FROM pushed_requests WHERE uri_digest = ? AND expires_at > ?',
   )
 
-  const issue = database.transaction(
-    (grant: Grant, code: AuthorizationCode, spends: Digest | undefined) => {
-      if (spends !== undefined && spend.run(spends).changes === 0) return 'spent'
-      grants.insert(grant, code.expiresAt)
-      const { codeDigest, grantId, client_id, redirect_uri, code_challenge } = code
-      const sent = Number(code.redirect_uri_sent)
-      const jkt = code.dpop_jkt ?? null
-      insert.run(
-        codeDigest,
-        grantId,
-        client_id,
-        redirect_uri,
-        sent,
-        code_challenge,
-        jkt,
-        code.expiresAt,
-      )
-      return 'issued'
-    },
-  )
+  const commits = groupCommitOf(database)
 
-  const redeem = database.transaction((digest: Digest, redemption: Redemption): CodeOutcome => {
+  function issue(grant: Grant, code: AuthorizationCode, spends: Digest | undefined) {
+    if (spends !== undefined && spend.run(spends).changes === 0) return 'spent'
+    grants.insert(grant, code.expiresAt)
+    const { codeDigest, grantId, client_id, redirect_uri, code_challenge } = code
+    const sent = Number(code.redirect_uri_sent)
+    const jkt = code.dpop_jkt ?? null
+    insert.run(
+      codeDigest,
+      grantId,
+      client_id,
+      redirect_uri,
+      sent,
+      code_challenge,
+      jkt,
+      code.expiresAt,
+    )
+    return 'issued'
+  }
+
+  function redeem(digest: Digest, redemption: Redemption): CodeOutcome {
     const { at, address, refreshToken, endsAt } = redemption
     const row = select.get(digest)
     if (row === undefined) return { kind: 'dead' }
@@ -96,11 +97,12 @@ export function codeStore(
     const grant = grants.alive(row.grant_id, at)
     if (grant === undefined || row.expires_at <= at) return { kind: 'dead' }
     if (refreshToken !== undefined) tokens.insert(grant, refreshToken)
-    return { kind: 'redeemed', grant: grants.use(grant, at, address, endsAt) }
-  })
+    grants.use(grant.grantId, at, address, endsAt)
+    return { kind: 'redeemed', grant }
+  }
 
   return {
-    issueCode: async (grant, code, spends) => issue.immediate(grant, code, spends),
+    issueCode: (grant, code, spends) => commits.run(() => issue(grant, code, spends)),
     async authorizationCode(digest, at) {
       const row = select.get(digest)
       if (row === undefined) return { kind: 'unknown' }
@@ -109,9 +111,11 @@ export function codeStore(
       if (grant === undefined || row.expires_at <= at) return { kind: 'unknown' }
       return { kind: 'issued', code: codeOf(row), grant }
     },
-    redeemCode: async (digest, redemption) => redeem.immediate(digest, redemption),
+    redeemCode: (digest, redemption) => commits.run(() => redeem(digest, redemption)),
     async savePushedRequest({ uriDigest, client_id, parameters, dpop_jkt, expiresAt }) {
-      push.run(uriDigest, client_id, parameters, dpop_jkt ?? null, expiresAt)
+      await commits.run(() =>
+        push.run(uriDigest, client_id, parameters, dpop_jkt ?? null, expiresAt),
+      )
     },
     async pushedRequest(uriDigest, at) {
       const row = pushed.get(uriDigest, at)

@@ -7,6 +7,7 @@ import type {
   Store,
 } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { groupCommitOf } from '../group-commit.js'
 import type { GrantRows } from './grants.js'
 import type { RefreshTokenRows } from './refresh-tokens.js'
 
@@ -75,15 +76,17 @@ export function deviceStore(
     'UPDATE devices SET next_poll_at = ?, interval = ? WHERE device_digest = ?',
   )
 
-  const approve = database.transaction((userCode: Digest, grant: Grant, at: number) => {
+  const commits = groupCommitOf(database)
+
+  function approve(userCode: Digest, grant: Grant, at: number): boolean {
     const row = waiting.get(userCode, at)
     if (row === undefined) return false
     grants.insert(grant, row.expires_at)
     decide.run('approved', grant.grantId, userCode, at)
     return true
-  })
+  }
 
-  const poll = database.transaction((device: Digest, redemption: Redemption): DeviceOutcome => {
+  function poll(device: Digest, redemption: Redemption): DeviceOutcome {
     const { at, address, refreshToken, endsAt } = redemption
     const row = byCode.get(device)
     if (row === undefined || row.state === 'spent') return { kind: 'dead' }
@@ -98,24 +101,27 @@ export function deviceStore(
     const grant = row.grant_id === null ? undefined : grants.alive(row.grant_id, at)
     if (grant === undefined) return { kind: 'dead' }
     if (refreshToken !== undefined) tokens.insert(grant, refreshToken)
-    return { kind: 'redeemed', grant: grants.use(grant, at, address, endsAt) }
-  })
+    grants.use(grant.grantId, at, address, endsAt)
+    return { kind: 'redeemed', grant }
+  }
 
   return {
     async saveDevice(device) {
       const resource = JSON.stringify(device.resource)
-      return insert.run({ dpop_jkt: null, deviceName: null, ...device, resource }).changes > 0
+      const row = { dpop_jkt: null, deviceName: null, ...device, resource }
+      return commits.run(() => insert.run(row).changes > 0)
     },
     async waitingDevice(userCode, at) {
       const row = waiting.get(userCode, at)
       return row === undefined ? undefined : deviceOf(row)
     },
-    approveDevice: async (userCode, grant, at) => approve.immediate(userCode, grant, at),
-    denyDevice: async (userCode, at) => decide.run('denied', null, userCode, at).changes > 0,
+    approveDevice: (userCode, grant, at) => commits.run(() => approve(userCode, grant, at)),
+    denyDevice: (userCode, at) =>
+      commits.run(() => decide.run('denied', null, userCode, at).changes > 0),
     async device(digest) {
       const row = byCode.get(digest)
       return row === undefined ? undefined : deviceOf(row)
     },
-    pollDevice: async (device, redemption) => poll.immediate(device, redemption),
+    pollDevice: (device, redemption) => commits.run(() => poll(device, redemption)),
   }
 }

@@ -1,7 +1,9 @@
 import type { Grant, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { groupCommitOf } from '../group-commit.js'
+import { grantUsesOf } from './grant-uses.js'
 
-interface Row {
+export interface GrantRow {
   readonly grant_id: string
   readonly client_id: string
   readonly sub: string
@@ -18,7 +20,7 @@ interface Row {
   readonly device_name: string | null
 }
 
-function grantOf(row: Row): Grant {
+export function grantOf(row: GrantRow): Grant {
   return {
     grantId: row.grant_id,
     client_id: row.client_id,
@@ -43,8 +45,8 @@ export interface GrantRows {
   /** The grant, unless it is revoked or over. */
   alive(grantId: string, at: number): Grant | undefined
   insert(grant: Grant, keptUntil: number): void
-  /** Tokens of it were issued; returns it as it is now. */
-  use(grant: Grant, at: number, address: string, endsAt: number): Grant
+  /** Tokens of it were issued, the last of which ends then. */
+  use(grantId: string, at: number, address: string, endsAt: number): void
   /** False when it was dead already. */
   revoke(grantId: string, at: number): boolean
 }
@@ -56,13 +58,10 @@ export interface GrantRows {
 const KEPT_LONGER = 30
 
 export function grantRows(database: Database): GrantRows {
-  const select = database.prepare<[string], Row>('SELECT * FROM grants WHERE grant_id = ?')
+  const select = database.prepare<[string], GrantRow>('SELECT * FROM grants WHERE grant_id = ?')
   const insert = database.prepare(
     `INSERT INTO grants VALUES (@grantId, @client_id, @sub, @scope, @resource, @authTime, @sid, @nonce, @createdAt,
        @expiresAt, NULL, @lastUsedAt, @lastUsedFrom, @deviceName, @keptUntil)`,
-  )
-  const use = database.prepare(
-    'UPDATE grants SET last_used_at = ?, last_used_from = ? WHERE grant_id = ?',
   )
   const keep = database.prepare(
     'UPDATE grants SET kept_until = ? WHERE grant_id = ? AND kept_until < ?',
@@ -70,9 +69,10 @@ export function grantRows(database: Database): GrantRows {
   const revoke = database.prepare(
     'UPDATE grants SET revoked_at = ? WHERE grant_id = ? AND revoked_at IS NULL',
   )
+  const uses = grantUsesOf(database)
   const get = (grantId: string) => {
     const row = select.get(grantId)
-    return row === undefined ? undefined : grantOf(row)
+    return row === undefined ? undefined : uses.current(grantOf(row))
   }
   return {
     get,
@@ -85,10 +85,9 @@ export function grantRows(database: Database): GrantRows {
       const resource = JSON.stringify(grant.resource)
       insert.run({ nonce: null, deviceName: null, ...grant, resource, keptUntil })
     },
-    use(grant, at, address, endsAt) {
-      use.run(at, address, grant.grantId)
-      keep.run(endsAt + Math.round((endsAt - at) / KEPT_LONGER), grant.grantId, endsAt)
-      return { ...grant, lastUsedAt: at, lastUsedFrom: address }
+    use(grantId, at, address, endsAt) {
+      uses.note(grantId, at, address)
+      keep.run(endsAt + Math.round((endsAt - at) / KEPT_LONGER), grantId, endsAt)
     },
     revoke: (grantId, at) => revoke.run(at, grantId).changes > 0,
   }
@@ -98,6 +97,7 @@ export type GrantStore = Pick<
   Store,
   | 'grant'
   | 'grantsOf'
+  | 'noteUse'
   | 'revokeGrant'
   | 'revokeGrantsOf'
   | 'revokeGrantsOfSession'
@@ -111,7 +111,7 @@ export type GrantStore = Pick<
 const GRANTS_MAX = 1000
 
 export function grantStore(database: Database, rows: GrantRows): GrantStore {
-  const ofUser = database.prepare<[string, number, number], Row>(
+  const ofUser = database.prepare<[string, number, number], GrantRow>(
     `SELECT * FROM grants WHERE sub = ? AND revoked_at IS NULL AND min(expires_at, kept_until) > ?
      ORDER BY created_at DESC, grant_id LIMIT ?`,
   )
@@ -137,14 +137,18 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
   const removeConsents = database.prepare(
     'DELETE FROM consents WHERE sub = @sub AND (@client_id IS NULL OR client_id = @client_id)',
   )
+  const commits = groupCommitOf(database)
+  const uses = grantUsesOf(database)
   return {
     grant: async (grantId) => rows.get(grantId),
-    grantsOf: async (sub, at) => ofUser.all(sub, at, GRANTS_MAX).map(grantOf),
-    revokeGrant: async (grantId, at) => rows.revoke(grantId, at),
+    grantsOf: async (sub, at) =>
+      ofUser.all(sub, at, GRANTS_MAX).map((row) => uses.current(grantOf(row))),
+    noteUse: (grantId, at, address) => uses.note(grantId, at, address),
+    revokeGrant: (grantId, at) => commits.run(() => rows.revoke(grantId, at)),
     revokeGrantsOf: async (sub, at) => revokeOfUser.run(at, sub).changes,
     revokeGrantsOfSession: async (sid, at) => revokeOfSession.run(at, sid).changes,
     async revokeAccessToken(jti, expiresAt) {
-      revokeToken.run(jti, expiresAt)
+      await commits.run(() => revokeToken.run(jti, expiresAt))
     },
     async standing(jti, grantId, at) {
       if (isRevoked.get(jti) !== undefined) return { kind: 'revoked' }

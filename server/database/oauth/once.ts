@@ -1,6 +1,7 @@
 import type { Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { Remembered } from '../epochs.js'
+import { groupCommitOf } from '../group-commit.js'
 
 export type OnceStore = Pick<Store, 'useOnce' | 'countAttempt' | 'attempts' | 'sweep'>
 
@@ -46,10 +47,12 @@ export function onceStore(database: Database): OnceStore {
     )
     return (at: number, limit: number) => statement.run(at - kept, limit).changes
   })
+  const commits = groupCommitOf(database)
   return {
-    useOnce: async (id, expiresAt) => use.run(id, expiresAt).changes > 0,
-    async countAttempt(bucket, windowSeconds, at) {
-      return count.get({ bucket, at, expiresAt: at + windowSeconds * 1000 }) ?? 1
+    useOnce: (id, expiresAt) => commits.run(() => use.run(id, expiresAt).changes > 0),
+    countAttempt(bucket, windowSeconds, at) {
+      const attempt = { bucket, at, expiresAt: at + windowSeconds * 1000 }
+      return commits.run(() => count.get(attempt) ?? 1)
     },
     async attempts(bucket, at) {
       const found = known.get(bucket, read)

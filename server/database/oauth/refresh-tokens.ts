@@ -10,31 +10,36 @@ import type {
   Store,
 } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
-import type { GrantRows } from './grants.js'
+import { groupCommitOf } from '../group-commit.js'
+import { type GrantRow, type GrantRows, grantOf } from './grants.js'
 
 interface Row {
-  readonly token_digest: Digest
   readonly grant_id: string
-  readonly client_id: string
-  readonly dpop_jkt: string | null
   readonly expires_at: number
   readonly spent_at: number | null
   readonly spent_key: string | null
 }
 
-function tokenOf(row: Row): RefreshToken {
+/** A token, and its grant beside it. */
+interface Presented extends GrantRow {
+  readonly dpop_jkt: string | null
+  readonly token_expires_at: number
+  readonly spent_at: number | null
+}
+
+function tokenOf(tokenDigest: Digest, row: Presented): RefreshToken {
   return {
-    tokenDigest: row.token_digest,
+    tokenDigest,
     grantId: row.grant_id,
     client_id: row.client_id,
     ...(row.dpop_jkt !== null && { dpop_jkt: row.dpop_jkt }),
-    expiresAt: row.expires_at,
+    expiresAt: row.token_expires_at,
     ...(row.spent_at !== null && { spentAt: row.spent_at }),
   }
 }
 
 export interface RefreshTokenRows {
-  insert(grant: Grant, token: NewRefreshToken): void
+  insert(grant: Pick<Grant, 'grantId' | 'client_id'>, token: NewRefreshToken): void
 }
 
 export function refreshTokenRows(database: Database): RefreshTokenRows {
@@ -53,51 +58,64 @@ export function refreshTokenStore(
   grants: GrantRows,
   tokens: RefreshTokenRows,
 ): RefreshTokenStore {
-  const select = database.prepare<[string], Row>(
-    'SELECT * FROM refresh_tokens WHERE token_digest = ?',
+  const commits = groupCommitOf(database)
+  const presented = database.prepare<[string], Presented>(
+    `SELECT grants.*, dpop_jkt, refresh_tokens.expires_at AS token_expires_at, spent_at
+     FROM refresh_tokens JOIN grants USING (grant_id) WHERE token_digest = ?`,
   )
+  const select = database.prepare<[string], Row>(
+    'SELECT grant_id, expires_at, spent_at, spent_key FROM refresh_tokens WHERE token_digest = ?',
+  )
+  /** Spends what can be spent and nothing else: everything that a rotation needs is in its conditions. */
   const spend = database.prepare(
-    'UPDATE refresh_tokens SET spent_at = ?, spent_key = ? WHERE token_digest = ?',
+    `UPDATE refresh_tokens SET spent_at = @at, spent_key = @presentedKey
+     WHERE token_digest = @digest AND spent_at IS NULL AND expires_at > @at AND EXISTS (
+       SELECT 1 FROM grants WHERE grant_id = refresh_tokens.grant_id AND revoked_at IS NULL AND expires_at > @at)`,
   )
   const extend = database.prepare(
     'UPDATE refresh_tokens SET expires_at = max(expires_at, ?) WHERE token_digest = ?',
   )
 
-  const rotate = database.transaction((digest: Digest, rotation: Rotation): RotationOutcome => {
-    const { at, address, successor, presentedKey, graceMilliseconds } = rotation
+  function rotate(token: RefreshToken, rotation: Rotation): RotationOutcome {
+    const { tokenDigest: digest, grantId } = token
+    const { at, address, successor, presentedKey = null } = rotation
+    if (spend.run({ digest, at, presentedKey }).changes === 0) return refuse(digest, rotation)
+    tokens.insert(token, successor)
+    grants.use(grantId, at, address, successor.expiresAt)
+    return { kind: 'rotated' }
+  }
+
+  /** Why it was not to be spent, and what comes of that. */
+  function refuse(digest: Digest, rotation: Rotation): RotationOutcome {
+    const { at, presentedKey, graceMilliseconds } = rotation
     const row = select.get(digest)
     const grant = row && grants.alive(row.grant_id, at)
     if (row === undefined || grant === undefined || row.expires_at <= at) return { kind: 'dead' }
-    if (row.spent_at === null) {
-      spend.run(at, presentedKey ?? null, digest)
-      tokens.insert(grant, successor)
-      return { kind: 'rotated', grant: grants.use(grant, at, address, successor.expiresAt) }
-    }
+    if (row.spent_at === null) throw new Error('a refresh token that is alive was not spent')
     // A clock that was set back makes no token young again.
     if (at - row.spent_at > graceMilliseconds || at < row.spent_at) {
       grants.revoke(row.grant_id, at)
       return { kind: 'reused' }
     }
-    if (row.spent_key !== (presentedKey ?? null)) return { kind: 'refused' }
-    return { kind: 'repeated', grant }
-  })
+    return { kind: row.spent_key === (presentedKey ?? null) ? 'repeated' : 'refused' }
+  }
 
-  const renew = database.transaction((digest: Digest, renewal: Renewal): RenewalOutcome => {
-    const { at, address, endsAt } = renewal
+  function renew(digest: Digest, { at, address, endsAt }: Renewal): RenewalOutcome {
     const row = select.get(digest)
     const grant = row && grants.alive(row.grant_id, at)
     if (row === undefined || grant === undefined) return { kind: 'dead' }
     if (row.spent_at !== null || row.expires_at <= at) return { kind: 'dead' }
     extend.run(endsAt, digest)
-    return { kind: 'renewed', grant: grants.use(grant, at, address, endsAt) }
-  })
+    grants.use(grant.grantId, at, address, endsAt)
+    return { kind: 'renewed' }
+  }
 
   return {
     async refreshToken(digest) {
-      const row = select.get(digest)
-      return row === undefined ? undefined : tokenOf(row)
+      const row = await commits.read(() => presented.get(digest))
+      return row && { token: tokenOf(digest, row), grant: grantOf(row) }
     },
-    rotate: async (digest, rotation) => rotate.immediate(digest, rotation),
-    renew: async (digest, renewal) => renew.immediate(digest, renewal),
+    rotate: (token, rotation) => commits.run(() => rotate(token, rotation)),
+    renew: (digest, renewal) => commits.run(() => renew(digest, renewal)),
   }
 }

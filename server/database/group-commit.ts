@@ -1,0 +1,86 @@
+import type { Database } from './database.js'
+
+/** Steps of one transaction: it keeps the event loop for a few milliseconds at most. */
+const STEPS_MAX = 200
+
+interface Waiting {
+  readonly changes: boolean
+  /** Does the step, and gives back what tells its caller so once it is committed. */
+  readonly perform: () => () => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * One transaction for what many requests do in one turn of the event loop: most of what a small one costs is its locks, its
+ * commit, and pages that the next one changes again.
+ *
+ * The steps run one after another with nothing between them, each on what the one before has left, under the write lock of
+ * the database: so each is atomic and linearizable, between processes too, as if it had a transaction to itself. Nobody
+ * learns what became of a step before it is committed.
+ */
+export class GroupCommit {
+  readonly #transaction
+  readonly #commit = (): void => this.#commitWaiting()
+  #waiting: Waiting[] = []
+  #hasBegun = false
+
+  constructor(database: Database) {
+    this.#transaction = database.transaction((steps: readonly Waiting[]) => {
+      this.#hasBegun = true
+      return steps.map(({ perform }) => perform())
+    })
+  }
+
+  /** What `step` returns, once it is committed. It is synchronous and does nothing but change the database. */
+  run<T>(step: () => T): Promise<T> {
+    return this.#wait(step, { changes: true })
+  }
+
+  /** The same for a step that only reads: by itself it waits for no lock. */
+  read<T>(step: () => T): Promise<T> {
+    return this.#wait(step, { changes: false })
+  }
+
+  #wait<T>(step: () => T, { changes }: Pick<Waiting, 'changes'>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const perform = () => {
+        const value = step()
+        return () => resolve(value)
+      }
+      if (this.#waiting.push({ changes, perform, reject }) === 1) setImmediate(this.#commit)
+    })
+  }
+
+  #commitWaiting(): void {
+    const steps = this.#waiting.splice(0, STEPS_MAX)
+    if (this.#waiting.length > 0) setImmediate(this.#commit)
+    this.#commitTogether(steps)
+  }
+
+  #commitTogether(steps: readonly Waiting[]): void {
+    this.#hasBegun = false
+    let committed: (() => void)[]
+    try {
+      // A change that began as a reader could find that another process has changed something meanwhile.
+      const begin = steps.some(({ changes }) => changes) ? 'immediate' : 'deferred'
+      committed = this.#transaction[begin](steps)
+    } catch (error) {
+      // One of them failed and everything is undone: each is done by itself, so that it fails alone.
+      if (this.#hasBegun && steps.length > 1) for (const step of steps) this.#commitTogether([step])
+      else for (const { reject } of steps) reject(error)
+      return
+    }
+    for (const tell of committed) tell()
+  }
+}
+
+const OPEN = new WeakMap<Database, GroupCommit>()
+
+/** One for each connection. */
+export function groupCommitOf(database: Database): GroupCommit {
+  const known = OPEN.get(database)
+  if (known !== undefined) return known
+  const made = new GroupCommit(database)
+  OPEN.set(database, made)
+  return made
+}

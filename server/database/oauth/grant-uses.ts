@@ -1,0 +1,83 @@
+import type { Grant } from '../../../oauth/index.js'
+import type { Database } from '../database.js'
+
+interface Use {
+  readonly at: number
+  readonly address: string
+}
+
+const WRITE_AFTER_MILLISECONDS = 15_000
+/** Uses that one transaction writes: it keeps the event loop for a few milliseconds at most. */
+const WRITTEN_AT_ONCE = 500
+/** A use that is so much younger than the one noted before makes no difference to people. */
+const FINE_ENOUGH_MILLISECONDS = 1000
+
+/**
+ * When and from where grants were last used, for people: noted in memory and written down together a moment later, so that
+ * no request costs a transaction. What a crash loses of it is a quarter of a minute.
+ */
+export class GrantUses {
+  readonly #noted = new Map<string, Use>()
+  readonly #write
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(database: Database) {
+    const update = database.prepare(
+      'UPDATE grants SET last_used_at = max(last_used_at, ?), last_used_from = ? WHERE grant_id = ?',
+    )
+    this.#write = database.transaction((uses: readonly (readonly [string, Use])[]) => {
+      for (const [grantId, { at, address }] of uses) update.run(at, address, grantId)
+    })
+  }
+
+  note(grantId: string, at: number, address: string): void {
+    const noted = this.#noted.get(grantId)
+    if (noted?.address === address && at - noted.at < FINE_ENOUGH_MILLISECONDS) return
+    this.#noted.set(grantId, { at, address })
+    this.#writeLater(WRITE_AFTER_MILLISECONDS)
+  }
+
+  /** The grant with its last use, written down or not. */
+  current(grant: Grant): Grant {
+    const noted = this.#noted.get(grant.grantId)
+    if (noted === undefined || noted.at < grant.lastUsedAt) return grant
+    return { ...grant, lastUsedAt: noted.at, lastUsedFrom: noted.address }
+  }
+
+  /** Writes down all that is noted. */
+  flush(): void {
+    while (this.#noted.size > 0) this.#writeSome()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #writeLater(milliseconds: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      try {
+        this.#writeSome()
+        if (this.#noted.size > 0) this.#writeLater(0)
+      } catch {
+        // The disk is full, say: they stay noted, and whoever must write something tells of it.
+        this.#writeLater(WRITE_AFTER_MILLISECONDS)
+      }
+    }, milliseconds).unref()
+  }
+
+  #writeSome(): void {
+    const uses = [...this.#noted].slice(0, WRITTEN_AT_ONCE)
+    this.#write.immediate(uses)
+    for (const [grantId] of uses) this.#noted.delete(grantId)
+  }
+}
+
+const OPEN = new WeakMap<Database, GrantUses>()
+
+/** One for each connection. */
+export function grantUsesOf(database: Database): GrantUses {
+  const known = OPEN.get(database)
+  if (known !== undefined) return known
+  const made = new GrantUses(database)
+  OPEN.set(database, made)
+  return made
+}

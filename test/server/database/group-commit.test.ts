@@ -1,0 +1,90 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type Database, openDatabase } from '../../../server/database/database.js'
+import { groupCommitOf } from '../../../server/database/group-commit.js'
+import { temporaryDirectory } from '../../support/directory.js'
+
+describe('GroupCommit', () => {
+  let own: Database
+  let other: Database
+  beforeEach(async () => {
+    const file = join(await temporaryDirectory('group-commit'), 'db')
+    own = openDatabase(file)
+    other = openDatabase(file)
+  })
+  afterEach(() => {
+    own.close()
+    other.close()
+  })
+
+  const insert = (name: string) => () =>
+    own.prepare("INSERT INTO settings VALUES (?, 'x')").run(name).changes
+  const names = (database: Database) =>
+    database.prepare<[], string>('SELECT name FROM settings ORDER BY name').pluck().all()
+
+  it('tells nobody of a step before everybody can see it', async () => {
+    const commits = groupCommitOf(own)
+    const seen: string[][] = []
+    const step = async (name: string) => {
+      await commits.run(insert(name))
+      seen.push(names(other))
+    }
+    await Promise.all([step('a'), step('b'), step('c')])
+    expect(seen).to.deep.equal([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ])
+  })
+
+  it('does the steps in their order, each on what the one before has left', async () => {
+    const commits = groupCommitOf(own)
+    const count = () => names(own).length
+    const outcomes = [
+      commits.read(count),
+      commits.run(insert('a')),
+      commits.read(count),
+      commits.run(insert('b')),
+      commits.read(count),
+    ]
+    expect(await Promise.all(outcomes)).to.deep.equal([0, 1, 1, 1, 2])
+  })
+
+  it('lets a step fail alone, with nothing of it left', async () => {
+    const commits = groupCommitOf(own)
+    const failing = () => {
+      insert('half')()
+      throw new Error('this one fails')
+    }
+    const outcomes = await Promise.allSettled([
+      commits.run(insert('a')),
+      commits.run(failing),
+      commits.run(insert('b')),
+    ])
+    expect(outcomes.map(({ status }) => status)).to.deep.equal([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+    expect(names(other)).to.deep.equal(['a', 'b'])
+  })
+
+  it('fails every step when there is no transaction to be had', async () => {
+    const commits = groupCommitOf(own)
+    own.pragma('busy_timeout = 0')
+    other.exec('BEGIN IMMEDIATE')
+    const outcomes = await Promise.allSettled([commits.run(insert('a')), commits.run(insert('b'))])
+    expect(outcomes.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
+    const reads = commits.read(() => names(own))
+    expect(await reads, 'who only reads waits for nobody').to.deep.equal([])
+    other.exec('ROLLBACK')
+    await commits.run(insert('c'))
+    expect(names(other)).to.deep.equal(['c'])
+  })
+
+  it('takes more steps than one transaction does', async () => {
+    const commits = groupCommitOf(own)
+    await Promise.all(Array.from({ length: 450 }, (_, n) => commits.run(insert(`${n}`))))
+    expect(names(other)).to.have.length(450)
+  })
+})
