@@ -202,6 +202,11 @@ function checkScope(
   throw refusal(context, 'insufficient_scope', `the access token lacks the scope ${scope}`, scope)
 }
 
+/** People see when and from where what they let in was used last. */
+export function noteUse(context: Context, { claims }: LiveToken, address: string): void {
+  if (claims.grant_id !== undefined) context.store.noteUse(claims.grant_id, context.now(), address)
+}
+
 /** Whether what was authenticated earlier still counts: for answers that go on for long after their request. */
 export async function isStillLive(
   context: Context,
@@ -212,7 +217,10 @@ export async function isStillLive(
   const standing = await context.store.standing(jti, grantId, context.now())
   if (standing.kind === 'revoked') return false
   const { grant } = standing
-  return grant === undefined || (await liveAccount(context, grant)) !== undefined
+  if (grant === undefined) return true
+  if ((await liveAccount(context, grant)) === undefined) return false
+  context.store.noteUse(grant.grantId, context.now(), grant.lastUsedFrom)
+  return true
 }
 
 /** A bound token needs its key, an unbound one must not pretend to have one (RFC 9449 sections 7.1 and 7.2). */

@@ -1,6 +1,12 @@
 /** The resource server's side of a request, on Node's own types: it runs with Express and without. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { authenticate, type LiveToken, recognize, type VerifiedTokens } from './authenticate.js'
+import {
+  authenticate,
+  type LiveToken,
+  noteUse,
+  recognize,
+  type VerifiedTokens,
+} from './authenticate.js'
 import { type Answer, type Call, credentialFields } from './call.js'
 import type { Context } from './context.js'
 import { currentNonce } from './dpop.js'
@@ -34,6 +40,7 @@ export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: stri
     }
     const admit = (live: LiveToken) => {
       response.locals.authenticated = live.authenticated
+      noteUse(context, live, call.address)
       // The next nonce comes before it is needed (RFC 9449 section 8.2).
       if (live.claims.cnf !== undefined) response.setHeader('DPoP-Nonce', currentNonce(context))
       next()

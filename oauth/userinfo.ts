@@ -1,5 +1,5 @@
 /** The UserInfo endpoint (OpenID Connect Core section 5.3). */
-import { authenticate, type VerifiedTokens } from './authenticate.js'
+import { authenticate, noteUse, type VerifiedTokens } from './authenticate.js'
 import { refusal } from './bearer.js'
 import type { Answer, Call } from './call.js'
 import type { Context } from './context.js'
@@ -21,6 +21,7 @@ export async function userinfo(
     audiences: context.resources,
     scope: 'openid',
   })
+  noteUse(context, live, call.address)
   const { account, authenticated } = live
   if (account === undefined)
     throw refusal(context, 'invalid_token', 'there is no user behind the token')

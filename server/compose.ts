@@ -14,6 +14,7 @@ import type { Database } from './database/database.js'
 import { epochsOf } from './database/epochs.js'
 import { LimitStore } from './database/limits.js'
 import { lockSessionTable } from './database/lock-sessions.js'
+import { grantUsesOf } from './database/oauth/grant-uses.js'
 import { sessionTable } from './database/sessions.js'
 import { limits } from './limits.js'
 import { Locks } from './locks/locks.js'
@@ -159,6 +160,7 @@ export function compose(parts: Parts): Composed {
     sweep: () => authorization.sweep(),
     close() {
       for (const limitStore of limitStores) limitStore.shutdown()
+      grantUsesOf(database).flush()
       locks.close()
     },
   }

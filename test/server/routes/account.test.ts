@@ -85,6 +85,27 @@ describe('/account', () => {
       .and.match(/Last used <time[^>]*>just now<\/time> from (::ffff:)?127\.0\.0\.1/)
   })
 
+  it('says of what uses its token again and again that it was used just now', async () => {
+    let now = new Date()
+    const moving = await startSite({ clock: () => now })
+    const { access_token } = await moving.tokens()
+    now = new Date(now.getTime() + 10 * 60_000)
+    const browser = moving.browser()
+    await signIn(browser)
+    const lastUsed = async () => {
+      const { text } = await browser.get('/account')
+      return /Coffer mount[\s\S]*?Last used <time[^>]*>([^<]*)</.exec(text)?.[1]
+    }
+    expect(await lastUsed()).to.equal('10 minutes ago')
+    await supertest
+      .agent(moving.issuer, { ca: moving.ca })
+      .get('/files/')
+      .set('Authorization', `Bearer ${access_token}`)
+    const used = await lastUsed()
+    await moving.remove()
+    expect(used).to.equal('just now')
+  })
+
   it('writes IPv4 addresses as people know them on a socket of both families', async () => {
     const both = await startSite({ environment: { COFFER_HOST: '::' } })
     await both.tokens('admin', PASSWORD)
