@@ -207,19 +207,45 @@ export function noteUse(context: Context, { claims }: LiveToken, address: string
   if (claims.grant_id !== undefined) context.store.noteUse(claims.grant_id, context.now(), address)
 }
 
-/** Whether what was authenticated earlier still counts: for answers that go on for long after their request. */
-export async function isStillLive(
+/** How exactly it is known when access was last used. */
+const USE_MILLISECONDS = 60_000
+
+/** Until when what was authenticated still counts, unless the epoch is another one by then. */
+const LIVE = new WeakMap<Authenticated, { readonly epoch: number; readonly until: number }>()
+
+/**
+ * Whether what was authenticated earlier still counts: for answers that go on for long after their request. Answered at
+ * once where nothing has changed since it was asked before.
+ */
+export function isStillLive(
   context: Context,
-  { client_id, jti, grantId, exp }: Authenticated,
+  authenticated: Authenticated,
+): boolean | Promise<boolean> {
+  const known = LIVE.get(authenticated)
+  // Asked before anything is read: what changes meanwhile belongs to the next epoch.
+  const epoch = context.epoch()
+  if (known?.epoch === epoch && known.until > context.now()) return true
+  return lookUp(context, authenticated, epoch)
+}
+
+async function lookUp(
+  context: Context,
+  authenticated: Authenticated,
+  epoch: number,
 ): Promise<boolean> {
+  const { client_id, jti, grantId, exp } = authenticated
   if (exp * 1000 <= context.now()) return false
   if ((await context.store.client(client_id)) === undefined) return false
   const standing = await context.store.standing(jti, grantId, context.now())
   if (standing.kind === 'revoked') return false
   const { grant } = standing
-  if (grant === undefined) return true
-  if ((await liveAccount(context, grant)) === undefined) return false
-  context.store.noteUse(grant.grantId, context.now(), grant.lastUsedFrom)
+  if (grant !== undefined) {
+    if ((await liveAccount(context, grant)) === undefined) return false
+    context.store.noteUse(grant.grantId, context.now(), grant.lastUsedFrom)
+  }
+  // Looked up again after a while all the same: that is how it is known when access was last used.
+  const end = Math.min(exp * 1000, grant?.expiresAt ?? Number.POSITIVE_INFINITY)
+  LIVE.set(authenticated, { epoch, until: Math.min(end, context.now() + USE_MILLISECONDS) })
   return true
 }
 

@@ -40,7 +40,7 @@ export interface AuthorizationServer {
    */
   requireScope(scope: string): Guard
   /** Whether an access token that was let in still counts: neither expired nor revoked since. */
-  isLive(authenticated: Authenticated): Promise<boolean>
+  isLive(authenticated: Authenticated): boolean | Promise<boolean>
   /** CSP form-action sources beside 'self' for a login page that returns to `returnTo`. */
   formAction(returnTo: string): readonly string[]
   readonly grants: Grants

@@ -60,13 +60,14 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
     limitConnections(servers, options.maxConnectionsOfAddress)
   }
   const open = openResponses(servers)
+  const sockets = openSockets(servers)
   return {
     port,
     servers,
     setTls(tls) {
       for (const server of servers) server.setSecureContext(tls)
     },
-    close: (graceMs) => close(servers, open, graceMs),
+    close: (graceMs) => close(servers, open, sockets, graceMs),
   }
 }
 
@@ -149,9 +150,21 @@ function openResponses(servers: readonly Server[]): Iterable<ServerResponse> {
   }
 }
 
+function openSockets(servers: readonly Server[]): Iterable<Socket> {
+  const sockets = new Set<Socket>()
+  for (const server of servers) {
+    server.on('secureConnection', (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+  }
+  return sockets
+}
+
 async function close(
   servers: readonly Server[],
   open: Iterable<ServerResponse>,
+  sockets: Iterable<Socket>,
   graceMs: number,
 ): Promise<boolean> {
   const closed = Promise.all(
@@ -172,6 +185,8 @@ async function close(
   const timer = setTimeout(() => {
     cut = true
     for (const server of servers) server.closeAllConnections()
+    // Those that became channels are no connections of HTTP any more.
+    for (const socket of sockets) socket.destroy()
   }, graceMs)
   await closed
   clearTimeout(timer)

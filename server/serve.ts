@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { accounts as openAccounts } from './accounts.js'
 import {
   beginAudit,
@@ -22,6 +23,7 @@ import type { Log } from './log.js'
 import { Opened } from './opened.js'
 import { passwords } from './passwords.js'
 import { deferContinue } from './routes/body.js'
+import { takeUpgrades } from './routes/upgrade.js'
 import { openStorage } from './storage/engine.js'
 import { keepSwept } from './sweep.js'
 import { contextOptions, keepCertificate } from './tls/context.js'
@@ -99,9 +101,12 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     const whole = await listeners.close(config.shutdownGraceSeconds * 1000)
     if (!whole) log.warn('requests were cut off: they took longer than the grace')
   })
+  const closing = opened.keep(new AbortController(), (controller) => controller.abort())
+  setMaxListeners(0, closing.signal)
   for (const server of listeners.servers) {
     server.on('request', app)
     deferContinue(server, app)
+    takeUpgrades(server, app, { silenceMilliseconds: server.timeout, closing: closing.signal })
   }
 
   // Only once nothing can go wrong any more: the password is shown once, and the issuer is kept for ever.

@@ -4,6 +4,8 @@
  */
 
 export const BATCH_TYPE = 'application/vnd.coffer.batch'
+/** What `Upgrade` names for the same frames over the bare connection (RFC 9110 section 7.8). */
+export const CHANNEL_PROTOCOL = 'coffer-channel/1'
 /** A header is a few hundred bytes, but a page of a directory is one header too. */
 export const MAX_FRAME_HEADER_BYTES = 16 * 1024 * 1024
 const PREFIX_BYTES = 4
@@ -69,10 +71,7 @@ export class FrameReader {
     this.#take(PREFIX_BYTES)
     if (this.#buffered.length < headerLength && !(await this.#fill(headerLength))) throw cutOff()
     const header = parseHeader(this.#take(headerLength))
-    const { length = 0 } = header
-    if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
-      throw new FrameError('"length" must be a number of bytes')
-    }
+    const length = contentLength(header)
     this.#contentLeft = length
     return { header, length, content: this.#content() }
   }
@@ -122,6 +121,112 @@ export class FrameReader {
     this.#buffered = this.#buffered.subarray(bytes)
     return taken
   }
+}
+
+/** A frame out of a FrameQueue. */
+export interface QueuedFrame {
+  readonly header: Frame['header']
+  readonly length: number
+  /** All of it; undefined where it is too long to be held, and to be taken with `some`. */
+  readonly content: Buffer | undefined
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Takes frames off bytes that are pushed in, as far as they have come: nothing is waited for. */
+export class FrameQueue {
+  readonly #maxHeaderBytes: number
+  readonly #maxContentBytes: number
+  #pieces: Buffer[] = []
+  #size = 0
+  #begun: { readonly header: Frame['header']; readonly length: number } | undefined
+
+  /** @param maxContentBytes longer content is not waited for */
+  constructor(maxHeaderBytes: number, maxContentBytes: number) {
+    this.#maxHeaderBytes = maxHeaderBytes
+    this.#maxContentBytes = maxContentBytes
+  }
+
+  /** Bytes that have come and were not taken. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Whether a frame has come in part. */
+  get isInFrame(): boolean {
+    return this.#size > 0 || this.#begun !== undefined
+  }
+
+  push(data: Buffer): void {
+    this.#pieces.push(data)
+    this.#size += data.length
+  }
+
+  /**
+   * @param isLast nothing comes any more: the last frame may lack content
+   * @returns undefined until more has come
+   * @throws FrameError
+   */
+  next(isLast = false): QueuedFrame | undefined {
+    const begun = this.#begun ?? this.#begin()
+    if (begun === undefined) return undefined
+    const { header, length } = begun
+    if (length > this.#maxContentBytes || (isLast && this.#size < length)) {
+      this.#begun = undefined
+      return { header, length, content: undefined }
+    }
+    if (this.#size < length) {
+      this.#begun = begun
+      return undefined
+    }
+    this.#begun = undefined
+    return { header, length, content: length === 0 ? NOTHING : this.#take(length) }
+  }
+
+  /** What has come of a long content. */
+  some(most: number): Buffer {
+    const [first = NOTHING] = this.#pieces
+    return this.#take(Math.min(first.length, most))
+  }
+
+  #begin(): { header: Frame['header']; length: number } | undefined {
+    if (this.#size < PREFIX_BYTES) return undefined
+    const headerLength = this.#joined(PREFIX_BYTES).readUInt32BE()
+    if (headerLength > this.#maxHeaderBytes) {
+      throw new FrameError(`a header has more than ${this.#maxHeaderBytes} bytes`)
+    }
+    const end = PREFIX_BYTES + headerLength
+    if (this.#size < end) return undefined
+    const header = parseHeader(this.#take(end).subarray(PREFIX_BYTES))
+    return { header, length: contentLength(header) }
+  }
+
+  #take(bytes: number): Buffer {
+    const first = this.#joined(bytes)
+    this.#size -= bytes
+    if (first.length === bytes) {
+      this.#pieces.shift()
+      return first
+    }
+    this.#pieces[0] = first.subarray(bytes)
+    return first.subarray(0, bytes)
+  }
+
+  /** The first piece, made long enough. */
+  #joined(bytes: number): Buffer {
+    const [first = NOTHING] = this.#pieces
+    if (first.length >= bytes) return first
+    const all = Buffer.concat(this.#pieces)
+    this.#pieces = [all]
+    return all
+  }
+}
+
+function contentLength({ length = 0 }: Readonly<Record<string, unknown>>): number {
+  if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
+    throw new FrameError('"length" must be a number of bytes')
+  }
+  return length
 }
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true })

@@ -10,6 +10,7 @@ const REFUSALS = {
   415: 'EINVAL',
   416: 'EINVAL',
   417: 'EINVAL',
+  426: 'ENOTSUP',
   429: 'EBUSY',
   501: 'ENOTSUP',
 } as const

@@ -31,7 +31,7 @@ export interface Context {
   readonly origin: Origin
   /** The content of the frame, and how many bytes it has. */
   readonly length: number
-  readonly content: AsyncIterable<Buffer>
+  readonly content: AsyncIterable<Buffer> | Iterable<Buffer>
   readonly locks: Locks
   /** Whether the token has the scope file.write. */
   readonly mayWrite: boolean

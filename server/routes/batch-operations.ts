@@ -177,7 +177,7 @@ const absent: Precondition = (current) => {
 }
 
 async function* parts(
-  source: AsyncIterable<Buffer>,
+  source: AsyncIterable<Buffer> | Iterable<Buffer>,
   start: number | 'append',
 ): AsyncGenerator<WritePart> {
   let position = start
@@ -187,7 +187,7 @@ async function* parts(
   }
 }
 
-async function xattrValue(source: AsyncIterable<Buffer>): Promise<Buffer> {
+async function xattrValue(source: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of source) {

@@ -1,21 +1,24 @@
 import { pipeline } from 'node:stream/promises'
-import { FileError, PreconditionFailed } from '../errors.js'
+import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
-import { BATCH_TYPE, type Frame, FrameError, FrameReader } from '../wire-frames.js'
+import { BATCH_TYPE, FrameReader } from '../wire-frames.js'
 import { settled } from './answer.js'
-import { type Answer, answerFrame, type Operation } from './batch-operation.js'
-import { OPERATIONS } from './batch-operations.js'
+import { type Answer, answerFrame } from './batch-operation.js'
 import { content } from './body.js'
 import type { Exchange } from './exchange.js'
 import { mediaType } from './json.js'
+import {
+  broken,
+  failure,
+  GROUP_BYTES,
+  hasFailed,
+  MAX_HEADER_BYTES,
+  perform,
+  SKIPPED,
+  TURN_MILLISECONDS,
+} from './perform.js'
 
 const MAX_OPERATIONS = 10_000
-const MAX_HEADER_BYTES = 64 * 1024
-/** Answers wait for durability together, up to here. */
-const GROUP_BYTES = 256 * 1024
-/** How long the operations of one batch may keep others waiting. */
-const TURN_MILLISECONDS = 10
-const SKIPPED: Answer = { header: { outcome: 'skipped' } }
 
 /** POST /batch: many operations, in order, one answer each, streamed both ways. */
 export async function batch(exchange: Exchange): Promise<void> {
@@ -40,11 +43,11 @@ export async function batch(exchange: Exchange): Promise<void> {
  * Whether the token still counts is asked once a turn: what was sent after a revocation had been answered comes in a later one.
  */
 class Turns {
-  readonly #isLive: () => Promise<boolean>
-  #live: Promise<boolean> | undefined
+  readonly #isLive: () => boolean | Promise<boolean>
+  #live: boolean | Promise<boolean> | undefined
   #began = 0
 
-  constructor(isLive: () => Promise<boolean>) {
+  constructor(isLive: () => boolean | Promise<boolean>) {
     this.#isLive = isLive
   }
 
@@ -56,7 +59,7 @@ class Turns {
     return this.#live ?? this.#begin()
   }
 
-  #begin(): Promise<boolean> {
+  #begin(): boolean | Promise<boolean> {
     const live = this.#isLive()
     this.#live = live
     this.#began = performance.now()
@@ -94,53 +97,6 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
   }
 }
 
-/** @throws FrameError when the content is cut off */
-async function perform(exchange: Exchange, frame: Frame): Promise<Answer> {
-  const { tree, storage, origin, mayWrite, locks } = exchange
-  try {
-    const operation = operationOf(frame.header.op)
-    if (operation.access === 'write' && !mayWrite) {
-      throw new FileError('EACCES', 'this needs the scope file.write')
-    }
-    const answer = await operation.run(frame.header, {
-      tree,
-      origin,
-      content: frame.content,
-      length: frame.length,
-      locks,
-      mayWrite,
-    })
-    if (frame.header.durability === 'power') await storage.durable(inoOf(answer))
-    return answer
-  } catch (error) {
-    if (error instanceof FileError || error instanceof PreconditionFailed) {
-      return failure('failed', error)
-    }
-    throw error
-  }
-}
-
-function inoOf(answer: Answer): number | undefined {
-  if ('inode' in answer) return answer.inode.ino
-  const { header } = answer
-  return header.outcome === 'done' ? header.attributes?.ino : undefined
-}
-
-function hasFailed(answer: Answer): boolean {
-  return 'header' in answer && answer.header.outcome === 'failed'
-}
-
-function operationOf(op: unknown): Operation {
-  if (typeof op !== 'string' || !isOperation(op)) {
-    throw new FileError('EINVAL', `"op" must be one of ${Object.keys(OPERATIONS).join(', ')}`)
-  }
-  return OPERATIONS[op]
-}
-
-function isOperation(op: string): op is keyof typeof OPERATIONS {
-  return Object.hasOwn(OPERATIONS, op)
-}
-
 /** Joins answers while more operations are at hand; what goes out is as durable as was asked for. */
 async function* answerGroups(
   exchange: Exchange,
@@ -168,19 +124,4 @@ async function* answerGroups(
 async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   yield first
   yield* rest
-}
-
-/** @throws what is not about the frames, such as a connection that went away */
-function broken(error: unknown): FileError {
-  if (error instanceof FileError) return error
-  if (error instanceof FrameError) {
-    return new FileError('EINVAL', `the frames are broken: ${error.message}`, { cause: error })
-  }
-  throw error
-}
-
-function failure(outcome: 'failed' | 'broken', error: FileError | PreconditionFailed): Answer {
-  const { code, message: detail } = error
-  const status = error instanceof PreconditionFailed ? { status: 412 as const } : {}
-  return { header: { outcome, code, detail, ...status } }
 }

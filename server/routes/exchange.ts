@@ -23,7 +23,7 @@ export interface Exchange {
   /** Whether the token has the scope file.write, where the route itself needs only file.read. */
   readonly mayWrite: boolean
   /** Whether the token that let the request in still counts, for answers that go on for long. */
-  readonly isLive: () => Promise<boolean>
+  readonly isLive: () => boolean | Promise<boolean>
   /** How many streams of changes each user has open. */
   readonly openStreams: Map<string, number>
   readonly locks: Locks

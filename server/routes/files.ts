@@ -5,6 +5,7 @@ import type { Storage } from '../storage/storage.js'
 import { batch } from './batch.js'
 import { dropRest } from './body.js'
 import { changes } from './changes.js'
+import { channel } from './channel.js'
 import {
   DEFAULT_LIMITS,
   type Exchange,
@@ -41,7 +42,7 @@ export interface FileRoutesDependencies {
   readonly requireRead: Guard
   readonly requireWrite: Guard
   /** Whether who was let in still may; asked while a stream of changes is open. */
-  readonly isLive: (authenticated: Authenticated) => Promise<boolean>
+  readonly isLive: (authenticated: Authenticated) => boolean | Promise<boolean>
   readonly limits?: Partial<Limits>
   readonly clock?: () => Date
 }
@@ -79,7 +80,10 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
     ['GET', TOTALS],
     ['HEAD', TOTALS],
   ]),
-  batch: new Map([['POST', { scope: 'requireRead', query: [], serve: batch }]]),
+  batch: new Map([
+    ['POST', { scope: 'requireRead', query: [], serve: batch }],
+    ['GET', { scope: 'requireRead', query: [], serve: channel }],
+  ]),
   upload: new Map([
     ['HEAD', { scope: 'requireWrite', query: [], serve: headUpload }],
     ['PATCH', { scope: 'requireWrite', query: [], serve: patchUpload }],

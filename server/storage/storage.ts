@@ -308,7 +308,7 @@ export interface Upload {
   /** Bytes received so far. */
   readonly size: number
   /** Appends what the source yields, a piece or several at a time. @throws ENOSPC, EDQUOT, EFBIG */
-  write(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void>
+  write(source: AsyncIterable<Buffer | readonly Buffer[]> | Iterable<Buffer>): Promise<void>
   /** Appends zeros that take no room, a hole. @throws EDQUOT, EFBIG */
   skip(bytes: number): Promise<void>
   /**

@@ -68,7 +68,7 @@ export class FileUpload implements Upload {
     return this.#written + this.#pendingBytes
   }
 
-  async write(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void> {
+  async write(source: AsyncIterable<Buffer | readonly Buffer[]> | Iterable<Buffer>): Promise<void> {
     try {
       await this.#take(source)
     } finally {
@@ -99,7 +99,7 @@ export class FileUpload implements Upload {
     this.#handle = undefined
   }
 
-  async #take(source: AsyncIterable<Buffer | readonly Buffer[]>): Promise<void> {
+  async #take(source: AsyncIterable<Buffer | readonly Buffer[]> | Iterable<Buffer>): Promise<void> {
     for await (const taken of source) {
       this.#requireOpen()
       const pieces = Buffer.isBuffer(taken) ? [taken] : taken

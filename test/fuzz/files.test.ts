@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { expect } from 'chai'
 import {
   type Answer,
@@ -6,6 +7,7 @@ import {
   startFileServer,
   unexpected,
 } from '../server/routes/file-server.js'
+import { openChannel, type Result, results } from '../server/routes/frames.js'
 import { type Random, random } from './random.js'
 import { batchBody, damaged, fields, json, METHODS, pieces, range, target } from './requests.js'
 
@@ -90,6 +92,35 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
       expect([faults, unexpected]).to.deep.equal([[], []])
     })
   }
+
+  it('answers in a channel what it answers in a batch', async () => {
+    const source = random(SEED)
+    const other = await startFileServer({ limits: { uploadBytes: 10_000 } })
+    const alike = await startFileServer({ limits: { uploadBytes: 10_000 } })
+    const outcome = ({ outcome, code }: Result) => `${outcome} ${code}`
+    try {
+      for (const at of [other, alike]) await at.send('PUT', '/files/a', { body: '0123456789' })
+      for (let round = 0; round < ROUNDS; round++) {
+        const name = source.one(['a', 'b'])
+        const fields = { 'Coffer-Connection': name, 'Coffer-Durability': 'process' }
+        const body = batchBody(source, root)
+        const headers = { 'Content-Type': 'application/vnd.coffer.batch', ...fields }
+        const answer = await other.send('POST', '/batch', { headers, body })
+        // what is wrong from the start is a status there
+        const expected =
+          answer.status === 200
+            ? (await results(Readable.from([answer.body]))).map(outcome)
+            : [`broken ${answer.problem().code}`]
+        const { socket } = await openChannel(alike, fields)
+        socket.end(body)
+        const context = `${round} ${body.toString('base64')}`
+        expect((await results(socket)).map(outcome), context).to.deep.equal(expected)
+      }
+      expect(unexpected).to.deep.equal([])
+    } finally {
+      await Promise.all([other.close(), alike.close()])
+    }
+  })
 
   it('leaves no file where none belongs', async () => {
     const names = await readdir(server.directory, { recursive: true, withFileTypes: true })

@@ -8,6 +8,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { tlsFiles } from '../../server/tls/files.js'
+import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../server/wire-frames.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
 
@@ -335,6 +336,63 @@ describe('the server', () => {
     await hasty.stop()
     await failed
     await hasty.remove()
+  })
+
+  async function openChannel(at: Running): Promise<{ socket: TLSSocket; token: string }> {
+    const { access_token } = await at.tokens()
+    const asked = request(new URL('/batch', at.issuer), {
+      ca: at.ca,
+      agent: false,
+      headers: {
+        Authorization: `Bearer ${access_token}`,
+        Connection: 'Upgrade',
+        Upgrade: CHANNEL_PROTOCOL,
+      },
+    })
+    asked.end()
+    const [, socket] = await once(asked, 'upgrade')
+    return { socket, token: access_token }
+  }
+
+  it('asks channels to end when it stops, and answers what they send until then', async () => {
+    const stopping = await startSite()
+    const { socket } = await openChannel(stopping)
+    socket.allowHalfOpen = true
+    const reader = new FrameReader(socket)
+    const stopped = stopping.stop()
+    expect((await reader.next())?.header).to.deep.equal({ outcome: 'closing' })
+    socket.end(encodeFrame({ op: 'root' }))
+    expect((await reader.next())?.header).to.include({ outcome: 'done' })
+    expect(await reader.next()).to.equal(undefined)
+    await stopped
+    await stopping.remove()
+  })
+
+  it('cuts a channel that does not end within the grace', async () => {
+    const hasty = await startSite({ environment: { COFFER_SHUTDOWN_GRACE: '0' } })
+    const { socket } = await openChannel(hasty)
+    const closed = once(socket.resume(), 'close')
+    await hasty.stop()
+    await closed
+    await hasty.remove()
+  })
+
+  it('lets nobody into a channel with a token that does not count', async () => {
+    const said = await new Promise((resolve) => {
+      const fields = { Connection: 'Upgrade', Upgrade: CHANNEL_PROTOCOL }
+      const headers = { Authorization: 'Bearer x', ...fields }
+      request(new URL('/batch', site.issuer), { ca: site.ca, agent: false, headers }, (answer) => {
+        answer.resume()
+        resolve([answer.statusCode, answer.headers.connection, answer.headers['www-authenticate']])
+      })
+        .once('upgrade', resolve)
+        .end()
+    })
+    expect(said).to.have.nested.property('[0]', 401)
+    expect(said).to.have.nested.property('[1]', 'close')
+    expect(said)
+      .to.have.nested.property('[2]')
+      .that.matches(/invalid_token/)
   })
 
   it('answers several requests on one connection', async () => {

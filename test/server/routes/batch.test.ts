@@ -1,14 +1,18 @@
 import { once } from 'node:events'
 import http from 'node:http'
+import { Readable } from 'node:stream'
 import { expect } from 'chai'
-import type { WireOperation, WireResult } from '../../../server/wire.js'
+import type { WireResult } from '../../../server/wire.js'
 import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
 import { type Answer, type FileServer, type Options, startFileServer } from './file-server.js'
+import { encode, results as framesOf, openChannel, type Request, type Result } from './frames.js'
 
-type Request = [operation: WireOperation | object, content?: string]
-type Result = Record<string, unknown> & { content?: string }
+/** The same over both: what an operation does is no matter of how it comes. */
+for (const transport of ['POST /batch', 'GET /batch with Upgrade'] as const) {
+  describe(`operations by ${transport}`, () => operations(transport)).timeout(20_000)
+}
 
-describe('POST /batch', () => {
+function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void {
   let server: FileServer
   let root: number
   let ino: number
@@ -19,12 +23,6 @@ describe('POST /batch', () => {
   })
   after(() => server.close())
 
-  const encode = (requests: Request[]) =>
-    Buffer.concat(
-      requests.map(([operation, content]) =>
-        encodeFrame(operation, content === undefined ? undefined : Buffer.from(content)),
-      ),
-    )
   const send = (body: Buffer, options: Options = {}) =>
     server.send('POST', '/batch', {
       body,
@@ -32,34 +30,16 @@ describe('POST /batch', () => {
       headers: { 'Content-Type': BATCH_TYPE, ...options.headers },
     })
 
-  async function results({ body }: Answer): Promise<Result[]> {
-    const reader = new FrameReader(
-      (async function* () {
-        yield body
-      })(),
-    )
-    const all: Result[] = []
-    for (let frame = await reader.next(); frame !== undefined; frame = await reader.next()) {
-      const chunks: Buffer[] = []
-      for await (const chunk of frame.content) chunks.push(chunk)
-      const content = Buffer.concat(chunks).toString()
-      all.push({ ...frame.header, ...(frame.length > 0 && { content }) })
-    }
-    return all
+  const results = ({ body }: Answer) => framesOf(Readable.from([body]))
+  const batch = async (...requests: Request[]): Promise<Result[]> => {
+    if (transport === 'POST /batch') return results(await send(encode(requests)))
+    const { socket } = await openChannel(server)
+    socket.end(encode(requests))
+    return framesOf(socket)
   }
-  const batch = async (...requests: Request[]) => results(await send(encode(requests)))
   const one = async (operation: object, content?: string) =>
     (await batch(content === undefined ? [operation] : [operation, content]))[0] ?? {}
   const attributes = (result: Result | undefined) => result?.attributes as Record<string, unknown>
-
-  it('answers nothing to nothing', async () => {
-    const answer = await send(Buffer.alloc(0))
-    expect([answer.status, answer.headers['content-type'], answer.body.length]).to.deep.equal([
-      200,
-      BATCH_TYPE,
-      0,
-    ])
-  })
 
   it('does operations in order, one answer each', async () => {
     const place = (name: string) => ({ directory: root, name })
@@ -284,6 +264,31 @@ describe('POST /batch', () => {
     })
   }
 
+  it('creates many small files in one go', async () => {
+    const requests = Array.from({ length: 500 }, (_, i): Request => {
+      const place = { directory: root, name: `many-${i}` }
+      return [{ op: 'put', place, mode: 'create', attributes: { mtime: String(i) } }, `file ${i}`]
+    })
+    const made = await batch(...requests)
+    expect(made.every(({ outcome }) => outcome === 'done')).to.equal(true)
+    const read = await batch(
+      ...made.map((result): Request => [{ op: 'read', ino: attributes(result).ino }]),
+    )
+    expect(read.map(({ content }) => content)).to.deep.equal(requests.map(([, content]) => content))
+  })
+
+  // The rest is about requests; what corresponds to it in a channel has a suite of its own.
+  if (transport !== 'POST /batch') return
+
+  it('answers nothing to nothing', async () => {
+    const answer = await send(Buffer.alloc(0))
+    expect([answer.status, answer.headers['content-type'], answer.body.length]).to.deep.equal([
+      200,
+      BATCH_TYPE,
+      0,
+    ])
+  })
+
   it('needs file.write for what changes something', async () => {
     const place = { directory: root, name: 'unwritten' }
     const body = encode([
@@ -389,17 +394,4 @@ describe('POST /batch', () => {
     request.end()
     expect(await reader.next()).to.equal(undefined)
   })
-
-  it('creates many small files in one request', async () => {
-    const requests = Array.from({ length: 500 }, (_, i): Request => {
-      const place = { directory: root, name: `many-${i}` }
-      return [{ op: 'put', place, mode: 'create', attributes: { mtime: String(i) } }, `file ${i}`]
-    })
-    const made = await batch(...requests)
-    expect(made.every(({ outcome }) => outcome === 'done')).to.equal(true)
-    const read = await batch(
-      ...made.map((result): Request => [{ op: 'read', ino: attributes(result).ino }]),
-    )
-    expect(read.map(({ content }) => content)).to.deep.equal(requests.map(([, content]) => content))
-  })
-}).timeout(20_000)
+}

@@ -14,6 +14,7 @@ import { deferContinue } from '../../../server/routes/body.js'
 import { type FileRoutesDependencies, fileRoutes } from '../../../server/routes/files.js'
 import { PROBLEM_TYPE, problemOf } from '../../../server/routes/problem.js'
 import { rawTarget } from '../../../server/routes/target.js'
+import { takeUpgrades } from '../../../server/routes/upgrade.js'
 import { openStorage } from '../../../server/storage/engine.js'
 import type { Storage } from '../../../server/storage/storage.js'
 import type { WireAttributes, WireEntry, WireProblem } from '../../../server/wire.js'
@@ -45,6 +46,8 @@ export interface FileServer {
   send(method: string, target: string, options?: Options): Promise<Answer>
   /** Sends bytes as they are and answers all that comes until the server closes, or `until` has come. */
   raw(text: string | Buffer, until?: RegExp): Promise<string>
+  /** Tells the channels that the server is about to stop. */
+  closing(): void
   close(): Promise<void>
 }
 
@@ -115,6 +118,8 @@ export async function startFileServer({
   )
   const server = http.createServer({ ServerResponse: LeanResponse }, listener)
   deferContinue(server, listener)
+  const closing = new AbortController()
+  takeUpgrades(server, listener, { silenceMilliseconds: 60_000, closing: closing.signal })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -127,8 +132,10 @@ export async function startFileServer({
     send: (method, target, options = {}) =>
       send({ agent, host: '127.0.0.1', port, method, path: target }, options),
     raw: (text, until) => raw(port, text, until),
+    closing: () => closing.abort(),
     close: async () => {
       agent.destroy()
+      closing.abort()
       locks.close()
       server.close()
       server.closeAllConnections()
