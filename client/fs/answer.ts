@@ -1,4 +1,5 @@
 import type { Context } from '../fuse/filesystem.js'
+import type { Soon } from '../fuse/soon.js'
 import { RemoteError } from '../remote-files.js'
 
 /** Refuses an operation without asking the server. */
@@ -31,7 +32,11 @@ const PATIENCE_MILLISECONDS = 1000
  * Ends the waiting, not the work: EINTR when the program got a signal. Programs get signals all the time (timers, children,
  * a Go runtime), and few expect EINTR from a file; so only an operation that is stuck ends.
  */
-export async function unlessInterrupted<T>(work: Promise<T>, context: Context): Promise<T> {
+export function unlessInterrupted<T>(work: Soon<T>, context: Context): Soon<T> {
+  return work instanceof Promise ? patiently(work, context) : work
+}
+
+async function patiently<T>(work: Promise<T>, context: Context): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   let stop: (() => void) | undefined
   const interrupted = new Promise<never>((_, reject) => {

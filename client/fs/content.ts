@@ -1,4 +1,5 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { Soon } from '../fuse/soon.js'
 import type { RemotePart, WriteOptions } from '../remote-files.js'
 import { hasCode, isTransient } from './answer.js'
 import { type Birth, bear } from './birth.js'
@@ -85,21 +86,36 @@ export class Content {
     return { ...this.#base, ...touched, ...this.#pending.shown, size: this.#size }
   }
 
-  async write(offset: number, data: Buffer, where: 'there' | 'at the end'): Promise<void> {
+  /** Whether `write` takes the bytes before it returns. */
+  takesAtOnce(where: 'there' | 'at the end'): boolean {
+    return !this.isClean && !(where === 'there' && this.#unsent.hasAppended)
+  }
+
+  write(offset: number, data: Buffer, where: 'there' | 'at the end'): Soon<void> {
     this.#requests.throwError()
+    if (this.takesAtOnce(where)) return this.#take(offset, data, where)
+    return this.#writeLater(offset, data, where)
+  }
+
+  async #writeLater(offset: number, data: Buffer, where: 'there' | 'at the end'): Promise<void> {
     await this.#begin()
-    const end = offset + data.length
-    if (where === 'there' && this.#unsent.hasAppended && end > this.#base.size) await this.flush()
+    const isAfter = offset + data.length > this.#base.size
+    if (where === 'there' && this.#unsent.hasAppended && isAfter) await this.flush()
+    await this.#take(offset, data, where)
+  }
+
+  /** What is returned is waited for, as long as too much is unsent. */
+  #take(offset: number, data: Buffer, where: 'there' | 'at the end'): Soon<void> {
     if (where === 'there') {
       this.#unsent.write(offset, data)
-      this.#size = Math.max(this.#size, end)
+      this.#size = Math.max(this.#size, offset + data.length)
     } else {
       this.#unsent.append(this.#size, data)
       this.#size += data.length
     }
     this.#isTouched()
     this.#pump()
-    await this.#room()
+    if (this.bytes > FILE_BYTES || this.#mount.budget.isExceeded) return this.#room()
   }
 
   /** Cuts to nothing; sent with what is written next. */

@@ -1,4 +1,4 @@
-import type { FileSystem } from '../fuse/filesystem.js'
+import type { Context, FileSystem, Handle, Node } from '../fuse/filesystem.js'
 import { unlessInterrupted } from './answer.js'
 import type { MountState } from './mount-state.js'
 
@@ -14,21 +14,41 @@ export function lockOperations(
     }
   }
   const known = (node: number) => nodes.known(nodes.ino(node))
+
+  async function flushLocked(
+    node: Node,
+    handle: Handle,
+    context: Context,
+    lockOwner: string | undefined,
+  ): Promise<void> {
+    try {
+      locks?.refuseLost(handle)
+      await unlessInterrupted(open.flush(handle), context)
+    } finally {
+      if (lockOwner !== undefined) await locks?.closed(known(node), lockOwner)
+    }
+  }
+
+  async function releaseLocked(node: Node, handle: Handle): Promise<void> {
+    try {
+      await locks?.released(known(node), handle)
+    } finally {
+      await open.release(handle)
+    }
+  }
+
   return {
-    async flush(node, handle, context, lockOwner) {
-      try {
-        locks.refuseLost(handle)
-        await unlessInterrupted(open.flush(handle), context)
-      } finally {
-        if (lockOwner !== undefined) await locks.closed(known(node), lockOwner)
-      }
+    flush(node, handle, context, lockOwner) {
+      if (locks.concern(nodes.ino(node), handle))
+        return flushLocked(node, handle, context, lockOwner)
+      const flushed = unlessInterrupted(open.flush(handle), context)
+      if (!(flushed instanceof Promise) || lockOwner === undefined) return flushed
+      return flushed.finally(() => locks.closed(known(node), lockOwner))
     },
-    async release(node, handle) {
-      try {
-        await locks.released(known(node), handle)
-      } finally {
-        await open.release(handle)
-      }
+    release(node, handle) {
+      return locks.concern(nodes.ino(node), handle)
+        ? releaseLocked(node, handle)
+        : open.release(handle)
     },
     async getlk(node, _, { type, ...range }, context) {
       if (type === 'none') return undefined

@@ -96,9 +96,8 @@ export class MountLocks {
 
   /** close(2) of any of a process's descriptors ends all its locks of fcntl(2) on the file. */
   async closed(node: KnownNode, owner: string): Promise<void> {
-    if (this.#inodes.has(node.ino)) {
-      await this.unlock(node, { space: 'posix', owner, start: 0, end: LOCK_END })
-    }
+    if (!this.#inodes.has(node.ino)) return
+    await this.unlock(node, { space: 'posix', owner, start: 0, end: LOCK_END })
   }
 
   /** The last descriptor of an open file is gone, and with it what was locked through it. */
@@ -112,6 +111,11 @@ export class MountLocks {
   /** Whether a program has a lock of this file, so that it matters when one of its descriptors is closed. */
   areThere(ino: number): boolean {
     return (this.#inodes.get(ino)?.held.size ?? 0) > 0
+  }
+
+  /** Whether closing an open file has to do with locks. */
+  concern(ino: number, handle: Handle): boolean {
+    return this.#inodes.has(ino) || this.#lostHandles.has(handle)
   }
 
   /** @throws RemoteError EIO for an open file whose locks went to somebody else */

@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
+import type { Soon } from '../fuse/soon.js'
 import type { RemoteFiles, RemoteLocks } from '../remote-files.js'
 import { byNumber, hasCode } from './answer.js'
 import { Owners } from './attributes.js'
@@ -109,12 +110,16 @@ export class MountState {
   }
 
   /** Attributes of an inode asked for by number, and for how long they hold. */
-  async stat(ino: number): Promise<{ value: WireAttributes; milliseconds: number }> {
-    if (this.removals.count > 0 && this.cache.attributes(ino) === undefined) {
+  stat(ino: number): Soon<{ value: WireAttributes; milliseconds: number }> {
+    return this.cache.attributes(ino) ?? this.#ask(ino)
+  }
+
+  async #ask(ino: number): Promise<{ value: WireAttributes; milliseconds: number }> {
+    if (this.removals.count > 0) {
       await this.removals.about(ino)
+      const known = this.cache.attributes(ino)
+      if (known !== undefined) return known
     }
-    const known = this.cache.attributes(ino)
-    if (known !== undefined) return known
     const ticket = this.cache.ticket()
     try {
       const value = await this.files.stat(ino)

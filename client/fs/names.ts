@@ -1,6 +1,7 @@
 import type { WireAttributes, WireTime } from '../../server/wire.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { FuseEntry } from '../fuse/filesystem.js'
+import type { Soon } from '../fuse/soon.js'
 import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
 import { Listing } from './listing.js'
@@ -46,12 +47,14 @@ export class Names {
     this.#now = now
   }
 
-  async lookup(place: Place): Promise<FuseEntry> {
-    const { unborn, view } = this.#mount
+  lookup(place: Place): Soon<FuseEntry> {
     if (Buffer.byteLength(place.name) > NAME_MAX)
       throw refusal('ENAMETOOLONG', `a name has at most ${NAME_MAX} bytes`)
-    const known = this.#fromCache(place) ?? this.#whileAway(place)
-    if (known !== undefined) return known
+    return this.#fromCache(place) ?? this.#whileAway(place) ?? this.#ask(place)
+  }
+
+  async #ask(place: Place): Promise<FuseEntry> {
+    const { unborn, view } = this.#mount
     if (this.#isOften(place.directory) && (await this.#list(place.directory))) {
       const listed = this.#fromCache(place)
       if (listed !== undefined) return listed

@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
-import type { Context, FuseOpen } from '../fuse/filesystem.js'
+import { type Context, type FuseOpen, SHORT_WRITE } from '../fuse/filesystem.js'
+import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteContent, RemoteFiles } from '../remote-files.js'
 import { byNumber } from './answer.js'
 import type { Budget } from './budget.js'
@@ -76,34 +77,49 @@ export class OpenFiles {
   }
 
   /** `way`: as the handle was opened, or to the very place, as mapped pages are written. */
-  async write(
-    handle: number,
-    offset: number,
-    data: Buffer,
-    way: 'as opened' | 'in place',
-  ): Promise<number> {
+  write(handle: number, offset: number, data: Buffer, way: 'as opened' | 'in place'): Soon<number> {
     this.#mount.locks?.refuseLost(handle)
     const { node, flags } = this.#handles.get(handle)
+    const where = way === 'as opened' && (flags & O_APPEND) !== 0 ? 'at the end' : 'there'
+    this.dropReadAhead(node)
+    const { content } = node
+    if (content?.takesAtOnce(where) === true) {
+      return when(content.write(offset, data, where), () => data.length)
+    }
+    const kept = data.length < SHORT_WRITE ? Buffer.from(data) : data
+    return this.#write(node, offset, kept, where)
+  }
+
+  async #write(
+    node: KnownNode,
+    offset: number,
+    data: Buffer,
+    where: 'there' | 'at the end',
+  ): Promise<number> {
     const content = await this.#mount.contents.of(node)
     this.dropReadAhead(node)
-    const isAppended = way === 'as opened' && (flags & O_APPEND) !== 0
-    await content.write(offset, data, isAppended ? 'at the end' : 'there')
+    await content.write(offset, data, where)
     return data.length
   }
 
   /** close(2) of a descriptor: waits for the server, and tells what it refused. */
-  async flush(handle: number): Promise<void> {
+  flush(handle: number): Soon<void> {
     const { node, flags } = this.#handles.get(handle)
     if (!mayWrite(flags) || node.content === undefined) return
-    await node.content.flush()
+    return node.content.flush()
   }
 
-  async release(handle: number): Promise<void> {
+  release(handle: number): Soon<void> {
     const { node, flags, ahead } = this.#handles.remove(handle)
     ahead.drop()
     node.opens -= 1
     if (mayWrite(flags)) node.writers -= 1
     if (node.opens > 0) return
+    if (!node.isOrphan && node.content?.isClean !== false) this.#mount.contents.settle(node)
+    else return this.#released(node)
+  }
+
+  async #released(node: KnownNode): Promise<void> {
     const { isOrphan } = node
     await this.#mount.contents.closed(node)
     if (isOrphan) await this.#forget(node)

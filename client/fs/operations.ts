@@ -3,21 +3,20 @@ import type {
   Context,
   FuseAttributes,
   FuseEntry,
-  FuseOpen,
   Handle,
   Kernel,
   Node,
   SetAttributes,
 } from '../fuse/filesystem.js'
+import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteFiles, RemoteNew } from '../remote-files.js'
-import { hasCode, orStale, refusal, unlessInterrupted } from './answer.js'
-import { ownership, planned, special, withoutPrivileges } from './creation.js'
+import { orStale, refusal, unlessInterrupted } from './answer.js'
+import { ownership, special, withoutPrivileges } from './creation.js'
 import { Directories } from './directories.js'
 import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
-import { O_EXCL, O_TRUNC } from './handles.js'
 import { lockOperations } from './lock-operations.js'
 import { MountState } from './mount-state.js'
-import type { KnownNode } from './nodes.js'
+import { openOperations } from './opening.js'
 import type { CofferFileSystem, FileSystemOptions } from './options.js'
 import { rangeOperations } from './range-operations.js'
 import { storedChanges } from './stored-changes.js'
@@ -46,53 +45,28 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     return view.entry(ino(parent), entry, cache.timeout, cache.timeout)
   }
 
-  /** A file made on the server when it is first sent, under a number set aside for it. */
-  async function deferred(
-    parent: Node,
-    name: string,
-    mode: number,
-    flags: number,
-    context: Context,
-  ): Promise<KnownNode | undefined> {
-    const number = await state.numbers.take()
-    if (number === undefined) return undefined
-    const { directory } = place(parent, name)
-    const attributes = planned(number, ownership(mode, context, state.owners))
-    const node = nodes.known(number)
-    node.pages = attributes.version
-    contents.bear(node, attributes, {
-      directory,
-      name,
-      attributes,
-      truncates: (flags & O_TRUNC) !== 0,
-    })
-    state.unborn.add(directory, name, node)
-    // The directory's times change when the file comes there.
-    cache.learnName(directory, name, number, cache.ticket())
-    return node
-  }
-
-  /** open(2) without O_EXCL of a name that somebody else made a moment ago. */
-  async function opened(parent: Node, name: string, flags: number, context: Context) {
-    const entry = await names.lookup(place(parent, name))
-    if (entry.node === 0) throw refusal('ENOENT', `"${name}" came and went`)
-    return { ...entry, ...(await operations.open(entry.node, flags, context)) }
-  }
-
-  async function attributesOf(node: Node, handle?: Handle): Promise<FuseAttributes> {
+  function attributesOf(node: Node, handle?: Handle): Soon<FuseAttributes> {
     const known = nodes.get(node)
     const content = known?.content
-    if (known !== undefined && content !== undefined && !content.isClean) {
-      // By its handle the kernel asks for the size alone, after a read at the end or before a seek: nothing of that is kept.
-      if (handle !== undefined) return view.attributesOf(known, content.attributes(), 0)
-      // Times come from the server, and stay as they were first seen: so what is unsent goes first.
-      if (!content.isBlank) await content.flush().catch(() => {})
-      if (!content.isClean) return view.attributesOf(known, content.attributes(), cache.timeout)
-    }
-    const { value, milliseconds } = await state.stat(ino(node))
-    return known === undefined
-      ? view.attributes(value, milliseconds)
-      : view.attributesOf(known, value, milliseconds)
+    if (known === undefined || content === undefined || content.isClean) return asStored(node)
+    // By its handle the kernel asks for the size alone, after a read at the end or before a seek: nothing of that is kept.
+    if (handle !== undefined) return view.attributesOf(known, content.attributes(), 0)
+    const asKnown = () =>
+      content.isClean
+        ? asStored(node)
+        : view.attributesOf(known, content.attributes(), cache.timeout)
+    if (content.isBlank) return asKnown()
+    // Times come from the server, and stay as they were first seen: so what is unsent goes first.
+    return content.flush().then(asKnown, asKnown)
+  }
+
+  function asStored(node: Node): Soon<FuseAttributes> {
+    const known = nodes.get(node)
+    return when(state.stat(ino(node)), ({ value, milliseconds }) =>
+      known === undefined
+        ? view.attributes(value, milliseconds)
+        : view.attributesOf(known, value, milliseconds),
+    )
   }
 
   async function changeAttributes(node: Node, changes: WireAttributeChanges): Promise<void> {
@@ -169,44 +143,13 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       return view.entry(ino(newParent), linked, cache.timeout, cache.timeout)
     },
 
-    async open(node, flags, context) {
-      const known = nodes.known(ino(node))
-      const content = known.content
-      const { version } =
-        content !== undefined && !content.isClean
-          ? content.attributes()
-          : (await state.stat(known.ino)).value
-      if ((flags & O_TRUNC) !== 0) {
-        await (await contents.of(known)).cut()
-        open.dropReadAhead(known)
-        if (context.killPrivileges === true) await dropPrivileges(node)
-      }
-      return open.open(known, flags, version)
-    },
-    async create(parent, name, mode, flags, context): Promise<FuseEntry & FuseOpen> {
-      if ((flags & O_EXCL) === 0) {
-        const node = await deferred(parent, name, mode, flags, context)
-        if (node?.content !== undefined) {
-          const entry = view.localEntry(node, node.content.attributes())
-          return { ...entry, ...open.open(node, flags, 0) }
-        }
-      }
-      try {
-        const entry = await made(parent, name, { type: 'file' }, mode, context)
-        const node = nodes.known(ino(entry.node))
-        node.pages = cache.lastAttributes(node.ino)?.version
-        return { ...entry, ...open.open(node, flags, node.pages ?? 0) }
-      } catch (error) {
-        if ((flags & O_EXCL) !== 0 || !hasCode(error, 'EEXIST')) throw error
-        return opened(parent, name, flags, context)
-      }
-    },
+    ...openOperations(state, made, dropPrivileges),
     read: (_, handle, offset, size, context) => open.read(handle, offset, size, context),
-    async write(node, handle, offset, data, context) {
+    write(node, handle, offset, data, context) {
       const way = context.fromPages === true ? 'in place' : 'as opened'
-      const written = await unlessInterrupted(open.write(handle, offset, data, way), context)
-      if (context.killPrivileges === true) await dropPrivileges(node)
-      return written
+      const written = unlessInterrupted(open.write(handle, offset, data, way), context)
+      if (context.killPrivileges !== true) return written
+      return when(written, (count) => dropPrivileges(node).then(() => count))
     },
     ...lockOperations(state),
     async fsync(node, _, __, context) {
@@ -216,11 +159,11 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     },
     ...rangeOperations(state),
 
-    opendir: async (node) => directories.open(ino(node)),
+    opendir: (node) => directories.open(ino(node)),
     readdir: (node, handle, offset, size) => directories.entries(node, handle, offset, size),
     readdirplus: (node, handle, offset, size) =>
       directories.entriesPlus(node, handle, offset, size),
-    releasedir: async (_, handle) => directories.close(handle),
+    releasedir: (_, handle) => directories.close(handle),
     async fsyncdir(node, _, context) {
       await state.unborn.sendAll(ino(node))
       await unlessInterrupted(
@@ -229,7 +172,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       )
     },
     /** With default_permissions the kernel asks nobody; without it whoever mounts may. */
-    async access() {},
+    access() {},
     async statfs() {
       const totals = await files.totals()
       const size = totals.block_size
@@ -251,10 +194,9 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       await orStale(files.setXattr(ino(node), name, value, xattrMode(flags)))
       cache.changed(ino(node))
     },
-    async getxattr(node, name) {
+    getxattr(node, name) {
       refuseForeignNamespace(name, 'get')
-      await state.sent(ino(node))
-      return orStale(files.getXattr(ino(node), name))
+      return state.sent(ino(node)).then(() => orStale(files.getXattr(ino(node), name)))
     },
     async listxattr(node) {
       await state.sent(ino(node))

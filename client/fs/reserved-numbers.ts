@@ -1,3 +1,4 @@
+import type { Soon } from '../fuse/soon.js'
 import type { RemoteFiles } from '../remote-files.js'
 
 const FIRST_COUNT = 64
@@ -18,8 +19,11 @@ export class ReservedNumbers {
   }
 
   /** A number nobody else gets, or undefined where the server sets none aside. */
-  async take(): Promise<number | undefined> {
-    if (this.#left === 0) await this.#fetch()
+  take(): Soon<number | undefined> {
+    return this.#left === 0 ? this.#fetch().then(() => this.#next()) : this.#next()
+  }
+
+  #next(): number | undefined {
     const [range] = this.#ranges
     if (range === undefined) return undefined
     const number = range.next++

@@ -1,6 +1,8 @@
+import type { Soon } from './soon.js'
+
 /**
  * What a binding (the kernel's protocol, or fuse-native) calls and a file system implements: one method per operation
- * of fuse(4), inode by inode. A rejected promise whose error has a `code` that is an errno name becomes that errno; anything
+ * of fuse(4), inode by inode. An error, thrown or of a promise, whose `code` is an errno name becomes that errno; anything
  * else becomes EIO. Nothing here knows the Coffer server.
  */
 export interface FileSystem {
@@ -12,10 +14,10 @@ export interface FileSystem {
   readonly killsPrivileges?: true
   /** After the handshake; `kernel` can invalidate what the kernel caches. */
   init?(kernel: Kernel): void
-  lookup(parent: Node, name: string, context: Context): Promise<FuseEntry>
+  lookup(parent: Node, name: string, context: Context): Soon<FuseEntry>
   /** The kernel gives back `count` references that lookup, create, mkdir, … and readdirplus made. No answer. */
   forget(node: Node, count: number): void
-  getattr(node: Node, handle: Handle | undefined, context: Context): Promise<FuseAttributes>
+  getattr(node: Node, handle: Handle | undefined, context: Context): Soon<FuseAttributes>
   setattr(
     node: Node,
     changes: SetAttributes,
@@ -45,23 +47,26 @@ export interface FileSystem {
   ): Promise<void>
   link(node: Node, newParent: Node, newName: string, context: Context): Promise<FuseEntry>
   /** `flags` may have O_TRUNC: the file system truncates (FUSE_ATOMIC_O_TRUNC). */
-  open(node: Node, flags: number, context: Context): Promise<FuseOpen>
+  open(node: Node, flags: number, context: Context): Soon<FuseOpen>
   create(
     parent: Node,
     name: string,
     mode: number,
     flags: number,
     context: Context,
-  ): Promise<FuseEntry & FuseOpen>
+  ): Soon<FuseEntry & FuseOpen>
   read(node: Node, handle: Handle, offset: number, size: number, context: Context): Promise<Buffer>
-  /** `data` is only valid until the returned promise settles: copy what is kept. */
-  write(node: Node, handle: Handle, offset: number, data: Buffer, context: Context): Promise<number>
+  /**
+   * `data` is only valid until the write is answered, and less than SHORT_WRITE bytes only until the call returns: copy what
+   * is kept.
+   */
+  write(node: Node, handle: Handle, offset: number, data: Buffer, context: Context): Soon<number>
   statfs(node: Node, context: Context): Promise<FuseStatfs>
   /** close(2) of one descriptor; `lockOwner`, the process, loses its locks of fcntl(2) on the file. */
-  flush(node: Node, handle: Handle, context: Context, lockOwner?: string): Promise<void>
-  release(node: Node, handle: Handle, context: Context): Promise<void>
+  flush(node: Node, handle: Handle, context: Context, lockOwner?: string): Soon<void>
+  release(node: Node, handle: Handle, context: Context): Soon<void>
   fsync(node: Node, handle: Handle, dataOnly: boolean, context: Context): Promise<void>
-  opendir(node: Node, context: Context): Promise<FuseOpen>
+  opendir(node: Node, context: Context): Soon<FuseOpen>
   /** Entries from `offset` on (0 is the start); the binding takes as many as fit and asks again after the last one's offset. */
   readdir(
     node: Node,
@@ -81,12 +86,12 @@ export interface FileSystem {
     size: number,
     context: Context,
   ): Promise<readonly FuseDirectoryEntryPlus[]>
-  releasedir(node: Node, handle: Handle, context: Context): Promise<void>
+  releasedir(node: Node, handle: Handle, context: Context): Soon<void>
   fsyncdir(node: Node, handle: Handle, context: Context): Promise<void>
-  access(node: Node, mask: number, context: Context): Promise<void>
+  access(node: Node, mask: number, context: Context): Soon<void>
   /** `flags` as setxattr(2): XATTR_CREATE 1, XATTR_REPLACE 2. */
   setxattr(node: Node, name: string, value: Buffer, flags: number, context: Context): Promise<void>
-  getxattr(node: Node, name: string, context: Context): Promise<Buffer>
+  getxattr(node: Node, name: string, context: Context): Soon<Buffer>
   listxattr(node: Node, context: Context): Promise<readonly string[]>
   removexattr(node: Node, name: string, context: Context): Promise<void>
   /**
@@ -137,6 +142,9 @@ export interface FileSystem {
    */
   destroy?(): Promise<void>
 }
+
+/** Shorter writes do not keep the buffer they came in: copying costs less than another buffer of a MiB. */
+export const SHORT_WRITE = 32 * 1024
 
 /** The kernel's node number; 1 is the root (FUSE_ROOT_ID). */
 export type Node = number

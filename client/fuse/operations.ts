@@ -15,6 +15,7 @@ import {
   statfsOut,
 } from './reply.js'
 import type { Requests } from './request.js'
+import { type Soon, when } from './soon.js'
 
 /** What an operation answers. `undo` gives back what the kernel did not take: its caller had gone. */
 export type Answer =
@@ -43,16 +44,17 @@ type Operations = {
     node: Node,
     fields: Requests[Op],
     context: Context,
-  ) => Promise<Answer>
+  ) => Soon<Answer>
 }
 
 /** One line per request: what it calls, and which structure its answer is. */
 export const OPERATIONS: Operations = {
-  lookup: async (fs, node, { name }, context) => lookedUp(fs, await fs.lookup(node, name, context)),
-  getattr: async (fs, node, { handle }, context) => {
-    const attributes = await fs.getattr(node, handle, context)
-    return structure((out, at) => attrOut(out, at, attributes))
-  },
+  lookup: (fs, node, { name }, context) =>
+    when(fs.lookup(node, name, context), (entry) => lookedUp(fs, entry)),
+  getattr: (fs, node, { handle }, context) =>
+    when(fs.getattr(node, handle, context), (attributes) =>
+      structure((out, at) => attrOut(out, at, attributes)),
+    ),
   setattr: async (fs, node, { changes, handle }, context) => {
     const attributes = await fs.setattr(node, changes, handle, context)
     return structure((out, at) => attrOut(out, at, attributes))
@@ -71,34 +73,30 @@ export const OPERATIONS: Operations = {
   link: async (fs, node, { source, newName }, context) =>
     entered(fs, await fs.link(source, node, newName, context)),
 
-  open: async (fs, node, { flags }, context) => {
-    const open = await fs.open(node, flags, context)
-    return {
+  open: (fs, node, { flags }, context) =>
+    when(fs.open(node, flags, context), (open) => ({
       kind: 'structure',
       encode: (out, at) => openOut(out, at, open, 'file'),
-      undo: () => unawaited(fs.release(node, open.handle, context)),
-    }
-  },
-  create: async (fs, node, { name, mode, flags }, context) => {
-    const created = await fs.create(node, name, mode, flags, context)
-    return {
+      undo: () => unawaited(() => fs.release(node, open.handle, context)),
+    })),
+  create: (fs, node, { name, mode, flags }, context) =>
+    when(fs.create(node, name, mode, flags, context), (created) => ({
       kind: 'structure',
       encode: (out, at) => openOut(out, entryOut(out, at, created), created, 'file'),
       undo: () => {
-        unawaited(fs.release(created.node, created.handle, context))
+        unawaited(() => fs.release(created.node, created.handle, context))
         fs.forget(created.node, 1)
       },
-    }
-  },
+    })),
   read: async (fs, node, { handle, offset, size }, context) => {
     const data = await fs.read(node, handle, offset, size, context)
     return bytes(data.length > size ? data.subarray(0, size) : data)
   },
-  write: async (fs, node, { handle, offset, data }, context) => {
-    const count = await fs.write(node, handle, offset, data, context)
-    return structure((out, at) => countOut(out, at, count))
-  },
-  flush: async (fs, node, { handle, lockOwner }, context) =>
+  write: (fs, node, { handle, offset, data }, context) =>
+    when(fs.write(node, handle, offset, data, context), (count) =>
+      structure((out, at) => countOut(out, at, count)),
+    ),
+  flush: (fs, node, { handle, lockOwner }, context) =>
     finished(fs.flush(node, handle, context, lockOwner)),
   getlk: async (fs, node, { handle, change }, context) => {
     if (fs.getlk === undefined) throw missing('getlk')
@@ -107,7 +105,7 @@ export const OPERATIONS: Operations = {
   },
   setlk: locked('at once'),
   setlkw: locked('waiting'),
-  release: async (fs, node, { handle }, context) => finished(fs.release(node, handle, context)),
+  release: (fs, node, { handle }, context) => finished(fs.release(node, handle, context)),
   fsync: async (fs, node, { handle, dataOnly }, context) =>
     finished(fs.fsync(node, handle, dataOnly, context)),
   fallocate: async (fs, node, { handle, offset, length, mode }, context) => {
@@ -126,14 +124,12 @@ export const OPERATIONS: Operations = {
     return structure((out, at) => countOut(out, at, count))
   },
 
-  opendir: async (fs, node, _, context) => {
-    const open = await fs.opendir(node, context)
-    return {
+  opendir: (fs, node, _, context) =>
+    when(fs.opendir(node, context), (open) => ({
       kind: 'structure',
       encode: (out, at) => openOut(out, at, open, 'directory'),
-      undo: () => unawaited(fs.releasedir(node, open.handle, context)),
-    }
-  },
+      undo: () => unawaited(() => fs.releasedir(node, open.handle, context)),
+    })),
   readdir: async (fs, node, { handle, offset, size }, context) =>
     bytes(direntsOut(size, await fs.readdir(node, handle, offset, size, context))),
   readdirplus: async (fs, node, { handle, offset, size }, context) => {
@@ -143,19 +139,18 @@ export const OPERATIONS: Operations = {
     forgetAll(fs, entries.slice(taken))
     return { kind: 'bytes', data, undo: () => forgetAll(fs, entries.slice(0, taken)) }
   },
-  releasedir: async (fs, node, { handle }, context) =>
-    finished(fs.releasedir(node, handle, context)),
+  releasedir: (fs, node, { handle }, context) => finished(fs.releasedir(node, handle, context)),
   fsyncdir: async (fs, node, { handle }, context) => finished(fs.fsyncdir(node, handle, context)),
 
   statfs: async (fs, node, _, context) => {
     const statfs = await fs.statfs(node, context)
     return structure((out, at) => statfsOut(out, at, statfs))
   },
-  access: async (fs, node, { mask }, context) => finished(fs.access(node, mask, context)),
+  access: (fs, node, { mask }, context) => finished(fs.access(node, mask, context)),
   setxattr: async (fs, node, { name, value, flags }, context) =>
     finished(fs.setxattr(node, name, value, flags, context)),
-  getxattr: async (fs, node, { name, size }, context) =>
-    sized(await fs.getxattr(node, name, context), size),
+  getxattr: (fs, node, { name, size }, context) =>
+    when(fs.getxattr(node, name, context), (value) => sized(value, size)),
   listxattr: async (fs, node, { size }, context) => {
     const names = await fs.listxattr(node, context)
     return sized(Buffer.from(names.map((name) => `${name}\0`).join('')), size)
@@ -184,9 +179,8 @@ const MOST_COPIED = 0x7fff_f000
 /** The kernel remembers ENOSYS and does not ask again. */
 const missing = (method: keyof FileSystem) => new FuseError('ENOSYS', `no ${method}`)
 
-async function finished(operation: Promise<void>): Promise<Answer> {
-  await operation
-  return done
+function finished(operation: Soon<void>): Soon<Answer> {
+  return operation instanceof Promise ? operation.then(() => done) : done
 }
 
 function entered(fs: FileSystem, entry: FuseEntry): Answer {
@@ -235,6 +229,6 @@ function sized(value: Buffer, size: number): Answer {
 }
 
 /** Nobody is left to hear of an error here: the open file goes, as close(2) says, whatever happens. */
-function unawaited(operation: Promise<void>): void {
-  operation.catch(() => undefined)
+function unawaited(operation: () => Soon<void>): void {
+  void (async () => operation())().catch(() => undefined)
 }

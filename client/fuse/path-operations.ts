@@ -10,6 +10,7 @@ import type {
 } from './filesystem.js'
 import { ROOT_ID } from './protocol.js'
 import { isDotEntry } from './reply.js'
+import type { Soon } from './soon.js'
 
 type Done = (status: number, ...results: unknown[]) => void
 export type NativeOperation = (...args: never[]) => void
@@ -36,7 +37,7 @@ export function pathOperations(
   let nextFile = 1
 
   /** Runs `work` on the node a path leads to; the references that the way takes are given back afterwards. */
-  async function at<Result>(path: string, work: (node: Node) => Promise<Result>): Promise<Result> {
+  async function at<Result>(path: string, work: (node: Node) => Soon<Result>): Promise<Result> {
     const taken: Node[] = []
     let node = ROOT_ID
     try {
@@ -74,7 +75,7 @@ export function pathOperations(
     return file
   }
 
-  const open = (path: string, how: (node: Node) => Promise<{ handle: Handle }>) =>
+  const open = (path: string, how: (node: Node) => Soon<{ handle: Handle }>) =>
     inside(path, async (parent, name) => {
       const node = name === '' ? ROOT_ID : (await fs.lookup(parent, name, context)).node
       if (node === 0) throw new FuseError('ENOENT', name)
@@ -86,7 +87,7 @@ export function pathOperations(
       }
     })
 
-  const close = async (file: number, how: (open: Open) => Promise<void>) => {
+  const close = async (file: number, how: (open: Open) => Soon<void>) => {
     const open = opened(file)
     files.delete(file)
     try {
@@ -184,7 +185,7 @@ export function pathOperations(
     readdir: (path: string) =>
       at(path, async (node) => {
         const { handle } = await fs.opendir(node, context)
-        return entries(node, handle).finally(() => fs.releasedir(node, handle, context))
+        return entries(node, handle).finally(async () => fs.releasedir(node, handle, context))
       }),
   }
 

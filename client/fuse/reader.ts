@@ -21,19 +21,25 @@ export const MOST_READERS = 4
 const MOST_BUFFERS = 64
 const SPARE_BUFFERS = 16
 
-/** After a request the next one mostly follows at once: asking again costs less than to wake a thread and the event loop. */
+/** After an answer the next request mostly follows at once: asking again costs less than to wake a thread and the event loop. */
 const POLL_MILLISECONDS = 0.08
+/** Of this, so much without a turn of the event loop, which costs as much as to answer what is known. */
+const SPIN_MILLISECONDS = 0.03
 /** Requests handled before timers and sockets get their turn. */
 const MOST_IN_A_TURN = 16
+/** A program that waits for the server asks nothing meanwhile: for so long nobody need wait for its next request. */
+const AWAIT_MILLISECONDS = 1
+/** Where others did ask meanwhile, so many times a thread waits for what comes. */
+const CROWDED_WAITS = 64
 
 /** What read(2) says when there is no request this time, but will be (man 4 fuse). */
 const READ_AGAIN: ReadonlySet<string | undefined> = new Set(['EINTR', 'ENOENT', 'EAGAIN'])
 
+/** What became of a request; one that waits may need the buffer it came in, until it is given back. */
+export type Accepted = 'answered' | 'waiting' | 'waiting with its buffer'
+
 export interface Receiver {
-  /** @returns whether the request keeps the buffer, until it is given back */
-  accept(buffer: Buffer, length: number, descriptor: number): boolean
-  /** Every request is answered. */
-  isIdle(): boolean
+  accept(buffer: Buffer, length: number, descriptor: number): Accepted
   /** Nothing will come any more. */
   ended(): void
 }
@@ -45,7 +51,13 @@ export class Reader {
   readonly #buffers = new RequestBuffers(MOST_BUFFERS, SPARE_BUFFERS)
   #running: number
   #gone = false
-  #lastRequest = 0
+  /** Who looks for the next request: the event loop, a thread, or nobody until an answer has come or a moment has passed. */
+  #way: 'polling' | 'thread' | 'awaiting' = 'thread'
+  #lastAnswer = 0
+  #crowded = 0
+  /** Of the event loop, while nobody reads. */
+  #own: Buffer | undefined
+  #timer: NodeJS.Timeout | undefined
 
   constructor(device: Device, receiver: Receiver) {
     this.#device = device
@@ -83,34 +95,95 @@ export class Reader {
         this.#wait(buffer)
         return
       }
-      const kept = this.#receiver.accept(buffer, length, descriptor)
-      const next = kept ? undefined : buffer
+      const accepted = this.#receiver.accept(buffer, length, descriptor)
+      const next = accepted === 'waiting with its buffer' ? undefined : buffer
       if (polled === undefined) {
         this.#wait(next)
         return
       }
-      this.#lastRequest = performance.now()
-      setImmediate(() => this.#poll(polled, next))
+      this.#own = next
+      this.#next(polled, accepted)
     })
   }
 
-  /** Takes what is there; comes again as long as more is likely, then waits. */
-  #poll(polled: Polled, own: Buffer | undefined): void {
-    let buffer = own
-    let taken = 0
-    for (; taken < MOST_IN_A_TURN; taken++) {
-      buffer ??= this.#buffers.take()
-      if (buffer === undefined) break
-      const length = polled.readNow(buffer)
-      if (length < 1) break
-      if (this.#receiver.accept(buffer, length, polled.descriptor)) buffer = undefined
+  /** An operation that had to wait is about to be answered: who asked meanwhile is heard first. */
+  beforeAnswer(): void {
+    const { polled } = this.#device
+    if (this.#way !== 'awaiting' || polled === undefined) return
+    const buffer = this.#own ?? this.#buffers.take()
+    if (buffer === undefined) return
+    this.#own = buffer
+    const length = polled.readNow(buffer)
+    if (length < 1) return
+    this.#crowded = CROWDED_WAITS
+    this.#take(polled, buffer, length)
+  }
+
+  /** It is answered, and its program goes on. */
+  answered(): void {
+    const { polled } = this.#device
+    if (this.#way === 'awaiting' && polled !== undefined) this.#next(polled, 'answered')
+  }
+
+  #take(polled: Polled, buffer: Buffer, length: number): Accepted {
+    const accepted = this.#receiver.accept(buffer, length, polled.descriptor)
+    this.#own = accepted === 'waiting with its buffer' ? undefined : buffer
+    return accepted
+  }
+
+  /** After a request, or an answer: how to look for the next one. */
+  #next(polled: Polled, last: Accepted): void {
+    if (last === 'answered') {
+      this.#lastAnswer = performance.now()
+      this.#way = 'polling'
+      setImmediate(() => this.#poll(polled))
+    } else if (this.#crowded > 0) {
+      this.#crowded -= 1
+      this.#park()
+    } else {
+      this.#way = 'awaiting'
+      this.#timer ??= setTimeout(() => {
+        if (this.#way === 'awaiting') this.#park()
+      }, AWAIT_MILLISECONDS)
+      this.#timer.refresh()
     }
-    const now = performance.now()
-    if (taken > 0) this.#lastRequest = now
-    // What was just taken is not answered yet: whether all is idle shows in the next turn.
-    const likely = now - this.#lastRequest < POLL_MILLISECONDS && this.#receiver.isIdle()
-    if (taken > 0 || likely) setImmediate(() => this.#poll(polled, buffer))
-    else this.#wait(buffer)
+  }
+
+  #park(): void {
+    this.#way = 'thread'
+    const own = this.#own
+    this.#own = undefined
+    this.#wait(own)
+  }
+
+  /** Takes what is there; comes again as long as more is likely. */
+  #poll(polled: Polled): void {
+    let last: Accepted = 'answered'
+    for (let taken = 0; taken < MOST_IN_A_TURN; ) {
+      const buffer = this.#own ?? this.#buffers.take()
+      if (buffer === undefined) {
+        this.#park()
+        return
+      }
+      this.#own = buffer
+      const length = polled.readNow(buffer)
+      if (length > 0) {
+        taken += 1
+        last = this.#take(polled, buffer, length)
+        this.#lastAnswer = performance.now()
+        continue
+      }
+      if (last !== 'answered') {
+        this.#next(polled, last)
+        return
+      }
+      const since = performance.now() - this.#lastAnswer
+      if (since < SPIN_MILLISECONDS) continue
+      if (since < POLL_MILLISECONDS) break
+      this.#park()
+      return
+    }
+    setImmediate(() => this.#poll(polled))
   }
 
   #end(): void {

@@ -3,20 +3,19 @@ import { constants } from 'node:os'
 import { promisify } from 'node:util'
 import { Call } from './call.js'
 import { errnoOf, FuseError, namedErrno } from './errno.js'
-import type { FileSystem } from './filesystem.js'
+import { type FileSystem, SHORT_WRITE } from './filesystem.js'
 import { agreedFlags } from './handshake.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
 import { type Answer, done, LOCKING, OPERATIONS, type Operation, READ_ONLY } from './operations.js'
 import { INIT, KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
-import { type Device, MOST_READERS, Reader } from './reader.js'
+import { type Accepted, type Device, MOST_READERS, Reader } from './reader.js'
 import { initOut, outHeader } from './reply.js'
 import { type Header, header, type Request, type Requests, request } from './request.js'
+import type { Soon } from './soon.js'
 
 /** Threads of libuv that the session occupies; what is more than these is left for everything else. */
 export const SESSION_THREADS = MOST_READERS + INVALIDATION_THREADS
 
-/** Copying less than this is cheaper than another buffer of a MiB. */
-const COPIED_WRITE = 32 * 1024
 /** Every structure but listings, which are answered as bytes. */
 const LARGEST_STRUCTURE = 512
 
@@ -63,14 +62,12 @@ export class Session {
     })
     this.#reader = new Reader(device, {
       accept: (buffer, length, descriptor) => this.#accept(buffer, length, descriptor),
-      isIdle: () => this.#calls.size === 0,
       ended: () => settleEnded(this.#end()),
     })
     this.#reader.start()
   }
 
-  /** @returns whether the request keeps the buffer */
-  #accept(buffer: Buffer, length: number, descriptor: number): boolean {
+  #accept(buffer: Buffer, length: number, descriptor: number): Accepted {
     const from = header(buffer)
     const asked = { unique: from.unique, descriptor }
     let message: Request
@@ -78,54 +75,75 @@ export class Session {
       message = request(buffer, length)
     } catch (error) {
       this.#answerErrno(asked, errnoOf(error))
-      return false
+      return 'answered'
     }
     switch (message.op) {
       case 'init':
         this.#init(asked, message.fields)
-        return false
+        return 'answered'
       case 'forget':
         this.#fs.forget(from.node, message.fields.count)
-        return false
+        return 'answered'
       case 'batch_forget':
         for (const { node, count } of message.fields.nodes) this.#fs.forget(node, count)
-        return false
+        return 'answered'
       case 'interrupt':
         this.#interrupt(from.unique, message.fields.target)
-        return false
+        return 'answered'
       case 'destroy':
         this.#answer(asked, done)
-        return false
+        return 'answered'
       default:
         return this.#run(from, descriptor, message, buffer)
     }
   }
 
+  /** What is known is answered before this returns; only what is not is kept as a call under way. */
   #run<Op extends Operation>(
     from: Header,
     descriptor: number,
     message: Request<Op>,
     buffer: Buffer,
-  ): boolean {
+  ): 'answered' | 'waiting' | 'waiting with its buffer' {
     const call = new Call(message.op, from, descriptor, message.fields)
-    const fields = ownData(message)
-    const keeps = fields === message.fields && message.op === 'write'
+    let answer: Soon<Answer>
+    try {
+      answer = OPERATIONS[message.op](this.#fs, call.node, message.fields, call)
+    } catch (error) {
+      this.#fail(call, error)
+      call.over()
+      return 'answered'
+    }
+    if (!(answer instanceof Promise)) {
+      this.#settle(call, answer)
+      call.over()
+      return 'answered'
+    }
+    const keeps = needsBuffer(message as Request)
+    this.#await(call, answer, keeps ? buffer : undefined)
+    return keeps ? 'waiting with its buffer' : 'waiting'
+  }
+
+  #await(call: Call, answer: Promise<Answer>, buffer: Buffer | undefined): void {
     if (!LOCKING.has(call.op)) call.busy = this.#invalidations.operationBegins(call.node)
     this.#calls.set(call.unique, call)
-    const operation = OPERATIONS[message.op](this.#fs, call.node, fields, call)
-    void operation
+    const over = () => {
+      call.over()
+      if (buffer !== undefined) this.#reader.give(buffer)
+      this.#calls.delete(call.unique)
+      if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
+      if (this.#calls.size === 0) this.#idle()
+      this.#reader.answered()
+    }
+    void answer
       .then(
-        (answer) => this.#settle(call, answer),
+        (known) => {
+          this.#reader.beforeAnswer()
+          this.#settle(call, known)
+        },
         (error) => this.#fail(call, error),
       )
-      .finally(() => {
-        call.over()
-        if (keeps) this.#reader.give(buffer)
-        this.#calls.delete(call.unique)
-        if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
-        if (this.#calls.size === 0) this.#idle()
-      })
-    return keeps
+      .then(over, over)
   }
 
   #settle(call: Call, answer: Answer): void {
@@ -255,11 +273,8 @@ export class Session {
   }
 }
 
-/** A small write gets bytes of its own, so that it does not keep a large buffer. */
-function ownData<Op extends Operation>(message: Request<Op>): Requests[Op] {
-  const { op, fields } = message as Request
-  if (op !== 'write' || fields.data.length > COPIED_WRITE) return message.fields
-  return { ...message.fields, data: Buffer.from(fields.data) }
+function needsBuffer({ op, fields }: Request): boolean {
+  return op === 'write' && fields.data.length >= SHORT_WRITE
 }
 
 function undo(answer: Answer): void {

@@ -1,0 +1,107 @@
+import type { Context, FileSystem, FuseEntry, FuseOpen, Node } from '../fuse/filesystem.js'
+import { type Soon, when } from '../fuse/soon.js'
+import type { RemoteNew } from '../remote-files.js'
+import { hasCode, refusal } from './answer.js'
+import { ownership, planned } from './creation.js'
+import { O_EXCL, O_TRUNC } from './handles.js'
+import type { MountState } from './mount-state.js'
+import type { KnownNode } from './nodes.js'
+
+/** Makes something on the server. */
+type Make = (
+  parent: Node,
+  name: string,
+  what: RemoteNew,
+  mode: number,
+  context: Context,
+) => Promise<FuseEntry>
+
+/** open(2), of what is there and of what is not. */
+export function openOperations(
+  state: MountState,
+  make: Make,
+  dropPrivileges: (node: Node) => Promise<void>,
+): Pick<FileSystem, 'open' | 'create'> {
+  const { cache, nodes, view, names, contents, numbers, unborn, owners } = state
+  const ino = (node: Node) => nodes.ino(node)
+
+  function open(node: Node, flags: number, context: Context): Soon<FuseOpen> {
+    const known = nodes.known(ino(node))
+    const { content } = known
+    const version =
+      content?.isClean === false
+        ? content.attributes().version
+        : when(state.stat(known.ino), ({ value }) => value.version)
+    if ((flags & O_TRUNC) === 0) return when(version, (is) => state.open.open(known, flags, is))
+    return when(version, (is) => cut(known, is, flags, context))
+  }
+
+  async function cut(node: KnownNode, version: number, flags: number, context: Context) {
+    await (await contents.of(node)).cut()
+    state.open.dropReadAhead(node)
+    if (context.killPrivileges === true) await dropPrivileges(node.id)
+    return state.open.open(node, flags, version)
+  }
+
+  /** A file made on the server when it is first sent, under a number set aside for it. */
+  function deferred(
+    number: number,
+    parent: Node,
+    name: string,
+    mode: number,
+    flags: number,
+    context: Context,
+  ): FuseEntry & FuseOpen {
+    const directory = ino(parent)
+    const attributes = planned(number, ownership(mode, context, owners))
+    const node = nodes.known(number)
+    node.pages = attributes.version
+    contents.bear(node, attributes, {
+      directory,
+      name,
+      attributes,
+      truncates: (flags & O_TRUNC) !== 0,
+    })
+    unborn.add(directory, name, node)
+    // The directory's times change when the file comes there.
+    cache.learnName(directory, name, number, cache.ticket())
+    return { ...view.localEntry(node, attributes), ...state.open.open(node, flags, 0) }
+  }
+
+  async function makeAtOnce(
+    parent: Node,
+    name: string,
+    mode: number,
+    flags: number,
+    context: Context,
+  ): Promise<FuseEntry & FuseOpen> {
+    try {
+      const entry = await make(parent, name, { type: 'file' }, mode, context)
+      const node = nodes.known(ino(entry.node))
+      node.pages = cache.lastAttributes(node.ino)?.version
+      return { ...entry, ...state.open.open(node, flags, node.pages ?? 0) }
+    } catch (error) {
+      if ((flags & O_EXCL) !== 0 || !hasCode(error, 'EEXIST')) throw error
+      return there(parent, name, flags, context)
+    }
+  }
+
+  /** open(2) without O_EXCL of a name that somebody else made a moment ago. */
+  async function there(parent: Node, name: string, flags: number, context: Context) {
+    const entry = await names.lookup({ directory: ino(parent), name })
+    if (entry.node === 0) throw refusal('ENOENT', `"${name}" came and went`)
+    return { ...entry, ...(await open(entry.node, flags, context)) }
+  }
+
+  return {
+    open,
+    create(parent, name, mode, flags, context) {
+      if ((flags & O_EXCL) !== 0) return makeAtOnce(parent, name, mode, flags, context)
+      return when(numbers.take(), (number) =>
+        number === undefined
+          ? makeAtOnce(parent, name, mode, flags, context)
+          : deferred(number, parent, name, mode, flags, context),
+      )
+    },
+  }
+}
