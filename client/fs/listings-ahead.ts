@@ -58,6 +58,12 @@ export class ListingsAhead {
     await this.#underWay.get(directory)
   }
 
+  /** A listing that is under way, or wanted and now asked for before all others. */
+  coming(directory: number): Promise<void> | undefined {
+    if (this.#wanted.delete(directory)) this.#start(directory)
+    return this.#underWay.get(directory)
+  }
+
   /** A program has read the listing of a directory. */
   isListed(directory: number): void {
     if (this.#unread.delete(directory)) {
@@ -96,12 +102,16 @@ export class ListingsAhead {
       if (next === undefined) return
       this.#wanted.delete(next)
       if (this.#underWay.has(next)) continue
-      const work = this.#list(next).finally(() => {
-        this.#underWay.delete(next)
-        this.#fetch()
-      })
-      this.#underWay.set(next, work)
+      this.#start(next)
     }
+  }
+
+  #start(directory: number): void {
+    const work = this.#list(directory).finally(() => {
+      this.#underWay.delete(directory)
+      this.#fetch()
+    })
+    this.#underWay.set(directory, work)
   }
 
   /** Failing is no harm: whoever needs the listing asks for it and is told. */

@@ -83,12 +83,13 @@ export class MountState {
       nodes,
       log,
     )
-    this.names = new Names({ files, cache, nodes, unborn, view, removals, observe }, now)
     const budget = new Budget(readBytes)
     const small = new SmallFiles({ files, cache, nodes, budget })
     this.small = small
     const arrived = (directory: number) => small.isListedAhead(directory)
-    this.listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
+    const listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
+    this.listings = listings
+    this.names = new Names({ files, cache, nodes, unborn, view, removals, listings, observe }, now)
     this.locks =
       remote.locks === undefined || options.locks === 'local'
         ? undefined

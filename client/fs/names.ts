@@ -4,7 +4,8 @@ import type { FuseEntry } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
 import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
-import { Listing } from './listing.js'
+import type { ListingsAhead } from './listings-ahead.js'
+import { ListingsForNames } from './listings-for-names.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Removals } from './removals.js'
 import type { Unborn } from './unborn.js'
@@ -17,6 +18,7 @@ export interface NamesMount {
   readonly unborn: Unborn
   readonly view: View
   readonly removals: Removals
+  readonly listings: Pick<ListingsAhead, 'coming' | 'isListed'>
   observe(attributes: WireAttributes): void
 }
 
@@ -27,24 +29,15 @@ export interface Place {
 
 /** limits.h; a complete listing must not answer ENOENT to what can never be in it. */
 const NAME_MAX = 255
-/** Whoever looks up so many unknown names of one directory within the timeout is better served by the whole listing. */
-const MISSES = 3
-/** Directories longer than this are not listed for a few names. */
-const LISTED = 4000
-const REMEMBERED_DIRECTORIES = 1000
-const LONG_MILLISECONDS = 60_000
 
 /** Names in directories: looked up in the cache, in listings and on the server; changed on the server, then in the cache. */
 export class Names {
   readonly #mount: NamesMount
-  readonly #now: () => number
-  readonly #misses = new Map<number, { count: number; since: number }>()
-  /** Directories too long to be listed for a few names, and when that turned out. */
-  readonly #long = new Map<number, number>()
+  readonly #listings: ListingsForNames
 
   constructor(mount: NamesMount, now: () => number) {
     this.#mount = mount
-    this.#now = now
+    this.#listings = new ListingsForNames(mount, now)
   }
 
   lookup(place: Place): Soon<FuseEntry> {
@@ -55,7 +48,7 @@ export class Names {
 
   async #ask(place: Place): Promise<FuseEntry> {
     const { unborn, view } = this.#mount
-    if (this.#isOften(place.directory) && (await this.#list(place.directory))) {
+    if (this.#listings.isOften(place.directory) && (await this.#listings.all(place.directory))) {
       const listed = this.#fromCache(place)
       if (listed !== undefined) return listed
     }
@@ -209,38 +202,6 @@ export class Names {
     }
   }
 
-  #isOften(directory: number): boolean {
-    const now = this.#now()
-    const last = this.#misses.get(directory)
-    const counts = last !== undefined && now - last.since < LONG_MILLISECONDS
-    const misses = counts ? { ...last, count: last.count + 1 } : { count: 1, since: now }
-    this.#misses.delete(directory)
-    this.#misses.set(directory, misses)
-    bounded(this.#misses)
-    const long = this.#long.get(directory)
-    return misses.count > MISSES && (long === undefined || now - long > LONG_MILLISECONDS)
-  }
-
-  /** @returns whether all names are known now */
-  async #list(directory: number): Promise<boolean> {
-    const { files, cache, observe } = this.#mount
-    const listing = new Listing(files, cache, directory, { observe })
-    try {
-      for (let pages = 0; !listing.isComplete && pages < 3; pages++) {
-        await listing.next()
-        if ((await listing.from(0, LISTED)).length >= LISTED) break
-      }
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return false
-      throw error
-    }
-    if (!listing.isComplete) {
-      this.#long.set(directory, this.#now())
-      bounded(this.#long)
-    }
-    return listing.isComplete
-  }
-
   /** What stands at a place that the kernel knows to exist. */
   async #standing(place: Place): Promise<number> {
     const { files, cache } = this.#mount
@@ -287,10 +248,4 @@ async function isNameless(files: RemoteFiles, ino: number): Promise<boolean> {
     if (hasCode(error, 'ENOENT', 'ESTALE')) return true
     throw error
   }
-}
-
-function bounded(map: Map<number, unknown>): void {
-  if (map.size <= REMEMBERED_DIRECTORIES) return
-  const [oldest] = map.keys()
-  if (oldest !== undefined) map.delete(oldest)
 }

@@ -99,7 +99,7 @@ describe('the mount file system with a stream of changes', () => {
     earth.pass(1001)
     requests.clear()
     await calls.lookup(ROOT, 'f')
-    expect(requests.made).to.deep.equal(['lookup f'])
+    expect(requests.made).to.include('lookup f')
     expect(invalidated).to.include('entry 1 f')
   })
 

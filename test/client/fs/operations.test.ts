@@ -506,7 +506,18 @@ describe('the mount file system', () => {
       for (let n = 0; n < 20; n++) await there.calls.store(ROOT, `f${n}`, '')
       here.requests.clear()
       for (let n = 0; n < 20; n++) await here.calls.lookup(ROOT, `f${n}`)
-      expect(here.requests.made).to.have.lengthOf(4)
+      expect(here.requests.made).to.have.lengthOf(3)
+    })
+
+    it('is listed ahead of who asks for names in one directory after another', async () => {
+      for (let d = 0; d < 20; d++) {
+        const { node } = await there.fs.mkdir(ROOT, `d${d}`, 0o755, caller)
+        for (let n = 0; n < 5; n++) await there.calls.store(node, `f${n}`, '')
+      }
+      here.requests.clear()
+      for (let d = 0; d < 20; d++) for (let n = 0; n < 5; n++) await here.calls.walk(`d${d}/f${n}`)
+      expect(here.requests.count('list')).to.equal(21)
+      expect(here.requests.count('lookup')).to.be.at.most(9)
     })
 
     it('is asked again after the timeout, so that others’ changes are seen', async () => {
