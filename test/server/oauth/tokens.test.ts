@@ -164,6 +164,8 @@ describe('access tokens over time (RFC 9068 section 4)', () => {
     const after = await tokens(at)
     expect(kid(last.access_token)).to.equal(kid(before.access_token))
     expect(kid(after.access_token)).to.not.equal(kid(last.access_token))
+    // long enough for the keys to be read from the store again, and neither token was seen before
+    at.now += 60 * SECOND
     expect((await read(at, last.access_token)).status).to.equal(200)
     expect((await read(at, after.access_token)).status).to.equal(200)
   })
@@ -198,6 +200,25 @@ describe('signing keys over time (OpenID Connect Core section 10.1.1)', () => {
     }
     expect(kids.size).to.equal(3)
   }).timeout(30_000)
+
+  it('stay published for a day after their last use, then go', async () => {
+    const at = await world()
+    const kids = async () => {
+      const { body } = await supertest(at.app).get('/jwks')
+      return (body as JSONWebKeySet).keys.map(({ kid }) => kid)
+    }
+    const first = await kids()
+    const secret = Buffer.alloc(32, 7)
+    await rotateLocalKeys({ store: at.store, secret, clock: () => new Date(at.now) })
+    at.now += 3600 * SECOND
+    expect(await kids(), 'when the next ones sign').to.include.members(first)
+    at.now += DAY - SECOND
+    expect(await kids()).to.include.members(first)
+    at.now += 60 * SECOND
+    expect(await kids())
+      .to.have.lengthOf(2)
+      .and.not.include.members(first)
+  })
 })
 
 describe('what has expired', () => {
