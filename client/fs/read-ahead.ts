@@ -2,8 +2,13 @@ import type { Context } from '../fuse/filesystem.js'
 import type { RemoteContent } from '../remote-files.js'
 import type { Budget } from './budget.js'
 
-/** The first window of a sequential reader; it doubles with every read that goes on where the last one ended. */
+/**
+ * The first window of a sequential reader; it doubles with every read that goes on where the last one ended, and is at least
+ * twice what was read: over a long way each step of its growth is a wait.
+ */
 const FIRST_WINDOW = 256 << 10
+/** Who begins with so much at once reads on. */
+const LONG_BYTES = 512 << 10
 const LAST_WINDOW = 16 << 20
 /** One request fetches this much at most, so that several are under way. */
 const SEGMENT_BYTES = 2 << 20
@@ -61,7 +66,9 @@ export class ReadAhead {
   readonly #budget: Budget
   #segments: Segment[] = []
   #window = 0
-  /** Where a sequential reader reads next. */
+  /** Where a sequential reader began. */
+  #from = 0
+  /** Where it reads next. */
   #next = 0
 
   constructor(fetch: (offset: number, length: number) => Promise<RemoteContent>, budget: Budget) {
@@ -82,12 +89,14 @@ export class ReadAhead {
   ): Promise<Buffer> {
     const end = offset + length
     const isSequential = Math.abs(offset - this.#next) <= NEAR_BYTES
+    const readsOn = isSequential && (offset > 0 || length >= LONG_BYTES)
     if (!isSequential) this.drop()
-    else if (offset > 0) this.#window = Math.min(LAST_WINDOW, this.#window * 2 || FIRST_WINDOW)
     this.#next = isSequential ? Math.max(this.#next, end) : end
+    if (!isSequential) this.#from = offset
+    else if (readsOn) this.#grow()
     const planned = this.#plan(offset, end)
     for (const segment of planned) segment.readBy(reader)
-    if (isSequential && offset > 0) this.#extend(end, size ?? 0)
+    if (readsOn) this.#extend(end, size ?? 0)
     this.#release(Math.min(offset, this.#next - NEAR_BYTES))
     return joined(planned, offset, end)
   }
@@ -98,6 +107,11 @@ export class ReadAhead {
     for (const segment of this.#segments) segment.drop()
     this.#segments = []
     this.#window = 0
+  }
+
+  #grow(): void {
+    const read = this.#next - this.#from
+    this.#window = Math.min(LAST_WINDOW, Math.max(FIRST_WINDOW, 2 * this.#window, 2 * read))
   }
 
   /** The segments that give the range; what no segment has is fetched by itself. */

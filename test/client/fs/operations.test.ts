@@ -448,6 +448,23 @@ describe('the mount file system', () => {
       await here.fs.release(node, handle, caller)
     })
 
+    it('that begins with a long piece fetches the next ones with it', async () => {
+      const { fs, calls } = there
+      const file = await calls.create(ROOT, 'long')
+      await fs.write(file.node, file.handle, 0, Buffer.alloc(16 << 20, 'x'), caller)
+      await fs.release(file.node, file.handle, caller)
+      const { node } = await here.calls.lookup(ROOT, 'long')
+      const { handle } = await here.fs.open(node, O_RDONLY, caller)
+      await here.fs.read(node, handle, 0, 1 << 20, caller)
+      await here.fs.read(node, handle, 1 << 20, 1 << 20, caller)
+      here.requests.clear()
+      // twice as much as was read is here or on its way
+      for (let at = 2 << 20; at < 6 << 20; at += 1 << 20)
+        await here.fs.read(node, handle, at, 1 << 20, caller)
+      expect(here.requests.count('read')).to.be.at.most(8)
+      await here.fs.release(node, handle, caller)
+    })
+
     it('of a long file here and there fetches nothing but what is asked for', async () => {
       const { fs, calls } = there
       const file = await calls.create(ROOT, 'long')
