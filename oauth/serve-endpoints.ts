@@ -4,6 +4,7 @@ import type { VerifiedTokens } from './authenticate.js'
 import { parseFormBody, parseJsonBody, readBody } from './body.js'
 import { type Answer, JsonText } from './call.js'
 import type { Context } from './context.js'
+import { endOfTurn } from './end-of-turn.js'
 import { type Endpoint, endpointsOf } from './endpoints.js'
 import { OAuthError } from './errors.js'
 import { callOf, type Guard, type GuardedRequest, type GuardedResponse } from './guard.js'
@@ -64,7 +65,9 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
       return send(response, fields, { status: 204, headers: PREFLIGHT })
     }
     try {
-      send(response, fields, await answer(context, request, found))
+      const answered = await answer(context, request, found)
+      await endOfTurn()
+      send(response, fields, answered)
     } catch (error) {
       if (!(error instanceof OAuthError)) throw error
       const { status, headers, body } = error
