@@ -53,6 +53,11 @@ export interface Store {
   /** A refresh token and the grant it belongs to, whether they still count or not. */
   refreshToken(token: Digest): Promise<StoredRefreshToken | undefined>
   /**
+   * The same for who is about to rotate or renew it, which find out whether it still counts: of what is read here only that is
+   * right which never changes (whose it is, what it allows, the key it is bound to).
+   */
+  refreshable(token: Digest): Promise<StoredRefreshToken | undefined>
+  /**
    * Spends the refresh token, as it was read, and writes its successor. The same token again within the grace and with the same key is
    * `repeated` (the successor already stands); with another key it is `refused`, harming nothing. Again after the grace is
    * `reused`, and revokes the grant in the same step.

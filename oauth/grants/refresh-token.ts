@@ -15,7 +15,7 @@ export const refreshToken: GrantHandler = async (context, request) => {
   const { call, client, jkt } = request
   const form = call.parameters
   const token = form.required('refresh_token')
-  const found = await context.store.refreshToken(digestOf(token))
+  const found = await context.store.refreshable(digestOf(token))
   if (found === undefined || found.token.client_id !== client.client_id) throw deadToken()
   const { token: stored, grant } = found
   if (stored.dpop_jkt !== undefined && stored.dpop_jkt !== jkt) throw wrongKey()

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Digest, Grant, Rotation, RotationOutcome, Store } from '../../oauth/index.js'
 import { digestOf, randomSecret } from '../../oauth/secrets.js'
-import { client, MINUTE, NOW, newGrant, redemption, rotation } from './store-records.js'
+import { client, MINUTE, NOW, newGrant, newToken, redemption, rotation } from './store-records.js'
 
 /** Every Store must pass this. `open` returns a fresh, empty one. */
 export function behavesLikeStore(name: string, open: () => Store): void {
@@ -138,6 +138,43 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect((await rotate(token, { ...first, at: NOW + 30_001 })).kind).to.equal('reused')
       expect(await isLive(grant)).to.equal(false)
       expect((await rotate(first.successor.tokenDigest, rotation())).kind).to.equal('dead')
+    })
+
+    it('says whose a refresh token is without saying that it still counts', async () => {
+      const { grant, token } = await firstToken()
+      const plan = rotation()
+      const read = await store.refreshable(token)
+      expect(read?.token).to.deep.include({ grantId: grant.grantId, client_id: 'c' })
+      await rotate(token, plan)
+      const successor = await store.refreshable(plan.successor.tokenDigest)
+      expect(successor?.grant).to.deep.include({ grantId: grant.grantId, scope: 'a b', sub: 'u' })
+      await store.revokeGrant(grant.grantId, NOW)
+      expect((await store.refreshToken(plan.successor.tokenDigest))?.grant.revokedAt).to.equal(NOW)
+      for (const known of [read, successor]) {
+        if (known === undefined) throw new Error('it was not found')
+        expect((await store.rotate(known.token, rotation())).kind).to.equal('dead')
+      }
+      expect(await store.refreshable(digestOf('made up'))).to.equal(undefined)
+    })
+
+    it('keeps a grant for as long as a refresh token that was rotated again and again', async () => {
+      const { grant, token } = await firstToken()
+      let digest = token
+      for (let n = 1; n <= 5; n++) {
+        const at = NOW + n * 90 * MINUTE
+        const successor = { ...newToken(), expiresAt: at + 100 * MINUTE }
+        const known = await store.refreshable(digest)
+        if (known === undefined) throw new Error(`rotation ${n}: it was not found`)
+        expect((await store.rotate(known.token, rotation({ at, successor }))).kind).to.equal(
+          'rotated',
+        )
+        digest = successor.tokenDigest
+      }
+      const last = NOW + 5 * 90 * MINUTE + 99 * MINUTE
+      while ((await store.sweep(last, 100)) > 0) {
+        // What has expired goes.
+      }
+      expect(await isLive(grant, last)).to.equal(true)
     })
 
     it('renews a refresh token that stays the same, while its grant lives', async () => {

@@ -97,7 +97,7 @@ export function codeStore(
     const grant = grants.alive(row.grant_id, at)
     if (grant === undefined || row.expires_at <= at) return { kind: 'dead' }
     if (refreshToken !== undefined) tokens.insert(grant, refreshToken)
-    grants.use(grant.grantId, at, address, endsAt)
+    grants.use(grant.grantId, at, address, endsAt, 0)
     return { kind: 'redeemed', grant }
   }
 

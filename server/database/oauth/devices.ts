@@ -101,7 +101,7 @@ export function deviceStore(
     const grant = row.grant_id === null ? undefined : grants.alive(row.grant_id, at)
     if (grant === undefined) return { kind: 'dead' }
     if (refreshToken !== undefined) tokens.insert(grant, refreshToken)
-    grants.use(grant.grantId, at, address, endsAt)
+    grants.use(grant.grantId, at, address, endsAt, 0)
     return { kind: 'redeemed', grant }
   }
 

@@ -18,6 +18,7 @@ export interface GrantRow {
   readonly last_used_at: number
   readonly last_used_from: string
   readonly device_name: string | null
+  readonly kept_until: number
 }
 
 export function grantOf(row: GrantRow): Grant {
@@ -45,8 +46,12 @@ export interface GrantRows {
   /** The grant, unless it is revoked or over. */
   alive(grantId: string, at: number): Grant | undefined
   insert(grant: Grant, keptUntil: number): void
-  /** Tokens of it were issued, the last of which ends then. */
-  use(grantId: string, at: number, address: string, endsAt: number): void
+  /**
+   * Tokens of it were issued, the last of which ends then.
+   * @param keptUntil when it was known to be kept until at least; 0 when that is not known
+   * @returns the same, afterwards
+   */
+  use(grantId: string, at: number, address: string, endsAt: number, keptUntil: number): number
   /** False when it was dead already. */
   revoke(grantId: string, at: number): boolean
 }
@@ -85,9 +90,11 @@ export function grantRows(database: Database): GrantRows {
       const resource = JSON.stringify(grant.resource)
       insert.run({ nonce: null, deviceName: null, ...grant, resource, keptUntil })
     },
-    use(grantId, at, address, endsAt) {
+    use(grantId, at, address, endsAt, keptUntil) {
       uses.note(grantId, at, address)
-      keep.run(endsAt + Math.round((endsAt - at) / KEPT_LONGER), grantId, endsAt)
+      if (keptUntil >= endsAt) return keptUntil
+      const longer = endsAt + Math.round((endsAt - at) / KEPT_LONGER)
+      return keep.run(longer, grantId, endsAt).changes > 0 ? longer : endsAt
     },
     revoke: (grantId, at) => revoke.run(at, grantId).changes > 0,
   }

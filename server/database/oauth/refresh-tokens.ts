@@ -8,6 +8,7 @@ import type {
   Rotation,
   RotationOutcome,
   Store,
+  StoredRefreshToken,
 } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { groupCommitOf } from '../group-commit.js'
@@ -38,6 +39,14 @@ function tokenOf(tokenDigest: Digest, row: Presented): RefreshToken {
   }
 }
 
+/** Tokens that were issued or read last; each of their clients comes back with its own in a quarter of an hour. */
+const KNOWN_MAX = 10_000
+
+/** What never changes of a token, and how long its grant is kept at least. Only what is committed gets in here. */
+interface Known extends StoredRefreshToken {
+  readonly keptUntil: number
+}
+
 export interface RefreshTokenRows {
   insert(grant: Pick<Grant, 'grantId' | 'client_id'>, token: NewRefreshToken): void
 }
@@ -51,7 +60,7 @@ export function refreshTokenRows(database: Database): RefreshTokenRows {
   }
 }
 
-export type RefreshTokenStore = Pick<Store, 'refreshToken' | 'rotate' | 'renew'>
+export type RefreshTokenStore = Pick<Store, 'refreshToken' | 'refreshable' | 'rotate' | 'renew'>
 
 export function refreshTokenStore(
   database: Database,
@@ -76,17 +85,32 @@ export function refreshTokenStore(
     'UPDATE refresh_tokens SET expires_at = max(expires_at, ?) WHERE token_digest = ?',
   )
 
-  function rotate(token: RefreshToken, rotation: Rotation): RotationOutcome {
+  const known = new Map<Digest, Known>()
+  function remember(one: Known): void {
+    const [oldest] = known.keys()
+    if (known.size >= KNOWN_MAX && oldest !== undefined) known.delete(oldest)
+    known.set(one.token.tokenDigest, one)
+  }
+  async function read(digest: Digest): Promise<Known | undefined> {
+    const row = await commits.read(() => presented.get(digest))
+    return row && { token: tokenOf(digest, row), grant: grantOf(row), keptUntil: row.kept_until }
+  }
+
+  type Rotated =
+    | { readonly kind: 'rotated'; readonly keptUntil: number }
+    | Exclude<RotationOutcome, { readonly kind: 'rotated' }>
+
+  function rotate(token: RefreshToken, rotation: Rotation, keptUntil: number): Rotated {
     const { tokenDigest: digest, grantId } = token
     const { at, address, successor, presentedKey = null } = rotation
     if (spend.run({ digest, at, presentedKey }).changes === 0) return refuse(digest, rotation)
     tokens.insert(token, successor)
-    grants.use(grantId, at, address, successor.expiresAt)
-    return { kind: 'rotated' }
+    const kept = grants.use(grantId, at, address, successor.expiresAt, keptUntil)
+    return { kind: 'rotated', keptUntil: kept }
   }
 
   /** Why it was not to be spent, and what comes of that. */
-  function refuse(digest: Digest, rotation: Rotation): RotationOutcome {
+  function refuse(digest: Digest, rotation: Rotation): Rotated {
     const { at, presentedKey, graceMilliseconds } = rotation
     const row = select.get(digest)
     const grant = row && grants.alive(row.grant_id, at)
@@ -106,16 +130,29 @@ export function refreshTokenStore(
     if (row === undefined || grant === undefined) return { kind: 'dead' }
     if (row.spent_at !== null || row.expires_at <= at) return { kind: 'dead' }
     extend.run(endsAt, digest)
-    grants.use(grant.grantId, at, address, endsAt)
+    grants.use(grant.grantId, at, address, endsAt, 0)
     return { kind: 'renewed' }
   }
 
   return {
-    async refreshToken(digest) {
-      const row = await commits.read(() => presented.get(digest))
-      return row && { token: tokenOf(digest, row), grant: grantOf(row) }
+    refreshToken: read,
+    async refreshable(digest) {
+      const one = known.get(digest) ?? (await read(digest))
+      if (one !== undefined && !known.has(digest)) remember(one)
+      return one
     },
-    rotate: (token, rotation) => commits.run(() => rotate(token, rotation)),
+    async rotate(token, rotation) {
+      const { tokenDigest, grantId, client_id } = token
+      const one = known.get(tokenDigest)
+      const outcome = await commits.run(() => rotate(token, rotation, one?.keptUntil ?? 0))
+      if (outcome.kind !== 'rotated') return outcome
+      known.delete(tokenDigest)
+      if (one !== undefined) {
+        const successor = { grantId, client_id, ...rotation.successor }
+        remember({ token: successor, grant: one.grant, keptUntil: outcome.keptUntil })
+      }
+      return { kind: 'rotated' }
+    },
     renew: (digest, renewal) => commits.run(() => renew(digest, renewal)),
   }
 }
