@@ -1,6 +1,7 @@
 import type { FileStatements } from '../database/files.js'
 import type { ChangeLog } from './change-log.js'
 import type { Checkpoints } from './checkpoint.js'
+import type { Claims } from './claims.js'
 import type { Clock } from './clock.js'
 import type { Contents } from './contents.js'
 import type { Durability } from './durability.js'
@@ -28,6 +29,7 @@ export interface Engine {
   readonly gate: Gate
   /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
   readonly unrestored: Set<number>
+  readonly claims: Claims
   /** Resumable uploads that a request is at. */
   readonly uploading: Set<string>
   /** Contents of up to so many bytes are kept in the database. */

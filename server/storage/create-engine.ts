@@ -3,6 +3,7 @@ import { cachedStatements } from '../database/cached-files.js'
 import type { Database } from '../database/database.js'
 import { ChangeLog } from './change-log.js'
 import { Checkpoints } from './checkpoint.js'
+import { Claims } from './claims.js'
 import { wallClock } from './clock.js'
 import { Contents } from './contents.js'
 import type { Engine } from './context.js'
@@ -68,6 +69,7 @@ export function createEngine(options: StorageOptions): Engine {
     generations: new Numbers(sql, transactions, 'generation'),
     gate: new Gate(),
     unrestored: new Set(),
+    claims: new Claims(),
     uploading: new Set(),
     gathered: { bytes: 0 },
     smallBytes: options.smallBytes ?? SMALL_BYTES,

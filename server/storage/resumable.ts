@@ -40,7 +40,7 @@ export function begin(
     sql.forgetFinishedUploads.run(MAX_FINISHED)
     // together with all that are under way, or these would keep a quota many times over
     const bytes = sql.bytesUnderWay.get(tree.id, seconds(engine.clock))?.bytes ?? 0
-    checkRoom(engine, tree, { bytes, inodes: 0 })
+    checkRoom(engine, tree, { bytes, inodes: 0 }, engine.claims.of(tree.id))
   })
 }
 

@@ -15,14 +15,17 @@ export function checkSize(size: number): void {
 
 /**
  * Refuses early what the transaction would refuse in the end: so many more bytes in this tree, or files.
+ * @param claimed bytes that others are about to add
  * @throws EDQUOT
  */
 export function checkRoom(
   engine: Engine,
   tree: TreeId,
   more: { readonly bytes: number; readonly inodes: number },
+  claimed = 0,
 ): void {
   const row = engine.sql.treeById.get(tree.id)
   if (row === undefined) return
-  checkQuota({ ...row, bytes: row.bytes + more.bytes, inodes: row.inodes + more.inodes }, more)
+  const bytes = row.bytes + claimed + more.bytes
+  checkQuota({ ...row, bytes, inodes: row.inodes + more.inodes }, more)
 }

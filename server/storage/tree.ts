@@ -242,11 +242,9 @@ export class UserTree implements Tree {
 
   async beginUpload(record: UploadRecord, replaces?: Ino): Promise<void> {
     const size = record.length
-    const { generation } = new FileUpload(this.#engine, this, {
-      size,
-      replaces: replaces ?? 'nothing',
-    })
-    begin(this.#engine, this, record, generation, replaces)
+    const checked = new FileUpload(this.#engine, this, { size, replaces: replaces ?? 'nothing' })
+    await checked.abort()
+    begin(this.#engine, this, record, checked.generation, replaces)
   }
 
   async resumeUpload(id: string): Promise<ResumableUpload | undefined> {

@@ -2,6 +2,7 @@ import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { fileRow, liveDirectoryRow, replaceable } from './access.js'
 import { withChanges } from './attributes.js'
+import { Claim } from './claims.js'
 import { timespec } from './clock.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
@@ -12,7 +13,7 @@ import { inodeNumber } from './names.js'
 import { checkAttributes, draft, inherited, insertInode } from './new-inode.js'
 import { placeOf } from './place.js'
 import type { Resumed } from './resumable.js'
-import { checkRoom, checkSize } from './room.js'
+import { checkSize } from './room.js'
 import { dropContent, type Kept, STORED, type Stored } from './small.js'
 import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
 import { forgetUndo } from './undo.js'
@@ -37,12 +38,12 @@ export class FileUpload implements Upload {
   readonly #engine: Engine
   readonly #tree: TreeId
   readonly generation: number
-  readonly #replaced: number
   #pending: Buffer[] = []
   #pendingBytes = 0
   #written = 0
   #handle: Handle | undefined
   #hasHoles = false
+  readonly #claim: Claim
   #state: 'open' | 'ended' = 'open'
   readonly #resumed: Resumed | undefined
 
@@ -51,17 +52,18 @@ export class FileUpload implements Upload {
     this.#tree = tree
     this.#resumed = expected.resumed
     this.generation = expected.resumed?.generation ?? engine.generations.next()
-    this.#replaced =
-      typeof expected.replaces === 'number' ? bytesOf(fileRow(engine, tree, expected.replaces)) : 0
-    if (expected.resumed !== undefined) {
-      this.#replaced = expected.resumed.replaced
-      this.#written = expected.resumed.written
+    this.#written = expected.resumed?.written ?? 0
+    const { replaces, resumed } = expected
+    const replaced = typeof replaces === 'number' ? bytesOf(fileRow(engine, tree, replaces)) : 0
+    this.#claim = new Claim(engine, tree, resumed?.replaced ?? replaced, resumed === undefined)
+    const inodes = replaces === 'nothing' ? 1 : 0
+    if (expected.size === undefined) {
+      this.#claim.begin(inodes)
+      return
     }
-    if (expected.replaces === 'nothing') checkRoom(engine, tree, { bytes: 0, inodes: 1 })
-    if (expected.size === undefined) return
     checkSize(expected.size)
-    this.#checkRoom(expected.size)
     engine.space.require(expected.size)
+    this.#claim.extend(expected.size, inodes)
   }
 
   get size(): number {
@@ -81,7 +83,7 @@ export class FileUpload implements Upload {
     this.#requireOpen()
     if (bytes === 0) return
     checkSize(this.size + bytes)
-    this.#checkRoom(this.size + bytes)
+    this.#claim.extend(this.size + bytes)
     await this.#flush()
     try {
       this.#handle ??= this.#open()
@@ -110,7 +112,7 @@ export class FileUpload implements Upload {
       this.#pending.push(...pieces)
       this.#pendingBytes += bytes
       if (this.#pendingBytes < CHUNK) continue
-      this.#checkRoom(this.size)
+      this.#claim.extend(this.size)
       await this.#flush()
     }
   }
@@ -130,6 +132,7 @@ export class FileUpload implements Upload {
       this.#state = 'ended'
       const committing = { target, attributes, precondition, origin }
       const { row, created } = await this.#put(committing)
+      this.#claim.end()
       if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
       this.#handle = undefined
       return { inode: toInode(row), created }
@@ -271,16 +274,13 @@ export class FileUpload implements Upload {
     this.#written += bytes
   }
 
-  #checkRoom(size: number): void {
-    checkRoom(this.#engine, this.#tree, { bytes: size - this.#replaced, inodes: 0 })
-  }
-
   #requireOpen(): void {
     if (this.#state === 'ended') throw new FileError('EINVAL', 'the upload has ended')
   }
 
   #discard(): void {
     this.#state = 'ended'
+    this.#claim.end()
     this.#pending = []
     this.#pendingBytes = 0
     if (this.#handle === undefined && this.#resumed === undefined) return

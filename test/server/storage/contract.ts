@@ -955,6 +955,35 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await refused('EDQUOT', tree.upload({ replaces: 'nothing' }))
       })
 
+      it('holds uploads that are under way at once to the quota together', async () => {
+        const MB = 1_000_000
+        await storage.setQuota('ann', { maxBytes: 10 * MB, maxInodes: null })
+        const { ino } = await file('f', 'x'.repeat(MB))
+        const known = { size: 6 * MB, replaces: 'nothing' } as const
+        const one = await tree.upload(known)
+        await refused('EDQUOT', tree.upload(known))
+        // of what is replaced, only the rest counts
+        const two = await tree.upload({ size: 3.9 * MB, replaces: ino })
+        await refused('EDQUOT', tree.upload({ size: 2 * MB }))
+        await one.abort()
+        const three = await tree.upload({ size: 6 * MB })
+        await three.write(repeat(Buffer.alloc(MB), 6, { sent: 0 }))
+        await three.commit(at('g'), NEW, overwrite, NOBODY)
+        await refused('EDQUOT', tree.upload({ size: MB }))
+        await two.abort()
+        const four = await tree.upload({ size: MB })
+        await four.abort()
+        // whose size nobody knows
+        const [five, six] = [await tree.upload(), await tree.upload()]
+        await five.write(repeat(Buffer.alloc(MB), 2, { sent: 0 }))
+        await refused('EDQUOT', six.write(repeat(Buffer.alloc(MB), 2, { sent: 0 })))
+        await five.abort()
+        await six.abort()
+        const last = await tree.upload({ size: 3 * MB })
+        await last.abort()
+        expect((await storage.quota('ann')).bytes).to.equal(7 * MB)
+      })
+
       it('answers statfs(2) numbers within the quota', async () => {
         const free = await tree.totals()
         expect(free.totalBytes).to.be.above(0)
