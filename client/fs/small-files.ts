@@ -14,12 +14,16 @@ const AT_ONCE = 3
 const WORTH_ASKING = 32
 /** Files that may be ready and unread. */
 const READY = 1024
+/** Of what is only read ahead so many at most; more are fetched once there are only a few left. */
+const MOST_AHEAD = READY / 2
+const FEW_AHEAD = READY / 4
 /** How many files of a directory are fetched ahead of its reader. */
 const FIRST_WINDOW = 8
 const LAST_WINDOW = 256
 const WALKS = 256
-/** Hits that make us fetch from the first file of a directory on. */
+/** Hits that make us fetch from the first file of a directory on; fewer are enough if the directory is listed, too. */
 const CONFIDENT = 4
+const CONFIDENT_OF_LISTED = 2
 const MOST_CONFIDENT = 16
 
 interface Ready {
@@ -79,6 +83,7 @@ export class SmallFiles {
     }
     if (offset + length >= content.data.length) this.#drop(ino)
     this.#confidence = Math.min(MOST_CONFIDENT, this.#confidence + 1)
+    this.#goOn()
     return content.data.subarray(offset, offset + length)
   }
 
@@ -88,7 +93,7 @@ export class SmallFiles {
     const position = walk?.positions.get(ino)
     if (walk === undefined || position === undefined) return
     walk.reads += 1
-    const isConfident = this.#isConfident
+    const isConfident = this.#confidence >= CONFIDENT
     if (walk.reads < 2 && !isConfident) return
     walk.window = Math.min(LAST_WINDOW, isConfident ? LAST_WINDOW / 2 : walk.window * 4)
     // Not everybody reads in the order of the listing: after the last come the first.
@@ -102,9 +107,9 @@ export class SmallFiles {
   /** A directory was listed: whoever read the files of others before will read its files too. */
   isListed(directory: number): void {
     this.#ahead.delete(directory)
-    if (!this.#isConfident) return
+    if (this.#confidence < CONFIDENT_OF_LISTED) return
     this.#wantIn(directory)
-    this.#fill()
+    if (this.#ready.size <= FEW_AHEAD) this.#fill()
     this.#fetch(this.#underWay === 0 ? 1 : WORTH_ASKING)
   }
 
@@ -117,16 +122,19 @@ export class SmallFiles {
     this.#fetch(WORTH_ASKING)
   }
 
-  get #isConfident(): boolean {
-    return this.#confidence >= CONFIDENT
+  /** What is ready gets used up. */
+  #goOn(): void {
+    if (this.#ahead.size === 0 || this.#underWay > 0 || this.#ready.size > FEW_AHEAD) return
+    this.#fill()
+    this.#fetch(WORTH_ASKING)
   }
 
   /** As long as a request has room; but what is ready must not go for what is needed later. */
   #fill(): void {
-    if (!this.#isConfident) return
+    if (this.#confidence < CONFIDENT_OF_LISTED) return
     for (const directory of this.#ahead) {
       const { size } = this.#queue
-      if (size >= TOGETHER || size + this.#ready.size > READY / 2) return
+      if (size >= TOGETHER || size + this.#ready.size > MOST_AHEAD) return
       this.#ahead.delete(directory)
       this.#wantIn(directory)
     }
