@@ -2,6 +2,7 @@ import got, { type Got, RequestError, TimeoutError } from 'got'
 import { bulkSender, isBulk } from './bulk.js'
 import { type Duplex, duplex } from './duplex.js'
 import { type Answer, type Exchange, ExchangeError, MOST_REFUSALS, type Send } from './exchange.js'
+import type { FrameConnection, FrameReceiver } from './frame-connection.js'
 import {
   agentFor,
   CertificateChanged,
@@ -9,6 +10,7 @@ import {
   isUntrusted,
   type Trust,
 } from './trust.js'
+import { upgrade } from './upgrade.js'
 
 /** The only file that knows got: HTTP requests over kept-alive TLS connections, one try each. */
 
@@ -41,6 +43,11 @@ export interface Client {
     exchange: Pick<Exchange, 'method' | 'url' | 'headers'>,
     isWaiting: () => boolean,
   ): Promise<Duplex>
+  /** The frames of POST /batch over a bare connection. @throws NotUpgraded where there is no such */
+  upgrade(
+    exchange: Pick<Exchange, 'url' | 'headers'>,
+    receiver: FrameReceiver,
+  ): Promise<FrameConnection>
   /** Closes the idle connections; the next request makes a new one. */
   forgetIdle(): void
   close(): void
@@ -88,6 +95,12 @@ export function httpClient(options: ClientOptions): Client {
       if (credentials === undefined) throw new ExchangeError('unreachable', 'nobody is logged in')
       const silence = { milliseconds: silenceMilliseconds, isWaiting, lost: forgetIdle }
       return duplex(agent, exchange, credentials, silence)
+    },
+    async upgrade(exchange, receiver) {
+      const { credentials } = options
+      if (credentials === undefined) throw new ExchangeError('unreachable', 'nobody is logged in')
+      const silence = { milliseconds: silenceMilliseconds, lost: forgetIdle }
+      return upgrade(agent, exchange, credentials, silence, receiver)
     },
     send: (exchange) =>
       isBulk(exchange) ? bulk.send(exchange) : sendOnce(client, exchange, options.credentials),

@@ -1,7 +1,13 @@
 import type { WireOperation, WireResult } from '../server/wire.js'
-import { encodeFrame, FrameReader } from '../server/wire-frames.js'
-import type { Duplex } from './duplex.js'
+import {
+  encodeFrame,
+  FrameError,
+  FrameQueue,
+  MAX_FRAME_HEADER_BYTES,
+  type QueuedFrame,
+} from '../server/wire-frames.js'
 import { ExchangeError } from './exchange.js'
+import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 
 /** What an operation of POST /batch answered. */
 export interface Reply {
@@ -11,11 +17,8 @@ export interface Reply {
 
 /** The longest content a channel carries either way: what is longer would keep others waiting. */
 export const CHANNEL_BYTES = 256 << 10
-/** Fewer than the server takes in one batch. */
-const MOST_OPERATIONS = 5_000
-/** Ahead of what servers and proxies allow a request, and of a token's end. */
-const LIFE_MILLISECONDS = 10_000
-const IDLE_MILLISECONDS = 1_000
+/** Content of an answer; a few times what is asked for. */
+const MOST_CONTENT_BYTES = 1 << 20
 const CHANNELS = 4
 
 interface Waiting {
@@ -23,21 +26,31 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** One POST /batch that stays open for a while: operations go out as they come, and their answers come back in order. */
-class Channel {
+/** One connection for frames that stays open for a while: operations go out as they come, and their answers come back in order. */
+class Channel implements FrameReceiver {
   readonly #waiting: Waiting[] = []
   readonly #unsent: Buffer[] = []
-  readonly #until: number
+  readonly #answers = new FrameQueue(MAX_FRAME_HEADER_BYTES, MOST_CONTENT_BYTES)
+  readonly #began: number
   readonly #now: () => number
-  #duplex: Duplex | undefined
+  readonly #lost: () => void
+  #connection: FrameConnection | undefined
+  #until = Number.POSITIVE_INFINITY
   #operations = 0
+  #most = Number.POSITIVE_INFINITY
   #isOver = false
+  #isUsed = true
   #idle: NodeJS.Timeout | undefined
 
-  constructor(open: (isWaiting: () => boolean) => Promise<Duplex>, now: () => number) {
+  /** @param lost told when the connection broke: others may be dead as well */
+  constructor(open: OpenFrames, now: () => number, lost: () => void) {
     this.#now = now
-    this.#until = now() + LIFE_MILLISECONDS
-    void this.#run(open)
+    this.#lost = lost
+    this.#began = now()
+    open(this).then(
+      (connection) => this.#opened(connection),
+      (error) => this.#fail(error, 'unreachable'),
+    )
   }
 
   get load(): number {
@@ -46,6 +59,10 @@ class Channel {
 
   get isOver(): boolean {
     return this.#isOver
+  }
+
+  isWaiting(): boolean {
+    return this.#waiting.length > 0
   }
 
   ask(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
@@ -62,83 +79,99 @@ class Channel {
   }
 
   #send(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
-    clearTimeout(this.#idle)
+    this.#isUsed = true
     this.#operations += 1
-    const reply = new Promise<Reply>((resolve, reject) => this.#waiting.push({ resolve, reject }))
     const frame = encodeFrame(operation, content)
-    if (this.#duplex === undefined) this.#unsent.push(frame)
-    else this.#duplex.write(frame)
-    return reply
+    return new Promise<Reply>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      if (this.#connection === undefined) this.#unsent.push(frame)
+      else this.#connection.write(frame)
+    })
   }
 
   #finishInTime(): void {
-    if (this.#operations >= MOST_OPERATIONS || this.#now() >= this.#until) this.#finish()
+    if (this.#operations >= this.#most || this.#now() >= this.#until) this.finish()
   }
 
   close(): void {
-    this.#finish()
-    if (this.#waiting.length > 0) this.#duplex?.destroy()
+    this.finish()
+    if (this.#waiting.length > 0) this.#connection?.destroy()
   }
 
   /** Takes no more operations; those under way are answered. */
-  #finish(): void {
-    if (this.#isOver) return
+  finish(): void {
     this.#isOver = true
-    clearTimeout(this.#idle)
-    this.#duplex?.end()
+    clearInterval(this.#idle)
+    if (this.#waiting.length === 0) this.#connection?.end()
   }
 
-  async #run(open: (isWaiting: () => boolean) => Promise<Duplex>): Promise<void> {
-    let isOpened = false
+  #opened(connection: FrameConnection): void {
+    this.#connection = connection
+    const { bounds } = connection
+    this.#until = this.#began + bounds.lifeMilliseconds
+    this.#most = bounds.operations
+    for (const frame of this.#unsent.splice(0)) connection.write(frame)
+    if (this.#isOver) {
+      if (this.#waiting.length === 0) connection.end()
+      return
+    }
+    // One timer for all operations: after a while without any.
+    this.#idle = setInterval(() => {
+      if (!this.#isUsed && this.#waiting.length === 0) this.finish()
+      this.#isUsed = false
+    }, bounds.idleMilliseconds).unref()
+  }
+
+  came(data: Buffer): void {
+    this.#answers.push(data)
     try {
-      const opened = await open(() => this.#waiting.length > 0)
-      isOpened = true
-      this.#duplex = opened
-      for (const frame of this.#unsent.splice(0)) opened.write(frame)
-      if (this.#isOver) opened.end()
-      const frames = new FrameReader(opened.answer)
-      for (let frame = await frames.next(); frame !== undefined; frame = await frames.next()) {
-        const pieces: Buffer[] = []
-        if (frame.length > 0) for await (const piece of frame.content) pieces.push(piece)
-        const result = frame.header as unknown as WireResult
-        this.#answered(result, pieces)
-        if (result.outcome === 'broken') {
-          throw new ExchangeError('unreachable', `the batch ended before this: ${result.detail}`)
-        }
+      for (let frame = this.#answers.next(); frame !== undefined; frame = this.#answers.next()) {
+        this.#answered(frame)
       }
-      this.#fail(new ExchangeError('lost', 'the server ended the batch early'))
     } catch (error) {
-      const isKnown = error instanceof ExchangeError
-      const kind = isOpened ? 'lost' : 'unreachable'
-      this.#fail(isKnown ? error : new ExchangeError(kind, 'the batch broke', { cause: error }))
+      this.over(error)
     }
   }
 
-  #answered(result: WireResult, pieces: readonly Buffer[]): void {
-    const next = this.#waiting.shift()
-    const [only] = pieces
-    const content = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces)
-    next?.resolve({ result, content })
-    if (this.#waiting.length > 0 || this.#isOver) return
-    this.#idle = setTimeout(() => this.#finish(), IDLE_MILLISECONDS)
-    this.#idle.unref()
+  over(error: unknown): void {
+    this.#fail(error, 'lost')
   }
 
-  #fail(error: unknown): void {
+  #answered({ header, content }: QueuedFrame): void {
+    if (header.outcome === 'closing') {
+      this.finish()
+      return
+    }
+    if (content === undefined) throw new FrameError('an answer has more content than was asked for')
+    const result = header as unknown as WireResult
+    this.#waiting.shift()?.resolve({ result, content })
+    if (result.outcome === 'broken') {
+      throw new ExchangeError('unreachable', `the batch ended before this: ${result.detail}`)
+    }
+    if (this.#isOver && this.#waiting.length === 0) this.#connection?.end()
+  }
+
+  #fail(error: unknown, kind: 'lost' | 'unreachable'): void {
+    const isUnforeseen = !this.#isOver
     this.#isOver = true
-    clearTimeout(this.#idle)
-    this.#duplex?.destroy()
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
+    clearInterval(this.#idle)
+    this.#connection?.destroy()
+    const known =
+      error instanceof ExchangeError
+        ? error
+        : new ExchangeError(kind, 'the batch broke', { cause: error })
+    for (const { reject } of this.#waiting.splice(0)) reject(known)
+    if (isUnforeseen && known.kind === 'lost') this.#lost()
   }
 }
 
 /** A few channels; an operation goes where it waits for nobody, if there is such a one. */
 export class Channels {
-  readonly #open: (isWaiting: () => boolean) => Promise<Duplex>
+  readonly #open: OpenFrames
   readonly #now: () => number
   #channels: Channel[] = []
 
-  constructor(open: (isWaiting: () => boolean) => Promise<Duplex>, now: () => number) {
+  constructor(open: OpenFrames, now: () => number) {
     this.#open = open
     this.#now = now
   }
@@ -154,16 +187,22 @@ export class Channels {
   }
 
   #best(): Channel {
-    this.#channels = this.#channels.filter((channel) => !channel.isOver)
     let best: Channel | undefined
-    for (const channel of this.#channels) {
-      if (best === undefined || channel.load < best.load) best = channel
+    for (let at = this.#channels.length - 1; at >= 0; at--) {
+      const channel = this.#channels[at]
+      if (channel === undefined || channel.isOver) this.#channels.splice(at, 1)
+      else if (best === undefined || channel.load <= best.load) best = channel
     }
     if (best === undefined || (best.load > 0 && this.#channels.length < CHANNELS)) {
-      best = new Channel(this.#open, this.#now)
+      best = new Channel(this.#open, this.#now, () => this.forgetIdle())
       this.#channels.push(best)
     }
     return best
+  }
+
+  /** Those on which nothing is under way may be dead. */
+  forgetIdle(): void {
+    for (const channel of this.#channels) if (channel.load === 0) channel.finish()
   }
 
   close(): void {

@@ -14,17 +14,19 @@ export interface Duplex {
   readonly answer: AsyncIterable<Buffer>
 }
 
-/** @param silenceMilliseconds nothing moving for this long, the connection is dead; only counted while `isWaiting` */
+/** Nothing moving for so long, a connection is dead. */
+export interface Silence {
+  readonly milliseconds: number
+  /** Other connections may be dead as well. */
+  readonly lost: () => void
+}
+
+/** Silence counts only while `isWaiting`. */
 export async function duplex(
   agent: Agent,
   exchange: Pick<Exchange, 'method' | 'url' | 'headers'>,
   credentials: Credentials,
-  silence: {
-    readonly milliseconds: number
-    readonly isWaiting: () => boolean
-    /** Other connections may be dead as well. */
-    readonly lost: () => void
-  },
+  silence: Silence & { readonly isWaiting: () => boolean },
 ): Promise<Duplex> {
   const asked: Exchange = { ...exchange, limit: 0 }
   const carried = await credentials.headers(asked)

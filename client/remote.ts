@@ -8,6 +8,7 @@ import { CommandError } from './command-error.js'
 import { FileRequests, namePath } from './file-requests.js'
 import { filesOverChannels } from './files-over-channel.js'
 import { filesOverHttp } from './files-over-http.js'
+import { posted, upgradedOrPosted } from './frame-connection.js'
 import { locksOverChannels } from './locks-over-channel.js'
 import { Meter } from './meter.js'
 import type { RemoteFiles } from './remote-files.js'
@@ -54,24 +55,27 @@ export function remoteFiles(options: RemoteOptions): Remote {
     retry: {
       connection,
       patience: options.patience ?? PATIENCE,
-      lost: () => client.forgetIdle(),
+      lost: () => {
+        client.forgetIdle()
+        channels.forgetIdle()
+      },
     },
   })
   const root = rootTarget(options.remotePath ?? '/')
+  const batch = {
+    url: new URL(`${options.server}/batch`),
+    headers: { [HEADERS.connection]: connectionId, [HEADERS.durability]: 'process' },
+  }
   const channels = new Channels(
-    (isWaiting) =>
-      client.duplex(
-        {
-          method: 'POST',
-          url: new URL(`${options.server}/batch`),
-          headers: {
-            'Content-Type': BATCH_TYPE,
-            [HEADERS.connection]: connectionId,
-            [HEADERS.durability]: 'process',
-          },
-        },
-        isWaiting,
-      ),
+    upgradedOrPosted(
+      (receiver) => client.upgrade(batch, receiver),
+      async (receiver) => {
+        const headers = { ...batch.headers, 'Content-Type': BATCH_TYPE }
+        const exchange = { ...batch, method: 'POST', headers }
+        return posted(await client.duplex(exchange, () => receiver.isWaiting()), receiver)
+      },
+      options.clock,
+    ),
     options.clock,
   )
   const files = filesOverHttp(requests, root)

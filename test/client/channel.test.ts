@@ -6,11 +6,20 @@ import { type Remote, remoteFiles } from '../../client/remote.js'
 import { RemoteError } from '../../client/remote-files.js'
 import { login, type Tokens } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { type FaultyProxy, faultyProxy } from './faulty-proxy.js'
 
-describe('channels (POST /batch that stays open)', function () {
-  this.timeout(60_000)
+const TRANSPORTS = [
+  'bare connections',
+  'POST /batch, behind a proxy that upgrades nothing',
+] as const
 
+for (const transport of TRANSPORTS) {
+  describe(`channels over ${transport}`, () => channels(transport)).timeout(60_000)
+}
+
+function channels(transport: (typeof TRANSPORTS)[number]): void {
   let server: TestServer
+  let proxy: FaultyProxy | undefined
   let tokens: Tokens
   let remote: Remote
   let root: number
@@ -19,8 +28,12 @@ describe('channels (POST /batch that stays open)', function () {
 
   before(async () => {
     server = await startServer({ env: { COFFER_ACCESS_TOKEN_LIFETIME: '2' } })
+    if (transport !== 'bare connections') proxy = await faultyProxy(server)
   })
-  after(() => server?.remove())
+  after(async () => {
+    await proxy?.close()
+    await server?.remove()
+  })
   beforeEach(async () => {
     renewals = 0
     tokens = await login(server)
@@ -47,7 +60,7 @@ describe('channels (POST /batch that stays open)', function () {
       },
     }
     remote = remoteFiles({
-      server: server.issuer,
+      server: proxy?.url ?? server.issuer,
       trust: { kind: 'authority', pem: server.ca },
       credentials,
       clock,
@@ -100,7 +113,7 @@ describe('channels (POST /batch that stays open)', function () {
     const names = Array.from({ length: 20 }, (_, count) => `name-${count}`)
     for (const name of names) await remote.files.put(folder.ino, name, small(''), create)
     // the channel that is open now takes no more after this
-    now += 11_000
+    now += 60_000
     const removals = names.map((name) => ({ directory: folder.ino, name, kind: 'unlink' as const }))
     const outcomes = await remote.files.removeAll?.([
       ...removals,
@@ -141,7 +154,7 @@ describe('channels (POST /batch that stays open)', function () {
     }
     expect(listed).to.deep.equal(names)
   })
-})
+}
 
 /** RFC 7009: the end of the grant, as a logout on another machine or the account page has it. */
 function revoke(server: TestServer, { refresh_token = '' }: Tokens): Promise<void> {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { createServer, request as forward } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { TestServer } from '../support/server.js'
 
 /**
@@ -15,15 +16,28 @@ import type { TestServer } from '../support/server.js'
  */
 export type Fault = 'pass' | 'lose the answer' | 'cut' | 'silence' | number
 
+/** A connection that was upgraded and is passed on as it is. */
+export interface Tunnel {
+  readonly client: Duplex
+  readonly server: Duplex
+}
+
+/** What becomes of requests with Upgrade: by default that field goes no further, as with most proxies. */
+export type Upgrades = 'ignore' | 'tunnel' | 'hang up'
+
 export interface FaultyProxy {
   readonly url: string
+  readonly tunnels: Tunnel[]
   fault: (request: IncomingMessage) => Fault
   /** Method and target of everything that reached the server. */
   readonly carriedOut: string[]
   close(): Promise<void>
 }
 
-export async function faultyProxy(server: TestServer): Promise<FaultyProxy> {
+export async function faultyProxy(
+  server: TestServer,
+  upgrades: Upgrades = 'ignore',
+): Promise<FaultyProxy> {
   const tls = (name: string): string => readFileSync(join(server.data, 'tls', name), 'utf8')
   const carriedOut: string[] = []
   const proxy: { fault: FaultyProxy['fault'] } = { fault: () => 'pass' }
@@ -44,7 +58,7 @@ export async function faultyProxy(server: TestServer): Promise<FaultyProxy> {
       carriedOut.push(`${incoming.method} ${incoming.url}`)
       const onward = forward(
         new URL(incoming.url ?? '/', server.issuer),
-        { method: incoming.method, headers: incoming.headers, ca: server.ca },
+        { method: incoming.method, headers: endToEnd(incoming.headers), ca: server.ca },
         (answer) => {
           if (fault === 'lose the answer') {
             answer.resume()
@@ -61,14 +75,48 @@ export async function faultyProxy(server: TestServer): Promise<FaultyProxy> {
       incoming.pipe(onward)
     },
   )
+  const tunnels: Tunnel[] = []
+  if (upgrades !== 'ignore') {
+    listener.on('upgrade', (incoming: IncomingMessage, client: Duplex) => {
+      client.on('error', () => {})
+      if (upgrades === 'hang up') {
+        client.destroy()
+        return
+      }
+      const { url = '/', headers } = incoming
+      carriedOut.push(`UPGRADE ${url}`)
+      const onward = forward(new URL(url, server.issuer), { headers, ca: server.ca, agent: false })
+      onward.once('upgrade', ({ rawHeaders }, far) => {
+        const fields = rawHeaders.map((text, at) => (at % 2 === 0 ? `\r\n${text}: ` : text))
+        client.write(`HTTP/1.1 101 Switching Protocols${fields.join('')}\r\n\r\n`)
+        tunnels.push({ client, server: far })
+        far.on('error', () => {})
+        client.pipe(far).pipe(client)
+        client.once('close', () => far.destroy())
+      })
+      onward.once('response', () => client.destroy())
+      onward.end()
+    })
+  }
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   return Object.assign(proxy, {
     url: `https://localhost:${(listener.address() as AddressInfo).port}`,
     carriedOut,
+    tunnels,
     close: () =>
       new Promise<void>((resolve) => {
         listener.close(() => resolve())
         listener.closeAllConnections()
+        for (const { client } of tunnels) client.destroy()
       }),
   })
+}
+
+/** Fields about one connection go no further (RFC 9110 section 7.6.1). */
+function endToEnd({
+  connection: _,
+  upgrade: __,
+  ...others
+}: IncomingHttpHeaders): IncomingHttpHeaders {
+  return others
 }
