@@ -442,6 +442,30 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await refused('ENOENT', tree.rename(at('f'), at('no'), exchange, NOBODY))
       })
 
+      it('marks both directories, and the inode itself by its ctime alone', async () => {
+        const a = await directory('a')
+        const b = await directory('b')
+        const f = await file('f', '', a.ino)
+        const g = await file('g', '', b.ino)
+        /** Which times of each change by it. */
+        const changed = async (work: () => Promise<unknown>) => {
+          const inos = [a.ino, b.ino, f.ino, g.ino]
+          const before = await Promise.all(inos.map((ino) => tree.stat(ino)))
+          tick(subject)
+          await work()
+          const after = await Promise.all(inos.map((ino) => tree.stat(ino)))
+          return before.map((old, n) =>
+            (['mtime', 'ctime'] as const).filter((time) => after[n]?.[time] !== old[time]).join(),
+          )
+        }
+        const [none, both, own] = ['', 'mtime,ctime', 'ctime']
+        const move = () => tree.rename(at('f', a.ino), at('h', b.ino), REPLACE, NOBODY)
+        expect(await changed(move)).to.deep.equal([both, both, own, none])
+        const exchange = { ...REPLACE, mode: 'exchange' } as const
+        const swap = () => tree.rename(at('g', b.ino), at('h', b.ino), exchange, NOBODY)
+        expect(await changed(swap)).to.deep.equal([none, both, own, own])
+      })
+
       it('shows the precondition what stands at the destination', async () => {
         await file('one')
         const two = await file('two')
