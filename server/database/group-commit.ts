@@ -21,6 +21,7 @@ interface Waiting {
 export class GroupCommit {
   readonly #transaction
   readonly #commit = (): void => this.#commitWaiting()
+  readonly #listeners: ((changes: number) => void)[] = []
   #waiting: Waiting[] = []
   #hasBegun = false
 
@@ -29,6 +30,11 @@ export class GroupCommit {
       this.#hasBegun = true
       return steps.map(({ perform }) => perform())
     })
+  }
+
+  /** Tells after each transaction how many steps have changed something. */
+  onCommit(listener: (changes: number) => void): void {
+    this.#listeners.push(listener)
   }
 
   /** What `step` returns, once it is committed. It is synchronous and does nothing but change the database. */
@@ -59,10 +65,11 @@ export class GroupCommit {
 
   #commitTogether(steps: readonly Waiting[]): void {
     this.#hasBegun = false
+    const changing = steps.filter(({ changes }) => changes).length
     let committed: (() => void)[]
     try {
       // A change that began as a reader could find that another process has changed something meanwhile.
-      const begin = steps.some(({ changes }) => changes) ? 'immediate' : 'deferred'
+      const begin = changing > 0 ? 'immediate' : 'deferred'
       committed = this.#transaction[begin](steps)
     } catch (error) {
       // One of them failed and everything is undone: each is done by itself, so that it fails alone.
@@ -71,6 +78,7 @@ export class GroupCommit {
       return
     }
     for (const tell of committed) tell()
+    if (changing > 0) for (const listener of this.#listeners) listener(changing)
   }
 }
 

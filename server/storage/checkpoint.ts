@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import type { Database } from '../database/database.js'
+import { groupCommitOf } from '../database/group-commit.js'
 
 /** Transactions after which the log is written back to the database. */
 const EVERY = 250
@@ -36,11 +37,13 @@ export class Checkpoints {
   constructor(database: Database) {
     this.#database = database
     if (!database.memory) database.pragma(`wal_autocheckpoint = ${BACKSTOP_PAGES}`)
+    // What the authorization server writes is in the same log.
+    groupCommitOf(database).onCommit((changes) => this.committed(changes))
   }
 
-  /** A transaction was committed. */
-  committed(): void {
-    this.#count += 1
+  /** A transaction was committed, or several in one. */
+  committed(transactions = 1): void {
+    this.#count += transactions
     if (this.#count < EVERY || this.#isBusy || this.#database.memory) return
     this.#count = 0
     this.#isBusy = true

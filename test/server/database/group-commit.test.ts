@@ -82,6 +82,19 @@ describe('GroupCommit', () => {
     expect(names(other)).to.deep.equal(['c'])
   })
 
+  it('says how much was changed, so that the log is written back in time', async () => {
+    const commits = groupCommitOf(own)
+    const told: number[] = []
+    commits.onCommit((changes) => told.push(changes))
+    await Promise.all([
+      commits.run(insert('a')),
+      commits.read(() => names(own)),
+      commits.run(insert('b')),
+    ])
+    await commits.read(() => names(own))
+    expect(told).to.deep.equal([2])
+  })
+
   it('takes more steps than one transaction does', async () => {
     const commits = groupCommitOf(own)
     await Promise.all(Array.from({ length: 450 }, (_, n) => commits.run(insert(`${n}`))))
