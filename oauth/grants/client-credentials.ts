@@ -1,7 +1,6 @@
 /** The client credentials grant (RFC 6749 section 4.4): the client acts for itself. */
 import { createAccessToken } from '../access-token.js'
 import { isPublic } from '../context.js'
-import { endOfTurn } from '../end-of-turn.js'
 import { OAuthError } from '../errors.js'
 import { requestedResources } from '../resource.js'
 import { OPENID_SCOPES, scopeWithin } from '../scope.js'
@@ -17,8 +16,6 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
   const allowed = ownScopes(client)
   const scope = scopeWithin(form.optional('scope') ?? allowed, allowed).join(' ')
   const resource = requestedResources(context, form)
-  // The signatures of a turn are handed to the threads together: fewer of them are woken one by one.
-  await endOfTurn()
   // No user: the client is the subject, and no user has an identifier like it (RFC 9068 section 2.2, 5).
   const access_token = await createAccessToken(context, {
     client,

@@ -1,0 +1,95 @@
+import type { SignKeyObjectInput } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
+
+/**
+ * Takes a key under its name, or a name and what is to be signed with it, a line each; answers with a signature a line. Lines,
+ * for a list costs more to hand over than a text.
+ */
+const CODE = `
+const { sign } = require('node:crypto')
+const { parentPort } = require('node:worker_threads')
+const keys = new Map()
+parentPort.on('message', (message) => {
+  if (typeof message !== 'string') return keys.set(message.name, message.key)
+  const [name, ...inputs] = message.split('\\n')
+  const signed = inputs.map((input) => sign('sha256', Buffer.from(input, 'latin1'), keys.get(name)))
+  parentPort.postMessage(signed.map((signature) => signature.toString('base64url')).join('\\n'))
+})`
+
+interface Waiting {
+  readonly input: string
+  readonly resolve: (signature: string) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * A thread that signs with SHA-256 what came in one turn of the event loop, together: handed one by one to Node's pool of threads,
+ * a quick signature costs half as much again in waking threads and being told.
+ */
+export class SigningThread {
+  readonly #worker: Worker
+  /** By name of the key; what is to be signed next. */
+  readonly #next = new Map<string, Waiting[]>()
+  /** What the thread has, in its order. */
+  readonly #sent: (readonly Waiting[])[] = []
+
+  constructor(ended: () => void) {
+    this.#worker = new Worker(CODE, { eval: true, execArgv: [] })
+    this.#worker.on('message', (signatures: string) => {
+      const batch = this.#sent.shift() ?? []
+      if (this.#sent.length === 0) this.#worker.unref()
+      signatures.split('\n').forEach((signature, index) => {
+        batch[index]?.resolve(signature)
+      })
+    })
+    this.#worker.once('error', (error) => {
+      ended()
+      const lost = [...this.#sent.splice(0), ...this.#next.values()].flat()
+      this.#next.clear()
+      for (const { reject } of lost) reject(error)
+    })
+    this.#worker.unref()
+  }
+
+  /** Before anything is signed with it; again under the same name, it replaces the one before. */
+  keep(name: string, key: SignKeyObjectInput): void {
+    this.#worker.postMessage({ name, key })
+  }
+
+  /**
+   * @param name of a key that is kept
+   * @param input ASCII in one line
+   * @returns the signature in base64url
+   */
+  sign(name: string, input: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const waiting = { input, resolve, reject }
+      const next = this.#next.get(name)
+      if (next !== undefined) {
+        next.push(waiting)
+        return
+      }
+      if (this.#next.size === 0) setImmediate(() => this.#send())
+      this.#next.set(name, [waiting])
+    })
+  }
+
+  #send(): void {
+    this.#worker.ref()
+    for (const [name, batch] of this.#next) {
+      this.#sent.push(batch)
+      this.#worker.postMessage(`${name}\n${batch.map(({ input }) => input).join('\n')}`)
+    }
+    this.#next.clear()
+  }
+}
+
+let running: SigningThread | undefined
+
+/** The one of this process; a new one when the last has failed. */
+export function signingThread(): SigningThread {
+  running ??= new SigningThread(() => {
+    running = undefined
+  })
+  return running
+}

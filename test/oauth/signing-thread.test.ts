@@ -1,0 +1,42 @@
+import { generateKeyPairSync, verify } from 'node:crypto'
+import { expect } from 'chai'
+import { signingThread } from '../../oauth/signing-thread.js'
+
+const dsaEncoding = 'ieee-p1363'
+const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+describe('the thread that signs', () => {
+  it('gives everybody their own signature, by the key they named', async () => {
+    const thread = signingThread()
+    const keys = [keyPair(), keyPair()]
+    keys.forEach(({ privateKey }, index) => {
+      thread.keep(`key ${index}`, { key: privateKey, dsaEncoding })
+    })
+    const inputs = Array.from({ length: 40 }, (_, n) => `input ${n}`)
+    const signed = await Promise.all(inputs.map((input, n) => thread.sign(`key ${n % 2}`, input)))
+    signed.forEach((signature, n) => {
+      for (const [index, { publicKey }] of keys.entries()) {
+        const isRight = verify(
+          'sha256',
+          Buffer.from(`input ${n}`),
+          { key: publicKey, dsaEncoding },
+          Buffer.from(signature, 'base64url'),
+        )
+        expect(isRight, `input ${n}, key ${index}`).to.equal(index === n % 2)
+      }
+    })
+  })
+
+  it('fails whoever waits when it ends, and another takes its place', async () => {
+    const thread = signingThread()
+    const outcomes = await Promise.allSettled([
+      thread.sign('unknown', 'a'),
+      thread.sign('unknown', 'b'),
+    ])
+    expect(outcomes.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
+    const next = signingThread()
+    expect(next).to.not.equal(thread)
+    next.keep('key', { key: keyPair().privateKey, dsaEncoding })
+    expect(await next.sign('key', 'c')).to.match(/^[A-Za-z0-9_-]{86}$/)
+  })
+})
