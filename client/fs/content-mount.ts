@@ -5,6 +5,7 @@ import type { Birth } from './birth.js'
 import type { BlockBuffers } from './block-buffers.js'
 import type { Budget } from './budget.js'
 import type { KnownNode } from './nodes.js'
+import type { WrittenFiles } from './written-files.js'
 
 /** What the contents of all files share. */
 export interface ContentMount {
@@ -12,6 +13,7 @@ export interface ContentMount {
   readonly cache: Cache
   readonly budget: Budget
   readonly blocks: BlockBuffers
+  readonly written: Pick<WrittenFiles, 'keep'>
   now(): number
   /** The server has a version that neither we nor the kernel have seen. */
   foreign(node: KnownNode): void

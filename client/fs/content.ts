@@ -295,9 +295,11 @@ export class Content {
     const room = isWhole ? Number.POSITIVE_INFINITY : 0
     const batch = this.#unsent.take('all', room)
     const changes = isWhole ? this.#pending.take() : {}
-    const data = pieces([...batch.written, ...batch.appended]).map((piece) => piece.data)
+    const sent = pieces([...batch.written, ...batch.appended])
+    const data = sent.map((piece) => piece.data)
     try {
       const made = await bear(this.#mount.files, birth, data, { changes, durability })
+      this.#mount.written.keep(made, sent)
       this.#lastDurability = durability
       this.#unsent.arrived(batch)
       this.#node.pages = made.version
@@ -362,13 +364,15 @@ export class Content {
     changes: WireAttributeChanges,
     durability: Durability,
   ): Promise<void> {
-    const parts: RemotePart[] = pieces(batch.written)
+    const written = pieces(batch.written)
+    const parts: RemotePart[] = [...written]
     for (const { data } of pieces(batch.appended)) {
       parts.push({ offset: 'append', data })
     }
     try {
       const options = { durability, ...withBytes(changes) }
       const attributes = await this.#mount.files.write(this.#node.ino, parts, options)
+      this.#mount.written.keep(attributes, parts.length === written.length ? written : [])
       this.#unsent.arrived(batch)
       this.#lastDurability = durability
       this.#confirm(attributes, 1, 1)

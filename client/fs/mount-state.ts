@@ -23,9 +23,12 @@ import { ReservedNumbers } from './reserved-numbers.js'
 import { SmallFiles } from './small-files.js'
 import { Unborn } from './unborn.js'
 import { View } from './view.js'
+import { WrittenFiles } from './written-files.js'
 
 /** Inodes and names remembered at most. */
 const CACHED = 200_000
+/** Small files that were just written. */
+const WRITTEN_BYTES = 4 << 20
 
 /** Everything one mount knows, and how its parts tell each other what they learned. */
 export class MountState {
@@ -69,10 +72,13 @@ export class MountState {
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
+    // A journal has what is written itself, and its versions are not the server's.
+    const written = new WrittenFiles(files.journals === true ? 0 : WRITTEN_BYTES)
     this.contents = new Contents(
       {
         files,
         cache,
+        written,
         budget: new Budget(writeBytes),
         now,
         foreign: (node) => this.foreign(node),
@@ -95,7 +101,17 @@ export class MountState {
         ? undefined
         : this.#shared(remote.locks)
     const { contents, locks } = this
-    this.open = new OpenFiles({ files, cache, contents, small, budget, locks, observe, log })
+    this.open = new OpenFiles({
+      files,
+      cache,
+      contents,
+      small,
+      written,
+      budget,
+      locks,
+      observe,
+      log,
+    })
   }
 
   /** From the handshake on the kernel can be told what it must drop. */

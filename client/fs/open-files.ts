@@ -11,12 +11,14 @@ import type { MountLocks } from './locks.js'
 import type { KnownNode } from './nodes.js'
 import { ReadAhead } from './read-ahead.js'
 import type { SmallFiles } from './small-files.js'
+import type { WrittenFiles } from './written-files.js'
 
 export interface OpenFilesMount {
   readonly files: RemoteFiles
   readonly cache: Cache
   readonly contents: Contents
   readonly small: SmallFiles
+  readonly written: WrittenFiles
   /** For what is read ahead. */
   readonly budget: Budget
   readonly locks: MountLocks | undefined
@@ -67,7 +69,11 @@ export class OpenFiles {
         (await this.#fetch(node, from, length)).data
       return content.read(offset, size, fetch)
     }
-    const ready = this.#mount.small.take(node.ino, offset, size)
+    const { ino } = node
+    const version = this.#mount.cache.attributes(ino)?.value.version
+    const written = this.#mount.written.read(ino, offset, size, version)
+    if (written !== undefined) return written
+    const ready = this.#mount.small.take(ino, offset, size)
     if (offset === 0 && node.directory !== undefined) {
       this.#mount.small.isRead(node.ino, node.directory)
     }

@@ -148,6 +148,32 @@ describe('the mount file system', () => {
       expect(requests.count('write')).to.equal(0)
     })
 
+    for (const how of ['anew', 'over another', 'with O_EXCL'] as const) {
+      it(`a small file ${how} lets it be read again without asking, until others change it`, async () => {
+        const { calls, requests } = here
+        if (how === 'over another') await calls.store(ROOT, 'f', 'before')
+        const flags = O_WRONLY | (how === 'with O_EXCL' ? O_EXCL : O_TRUNC)
+        const { node } = await calls.store(ROOT, 'f', 'ours', flags)
+        requests.clear()
+        expect(await calls.text(node)).to.equal('ours')
+        expect(requests.count('read')).to.equal(0)
+        await there.calls.store(ROOT, 'f', 'hers')
+        earth.pass(1001)
+        await calls.lookup(ROOT, 'f')
+        expect(await calls.text(node)).to.equal('hers')
+      })
+    }
+
+    it('a part of a small file does not make the rest known', async () => {
+      const { fs, calls } = here
+      await there.calls.store(ROOT, 'f', 'abcdefgh')
+      const { node } = await calls.lookup(ROOT, 'f')
+      const { handle } = await fs.open(node, O_RDWR, caller)
+      await fs.write(node, handle, 0, Buffer.from('XY'), caller)
+      await fs.release(node, handle, caller)
+      expect(await calls.text(node)).to.equal('XYcdefgh')
+    })
+
     it('costs nothing where the kernel asks for its size by a handle, as before a read at the end', async () => {
       const { fs, requests, calls } = here
       await calls.store(ROOT, 'first', 'takes numbers')

@@ -1,0 +1,65 @@
+import type { WireAttributes } from '../../server/wire.js'
+import type { WrittenPiece } from './dirty-blocks.js'
+
+/** Files up to this are kept. */
+const SMALL_BYTES = 64 << 10
+interface Written {
+  readonly data: Buffer
+  readonly version: number
+}
+
+/**
+ * Small files as this machine has just written them. The kernel keeps only whole pages of what is written, so a program
+ * that reads its file again (git its configuration, make what was compiled) would wait for the server to send it back.
+ */
+export class WrittenFiles {
+  /** Those written last come last. */
+  readonly #files = new Map<number, Written>()
+  readonly #limit: number
+  #bytes = 0
+
+  /** @param limit bytes of all together */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** @param pieces what was sent, if that is the whole file; copied, for its memory is used again */
+  keep({ ino, size, version }: WireAttributes, pieces: readonly WrittenPiece[]): void {
+    this.#drop(ino)
+    if (size === 0 || size > SMALL_BYTES || !isWhole(pieces, size)) return
+    this.#files.set(ino, { data: Buffer.concat(pieces.map(({ data }) => data)), version })
+    this.#bytes += size
+    for (const [oldest] of this.#files) {
+      if (this.#bytes <= this.#limit) break
+      this.#drop(oldest)
+    }
+  }
+
+  /** @param version that the file has now */
+  read(
+    ino: number,
+    offset: number,
+    length: number,
+    version: number | undefined,
+  ): Buffer | undefined {
+    const written = this.#files.get(ino)
+    if (written === undefined) return undefined
+    if (written.version === version) return written.data.subarray(offset, offset + length)
+    if (version !== undefined) this.#drop(ino)
+    return undefined
+  }
+
+  #drop(ino: number): void {
+    this.#bytes -= this.#files.get(ino)?.data.length ?? 0
+    this.#files.delete(ino)
+  }
+}
+
+function isWhole(pieces: readonly WrittenPiece[], size: number): boolean {
+  let end = 0
+  for (const { offset, data } of pieces) {
+    if (offset !== end) return false
+    end += data.length
+  }
+  return end === size
+}
