@@ -8,6 +8,7 @@ import {
 } from '../server/wire-frames.js'
 import { ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
+import type { Meter } from './meter.js'
 
 /** What an operation of POST /batch answered. */
 export interface Reply {
@@ -22,9 +23,13 @@ const MOST_CONTENT_BYTES = 1 << 20
 const CHANNELS = 4
 
 interface Waiting {
+  readonly began: number
   readonly resolve: (reply: Reply) => void
   readonly reject: (error: unknown) => void
 }
+
+/** Counts operations and the time that their answers take. */
+export type ChannelMeter = Pick<Meter, 'begin' | 'took' | 'failed'>
 
 /** One connection for frames that stays open for a while: operations go out as they come, and their answers come back in order. */
 class Channel implements FrameReceiver {
@@ -33,6 +38,7 @@ class Channel implements FrameReceiver {
   readonly #answers = new FrameQueue(MAX_FRAME_HEADER_BYTES, MOST_CONTENT_BYTES)
   readonly #began: number
   readonly #now: () => number
+  readonly #meter: ChannelMeter
   readonly #lost: () => void
   #connection: FrameConnection | undefined
   #until = Number.POSITIVE_INFINITY
@@ -43,8 +49,9 @@ class Channel implements FrameReceiver {
   #idle: NodeJS.Timeout | undefined
 
   /** @param lost told when the connection broke: others may be dead as well */
-  constructor(open: OpenFrames, now: () => number, lost: () => void) {
+  constructor(open: OpenFrames, now: () => number, meter: ChannelMeter, lost: () => void) {
     this.#now = now
+    this.#meter = meter
     this.#lost = lost
     this.#began = now()
     open(this).then(
@@ -81,9 +88,10 @@ class Channel implements FrameReceiver {
   #send(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
     this.#isUsed = true
     this.#operations += 1
+    const began = this.#meter.begin()
     const frame = encodeFrame(operation, content)
     return new Promise<Reply>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
+      this.#waiting.push({ began, resolve, reject })
       if (this.#connection === undefined) this.#unsent.push(frame)
       else this.#connection.write(frame)
     })
@@ -144,7 +152,11 @@ class Channel implements FrameReceiver {
     }
     if (content === undefined) throw new FrameError('an answer has more content than was asked for')
     const result = header as unknown as WireResult
-    this.#waiting.shift()?.resolve({ result, content })
+    const asked = this.#waiting.shift()
+    if (asked !== undefined) {
+      this.#meter.took(asked.began)
+      asked.resolve({ result, content })
+    }
     if (result.outcome === 'broken') {
       throw new ExchangeError('unreachable', `the batch ended before this: ${result.detail}`)
     }
@@ -160,7 +172,10 @@ class Channel implements FrameReceiver {
       error instanceof ExchangeError
         ? error
         : new ExchangeError(kind, 'the batch broke', { cause: error })
-    for (const { reject } of this.#waiting.splice(0)) reject(known)
+    for (const { reject } of this.#waiting.splice(0)) {
+      this.#meter.failed()
+      reject(known)
+    }
     if (isUnforeseen && known.kind === 'lost') this.#lost()
   }
 }
@@ -169,9 +184,11 @@ class Channel implements FrameReceiver {
 export class Channels {
   readonly #open: OpenFrames
   readonly #now: () => number
+  readonly #meter: ChannelMeter
   #channels: Channel[] = []
 
-  constructor(open: OpenFrames, now: () => number) {
+  constructor(open: OpenFrames, now: () => number, meter: ChannelMeter) {
+    this.#meter = meter
     this.#open = open
     this.#now = now
   }
@@ -194,7 +211,7 @@ export class Channels {
       else if (best === undefined || channel.load <= best.load) best = channel
     }
     if (best === undefined || (best.load > 0 && this.#channels.length < CHANNELS)) {
-      best = new Channel(this.#open, this.#now, () => this.forgetIdle())
+      best = new Channel(this.#open, this.#now, this.#meter, () => this.forgetIdle())
       this.#channels.push(best)
     }
     return best

@@ -27,7 +27,7 @@ export function filesOverChannels(
   first: RemoteFiles,
   again: RemoteFiles,
 ): RemoteFiles {
-  async function asked<T>(
+  function asked<T>(
     operation: WireOperation,
     content: Buffer | undefined,
     answer: (reply: Reply) => T,
@@ -36,30 +36,32 @@ export function filesOverChannels(
     return answered(channels.ask(operation, content), answer, otherwise)
   }
 
-  async function answered<T>(
+  /** One step after the answer, and no more: it is taken for every operation. */
+  function answered<T>(
     asked: Promise<Reply>,
     answer: (reply: Reply) => T,
     otherwise: (files: RemoteFiles) => Promise<T>,
   ): Promise<T> {
-    let reply: Reply
-    try {
-      reply = await asked
-    } catch (error) {
-      if (!(error instanceof ExchangeError)) throw error
-      return otherwise(error.kind === 'unreachable' ? first : again)
-    }
-    requests.reached()
-    switch (reply.result.outcome) {
-      case 'done':
-        return answer(reply)
-      case 'failed': {
-        const { code, detail } = reply.result
-        throw new RemoteError(refusalCode(code), `${code}: ${detail}`)
-      }
-      case 'broken':
-      case 'skipped':
-        return otherwise(first)
-    }
+    return asked.then(
+      (reply) => {
+        requests.reached()
+        switch (reply.result.outcome) {
+          case 'done':
+            return answer(reply)
+          case 'failed': {
+            const { code, detail } = reply.result
+            throw new RemoteError(refusalCode(code), `${code}: ${detail}`)
+          }
+          case 'broken':
+          case 'skipped':
+            return otherwise(first)
+        }
+      },
+      (error) => {
+        if (!(error instanceof ExchangeError)) throw error
+        return otherwise(error.kind === 'unreachable' ? first : again)
+      },
+    )
   }
 
   const attributes = ({ result }: Reply): WireAttributes =>

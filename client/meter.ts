@@ -39,16 +39,31 @@ export class Meter {
     return { sent: this.#sent, failed: this.#failed }
   }
 
+  /** Counts what is asked. @returns when it was, for `took` */
+  begin(): number {
+    this.#sent++
+    return this.#now()
+  }
+
+  /** It was answered. */
+  took(began: number): void {
+    this.#took(this.#now() - began)
+  }
+
+  /** There was no answer. */
+  failed(): void {
+    this.#failed++
+  }
+
   /** Counts what is asked, and how long its answer takes; without an answer it failed. */
   async timed<T>(work: () => Promise<T>): Promise<T> {
-    this.#sent++
-    const began = this.#now()
+    const began = this.begin()
     try {
       const result = await work()
-      this.#took(this.#now() - began)
+      this.took(began)
       return result
     } catch (error) {
-      this.#failed++
+      this.failed()
       throw error
     }
   }

@@ -77,14 +77,10 @@ export function remoteFiles(options: RemoteOptions): Remote {
       options.clock,
     ),
     options.clock,
+    meter,
   )
   const files = filesOverHttp(requests, root)
   const again = filesOverHttp(requests.again(), root)
-  const asking: Pick<Channels, 'ask' | 'askInOrder'> = {
-    ask: (operation, content) => meter.timed(() => channels.ask(operation, content)),
-    askInOrder: (operations) =>
-      channels.askInOrder(operations).map((reply) => meter.timed(() => reply)),
-  }
   const changes = (signal: AbortSignal) =>
     changeStream(
       (lastEventId, isWaiting) => {
@@ -97,9 +93,9 @@ export function remoteFiles(options: RemoteOptions): Remote {
     )
   return {
     files: {
-      ...filesOverChannels(asking, requests, files, again),
+      ...filesOverChannels(channels, requests, files, again),
       changes,
-      locks: locksOverChannels(asking, requests),
+      locks: locksOverChannels(channels, requests),
     },
     accountRoot: () => filesOverHttp(requests, rootTarget('/')).root(),
     connectionId,

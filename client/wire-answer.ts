@@ -102,24 +102,41 @@ export function bodyOffset(answer: Answer): number | undefined {
   return bodyNumbers(answer, ['offset']).offset
 }
 
-const COUNTS = ['ino', 'mode', 'uid', 'gid', 'nlink', 'size', 'rdev', 'version', 'generation']
-const TIMES = ['atime', 'mtime', 'ctime', 'crtime']
 const TIME = /^-?\d{1,19}$/
 
-/** @throws RemoteError EIO for what are no attributes */
+/** Field by field: every answer about a file passes by here. @throws RemoteError EIO for what are no attributes */
 export function checkedAttributes(value: unknown): WireAttributes {
   if (
-    !isRecord(value) ||
-    COUNTS.some((name) => !isCount(value[name])) ||
-    TIMES.some((name) => typeof value[name] !== 'string' || !TIME.test(value[name])) ||
-    (value.allocated !== undefined && !isCount(value.allocated)) ||
-    typeof value.etag !== 'string' ||
-    !FILE_TYPES.some((type) => type === value.type) ||
-    (value.type === 'symlink') !== (typeof value.target === 'string')
+    isRecord(value) &&
+    isCount(value.ino) &&
+    isCount(value.mode) &&
+    isCount(value.uid) &&
+    isCount(value.gid) &&
+    isCount(value.nlink) &&
+    isCount(value.size) &&
+    isCount(value.rdev) &&
+    isCount(value.version) &&
+    isCount(value.generation) &&
+    isTime(value.atime) &&
+    isTime(value.mtime) &&
+    isTime(value.ctime) &&
+    isTime(value.crtime) &&
+    (value.allocated === undefined || isCount(value.allocated)) &&
+    typeof value.etag === 'string' &&
+    isFileType(value.type) &&
+    (value.type === 'symlink') === (typeof value.target === 'string')
   ) {
-    throw nonsense('attributes are incomplete')
+    return value as unknown as WireAttributes
   }
-  return value as unknown as WireAttributes
+  throw nonsense('attributes are incomplete')
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'string' && TIME.test(value)
+}
+
+function isFileType(value: unknown): boolean {
+  return (FILE_TYPES as readonly unknown[]).includes(value)
 }
 
 /** A name from the server must not lead out of the directory it is listed in. */

@@ -57,7 +57,9 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
     await connect('tunnel')
     const { ino } = await remote.files.put(root, 'one', small('content'), create)
     for (let count = 0; count < 20; count++) await remote.files.stat(ino)
+    const { sent } = remote.meter.counts
     expect(String((await remote.files.read(ino, 0, 99)).data)).to.equal('content')
+    expect(remote.meter.counts).to.deep.equal({ sent: sent + 1, failed: 0 })
     expect(proxy.carriedOut.filter((line) => / \/batch$/.test(line))).to.deep.equal([
       'UPGRADE /batch',
     ])

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { problem } from '../../client/wire-answer.js'
+import { checkedAttributes, problem } from '../../client/wire-answer.js'
+import type { WireAttributes } from '../../server/wire.js'
 
 const PROBLEM = { 'content-type': 'application/problem+json' }
 
@@ -15,4 +16,48 @@ describe('the error of an answer (RFC 9457)', () => {
       expect(problem({ status, headers: PROBLEM, body: Buffer.from(body) }).code).to.equal(code)
     })
   }
+})
+
+describe('attributes in an answer', () => {
+  const good: WireAttributes = {
+    ...{ ino: 5, type: 'file', mode: 0o644, uid: 0, gid: 0, nlink: 1, size: 7, rdev: 0 },
+    ...{ atime: '-5', mtime: '0', ctime: '1795923291920000000', crtime: '1' },
+    ...{ version: 1, generation: 1, etag: '"5-1"', modified_time: '2026-11-29T03:34:51.920Z' },
+  }
+
+  it('are taken as they are, with and without what is only sometimes there', () => {
+    const link = { ...good, type: 'symlink', target: '' }
+    for (const one of [good, { ...good, allocated: 0 }, link]) {
+      expect(checkedAttributes(one)).to.equal(one)
+    }
+  })
+
+  const counts = ['ino', 'mode', 'uid', 'gid', 'nlink', 'size', 'rdev', 'version', 'generation']
+  const wrong: [field: string, value: unknown][] = [
+    ...counts.flatMap((name): [string, unknown][] =>
+      [undefined, -1, 0.5, 2 ** 53, '1', null].map((value) => [name, value]),
+    ),
+    ...['atime', 'mtime', 'ctime', 'crtime'].flatMap((name): [string, unknown][] =>
+      [undefined, 5, '', '1.5', 'x', '12345678901234567890'].map((value) => [name, value]),
+    ),
+    ['allocated', -1],
+    ['allocated', null],
+    ['etag', undefined],
+    ['etag', 5],
+    ['type', undefined],
+    ['type', 'door'],
+    ['type', 'symlink'],
+    ['target', 'a file has none'],
+  ]
+  for (const [field, value] of wrong) {
+    it(`are no attributes where ${field} is ${JSON.stringify(value)}`, () => {
+      expect(() => checkedAttributes({ ...good, [field]: value })).to.throw(/makes no sense/)
+    })
+  }
+
+  it('are no attributes where there is no object', () => {
+    for (const value of [undefined, null, [], 'x', 5]) {
+      expect(() => checkedAttributes(value)).to.throw(/makes no sense/)
+    }
+  })
 })
