@@ -155,6 +155,8 @@ function openSockets(servers: readonly Server[]): Iterable<Socket> {
   const sockets = new Set<Socket>()
   for (const server of servers) {
     server.on('secureConnection', (socket) => {
+      // One that asked for an upgrade that there is not comes again.
+      if (sockets.has(socket)) return
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
     })

@@ -403,6 +403,24 @@ describe('the server', () => {
     socket.destroy()
   })
 
+  it('keeps nothing of upgrades that it ignores on one connection', async () => {
+    const warnings: Error[] = []
+    const warned = (warning: Error) => warnings.push(warning)
+    process.on('warning', warned)
+    const socket = await idle()
+    // Node warns of the eleventh listener of a kind
+    for (let n = 0; n < 20; n++) {
+      socket.write(
+        'GET /coffer.svg HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+      )
+      const [answer] = await once(socket, 'data')
+      expect(String(answer)).to.match(/^HTTP\/1\.1 200/)
+    }
+    socket.destroy()
+    process.off('warning', warned)
+    expect(warnings).to.deep.equal([])
+  })
+
   it('lets one address have a quarter of the connections, and no more', async () => {
     const environment = { COFFER_MAX_CONNECTIONS: '8' }
     const small = await startSite({ environment })
