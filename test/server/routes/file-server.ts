@@ -16,6 +16,7 @@ import { PROBLEM_TYPE, problemOf } from '../../../server/routes/problem.js'
 import { rawTarget } from '../../../server/routes/target.js'
 import { takeUpgrades } from '../../../server/routes/upgrade.js'
 import { openStorage } from '../../../server/storage/engine.js'
+import type { Disk } from '../../../server/storage/fs.js'
 import type { Storage } from '../../../server/storage/storage.js'
 import type { WireAttributes, WireEntry, WireProblem } from '../../../server/wire.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
@@ -86,13 +87,15 @@ export const unexpected: unknown[] = []
 
 export async function startFileServer({
   times,
+  disk,
   ...options
 }: Partial<Pick<FileRoutesDependencies, 'limits' | 'clock' | 'isLive'>> & {
   readonly times?: Partial<LockTimes>
+  readonly disk?: Disk
 } = {}): Promise<FileServer> {
   const directory = await temporaryDirectory('routes')
   const database = openDatabase(join(directory, 'coffer.sqlite'))
-  const storage = await openStorage({ directory, database })
+  const storage = await openStorage({ directory, database, ...(disk && { disk }) })
   const locks = new Locks({
     now: () => performance.now(),
     records: lockSessionTable(database),
