@@ -166,7 +166,11 @@ describe('backup and restore', () => {
     const { ino, version } = await put(tree, at('f'), 'x')
     subject.database.exec(
       `INSERT INTO grants VALUES ('g', 'c', 's', '', '', 0, '', NULL, 0, 9e15, NULL, 0, '', NULL, 9e15);
-       INSERT INTO refresh_tokens VALUES ('t', 'g', 'c', NULL, 9e15, NULL, NULL)`,
+       INSERT INTO refresh_tokens VALUES ('t', 'g', 'c', NULL, 9e15, NULL, NULL);
+       INSERT INTO signing_keys VALUES ('k', 'ES256', '{}', '', 0, 0);
+       INSERT INTO users (id, username, password_hash, created_at, valid_from)
+         VALUES ('u', 'ann', '', 0, 0);
+       INSERT INTO sessions VALUES ('s', 'u', 0, 0, 9e15, '', '')`,
     )
     const seen = await tree.changes.newest()
     await make()
