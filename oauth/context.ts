@@ -1,9 +1,13 @@
 import type { Keys } from './keys.js'
 import { ProofKeys } from './proof-keys.js'
 import { type DerivedKeys, deriveKeys } from './secrets.js'
+import { Seldom } from './seldom.js'
 import type { Store } from './store.js'
 import type { AccountClaims, AuditEvent, Client, Lifetimes } from './types.js'
 import { DEFAULT_LIFETIMES } from './types.js'
+
+/** A client asks for tokens for itself as often as it likes. */
+const AUDITED_EVERY_MILLISECONDS = 900_000
 
 /** What the authorization server is given. */
 export interface Dependencies {
@@ -58,6 +62,8 @@ export interface Context {
   readonly audit: (event: AuditEvent) => void
   readonly registration: 'off' | 'open'
   readonly proofKeys: ProofKeys
+  /** Clients that got tokens for themselves, by where they are. */
+  readonly issuedToClients: Seldom
   readonly unfinishedPerClient: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -79,6 +85,7 @@ export function createContext(dependencies: Dependencies): Context {
     epoch: dependencies.epoch ?? (() => Number.NaN),
     registration: dependencies.registration ?? 'off',
     proofKeys: new ProofKeys(),
+    issuedToClients: new Seldom(AUDITED_EVERY_MILLISECONDS),
     unfinishedPerClient: dependencies.unfinishedPerClient ?? 12_000,
     now: () => clock().getTime(),
   }

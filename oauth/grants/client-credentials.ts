@@ -16,10 +16,16 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
   const allowed = ownScopes(client)
   const scope = scopeWithin(form.optional('scope') ?? allowed, allowed).join(' ')
   const resource = requestedResources(context, form)
+  const { client_id } = client
+  const { address } = call
+  if (context.issuedToClients.isFirst(`${client_id} ${address} ${scope}`, context.now())) {
+    const detail = scope === '' ? 'no scope' : scope
+    context.audit({ type: 'client.token', outcome: 'success', client_id, address, detail })
+  }
   // No user: the client is the subject, and no user has an identifier like it (RFC 9068 section 2.2, 5).
   const access_token = await createAccessToken(context, {
     client,
-    sub: client.client_id,
+    sub: client_id,
     scope,
     resource,
     jkt,

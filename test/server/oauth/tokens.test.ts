@@ -273,6 +273,32 @@ describe('revocation (RFC 7009)', () => {
   })
 })
 
+describe('tokens of a client for itself (RFC 6749 section 4.4)', () => {
+  it('are audited once in a quarter of an hour for each client, scope and address', async () => {
+    const at = await world({ registration: 'open' })
+    const own = { client_name: 'A service', grant_types: ['client_credentials'] }
+    const { body } = await supertest(at.app)
+      .post('/register')
+      .send({ ...own, scope: 'file.read' })
+    const ask = () =>
+      post(at, '/token', { grant_type: 'client_credentials' }).auth(
+        body.client_id,
+        body.client_secret,
+      )
+    for (let n = 0; n < 3; n++) expect((await ask()).status).to.equal(200)
+    at.now += 900 * SECOND
+    expect((await ask()).status).to.equal(200)
+    const event = {
+      type: 'client.token',
+      outcome: 'success',
+      client_id: body.client_id,
+      detail: 'file.read',
+    }
+    const events = at.events.filter(({ type }) => type === 'client.token')
+    expect(events.map(({ address: _, ...rest }) => rest)).to.deep.equal([event, event])
+  })
+})
+
 describe('the pages of the flow', () => {
   it('say when somebody denied', async () => {
     const { searchParams } = await allow(await world(), authorizeQuery(), 'deny')
