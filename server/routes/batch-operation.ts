@@ -11,13 +11,15 @@ import { ifMatch } from './preconditions.js'
 
 export type Answer =
   | { readonly header: WireResult; readonly content?: Buffer }
-  /** It is done, and the attributes of this inode are all there is to say. */
-  | { readonly inode: Inode }
+  /** It is done, and the attributes of this inode are all there is to say, beside content. */
+  | { readonly inode: Inode; readonly content?: Buffer }
 
 /** An answer as it is sent. */
 export function answerFrame(answer: Answer): Buffer {
   if ('header' in answer) return encodeFrame(answer.header, answer.content)
-  return frameOf(`{"outcome":"done","attributes":${attributesJson(answer.inode)}}`)
+  const { inode, content } = answer
+  const length = content === undefined || content.length === 0 ? '' : `,"length":${content.length}`
+  return frameOf(`{"outcome":"done","attributes":${attributesJson(inode)}${length}}`, content)
 }
 
 export interface Operation {

@@ -16,10 +16,9 @@ export async function readContent(
 ): Promise<Answer> {
   const content = await tree.open(ino)
   try {
-    const attributes = wireAttributes(content.inode)
-    const length = Math.max(0, Math.min(bytes, content.inode.size - offset))
-    const data = length === 0 ? Buffer.alloc(0) : await content.read(offset, length)
-    return { header: { outcome: 'done', attributes }, content: data }
+    const { inode } = content
+    const length = Math.max(0, Math.min(bytes, inode.size - offset))
+    return length === 0 ? { inode } : { inode, content: await content.read(offset, length) }
   } finally {
     await content.close()
   }
