@@ -12,6 +12,7 @@ import { jsonContent, mediaType } from './json.js'
 import { precondition } from './preconditions.js'
 import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
 import { attributeChanges } from './schemas.js'
+import { freeSpent } from './spent-buffers.js'
 
 /** What PATCH understands (Accept-Patch, RFC 5789 section 3.1), and how. */
 const PATCHES: ReadonlyMap<string, (exchange: Exchange) => Promise<void>> = new Map([
@@ -48,7 +49,7 @@ async function patchBytes(exchange: Exchange): Promise<void> {
   if (query.has('append')) {
     if (field !== undefined)
       throw new FileError('EINVAL', '?append and Content-Range exclude each other')
-    return write(exchange, () => appended(content(exchange, limits.uploadBytes)))
+    return write(exchange, (spent) => appended(content(exchange, limits.uploadBytes), spent))
   }
   if (field === undefined) {
     throw new FileError('EINVAL', 'say where: Content-Range: bytes FIRST-LAST/*, or ?append')
@@ -58,7 +59,7 @@ async function patchBytes(exchange: Exchange): Promise<void> {
   if (length !== undefined && Number(length) !== range.last - range.first + 1) {
     throw new FileError('EINVAL', 'Content-Length and Content-Range do not fit together')
   }
-  return write(exchange, () => placed(content(exchange, limits.uploadBytes), range))
+  return write(exchange, (spent) => placed(content(exchange, limits.uploadBytes), range, spent))
 }
 
 async function patchRanges(exchange: Exchange): Promise<void> {
@@ -68,7 +69,11 @@ async function patchRanges(exchange: Exchange): Promise<void> {
   return write(exchange, () => pieces(content(exchange, exchange.limits.uploadBytes)))
 }
 
-async function write(exchange: Exchange, parts: () => AsyncIterable<WritePart>): Promise<void> {
+/** @param parts of the body; in `spent` go the buffers that nobody needs once they are written */
+async function write(
+  exchange: Exchange,
+  parts: (spent: Buffer[]) => AsyncIterable<WritePart>,
+): Promise<void> {
   const { request, tree, origin } = exchange
   const holds = precondition(exchange)
   const changes = attributeChangeFields(request.headers)
@@ -77,7 +82,9 @@ async function write(exchange: Exchange, parts: () => AsyncIterable<WritePart>):
   if (current.type !== 'file') throw new FileError('EINVAL', `a ${current.type} has no content`)
   holds(current)
   refuseFenced(exchange, current.ino)
-  const inode = await tree.write(current.ino, parts(), holds, origin, changes)
+  const spent: Buffer[] = []
+  const inode = await tree.write(current.ino, parts(spent), holds, origin, changes)
+  freeSpent(spent)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
@@ -87,15 +94,26 @@ function refuseFenced({ locks, tree, origin }: Exchange, ino: Ino): void {
   locks.refuseFenced(tree.owner, origin.connection, ino)
 }
 
-async function* appended(source: AsyncIterable<Buffer>): AsyncGenerator<WritePart> {
-  for await (const data of source) yield { offset: append, data }
+async function* appended(
+  source: AsyncIterable<Buffer>,
+  spent: Buffer[],
+): AsyncGenerator<WritePart> {
+  for await (const data of source) {
+    spent.push(data)
+    yield { offset: append, data }
+  }
 }
 
 /** @throws FileError EINVAL when the body is longer or shorter than its range */
-async function* placed(source: AsyncIterable<Buffer>, range: ByteRange): AsyncGenerator<WritePart> {
+async function* placed(
+  source: AsyncIterable<Buffer>,
+  range: ByteRange,
+  spent: Buffer[],
+): AsyncGenerator<WritePart> {
   let offset = range.first
   for await (const data of source) {
     if (offset + data.length - 1 > range.last) throw unlikeRange()
+    spent.push(data)
     yield { offset, data }
     offset += data.length
   }
