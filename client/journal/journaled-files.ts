@@ -154,18 +154,15 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
         const { ino } = await files.lookup(directory, name)
         if (unsent.in(ino).size > 0) throw new RemoteError('ENOTEMPTY', `"${name}" is not empty`)
       }
-      const file = unsent.named(place)
-      if (file !== undefined) file.isLeaving = true
-      try {
+      return writeBack.removing(async () => {
         const left = await files.remove(directory, name, kind, { keep })
-        if (file !== undefined && left?.nlink === 0 && left.ino === file.ino) {
+        const file = left?.nlink === 0 ? unsent.of(left.ino) : undefined
+        if (file !== undefined) {
           writeBack.unname(file)
           if (!keep) writeBack.cancel(file)
         }
         return left === undefined ? left : saw(left)
-      } finally {
-        if (file !== undefined) file.isLeaving = false
-      }
+      })
     },
     async release(ino) {
       const file = unsent.of(ino)

@@ -12,6 +12,8 @@ export interface SenderMount extends ConflictMount {
   readonly files: RemoteFiles
   readonly unsent: UnsentFiles
   log(message: string, error?: unknown): void
+  /** Resolves once what is being removed here is, and the files are known that lost their last name by it. */
+  removed(): Promise<void>
   /** A file is on the server as it is here. */
   settled(file: UnsentFile, now: WireAttributes | undefined): void
   /** A name came to stand in a directory without a program having asked for it. */
@@ -31,6 +33,8 @@ export class Sender {
   readonly #working = new Set<UnsentFile>()
   readonly #slots = new Slots(AT_ONCE)
   readonly #pauses = new Map<UnsentFile, () => void>()
+  /** How often what was written here went to a place of its own, since somebody else had been there. */
+  conflicts = 0
   #isStopped = false
   #trouble: string | undefined
 
@@ -125,8 +129,14 @@ export class Sender {
     pending: Pending,
     there: WireAttributes | undefined,
   ): Promise<void> {
-    if (there === undefined && (file.isNameless || file.isLeaving)) return this.#drop(file)
+    if (there === undefined) {
+      // It may be a removal of our own that was faster.
+      await this.#mount.removed()
+      if (file.queue[0] !== pending) return
+      if (file.isNameless) return this.#drop(file)
+    }
     const { unsent, appeared, replaced, log } = this.#mount
+    this.conflicts += 1
     const before = named(file)
     if (pending.change.kind === 'birth') {
       const taken = file.place

@@ -38,8 +38,6 @@ export class UnsentFile {
   readonly queue: Pending[] = []
   /** Its last name was removed here: nothing of it will be missed. */
   isNameless = false
-  /** Its name is being removed here. */
-  isLeaving = false
   isSending = false
   /** Somebody waits for it. */
   isUrgent = false

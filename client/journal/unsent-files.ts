@@ -29,7 +29,7 @@ export class UnsentFiles {
 
   /** A file, new or not, whose name this is as far as is known. */
   named(place: Place): UnsentFile | undefined {
-    return this.#named.get(key(place))
+    return this.#named.get(placeKey(place))
   }
 
   /** New files that are to stand in a directory, by name. */
@@ -80,7 +80,9 @@ export class UnsentFiles {
   #stand(file: UnsentFile): void {
     const { place } = file
     if (place === undefined || file.isNameless) return
-    this.#named.set(key(place), file)
+    // A name found some time ago may have been given to a new file since.
+    if (!file.isUnborn && this.at(place) !== undefined) return
+    this.#named.set(placeKey(place), file)
     if (!file.isUnborn) return
     const names = this.#directories.get(place.directory) ?? new Map<string, UnsentFile>()
     names.set(place.name, file)
@@ -89,8 +91,8 @@ export class UnsentFiles {
 
   #leave(file: UnsentFile): void {
     const { place } = file
-    if (place === undefined || this.#named.get(key(place)) !== file) return
-    this.#named.delete(key(place))
+    if (place === undefined) return
+    if (this.#named.get(placeKey(place)) === file) this.#named.delete(placeKey(place))
     const names = this.#directories.get(place.directory)
     if (names?.get(place.name) === file) names.delete(place.name)
     if (names?.size === 0) this.#directories.delete(place.directory)
@@ -103,7 +105,7 @@ export class UnsentFiles {
   }
 }
 
-function key({ directory, name }: Place): string {
+export function placeKey({ directory, name }: Place): string {
   return `${directory}/${name}`
 }
 

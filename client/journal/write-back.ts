@@ -4,6 +4,7 @@ import { Memory } from '../memory.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import type { Journal } from './journal.js'
 import { News } from './news.js'
+import { Places } from './places.js'
 import { type Birth, plannedFile } from './planned-file.js'
 import type { Change, Place } from './record.js'
 import { recover } from './recovery.js'
@@ -25,7 +26,7 @@ export interface WriteBackOptions {
   log(message: string, error?: unknown): void
 }
 
-/** Names and attributes remembered, for what is based on them and where copies go. */
+/** Attributes remembered, for what is based on them. */
 const REMEMBERED = 50_000
 /** Changes that may wait. */
 const MOST_CHANGES = 50_000
@@ -42,7 +43,8 @@ export class WriteBack {
   readonly #files: RemoteFiles
   readonly #options: WriteBackOptions
   readonly #seen = new Memory<number, WireAttributes>(REMEMBERED)
-  readonly #places = new Memory<number, Place>(REMEMBERED)
+  readonly #places = new Places()
+  readonly #removing = new Set<Promise<unknown>>()
   #isBroken = false
   /** Numbers of changes that are only in memory. */
   #nextNumber = -1
@@ -59,6 +61,7 @@ export class WriteBack {
       hostname,
       log,
       now: () => new Date(options.clock()),
+      removed: async () => void (await Promise.allSettled(this.#removing)),
       settled: (file, now) => this.#settled(file, now),
       appeared: (place, ino) =>
         this.#tell({ ...HERE, kind: ino === 0 ? 'remove' : 'make', place, ino }),
@@ -66,7 +69,8 @@ export class WriteBack {
     })
     const add = this.#add.bind(this)
     for (const journal of options.journals) recover(journal, unsent, add)
-    for (const { ino, place } of unsent.all()) if (place !== undefined) this.#places.set(ino, place)
+    for (const { ino, place } of unsent.all())
+      if (place !== undefined) this.#places.found(place, ino)
   }
 
   get keepsNew(): boolean {
@@ -89,7 +93,7 @@ export class WriteBack {
   /** What the server said, and where it stands. An answer may be older than what is known. */
   saw(attributes: WireAttributes, place?: Place): WireAttributes {
     const { ino } = attributes
-    if (place !== undefined) this.#places.set(ino, place)
+    if (place !== undefined) this.#places.found(place, ino)
     if (attributes.version >= (this.#seen.get(ino)?.version ?? 0)) this.#seen.set(ino, attributes)
     return this.unsent.of(ino)?.over(attributes) ?? attributes
   }
@@ -159,7 +163,7 @@ export class WriteBack {
     const file = this.unsent.of(ino)
     if (file !== undefined) return file.settling === undefined ? file : undefined
     const known = this.#seen.get(ino)
-    return known && new UnsentFile(ino, known, this.#places.get(ino))
+    return known && new UnsentFile(ino, known, this.#places.of(ino))
   }
 
   async #known(ino: number): Promise<void> {
@@ -173,6 +177,13 @@ export class WriteBack {
     if (file.isNameless) return
     file.queue[0]?.journal?.note({ kind: 'nameless', ino: file.ino })
     this.unsent.unname(file)
+  }
+
+  /** Whoever finds a file gone waits for the end of this: it tells whether it went here. */
+  removing<T>(remove: () => Promise<T>): Promise<T> {
+    const removed = remove().finally(() => this.#removing.delete(removed))
+    this.#removing.add(removed)
+    return removed
   }
 
   /** Gives up what was not sent of a file. */
@@ -194,7 +205,7 @@ export class WriteBack {
   /** The same for a name, before it is changed in its directory; and for all new files in a directory. */
   async sentAt(place: Place): Promise<void> {
     await this.sent(place.directory)
-    const file = this.unsent.named(place)
+    const file = this.unsent.named(place) ?? this.unsent.of(this.#places.at(place) ?? 0)
     if (file !== undefined) await this.sender.sent(file)
   }
 
@@ -268,7 +279,7 @@ export class WriteBack {
   }
 
   #settled(file: UnsentFile, now: WireAttributes | undefined): void {
-    if (file.place !== undefined) this.#places.set(file.ino, file.place)
+    if (file.place !== undefined) this.#places.found(file.place, file.ino)
     if (now === undefined || now.version < 0) return
     this.#seen.set(file.ino, now)
     const { ino, place } = file

@@ -1,0 +1,25 @@
+import { Memory } from '../memory.js'
+import type { Place } from './record.js'
+import { placeKey } from './unsent-files.js'
+
+/** Places remembered. */
+const REMEMBERED = 50_000
+
+/** Where inodes were last found, and what was last found at a place. Others may have moved them since. */
+export class Places {
+  readonly #places = new Memory<number, Place>(REMEMBERED)
+  readonly #inos = new Memory<string, number>(REMEMBERED)
+
+  found(place: Place, ino: number): void {
+    this.#places.set(ino, place)
+    this.#inos.set(placeKey(place), ino)
+  }
+
+  of(ino: number): Place | undefined {
+    return this.#places.get(ino)
+  }
+
+  at(place: Place): number | undefined {
+    return this.#inos.get(placeKey(place))
+  }
+}
