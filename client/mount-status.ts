@@ -45,6 +45,7 @@ export function mountStatus(
       login.kind === 'dead' ? { state: 'dead', message: login.message } : { state: login.kind },
     changes: news.isLive ? 'live' : 'polled',
     pending: shown.pending(),
+    conflicts: shown.conflicts(),
     reads,
     requests: { ...remote.meter.counts, ...remote.meter.traffic },
     ...(request.log === undefined ? {} : { log: request.log }),

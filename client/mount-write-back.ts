@@ -76,6 +76,7 @@ export function withJournal(
       const kept = writeBack.pending()
       return { bytes: here.bytes + kept.bytes, files: here.files + kept.files }
     },
+    conflicts: () => ({ ...shown.conflicts(), copies: writeBack.sender.conflicts }),
     kept: () => writeBack.pending(),
     async drain() {
       await shown.drain()

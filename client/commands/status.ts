@@ -116,8 +116,22 @@ function mountLines(mount: MountStatus): string[] {
     pending.files === 0
       ? '  everything is sent'
       : `  to be sent: ${size(pending.bytes)} in ${pending.files} files`,
+    ...conflictLines(mount.conflicts),
     requestLine(mount.requests),
     ...(mount.log === undefined ? [] : [`  log: ${mount.log}`]),
+  ]
+}
+
+function conflictLines({ overwritten, copies }: MountStatus['conflicts']): string[] {
+  return [
+    ...(copies === 0
+      ? []
+      : [`  CONFLICTS: ${copies} copies lie beside what others changed; the log names them`]),
+    ...(overwritten === 0
+      ? []
+      : [
+          `  CONFLICTS: ${overwritten} times a change of another machine was written over; see the log`,
+        ]),
   ]
 }
 

@@ -49,6 +49,8 @@ export class MountState {
   /** Between machines; without them the kernel keeps locks for this mount alone. */
   readonly locks: MountLocks | undefined
   readonly log: (message: string, error?: unknown) => void
+  /** How often a change of another machine was written over. */
+  overwritten = 0
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
 
@@ -84,7 +86,10 @@ export class MountState {
         foreign: (node) => this.foreign(node),
         born: (node, birth, attributes) => this.#born(node, birth, attributes),
         forsaken: (birth) => this.#forsaken(birth),
-        overtook: ({ ino }, how) => log(`inode ${ino} was ${how} over a change of another machine`),
+        overtook: ({ ino }, how) => {
+          this.overwritten += 1
+          log(`inode ${ino} was ${how} over a change of another machine`)
+        },
       },
       nodes,
       log,

@@ -40,10 +40,19 @@ export interface Pending {
   readonly files: number
 }
 
+/** What this machine and another one wrote to the same file, each without knowing of the other, since it was mounted. */
+export interface Conflicts {
+  /** What was written here went over a change of another machine. */
+  readonly overwritten: number
+  /** What was written here is in a copy beside the other machine's. */
+  readonly copies: number
+}
+
 export interface CofferFileSystem extends FileSystem {
   /** What an inode is now, as far as may be believed without asking. */
   believed(ino: number): WireAttributes | undefined
   pending(): Pending
+  conflicts(): Conflicts
   /** What of it is in a journal on the local disk, which the next mount sends. */
   kept?(): Pending
   /** Resolves once everything written so far is on the server. */

@@ -80,8 +80,11 @@ describe('two writers of one file', () => {
     const whole = await readFile(at(0, file), 'utf8')
     expect(whole).to.be.oneOf(['one-that-is-long', 'other'])
     await shows(1, file, whole)
-    const log = await readFile(await logOf(whole === 'other' ? 1 : 0), 'utf8')
-    expect(log).to.include('was rewritten here over a change of another machine')
+    const { log, conflicts } = await statusOf(whole === 'other' ? 1 : 0)
+    expect(await readFile(log, 'utf8')).to.include(
+      'was rewritten here over a change of another machine',
+    )
+    expect(conflicts).to.deep.equal({ overwritten: 1, copies: 0 })
   })
 
   it('shows what was there, or ESTALE, of a file removed elsewhere: never wrong bytes', async () => {
@@ -110,9 +113,15 @@ describe('two writers of one file', () => {
     expect(await one.ask('read', 'h', 0, 7)).to.equal('=another')
   })
 
-  async function logOf(on: 0 | 1): Promise<string> {
-    const status = await machines[on]?.coffer('status', '--json')
-    const [found] = (JSON.parse(status?.stdout ?? '') as { mounts: { log: string }[] }).mounts
-    return found?.log ?? ''
+  async function statusOf(on: 0 | 1): Promise<Status> {
+    const { stdout } = (await machines[on]?.coffer('status', '--json')) ?? { stdout: '' }
+    const [found] = (JSON.parse(stdout) as { mounts: Status[] }).mounts
+    if (found === undefined) throw new Error(`nothing is mounted: ${stdout}`)
+    return found
   }
 })
+
+interface Status {
+  readonly log: string
+  readonly conflicts: { readonly overwritten: number; readonly copies: number }
+}

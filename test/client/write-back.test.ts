@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import {
   appendFile,
+  link,
   mkdir,
   readdir,
   readFile,
@@ -25,6 +26,7 @@ interface Status {
     pid: number
     connection: { state: string }
     pending: { bytes: number; files: number }
+    conflicts: { overwritten: number; copies: number }
   }[]
 }
 
@@ -235,6 +237,8 @@ describe('coffer mount --write-back', function () {
     expect(await readFile(copyOf('removed'), 'utf8')).to.equal('from here: removed.txt')
     expect(await readFile(join(where, 'same.txt'), 'utf8')).to.equal('from here: same.txt')
     expect(names).to.have.length(6)
+    expect((await status()).mounts[0]?.conflicts).to.deep.equal({ overwritten: 0, copies: 3 })
+    expect((await home.coffer('status')).stdout).to.include('CONFLICTS: 3 copies')
     await again.unmount()
   })
 
@@ -288,6 +292,32 @@ describe('coffer mount --write-back', function () {
       expect(found.equals(content(index)), `file ${index}`).to.equal(true)
     }
     expect(await readdir(join(plain.directory, 'names'))).to.have.length(30)
+    await plain.unmount()
+  })
+
+  it('lets a file go that is removed by another of its names while it waits', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    const directory = await folder(mount, 'links')
+    for (let index = 0; index < 30; index++) {
+      const [first, second] = [join(directory, `a${index}`), join(directory, `b${index}`)]
+      await writeFile(first, 'content')
+      await link(first, second)
+      await unlink(first)
+      await utimes(second, index, index)
+      await appendFile(second, content(index))
+      await (index % 2 === 0 ? unlink(second) : writeFile(first, content(index)))
+    }
+    await allSent()
+    expect((await status()).mounts[0]?.conflicts.copies).to.equal(0)
+    await mount.unmount()
+    const plain = await home.mount()
+    const kept = (await readdir(join(plain.directory, 'links'))).sort()
+    const odd = Array.from({ length: 15 }, (_, half) => 2 * half + 1)
+    expect(kept).to.deep.equal(odd.flatMap((index) => [`a${index}`, `b${index}`]).sort())
+    for (const index of odd) {
+      const found = await readFile(join(plain.directory, 'links', `a${index}`))
+      expect(found.equals(content(index)), `a${index}`).to.equal(true)
+    }
     await plain.unmount()
   })
 
