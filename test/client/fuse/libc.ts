@@ -10,6 +10,7 @@ const CALLS = {
   listxattr: library.func('int64_t listxattr(const char *, void *, size_t)'),
   removexattr: library.func('int removexattr(const char *, const char *)'),
   fallocate: library.func('int fallocate(int, int, int64_t, int64_t)'),
+  flock: library.func('int flock(int, int)'),
   lseek: library.func('int64_t lseek(int, int64_t, int)'),
   copy_file_range: library.func('int64_t copy_file_range(int, void *, int, void *, size_t, int)'),
   pwrite: library.func('int64_t pwrite(int, const void *, size_t, int64_t)'),
