@@ -23,7 +23,7 @@ interface Waiting {
 }
 
 /**
- * A thread that signs with SHA-256 what came in one turn of the event loop, together: handed one by one to Node's pool of threads,
+ * A thread that signs with SHA-256, and is handed together what is wanted at one time: handed one by one to Node's pool of threads,
  * a quick signature costs half as much again in waking threads and being told.
  */
 export class SigningThread {
@@ -69,7 +69,8 @@ export class SigningThread {
         next.push(waiting)
         return
       }
-      if (this.#next.size === 0) setImmediate(() => this.#send())
+      // What a transaction or the end of a turn lets go on gets here before the next tick, all of it.
+      if (this.#next.size === 0) process.nextTick(() => this.#send())
       this.#next.set(name, [waiting])
     })
   }

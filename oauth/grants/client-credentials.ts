@@ -1,6 +1,7 @@
 /** The client credentials grant (RFC 6749 section 4.4): the client acts for itself. */
 import { createAccessToken } from '../access-token.js'
 import { isPublic } from '../context.js'
+import { endOfTurn } from '../end-of-turn.js'
 import { OAuthError } from '../errors.js'
 import { requestedResources } from '../resource.js'
 import { OPENID_SCOPES, scopeWithin } from '../scope.js'
@@ -22,6 +23,8 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
     const detail = scope === '' ? 'no scope' : scope
     context.audit({ type: 'client.token', outcome: 'success', client_id, address, detail })
   }
+  // Nothing else waits for the others of this turn, and their signatures are made together.
+  await endOfTurn()
   // No user: the client is the subject, and no user has an identifier like it (RFC 9068 section 2.2, 5).
   const access_token = await createAccessToken(context, {
     client,
