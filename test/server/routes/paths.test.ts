@@ -141,7 +141,7 @@ describe('request targets of the file API', () => {
         ])
       }
       expect((await server.send('DELETE', '/totals')).headers.allow).to.equal('GET, HEAD, OPTIONS')
-      expect((await server.send('GET', '/batch')).headers.allow).to.equal('POST, OPTIONS')
+      expect((await server.send('PUT', '/batch')).headers.allow).to.equal('POST, GET, OPTIONS')
     })
 
     it('answers OPTIONS with Allow and Accept-Patch (RFC 9110 section 9.3.7, RFC 5789 section 3.1)', async () => {
