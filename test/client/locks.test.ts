@@ -77,6 +77,8 @@ describe('locks between machines', () => {
     ]
     const order: string[] = []
     expect(await one.ask('flock', 'f', 'exclusive', 'now')).to.equal('ok')
+    // From here on the server decides: a request that waits is on its way to it, not to be handed over first.
+    expect(await other.ask('flock', 'f', 'exclusive', 'now')).to.equal('EAGAIN')
     const first = other.ask('flock', 'f', 'exclusive', 'wait').then((answer) => {
       order.push(`other ${answer}`)
       return other.ask('close', 'f')
