@@ -99,7 +99,7 @@ export class Content {
 
   async #writeLater(offset: number, data: Buffer, where: 'there' | 'at the end'): Promise<void> {
     await this.#begin()
-    const isAfter = offset + data.length > this.#base.size
+    const isAfter = offset + data.length > (this.#isCut ? 0 : this.#base.size)
     if (where === 'there' && this.#unsent.hasAppended && isAfter) await this.flush()
     await this.#take(offset, data, where)
   }

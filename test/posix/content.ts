@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Cases, fails } from './errno.js'
 
-const { O_RDWR, O_CREAT, O_RDONLY } = constants
+const { O_RDWR, O_CREAT, O_RDONLY, O_WRONLY, O_APPEND, O_TRUNC } = constants
 
 /** read(2), pwrite(2), writev(2), ftruncate(2), fsync(2) */
 export const contentCases: Cases = {
@@ -37,6 +37,17 @@ export const contentCases: Cases = {
     await file.write('c', 4)
     await file.close()
     expect(await readFile(join(dir, 'a'), 'utf8')).to.equal('aaabcbbaaa')
+  },
+  'bytes written over what was appended to a file that was cut are the last': async (dir) => {
+    await writeFile(join(dir, 'a'), 'x'.repeat(20))
+    const appending = await open(join(dir, 'a'), O_WRONLY | O_APPEND)
+    const cutting = await open(join(dir, 'a'), O_RDWR | O_TRUNC)
+    await appending.write('aaaaaaaa')
+    await cutting.write('bbbb', 2)
+    expect(await readFile(join(dir, 'a'), 'utf8')).to.equal('aabbbbaa')
+    await appending.close()
+    await cutting.close()
+    expect(await readFile(join(dir, 'a'), 'utf8')).to.equal('aabbbbaa')
   },
   'a hole takes no room (st_blocks)': async (dir) => {
     await writeFile(join(dir, 'a'), 'begin')
