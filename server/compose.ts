@@ -129,7 +129,6 @@ export function compose(parts: Parts): Composed {
     now: () => performance.now(),
     records: lockSessionTable(database),
   })
-  storage.guardNames(locks)
   const app = createApp({
     site,
     authorization,

@@ -3,11 +3,8 @@
  * alike, so both use this. A leaf module: it imports nothing.
  */
 
-/**
- * Locks of fcntl(2) and of flock(2) do not see each other, as on Linux. `names` is the lease of a directory's names: while a client
- * has it, nobody else brings a name into the directory. It is granted with the right to decide (`delegated`), or not at all.
- */
-export const LOCK_SPACES = ['posix', 'flock', 'names'] as const
+/** Locks of fcntl(2) and of flock(2) do not see each other, as on Linux. */
+export const LOCK_SPACES = ['posix', 'flock'] as const
 export type LockSpace = (typeof LOCK_SPACES)[number]
 
 /** `read` goes together with `read` (LOCK_SH), `write` with nothing (LOCK_EX). */

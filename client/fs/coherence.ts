@@ -99,7 +99,6 @@ export class Coherence {
         clearTimeout(this.#grace)
         this.#grace = undefined
         cache.vouch()
-        locks?.reconnected()
         return
       case 'lost':
         cache.suspend()

@@ -54,8 +54,7 @@ export function lockOperations(
       if (type === 'none') return undefined
       await state.sent(nodes.ino(node))
       const { space, owner, start, end, pid } = range
-      const lock = await locks.test(known(node), { space, owner, start, end, pid, type }, context)
-      return lock && { ...lock, space }
+      return locks.test(known(node), { space, owner, start, end, pid, type }, context)
     },
     async setlk(node, handle, { type, ...range }, way, context) {
       if (type === 'none') {

@@ -15,9 +15,6 @@ const MOST_OWED = 1_000
 const TEST_AGAIN_MILLISECONDS = 50
 const RENEW_MILLISECONDS = 4_000
 
-/** The lease of a directory's names. */
-export const NAMES: LockRange = { space: 'names', owner: 'mount', start: 0, end: LOCK_END }
-
 type Wanted = Lock & { readonly handle: Handle; readonly waits: boolean; readonly request: string }
 type Decision = 'granted' | 'waiting' | 'EAGAIN' | 'EDEADLK' | 'ENOLCK'
 
@@ -119,19 +116,6 @@ export class MountLocks {
   /** Whether closing an open file has to do with locks. */
   concern(ino: number, handle: Handle): boolean {
     return this.#inodes.has(ino) || this.#lostHandles.has(handle)
-  }
-
-  /** Whether the names of a directory are for us alone to give, just now. */
-  hasNames(directory: number): boolean {
-    const inode = this.#inodes.get(directory)
-    if (inode?.isDelegated !== true || !inode.isQuiet) return false
-    return this.#mount.lease.isValid && inode.has(NAMES)
-  }
-
-  /** The server may be another one than before. */
-  reconnected(): void {
-    if (this.#renewal === undefined || this.#inodes.size === 0) return
-    this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
   }
 
   /** @throws RemoteError EIO for an open file whose locks went to somebody else */
@@ -247,7 +231,6 @@ export class MountLocks {
 
   async #giveBack(inode: LockedInode): Promise<void> {
     await this.#sent(inode)
-    inode.clear(NAMES)
     await this.#mount.remote.giveBack(inode.node.ino, inode.held.all())
     inode.isDelegated = false
   }
@@ -305,19 +288,8 @@ export class MountLocks {
     }
     // Until it has heard that we know, the server takes nothing for these files from us.
     for (const ino of lost) await this.#lost(ino)
-    await this.#yieldNames()
     await this.#mount.remote.claim([], true)
     for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
-  }
-
-  /** Names given here before the server started again are sent; then others may give some, too. */
-  async #yieldNames(): Promise<void> {
-    for (const [ino, inode] of this.#inodes) {
-      if (!inode.has(NAMES)) continue
-      await this.#sent(inode)
-      inode.clear(NAMES)
-      await this.#mount.remote.unlock(ino, NAMES)
-    }
   }
 
   async #lost(ino: number): Promise<void> {

@@ -40,12 +40,6 @@ export class LockClients {
     return this.#unclaimed.size === 0
   }
 
-  /** Somebody else has not claimed what they had before the restart. */
-  othersMustClaim(connection: string | undefined): boolean {
-    const own = connection !== undefined && this.#unclaimed.has(connection) ? 1 : 0
-    return this.#unclaimed.size > own
-  }
-
   mustClaim(connection: string): boolean {
     return this.#unclaimed.has(connection) || this.#revoked.has(connection)
   }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { NameGuard } from '../storage/name-guard.js'
 import type { Lock, LockRange } from '../wire-locks.js'
 import type { Shared } from './clients.js'
 import {
@@ -25,7 +24,7 @@ const TICK_MILLISECONDS = 1_000
  * Locks between clients, in memory: of whom each lock is, until when its client is believed to be there, who waits. What users
  * lock does not touch other users.
  */
-export class Locks implements NameGuard {
+export class Locks {
   /** Of this run of the server: a client sees by it that what it held is no longer known. */
   readonly run = randomBytes(9).toString('base64url')
   readonly #shared: Shared
@@ -89,15 +88,6 @@ export class Locks implements NameGuard {
   /** @throws FileError ESTALE for what was written under a lock that was lost */
   refuseFenced(user: string, connection: string | undefined, ino: number): void {
     if (connection !== undefined) this.#users.get(user)?.refuseFenced(connection, ino)
-  }
-
-  /** See NameGuard: what keeps a name from being brought into a directory. */
-  leased(
-    user: string,
-    directory: number,
-    { connection }: { readonly connection?: string },
-  ): Promise<void> | undefined {
-    return this.#users.get(user)?.leased(connection, directory)
   }
 
   /** News for a client, while its stream of changes is open; the caller closes it. */

@@ -1,6 +1,5 @@
 import { FileError } from '../errors.js'
 import type { Lock, LockRange } from '../wire-locks.js'
-import { Arrivals } from './arrivals.js'
 import { LockClients, type Shared } from './clients.js'
 import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode.js'
 import { connectionOf, isOf, owned } from './owners.js'
@@ -15,7 +14,6 @@ export class UserLocks {
   readonly #clients: LockClients
   readonly #inodes = new Map<number, InodeLocks>()
   readonly #queues = new Queues()
-  readonly #arrivals = new Arrivals()
   /** Until when nobody gets a lock, for those who had some before the server started. */
   #graceUntil: number
 
@@ -38,7 +36,6 @@ export class UserLocks {
     const inode = this.#inode(ino)
     // The answer was lost: it decides by itself, and had decided so.
     if (inode.delegated === session) return { state: 'granted', delegated: true }
-    if (asked.lock.space === 'names') return this.#leased(inode, session)
     const { request, waits } = asked
     const lock = owned(connection, asked.lock)
     if (inode.has(lock)) return this.#granted(inode, session, asked)
@@ -66,24 +63,6 @@ export class UserLocks {
     session.held -= inode.held.clear(owned(connection, range))
     this.#settle(inode)
     this.#tidy(session, inode)
-  }
-
-  /** What keeps a client, or somebody without a connection, from bringing a name into a directory; it is asked to go. */
-  leased(connection: string | undefined, directory: number): Promise<void> | undefined {
-    const inode = this.#inodes.get(directory)
-    const claimed = inode?.held.all().find(({ space }) => space === 'names')
-    if (claimed !== undefined) {
-      if (connection !== undefined && isOf(connection, claimed)) return undefined
-      this.#revokeIfExpired(connectionOf(claimed))
-      return this.#arrivals.news(directory)
-    }
-    // What those who have not claimed yet decided before the server started is not known.
-    if (this.#isGrace && this.#clients.othersMustClaim(connection))
-      return this.#arrivals.news(directory)
-    const holder = inode?.delegated
-    if (inode === undefined || holder === undefined || holder.connection === connection) return
-    this.#recall(inode, holder, this.#shared.times.leaseMilliseconds)
-    return inode.delegated === undefined ? undefined : this.#arrivals.news(directory)
   }
 
   /** The lock that keeps another from being had (F_GETLK); `unknown` while somebody else decides alone. */
@@ -165,7 +144,6 @@ export class UserLocks {
 
   /** Time has passed: leases, recalls and the grace period end. */
   tick(): void {
-    this.#arrivals.lookAll()
     if (!this.#isGrace && this.#graceUntil > 0) this.#endGrace()
     for (const session of this.#clients.longGone()) this.#revoke(session)
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
@@ -229,16 +207,11 @@ export class UserLocks {
   #endGrace(): void {
     if (this.#graceUntil === 0) return
     this.#graceUntil = 0
-    this.#arrivals.lookAll()
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
   }
 
   /** Lets the client decide for itself, if nobody else wants anything of the inode and it can be told when that changes. */
-  #granted(
-    inode: InodeLocks,
-    session: LockSession,
-    { delegable }: Pick<LockRequest, 'delegable'>,
-  ): LockAnswer {
+  #granted(inode: InodeLocks, session: LockSession, { delegable }: LockRequest): LockAnswer {
     const mayDecide = delegable && !this.#isContended(inode) && inode.isOnlyOf(session)
     if (!mayDecide || !this.#shared.mailboxes.has(session)) {
       return { state: 'granted', delegated: false }
@@ -249,29 +222,13 @@ export class UserLocks {
     return { state: 'granted', delegated: true }
   }
 
-  /** Lets a client alone give the names of a directory, if nobody else has to do with it or is about to. */
-  #leased(inode: InodeLocks, session: LockSession): LockAnswer {
-    const isFree = inode.delegated === undefined && !this.#arrivals.isAwaited(inode.ino)
-    const hasRoom = session.inodes.size < MOST_INODES
-    if (this.#isGrace || !isFree || !hasRoom) return { state: 'refused', code: 'EAGAIN' }
-    const answer = this.#granted(inode, session, { delegable: true })
-    session.inodes.add(inode.ino)
-    this.#tidy(session, inode)
-    if (answer.state === 'granted' && answer.delegated) return answer
-    return { state: 'refused', code: 'EAGAIN' }
-  }
-
-  #recall(
-    inode: InodeLocks,
-    session: LockSession,
-    patience = this.#shared.times.recallMilliseconds,
-  ): void {
-    const { now, mailboxes } = this.#shared
+  #recall(inode: InodeLocks, session: LockSession): void {
+    const { now, times, mailboxes } = this.#shared
     if (inode.recalledAt === undefined) {
       inode.recalledAt = now()
       mailboxes.post(session, { kind: 'recall', ino: inode.ino })
     }
-    const isOverdue = now() - inode.recalledAt >= patience
+    const isOverdue = now() - inode.recalledAt >= times.recallMilliseconds
     if (isOverdue || this.#clients.isExpired(session)) this.#revoke(session)
   }
 
@@ -284,7 +241,6 @@ export class UserLocks {
 
   /** Something went: who waits may have come to their turn. */
   #settle(inode: InodeLocks): void {
-    this.#arrivals.look(inode.ino)
     for (const wanted of [...inode.queue]) {
       if (!inode.queue.includes(wanted)) continue
       const decision = this.#decide(inode, wanted)

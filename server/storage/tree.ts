@@ -7,7 +7,6 @@ import type { Engine } from './context.js'
 import { copy } from './copy.js'
 import { copyRange } from './copy-range.js'
 import { isDirectory, knownInode, toInode } from './inode.js'
-import { whenFree } from './name-guard.js'
 import { link, make, release, remove } from './names.js'
 import { atHand, open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
@@ -44,8 +43,7 @@ import type {
   ZeroRange,
 } from './storage.js'
 import { totals } from './totals.js'
-import { FileUpload } from './upload.js'
-import type { Expected } from './upload-terms.js'
+import { type Expected, FileUpload } from './upload.js'
 import { write } from './write.js'
 import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js'
 import { zero } from './zero.js'
@@ -138,15 +136,11 @@ export class UserTree implements Tree {
   }
 
   async make(place: Place, what: NewInode, attributes: NewAttributes, origin: Origin) {
-    return whenFree(this.#engine.names, this.owner, place, origin, () =>
-      toInode(make(this.#engine, this, place, what, attributes, origin)),
-    )
+    return toInode(make(this.#engine, this, place, what, attributes, origin))
   }
 
   async link(ino: Ino, place: Place, origin: Origin): Promise<Inode> {
-    return whenFree(this.#engine.names, this.owner, place, origin, () =>
-      toInode(link(this.#engine, this, ino, place, origin)),
-    )
+    return toInode(link(this.#engine, this, ino, place, origin))
   }
 
   async remove(
@@ -167,10 +161,8 @@ export class UserTree implements Tree {
     how: { mode: RenameMode; keep: boolean; source: Precondition; precondition: Precondition },
     origin: Origin,
   ): Promise<{ inode: Inode; replaced: boolean }> {
-    return whenFree(this.#engine.names, this.owner, to, origin, () => {
-      const { row, replaced } = rename(this.#engine, this, from, to, how, origin)
-      return { inode: toInode(row), replaced }
-    })
+    const { row, replaced } = rename(this.#engine, this, from, to, how, origin)
+    return { inode: toInode(row), replaced }
   }
 
   async copy(
