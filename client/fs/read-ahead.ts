@@ -94,7 +94,7 @@ export class ReadAhead {
     this.#next = isSequential ? Math.max(this.#next, end) : end
     if (!isSequential) this.#from = offset
     else if (readsOn) this.#grow()
-    const planned = this.#plan(offset, end)
+    const planned = this.#plan(offset, end, size)
     for (const segment of planned) segment.readBy(reader)
     if (readsOn) this.#extend(end, size ?? 0)
     this.#release(Math.min(offset, this.#next - NEAR_BYTES))
@@ -114,8 +114,11 @@ export class ReadAhead {
     this.#window = Math.min(LAST_WINDOW, Math.max(FIRST_WINDOW, 2 * this.#window, 2 * read))
   }
 
-  /** The segments that give the range; what no segment has is fetched by itself. */
-  #plan(offset: number, end: number): Segment[] {
+  /**
+   * The segments that give the range; what no segment has is fetched by itself. The kernel asks for whole pages: what is
+   * beyond the end of a file whose last bytes are here is asked of nobody.
+   */
+  #plan(offset: number, end: number, size: number | undefined): Segment[] {
     const planned: Segment[] = []
     let at = offset
     for (const segment of this.#segments) {
@@ -125,7 +128,8 @@ export class ReadAhead {
       planned.push(segment)
       at = segment.offset + segment.length
     }
-    if (at < end) planned.push(this.#segment(at, end - at, 'of one reader'))
+    const isEnd = planned.length > 0 && at === size
+    if (at < end && !isEnd) planned.push(this.#segment(at, end - at, 'of one reader'))
     return planned
   }
 
