@@ -151,6 +151,9 @@ export class Names {
         : undefined
     cache.changedName(from.directory, from.name, gone, change)
     cache.changedName(to.directory, to.name, moved, change)
+    // Something stands at the old name now, and nobody here knows what.
+    if (mode === 'exchange' && gone === ABSENT && target === ABSENT)
+      cache.forgetNames(from.directory)
     if (answer?.ino === moved) cache.changedTo(answer)
     else cache.changed(moved)
     if (replaced === ABSENT) return
