@@ -33,7 +33,7 @@ interface Status {
 const FLAGS = ['--write-back']
 
 describe('coffer mount --write-back', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
 
   let server: TestServer
   let home: Machine
@@ -53,7 +53,9 @@ describe('coffer mount --write-back', function () {
   const status = async (): Promise<Status> =>
     JSON.parse((await home.coffer('status', '--json')).stdout)
   const pending = async () => (await status()).mounts[0]?.pending
-  const allSent = () => until('everything is sent', async () => (await pending())?.files === 0)
+  // A busy machine takes its time, for each change is made durable on the server.
+  const allSent = () =>
+    until('everything is sent', async () => (await pending())?.files === 0, 120_000)
 
   const noticed = () =>
     until('it is noticed that the server is away', async () => {
