@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -48,15 +48,32 @@ export function takeUpgrades(
     // What befalls a connection shows in its end.
     socket.on('error', () => {})
     socket.setTimeout(silenceMilliseconds, () => socket.destroy())
-    const response = new LeanResponse(request)
-    response.shouldKeepAlive = false
-    response.assignSocket(socket)
-    response.once('finish', () => {
-      if (response.statusCode !== 101) socket.end()
-    })
-    UPGRADED.set(request, { socket, head, closing })
-    handle(request, response)
+    const take = (): void => {
+      if (socket.destroyed) return
+      const before = answering(socket)
+      if (before !== undefined) {
+        before.once('close', take)
+        return
+      }
+      const response = new LeanResponse(request)
+      response.shouldKeepAlive = false
+      response.assignSocket(socket)
+      response.once('finish', () => {
+        if (response.statusCode !== 101) socket.end()
+      })
+      UPGRADED.set(request, { socket, head, closing })
+      handle(request, response)
+    }
+    take()
   })
+}
+
+/**
+ * The answer that a connection is still about: of requests before this one, sent without waiting or just now on their last
+ * bytes. Node takes an answer to one at a time (and throws), and has no public word for it.
+ */
+function answering(socket: Socket & { _httpMessage?: ServerResponse | null }) {
+  return socket._httpMessage ?? undefined
 }
 
 function asksForChannel({ method, url = '', headers, httpVersion }: IncomingMessage): boolean {

@@ -58,6 +58,20 @@ describe('GET /batch with Upgrade: a channel (RFC 9110 section 7.8)', function (
     expect(await result(reader)).to.equal(undefined)
   })
 
+  it('begins when the requests before it on the connection are answered, however fast it comes', async () => {
+    const socket = connect(server.port, '127.0.0.1')
+    const before = 'GET /files HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    socket.write(`${before}${before}GET /batch HTTP/1.1\r\n${FIELDS}\r\n`)
+    socket.write(encode([[{ op: 'root' }]]))
+    let all = ''
+    for await (const data of socket) {
+      all += String(data)
+      if (all.includes('"outcome":"done"')) break
+    }
+    expect(all.match(/HTTP\/1\.1 (?:200|101) /g)).to.have.length(3)
+    expect(all.indexOf(' 101 ')).to.be.greaterThan(all.lastIndexOf(' 200 '))
+  })
+
   it('takes frames that come with the request, and in pieces of any size', async () => {
     const requests: Request[] = [
       [put('pieces'), 'content'],
