@@ -25,12 +25,6 @@ export type MountMessage = z.infer<typeof MOUNT_MESSAGE>
 export const MOUNT_COMMAND = 'serve-mount'
 
 /**
- * For V8 (in bytes of bytecode): functions are optimized after half of the calls that the default takes. A mount is often used for a
- * few thousand operations at once and then not for a while: of these the interpreter took half of the time.
- */
-const EARLY_OPTIMIZATION = '--interrupt-budget=32000'
-
-/**
  * The mount lives in a process of its own: libuv's threads are counted once, when a process starts, and a mount needs
  * more of them than other programs.
  */
@@ -42,7 +36,7 @@ function startMount(
 ): ChildProcess {
   const child = spawn(
     program.executable,
-    [...program.executableArguments, EARLY_OPTIMIZATION, program.script, MOUNT_COMMAND],
+    [...program.executableArguments, program.script, MOUNT_COMMAND],
     {
       detached: how.detached,
       stdio: ['ignore', how.output, how.output, 'ipc'],

@@ -2,12 +2,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { text } from 'node:stream/consumers'
-import { setFlagsFromString } from 'node:v8'
 import { createProgram } from './commands/program.js'
 import { parseConfig } from './config.js'
-
-/** In bytes of bytecode: functions are optimized after half of the calls that the default takes, so a server is sooner at its speed. */
-setFlagsFromString('--interrupt-budget=32000')
 
 /** Everything this process makes is the owner's alone. */
 process.umask(0o077)
