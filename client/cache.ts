@@ -86,6 +86,13 @@ export class Cache {
       : { value: ABSENT, milliseconds: complete.milliseconds }
   }
 
+  /** Whether there is no such name, by what the change stream vouches for. */
+  isSurelyAbsent(directory: number, name: string): boolean {
+    if (!this.#vouched) return false
+    const known = this.name(directory, name)
+    return known?.value === ABSENT && known.milliseconds === VOUCHED_MILLISECONDS
+  }
+
   /** What stood under a name when we last knew. */
   lastName(directory: number, name: string): number | undefined {
     return this.#directories.get(directory)?.names.get(name)?.value

@@ -129,6 +129,7 @@ export function compose(parts: Parts): Composed {
     now: () => performance.now(),
     records: lockSessionTable(database),
   })
+  storage.guardNames(locks)
   const app = createApp({
     site,
     authorization,

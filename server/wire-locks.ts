@@ -3,8 +3,11 @@
  * alike, so both use this. A leaf module: it imports nothing.
  */
 
-/** Locks of fcntl(2) and of flock(2) do not see each other, as on Linux. */
-export const LOCK_SPACES = ['posix', 'flock'] as const
+/**
+ * Locks of fcntl(2) and of flock(2) do not see each other, as on Linux. `names` is the lease of a directory's names: while a client
+ * has it, nobody else brings a name into the directory. It is granted with the right to decide (`delegated`), or not at all.
+ */
+export const LOCK_SPACES = ['posix', 'flock', 'names'] as const
 export type LockSpace = (typeof LOCK_SPACES)[number]
 
 /** `read` goes together with `read` (LOCK_SH), `write` with nothing (LOCK_EX). */
@@ -109,9 +112,9 @@ export interface WireClaim {
 export type WireLockAnswer =
   /**
    * `newest`: the number of the newest change: what is known of the tree is as new as the lock once that has been told.
-   * `delegated`: the client decides by itself about all locks of the inode, until a `recall`.
+   * `delegated`: the client decides by itself about all locks of the inode, until a `recall`. `version`: of the inode.
    */
-  | { state: 'granted'; newest: number; delegated: boolean }
+  | { state: 'granted'; newest: number; delegated: boolean; version: number }
   | { state: 'refused'; code: 'EAGAIN' | 'EDEADLK' | 'ENOLCK' }
   | { state: 'waiting' }
   | { state: 'unclaimed' }

@@ -34,6 +34,8 @@ const LONG: Readonly<Record<string, string>> = {
   'server/wire.ts': 'all that client and server agree on, in one leaf',
   'server/storage/storage.ts': 'the whole contract of the engine, mostly prose',
   'test/server/storage/contract.ts': 'the whole contract of Storage, a function of its constructor',
+  'server/locks/user-locks.ts':
+    'one state machine: what the clients of one user hold, want, and are let decide',
   'client/fs/locks.ts':
     "the other end of the server's locks: what programs hold, and what we are let decide",
   'client/fs/content.ts':

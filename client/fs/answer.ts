@@ -3,8 +3,8 @@ import type { Soon } from '../fuse/soon.js'
 import { RemoteError } from '../remote-files.js'
 
 /** Refuses an operation without asking the server. */
-export function refusal(code: RemoteError['code'], message: string): RemoteError {
-  return new RemoteError(code, message)
+export function refusal(code: RemoteError['code'], message: string, cause?: unknown): RemoteError {
+  return new RemoteError(code, message, cause === undefined ? undefined : { cause })
 }
 
 export function hasCode(error: unknown, ...codes: readonly RemoteError['code'][]): boolean {

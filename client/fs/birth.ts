@@ -9,6 +9,8 @@ export interface Birth {
   readonly attributes: WireAttributes
   /** O_TRUNC: should somebody else be first, then what they wrote is cut. */
   readonly truncates: boolean
+  /** O_EXCL, decided here: should somebody else be first all the same, then this one is lost. */
+  readonly isExclusive: boolean
 }
 
 /** One request for a new file: content, owner, mode, times. @throws RemoteError EEXIST if somebody else was first */

@@ -99,6 +99,7 @@ export class Coherence {
         clearTimeout(this.#grace)
         this.#grace = undefined
         cache.vouch()
+        locks?.reconnected()
         return
       case 'lost':
         cache.suspend()

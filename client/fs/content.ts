@@ -1,7 +1,7 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
 import type { RemotePart, WriteOptions } from '../remote-files.js'
-import { hasCode, isTransient } from './answer.js'
+import { hasCode, isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import { covers, overlay, pieces } from './dirty-blocks.js'
@@ -315,6 +315,9 @@ export class Content {
 
   /** Somebody else was first: open(2) without O_EXCL then opens theirs. */
   async #adopt(birth: Birth, refused: unknown): Promise<void> {
+    if (birth.isExclusive) {
+      throw refusal('ESTALE', 'another machine made it while this one was cut off', refused)
+    }
     const there = await this.#mount.files.lookup(birth.directory, birth.name)
     if (there.type !== 'file') throw refused
     this.#isCut = birth.truncates

@@ -119,7 +119,8 @@ export class Contents {
         this.#failures.delete(node)
         continue
       }
-      if (content.ageMilliseconds < OLD_MILLISECONDS) continue
+      const isSecure = content.birth?.isExclusive !== true
+      if (isSecure && content.ageMilliseconds < OLD_MILLISECONDS) continue
       if (this.#mount.now() < (this.#failures.get(node)?.until ?? 0)) continue
       this.#trying.add(node)
       void this.#try(node, content).finally(() => this.#trying.delete(node))

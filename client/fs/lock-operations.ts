@@ -54,7 +54,8 @@ export function lockOperations(
       if (type === 'none') return undefined
       await state.sent(nodes.ino(node))
       const { space, owner, start, end, pid } = range
-      return locks.test(known(node), { space, owner, start, end, pid, type }, context)
+      const lock = await locks.test(known(node), { space, owner, start, end, pid, type }, context)
+      return lock && { ...lock, space }
     },
     async setlk(node, handle, { type, ...range }, way, context) {
       if (type === 'none') {

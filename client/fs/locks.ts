@@ -15,7 +15,16 @@ const MOST_OWED = 1_000
 const TEST_AGAIN_MILLISECONDS = 50
 const RENEW_MILLISECONDS = 4_000
 
-type Wanted = Lock & { readonly handle: Handle; readonly waits: boolean; readonly request: string }
+/** The lease of a directory's names. */
+export const NAMES: LockRange = { space: 'names', owner: 'mount', start: 0, end: LOCK_END }
+
+type Wanted = Lock & {
+  readonly handle: Handle
+  readonly waits: boolean
+  readonly request: string
+  /** All is known of the inode as it was in this version. */
+  readonly known: number | undefined
+}
 type Decision = 'granted' | 'waiting' | 'EAGAIN' | 'EDEADLK' | 'ENOLCK'
 
 /**
@@ -40,17 +49,21 @@ export class MountLocks {
     this.#mount = mount
   }
 
-  /** @throws RemoteError EAGAIN, EDEADLK, ENOLCK, and EINTR once the caller is interrupted */
+  /**
+   * @param known the version of which everything is known: then nothing need be told if that is the one that is locked
+   * @throws RemoteError EAGAIN, EDEADLK, ENOLCK, and EINTR once the caller is interrupted
+   */
   async lock(
     node: KnownNode,
     handle: Handle,
     lock: Lock,
     way: 'at once' | 'waiting',
     caller: Pick<Context, 'signal'>,
+    known?: number,
   ): Promise<void> {
     const inode = this.#inode(node)
     const request = `r${++this.#requests}`
-    const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting' }
+    const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting', known }
     const here = inode.isQuiet ? this.#decideHere(inode, wanted) : 'elsewhere'
     let decision = here === 'elsewhere' ? await inode.inTurn(() => this.#ask(inode, wanted)) : here
     while (decision === 'waiting') {
@@ -116,6 +129,19 @@ export class MountLocks {
   /** Whether closing an open file has to do with locks. */
   concern(ino: number, handle: Handle): boolean {
     return this.#inodes.has(ino) || this.#lostHandles.has(handle)
+  }
+
+  /** Whether the names of a directory are for us alone to give, just now. */
+  hasNames(directory: number): boolean {
+    const inode = this.#inodes.get(directory)
+    if (inode?.isDelegated !== true || !inode.isQuiet) return false
+    return this.#mount.lease.isValid && inode.has(NAMES)
+  }
+
+  /** The server may be another one than before. */
+  reconnected(): void {
+    if (this.#renewal === undefined || this.#inodes.size === 0) return
+    this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
   }
 
   /** @throws RemoteError EIO for an open file whose locks went to somebody else */
@@ -207,7 +233,8 @@ export class MountLocks {
       if (answer.state === 'waiting') return 'waiting'
       if (answer.state === 'refused') return answer.code
       if (answer.state !== 'granted') throw refusal('EIO', 'the answer to a lock makes no sense')
-      await this.#mount.upTo(answer.newest)
+      const isKnown = wanted.known !== undefined && wanted.known === answer.version
+      if (!isKnown) await this.#mount.upTo(answer.newest)
       inode.isDelegated = answer.delegated
       // An answer that came twice: we had been let decide before, and others here have locks since.
       if (answer.delegated && inode.held.conflicts(lock).length > 0) return this.#ask(inode, wanted)
@@ -231,6 +258,7 @@ export class MountLocks {
 
   async #giveBack(inode: LockedInode): Promise<void> {
     await this.#sent(inode)
+    inode.clear(NAMES)
     await this.#mount.remote.giveBack(inode.node.ino, inode.held.all())
     inode.isDelegated = false
   }
@@ -288,8 +316,19 @@ export class MountLocks {
     }
     // Until it has heard that we know, the server takes nothing for these files from us.
     for (const ino of lost) await this.#lost(ino)
+    await this.#yieldNames()
     await this.#mount.remote.claim([], true)
     for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
+  }
+
+  /** Names given here before the server started again are sent; then others may give some, too. */
+  async #yieldNames(): Promise<void> {
+    for (const [ino, inode] of this.#inodes) {
+      if (!inode.has(NAMES)) continue
+      await this.#sent(inode)
+      inode.clear(NAMES)
+      await this.#mount.remote.unlock(ino, NAMES)
+    }
   }
 
   async #lost(ino: number): Promise<void> {

@@ -13,6 +13,7 @@ import { DurableNames } from './durable-names.js'
 import { Lease } from './lease.js'
 import { ListingsAhead } from './listings-ahead.js'
 import { MountLocks } from './locks.js'
+import { NameLeases } from './name-leases.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
 import { OpenFiles } from './open-files.js'
@@ -48,6 +49,8 @@ export class MountState {
   readonly numbers: ReservedNumbers
   /** Between machines; without them the kernel keeps locks for this mount alone. */
   readonly locks: MountLocks | undefined
+  /** With a journal nobody waits until a name is on the server: then there are none. */
+  readonly leases: NameLeases | undefined
   readonly log: (message: string, error?: unknown) => void
   /** How often a change of another machine was written over. */
   overwritten = 0
@@ -106,6 +109,8 @@ export class MountState {
         ? undefined
         : this.#shared(remote.locks)
     const { contents, locks } = this
+    const leasable = remote.journals === true ? undefined : locks
+    this.leases = leasable && new NameLeases(leasable, nodes, now, log)
     this.open = new OpenFiles({
       files,
       cache,
@@ -180,6 +185,7 @@ export class MountState {
       flush: async ({ content, ino }) => {
         await this.removals.all()
         if (content?.isClean === false) await content.flush()
+        await this.unborn.sendAll(ino)
         await this.files.sent?.(ino)
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),

@@ -22,7 +22,7 @@ export function openOperations(
   make: Make,
   dropPrivileges: (node: Node) => Promise<void>,
 ): Pick<FileSystem, 'open' | 'create'> {
-  const { cache, nodes, view, names, contents, numbers, unborn, owners } = state
+  const { cache, nodes, view, names, contents, numbers, unborn, owners, leases } = state
   const ino = (node: Node) => nodes.ino(node)
 
   function open(node: Node, flags: number, context: Context): Soon<FuseOpen> {
@@ -61,6 +61,7 @@ export function openOperations(
       name,
       attributes,
       truncates: (flags & O_TRUNC) !== 0,
+      isExclusive: (flags & O_EXCL) !== 0,
     })
     unborn.add(directory, name, node)
     // The directory's times change when the file comes there.
@@ -75,6 +76,7 @@ export function openOperations(
     flags: number,
     context: Context,
   ): Promise<FuseEntry & FuseOpen> {
+    if ((flags & O_EXCL) !== 0) leases?.missed(ino(parent))
     try {
       const entry = await make(parent, name, { type: 'file' }, mode, context)
       const node = nodes.known(ino(entry.node))
@@ -93,14 +95,28 @@ export function openOperations(
     return { ...entry, ...(await open(entry.node, flags, context)) }
   }
 
+  /** Without O_EXCL it does not matter who was first; with it the names must be ours to give. */
+  function mayWait(parent: Node, flags: number): Soon<boolean> {
+    if ((flags & O_EXCL) === 0) return true
+    return leases === undefined ? false : leases.decides(ino(parent))
+  }
+
+  /** In the same step as the name is taken. */
+  function isStillOurs(parent: Node, name: string, flags: number): boolean {
+    if ((flags & O_EXCL) === 0) return true
+    const directory = ino(parent)
+    return leases?.has(directory) === true && cache.isSurelyAbsent(directory, name)
+  }
+
   return {
     open,
     create(parent, name, mode, flags, context) {
-      if ((flags & O_EXCL) !== 0) return makeAtOnce(parent, name, mode, flags, context)
-      return when(numbers.take(), (number) =>
-        number === undefined
-          ? makeAtOnce(parent, name, mode, flags, context)
-          : deferred(number, parent, name, mode, flags, context),
+      return when(mayWait(parent, flags), (isOurs) =>
+        when(isOurs ? numbers.take() : undefined, (number) =>
+          number === undefined || !isStillOurs(parent, name, flags)
+            ? makeAtOnce(parent, name, mode, flags, context)
+            : deferred(number, parent, name, mode, flags, context),
+        ),
       )
     },
   }

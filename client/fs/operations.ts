@@ -42,6 +42,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
   ): Promise<FuseEntry> {
     const attributes = ownership(mode, context, state.owners)
     const entry = await names.make(place(parent, name), what, attributes)
+    if (what.type === 'directory') state.leases?.made(entry.ino, entry.version)
     return view.entry(ino(parent), entry, cache.timeout, cache.timeout)
   }
 
@@ -104,7 +105,10 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     init(kernel: Kernel) {
       state.connect(kernel)
       if (files.journals === true) state.numbers.prepare()
-      timer = setInterval(() => contents.tick(), TICK_MILLISECONDS).unref()
+      timer = setInterval(() => {
+        contents.tick()
+        state.leases?.tick()
+      }, TICK_MILLISECONDS).unref()
     },
     lookup: (parent, name) => names.lookup(place(parent, name)),
     forget: (node, count) => nodes.forget(node, count),

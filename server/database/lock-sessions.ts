@@ -8,6 +8,12 @@ export function lockSessionTable(database: Database): LockSessionRecords {
   )
   const add = database.prepare('INSERT OR IGNORE INTO lock_sessions VALUES (?, ?)')
   const remove = database.prepare('DELETE FROM lock_sessions WHERE user = ? AND connection = ?')
+  const leases = database.prepare<[], { user: string; connection: string; directory: number }>(
+    'SELECT user, connection, directory FROM name_leases',
+  )
+  const lease = database.prepare('INSERT OR REPLACE INTO name_leases VALUES (?, ?, ?)')
+  const unlease = database.prepare('DELETE FROM name_leases WHERE user = ? AND directory = ?')
+  const unleaseAll = database.prepare('DELETE FROM name_leases WHERE user = ? AND connection = ?')
   return {
     all: () => all.all(),
     add(user, connection) {
@@ -15,6 +21,14 @@ export function lockSessionTable(database: Database): LockSessionRecords {
     },
     remove(user, connection) {
       remove.run(user, connection)
+      unleaseAll.run(user, connection)
+    },
+    leases: () => leases.all(),
+    lease(user, connection, directory) {
+      lease.run(user, directory, connection)
+    },
+    unlease(user, directory) {
+      unlease.run(user, directory)
     },
   }
 }

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import type { NameGuard } from '../storage/name-guard.js'
 import type { Lock, LockRange } from '../wire-locks.js'
 import type { Shared } from './clients.js'
 import {
+  type Before,
   type Claim,
   LOCK_TIMES,
   type LockAnswer,
@@ -24,7 +26,7 @@ const TICK_MILLISECONDS = 1_000
  * Locks between clients, in memory: of whom each lock is, until when its client is believed to be there, who waits. What users
  * lock does not touch other users.
  */
-export class Locks {
+export class Locks implements NameGuard {
   /** Of this run of the server: a client sees by it that what it held is no longer known. */
   readonly run = randomBytes(9).toString('base64url')
   readonly #shared: Shared
@@ -39,12 +41,8 @@ export class Locks {
     const { now, records } = options
     const times = { ...LOCK_TIMES, ...options.times }
     this.#shared = { now, times, records, mailboxes: new Mailboxes() }
-    const before = new Map<string, string[]>()
-    for (const { user, connection } of records.all()) {
-      before.set(user, [...(before.get(user) ?? []), connection])
-    }
-    for (const [user, connections] of before) {
-      this.#users.set(user, new UserLocks(user, this.#shared, connections))
+    for (const [user, before] of byUser(records)) {
+      this.#users.set(user, new UserLocks(user, this.#shared, before))
     }
     this.#timer = setInterval(() => this.tick(), TICK_MILLISECONDS).unref()
   }
@@ -90,6 +88,15 @@ export class Locks {
     if (connection !== undefined) this.#users.get(user)?.refuseFenced(connection, ino)
   }
 
+  /** See NameGuard: what keeps a name from being brought into a directory. */
+  leased(
+    user: string,
+    directory: number,
+    { connection }: { readonly connection?: string },
+  ): Promise<void> | undefined {
+    return this.#users.get(user)?.leased(connection, directory)
+  }
+
   /** News for a client, while its stream of changes is open; the caller closes it. */
   listen({ user, connection }: LockClient): Mailbox {
     const box = this.#shared.mailboxes.open(user, connection)
@@ -119,8 +126,24 @@ export class Locks {
   #of(user: string): UserLocks {
     const known = this.#users.get(user)
     if (known !== undefined) return known
-    const locks = new UserLocks(user, this.#shared, [])
+    const locks = new UserLocks(user, this.#shared, nothingBefore())
     this.#users.set(user, locks)
     return locks
   }
+}
+
+const nothingBefore = (): Before => ({ connections: [], leases: new Map() })
+
+function byUser(records: LockSessionRecords): Map<string, Before> {
+  const users = new Map<string, Before>()
+  const of = (user: string): Before => {
+    const before = users.get(user) ?? nothingBefore()
+    users.set(user, before)
+    return before
+  }
+  for (const { user, connection } of records.all()) of(user).connections.push(connection)
+  for (const { user, connection, directory } of records.leases()) {
+    of(user).leases.set(directory, connection)
+  }
+  return users
 }

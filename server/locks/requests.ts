@@ -21,11 +21,22 @@ export const LOCK_TIMES: LockTimes = {
   contendedMilliseconds: 2_000,
 }
 
-/** Connections that have locks, so that a server that starts again waits for them. They outlive the process. */
+/** Connections that have locks, and directories they have leased, so that a server that starts again waits for them. They outlive the process. */
 export interface LockSessionRecords {
   all(): { user: string; connection: string }[]
   add(user: string, connection: string): void
+  /** With its leases. */
   remove(user: string, connection: string): void
+  leases(): { user: string; connection: string; directory: number }[]
+  lease(user: string, connection: string, directory: number): void
+  unlease(user: string, directory: number): void
+}
+
+/** What there was of one user when the server started. */
+export interface Before {
+  readonly connections: string[]
+  /** Leased directories, and by whom. */
+  readonly leases: Map<number, string>
 }
 
 export interface LockRequest {

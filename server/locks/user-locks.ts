@@ -1,9 +1,11 @@
 import { FileError } from '../errors.js'
 import type { Lock, LockRange } from '../wire-locks.js'
+import { Arrivals } from './arrivals.js'
 import { LockClients, type Shared } from './clients.js'
 import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode.js'
+import { LeasedDirectories } from './leased-directories.js'
 import { connectionOf, isOf, owned } from './owners.js'
-import type { Claim, LockAnswer, LockRequest } from './requests.js'
+import type { Before, Claim, LockAnswer, LockRequest } from './requests.js'
 import type { Decision, LockSession } from './session.js'
 
 const MOST_LOCKS = 20_000
@@ -14,15 +16,17 @@ export class UserLocks {
   readonly #clients: LockClients
   readonly #inodes = new Map<number, InodeLocks>()
   readonly #queues = new Queues()
+  readonly #arrivals = new Arrivals()
+  readonly #leases: LeasedDirectories
   /** Until when nobody gets a lock, for those who had some before the server started. */
   #graceUntil: number
 
-  /** @param before connections that had locks before the server started */
-  constructor(user: string, shared: Shared, before: readonly string[]) {
+  constructor(user: string, shared: Shared, { connections, leases }: Before) {
     this.#shared = shared
-    this.#clients = new LockClients(user, shared, before)
+    this.#clients = new LockClients(user, shared, connections)
+    this.#leases = new LeasedDirectories(user, shared.records, leases)
     const { graceMilliseconds } = shared.times
-    this.#graceUntil = before.length > 0 ? shared.now() + graceMilliseconds : 0
+    this.#graceUntil = connections.length > 0 ? shared.now() + graceMilliseconds : 0
   }
 
   get isEmpty(): boolean {
@@ -35,7 +39,11 @@ export class UserLocks {
     const session = this.#clients.of(connection)
     const inode = this.#inode(ino)
     // The answer was lost: it decides by itself, and had decided so.
-    if (inode.delegated === session) return { state: 'granted', delegated: true }
+    if (inode.delegated === session) {
+      if (asked.lock.space === 'names') this.#leases.add(ino, connection)
+      return { state: 'granted', delegated: true }
+    }
+    if (asked.lock.space === 'names') return this.#leased(inode, session)
     const { request, waits } = asked
     const lock = owned(connection, asked.lock)
     if (inode.has(lock)) return this.#granted(inode, session, asked)
@@ -61,8 +69,25 @@ export class UserLocks {
     const inode = this.#inodes.get(ino)
     if (session === undefined || inode === undefined) return
     session.held -= inode.held.clear(owned(connection, range))
+    if (range.space === 'names') this.#leases.drop(ino)
     this.#settle(inode)
     this.#tidy(session, inode)
+  }
+
+  /** What keeps a client, or somebody without a connection, from bringing a name into a directory; it is asked to go. */
+  leased(connection: string | undefined, directory: number): Promise<void> | undefined {
+    const inode = this.#inodes.get(directory)
+    const claimed = inode?.held.all().find(({ space }) => space === 'names')
+    if (claimed !== undefined) {
+      if (connection !== undefined && isOf(connection, claimed)) return undefined
+      this.#revokeIfExpired(connectionOf(claimed))
+      return this.#arrivals.news(directory)
+    }
+    if (this.#isUnclaimed(directory, connection)) return this.#arrivals.news(directory)
+    const holder = inode?.delegated
+    if (inode === undefined || holder === undefined || holder.connection === connection) return
+    this.#recall(inode, holder, this.#shared.times.leaseMilliseconds)
+    return inode.delegated === undefined ? undefined : this.#arrivals.news(directory)
   }
 
   /** The lock that keeps another from being had (F_GETLK); `unknown` while somebody else decides alone. */
@@ -96,7 +121,7 @@ export class UserLocks {
     const session = this.#clients.get(connection)
     const inode = this.#inodes.get(ino)
     if (session === undefined || inode === undefined || inode.delegated !== session) return
-    inode.delegated = undefined
+    this.#takeBack(inode)
     for (const lock of locks) session.held += inode.held.set(owned(connection, lock))
     this.#settle(inode)
     this.#tidy(session, inode)
@@ -117,7 +142,7 @@ export class UserLocks {
     const has = (claim: Claim) =>
       mayClaim ? this.#claimed(connection, claim) : this.#stillHeld(connection, claim)
     const lost = claims.filter((claim) => !has(claim)).map(({ ino }) => ino)
-    if (isLast) this.#clients.hasClaimed(connection)
+    if (isLast) this.#hasClaimed(connection)
     if (this.#clients.haveAllClaimed) this.#endGrace()
     return lost
   }
@@ -126,6 +151,7 @@ export class UserLocks {
   end(connection: string): void {
     const session = this.#clients.get(connection)
     this.#clients.drop(connection)
+    this.#leases.dropWhere((holder) => holder === connection)
     if (session !== undefined) this.#takeAll(session)
     if (this.#clients.haveAllClaimed) this.#endGrace()
   }
@@ -144,6 +170,7 @@ export class UserLocks {
 
   /** Time has passed: leases, recalls and the grace period end. */
   tick(): void {
+    this.#arrivals.lookAll()
     if (!this.#isGrace && this.#graceUntil > 0) this.#endGrace()
     for (const session of this.#clients.longGone()) this.#revoke(session)
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
@@ -162,9 +189,31 @@ export class UserLocks {
     const claimed = locks.map((lock) => owned(connection, lock))
     const isFree = claimed.every((lock) => inode.held.conflicts(lock).length === 0)
     session.inodes.add(ino)
-    for (const lock of isFree ? claimed : []) session.held += inode.held.set(lock)
+    for (const lock of isFree ? claimed : []) {
+      session.held += inode.held.set(lock)
+      if (lock.space === 'names') this.#leases.add(ino, connection)
+    }
     this.#tidy(session, inode)
     return isFree
+  }
+
+  #hasClaimed(connection: string): void {
+    this.#clients.hasClaimed(connection)
+    const isHeld = (ino: number) => this.#inodes.get(ino)?.isEmpty === false
+    this.#leases.dropWhere((holder, ino) => holder === connection && !isHeld(ino))
+    this.#arrivals.lookAll()
+  }
+
+  /** Which names its client gave in a directory before the server started is not known yet. */
+  #isUnclaimed(directory: number, asker: string | undefined): boolean {
+    const holder = this.#isGrace ? this.#leases.holder(directory) : undefined
+    return holder !== undefined && holder !== asker && this.#clients.mayClaim(holder)
+  }
+
+  /** The server decides again. */
+  #takeBack(inode: InodeLocks): void {
+    inode.delegated = undefined
+    this.#leases.drop(inode.ino)
   }
 
   #inode(ino: number): InodeLocks {
@@ -207,11 +256,17 @@ export class UserLocks {
   #endGrace(): void {
     if (this.#graceUntil === 0) return
     this.#graceUntil = 0
+    this.#leases.dropWhere((holder) => this.#clients.get(holder) === undefined)
+    this.#arrivals.lookAll()
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
   }
 
   /** Lets the client decide for itself, if nobody else wants anything of the inode and it can be told when that changes. */
-  #granted(inode: InodeLocks, session: LockSession, { delegable }: LockRequest): LockAnswer {
+  #granted(
+    inode: InodeLocks,
+    session: LockSession,
+    { delegable }: Pick<LockRequest, 'delegable'>,
+  ): LockAnswer {
     const mayDecide = delegable && !this.#isContended(inode) && inode.isOnlyOf(session)
     if (!mayDecide || !this.#shared.mailboxes.has(session)) {
       return { state: 'granted', delegated: false }
@@ -222,13 +277,32 @@ export class UserLocks {
     return { state: 'granted', delegated: true }
   }
 
-  #recall(inode: InodeLocks, session: LockSession): void {
-    const { now, times, mailboxes } = this.#shared
+  /** Lets a client alone give the names of a directory, if nobody else has to do with it or is about to. */
+  #leased(inode: InodeLocks, session: LockSession): LockAnswer {
+    const isFree = inode.delegated === undefined && !this.#arrivals.isAwaited(inode.ino)
+    const hasRoom = session.inodes.size < MOST_INODES
+    if (this.#isGrace || !isFree || !hasRoom) return { state: 'refused', code: 'EAGAIN' }
+    const answer = this.#granted(inode, session, { delegable: true })
+    session.inodes.add(inode.ino)
+    this.#tidy(session, inode)
+    if (answer.state === 'granted' && answer.delegated) {
+      this.#leases.add(inode.ino, session.connection)
+      return answer
+    }
+    return { state: 'refused', code: 'EAGAIN' }
+  }
+
+  #recall(
+    inode: InodeLocks,
+    session: LockSession,
+    patience = this.#shared.times.recallMilliseconds,
+  ): void {
+    const { now, mailboxes } = this.#shared
     if (inode.recalledAt === undefined) {
       inode.recalledAt = now()
       mailboxes.post(session, { kind: 'recall', ino: inode.ino })
     }
-    const isOverdue = now() - inode.recalledAt >= times.recallMilliseconds
+    const isOverdue = now() - inode.recalledAt >= patience
     if (isOverdue || this.#clients.isExpired(session)) this.#revoke(session)
   }
 
@@ -241,6 +315,7 @@ export class UserLocks {
 
   /** Something went: who waits may have come to their turn. */
   #settle(inode: InodeLocks): void {
+    this.#arrivals.look(inode.ino)
     for (const wanted of [...inode.queue]) {
       if (!inode.queue.includes(wanted)) continue
       const decision = this.#decide(inode, wanted)
@@ -273,6 +348,7 @@ export class UserLocks {
   /** Takes everything from a client that is gone, and keeps it from writing where it had locks until it has heard of it. */
   #revoke(session: LockSession): void {
     this.#clients.revoked(session.connection, new Set(session.inodes))
+    this.#leases.dropWhere((holder) => holder === session.connection)
     this.#takeAll(session)
   }
 
@@ -280,7 +356,7 @@ export class UserLocks {
     for (const ino of session.inodes) {
       const inode = this.#inodes.get(ino)
       if (inode === undefined) continue
-      if (inode.delegated === session) inode.delegated = undefined
+      if (inode.delegated === session) this.#takeBack(inode)
       const waiting = inode.queue.filter((wanted) => wanted.session === session)
       for (const wanted of waiting) this.#queues.remove(inode, wanted)
       inode.held.drop((lock) => isOf(session.connection, lock))

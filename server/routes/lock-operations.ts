@@ -51,9 +51,10 @@ export const LOCK_OPERATIONS: {
       await tree.stat(ino)
       const answer = locks.lock(client, ino, { request, lock, waits: wait, delegable })
       if (answer.state !== 'granted') return answered(answer)
+      const { version } = await tree.stat(ino)
       const newest = await tree.changes.newest()
       locks.tellWhenTold(client, newest)
-      return answered({ ...answer, newest })
+      return answered({ ...answer, newest, version })
     },
   ),
   unlock: operation('read', { ino, range }, async (context, { ino, range }) => {

@@ -8,6 +8,7 @@ import type { Durability } from './durability.js'
 import type { Disk } from './fs.js'
 import type { Gate } from './gate.js'
 import type { Locks } from './locks.js'
+import type { NameGuard } from './name-guard.js'
 import type { Numbers } from './numbers.js'
 import type { Space } from './space.js'
 import type { Transactions } from './transactions.js'
@@ -27,6 +28,8 @@ export interface Engine {
   readonly inos: Numbers
   readonly generations: Numbers
   readonly gate: Gate
+  /** Set by whoever gives leases of names. */
+  names: NameGuard
   /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
   readonly unrestored: Set<number>
   readonly claims: Claims
@@ -41,5 +44,6 @@ export interface Engine {
 /** Whose tree an operation works in. */
 export interface TreeId {
   readonly id: number
+  readonly owner: string
   readonly root: number
 }

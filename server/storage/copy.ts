@@ -8,6 +8,7 @@ import { demolish } from './demolish.js'
 import { failure } from './failure.js'
 import { isDirectory, PERMISSIONS, toInode, typeOf } from './inode.js'
 import { bytesOf, touchDirectory } from './links.js'
+import { whenFree } from './name-guard.js'
 import { NO_CONTENT } from './names.js'
 import { type Draft, insertInode } from './new-inode.js'
 import { replace } from './rename.js'
@@ -36,7 +37,9 @@ export async function copy(
   const root = await build(engine, tree, source, how.source)
   try {
     if (isDirectory(source) && how.deep) await fill(engine, tree, source.ino, root.ino)
-    return attach(engine, tree, root, to, how.precondition, origin)
+    return await whenFree(engine.names, tree.owner, to, origin, () =>
+      attach(engine, tree, root, to, how.precondition, origin),
+    )
   } catch (error) {
     await demolish(engine, root.ino).catch(() => {})
     throw failure(error)

@@ -12,6 +12,7 @@ import { type Disk, nodeDisk } from './fs.js'
 import { Gate } from './gate.js'
 import { isHeld } from './hold.js'
 import { Locks } from './locks.js'
+import { UNGUARDED } from './name-guard.js'
 import { Numbers } from './numbers.js'
 import { Space } from './space.js'
 import { Transactions } from './transactions.js'
@@ -68,6 +69,7 @@ export function createEngine(options: StorageOptions): Engine {
     inos: new Numbers(sql, transactions, 'ino'),
     generations: new Numbers(sql, transactions, 'generation'),
     gate: new Gate(),
+    names: UNGUARDED,
     unrestored: new Set(),
     claims: new Claims(),
     uploading: new Set(),

@@ -1,5 +1,6 @@
 import type { Engine } from './context.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
+import type { NameGuard } from './name-guard.js'
 import type { StoragePath } from './path.js'
 import { plant } from './plant.js'
 import { quotaOf, setQuota } from './quota.js'
@@ -41,6 +42,10 @@ export class SqliteStorage implements Storage {
     })
     this.#timer = setInterval(() => void this.sweep(), SWEEP_MILLISECONDS)
     this.#timer.unref()
+  }
+
+  guardNames(guard: NameGuard): void {
+    this.#engine.names = guard
   }
 
   async tree(owner: UserId): Promise<Tree> {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { FileType } from '../wire.js'
 import type { Changes } from './changes.js'
+import type { NameGuard } from './name-guard.js'
 import type { FileName, StoragePath } from './path.js'
 
 /**
@@ -9,6 +10,9 @@ import type { FileName, StoragePath } from './path.js'
  * FileError with an errno name. Test: test/server/storage/contract.ts, which takes a constructor.
  */
 export interface Storage {
+  /** From now on names come into directories only where the guard lets them. */
+  guardNames(guard: NameGuard): void
+
   /** The tree of one user; the user's root is made at first use. */
   tree(owner: UserId): Promise<Tree>
   /**

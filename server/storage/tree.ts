@@ -7,6 +7,7 @@ import type { Engine } from './context.js'
 import { copy } from './copy.js'
 import { copyRange } from './copy-range.js'
 import { isDirectory, knownInode, toInode } from './inode.js'
+import { whenFree } from './name-guard.js'
 import { link, make, release, remove } from './names.js'
 import { atHand, open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
@@ -43,7 +44,8 @@ import type {
   ZeroRange,
 } from './storage.js'
 import { totals } from './totals.js'
-import { type Expected, FileUpload } from './upload.js'
+import { FileUpload } from './upload.js'
+import type { Expected } from './upload-terms.js'
 import { write } from './write.js'
 import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js'
 import { zero } from './zero.js'
@@ -136,11 +138,15 @@ export class UserTree implements Tree {
   }
 
   async make(place: Place, what: NewInode, attributes: NewAttributes, origin: Origin) {
-    return toInode(make(this.#engine, this, place, what, attributes, origin))
+    return whenFree(this.#engine.names, this.owner, place, origin, () =>
+      toInode(make(this.#engine, this, place, what, attributes, origin)),
+    )
   }
 
   async link(ino: Ino, place: Place, origin: Origin): Promise<Inode> {
-    return toInode(link(this.#engine, this, ino, place, origin))
+    return whenFree(this.#engine.names, this.owner, place, origin, () =>
+      toInode(link(this.#engine, this, ino, place, origin)),
+    )
   }
 
   async remove(
@@ -161,8 +167,10 @@ export class UserTree implements Tree {
     how: { mode: RenameMode; keep: boolean; source: Precondition; precondition: Precondition },
     origin: Origin,
   ): Promise<{ inode: Inode; replaced: boolean }> {
-    const { row, replaced } = rename(this.#engine, this, from, to, how, origin)
-    return { inode: toInode(row), replaced }
+    return whenFree(this.#engine.names, this.owner, to, origin, () => {
+      const { row, replaced } = rename(this.#engine, this, from, to, how, origin)
+      return { inode: toInode(row), replaced }
+    })
   }
 
   async copy(

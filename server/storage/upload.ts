@@ -9,6 +9,7 @@ import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
 import { bytesOf, touchDirectory } from './links.js'
+import { whenFree } from './name-guard.js'
 import { inodeNumber } from './names.js'
 import { checkAttributes, draft, inherited, insertInode } from './new-inode.js'
 import { placeOf } from './place.js'
@@ -17,6 +18,7 @@ import { checkSize } from './room.js'
 import { dropContent, type Kept, STORED, type Stored } from './small.js'
 import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
 import { forgetUndo } from './undo.js'
+import type { Committing, Expected } from './upload-terms.js'
 
 /** Up to so many bytes are kept until the commit and written with it, in one tick. */
 const SMALL = 64 * 1024
@@ -24,14 +26,6 @@ const SMALL = 64 * 1024
 const CHUNK = 512 * 1024
 /** How often a commit looks again when what it replaces changes under it. */
 const ATTEMPTS = 100
-
-/** What is known about an upload beforehand. */
-export interface Expected {
-  readonly size?: number
-  readonly replaces?: Ino | 'nothing'
-  /** It goes on with this one. */
-  readonly resumed?: Resumed
-}
 
 /** A whole new content: a file under a generation of its own, which nothing names before the commit. */
 export class FileUpload implements Upload {
@@ -155,7 +149,11 @@ export class FileUpload implements Upload {
   async #put(committing: Committing): Promise<{ row: InodeRow; created: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const existing = this.#existing(committing.target)
-      if (existing === undefined) return { row: this.#create(committing), created: true }
+      if (existing === undefined) {
+        const row = await this.#createWhenFree(committing)
+        if (row === undefined) continue
+        return { row, created: true }
+      }
       const row = await this.#engine.locks.hold(existing.ino, async () =>
         this.#existing(committing.target)?.ino === existing.ino
           ? this.#replace(committing, existing.ino)
@@ -166,16 +164,25 @@ export class FileUpload implements Upload {
     throw new FileError('EBUSY', 'what the upload replaces changes all the time; try again')
   }
 
+  /** Nothing, if somebody else was first meanwhile. */
+  #createWhenFree(committing: Committing): Promise<InodeRow | undefined> {
+    const { target, origin } = committing
+    if (typeof target === 'number') throw new FileError('ENOENT', `there is no inode ${target}`)
+    return whenFree(this.#engine.names, this.#tree.owner, target, origin, (hasWaited) => {
+      if (hasWaited && this.#existing(target) !== undefined) return undefined
+      return this.#create(committing, target)
+    })
+  }
+
   #existing(target: Place | Ino): InodeRow | undefined {
     if (typeof target === 'number') return fileRow(this.#engine, this.#tree, target)
     liveDirectoryRow(this.#engine, this.#tree, target.directory)
     return this.#engine.sql.entry.get(target.directory, target.name)
   }
 
-  #create({ target, attributes, precondition, origin }: Committing): InodeRow {
+  #create({ attributes, precondition, origin }: Committing, target: Place): InodeRow {
     const engine = this.#engine
     const tree = this.#tree
-    if (typeof target === 'number') throw new FileError('ENOENT', `there is no inode ${target}`)
     precondition(undefined)
     const now = timespec(engine.clock())
     const number = inodeNumber(engine, attributes.ino)
@@ -289,11 +296,4 @@ export class FileUpload implements Upload {
     if (this.#resumed !== undefined) this.#engine.sql.deleteUpload.run(this.#resumed.id)
     this.#engine.contents.discard(this.generation)
   }
-}
-
-interface Committing {
-  readonly target: Place | Ino
-  readonly attributes: Partial<NewAttributes>
-  readonly precondition: Precondition
-  readonly origin: Origin
 }

@@ -15,6 +15,7 @@
  * - `uploads`: made in several requests, so they outlive the process. What has come is the length of the generation's file;
  *   `finished` is the inode it became.
  * - `lock_sessions`: connections that have locks; after a restart the server waits for them to claim these.
+ * - `name_leases`: directories whose new names one connection gives.
  */
 export const filesSchema = `
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -141,5 +142,12 @@ CREATE TABLE lock_sessions (
   user TEXT NOT NULL,
   connection TEXT NOT NULL,
   PRIMARY KEY (user, connection)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE name_leases (
+  user TEXT NOT NULL,
+  directory INTEGER NOT NULL,
+  connection TEXT NOT NULL,
+  PRIMARY KEY (user, directory)
 ) STRICT, WITHOUT ROWID;
 `

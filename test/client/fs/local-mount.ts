@@ -3,16 +3,19 @@ import type { CofferFileSystem, FileSystemOptions } from '../../../client/fs/opt
 import type { Kernel } from '../../../client/fuse/filesystem.js'
 import type { RemoteNews } from '../../../client/remote-files.js'
 import { openDatabase } from '../../../server/database/database.js'
+import { lockSessionTable } from '../../../server/database/lock-sessions.js'
+import { Locks } from '../../../server/locks/locks.js'
 import { openStorage } from '../../../server/storage/engine.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { kernelCalls } from './kernel-calls.js'
+import { type Fault, localLocks } from './local-locks.js'
 import { localRemoteFiles, type Requests } from './local-remote-files.js'
 
 export interface Machine {
   readonly fs: CofferFileSystem
   readonly files: ReturnType<typeof localRemoteFiles>['files']
   readonly requests: Requests
-  readonly fault: { next?: (operation: string) => Error | undefined }
+  readonly fault: Fault
   readonly calls: ReturnType<typeof kernelCalls>
   /** What the kernel was told to drop. */
   readonly invalidated: string[]
@@ -21,13 +24,15 @@ export interface Machine {
 }
 
 /** Whether a machine hears of what others change. */
-export type Changes = 'told' | 'not told' | 'as the test says'
+export type Changes = 'told' | 'told, with locks' | 'not told' | 'as the test says'
 
 export interface World {
   /** One more machine that mounts the same tree. */
   machine(options?: Partial<FileSystemOptions>, changes?: Changes): Promise<Machine>
-  /** Lets the machines' clocks go on. */
+  /** Lets the clocks of the machines and of the server's locks go on. */
   pass(milliseconds: number): void
+  /** The server forgets what it has in memory, and all streams of changes break. */
+  restart(): void
   close(): Promise<void>
 }
 
@@ -63,12 +68,21 @@ export async function world(): Promise<World> {
   const tree = await storage.tree('somebody')
   let now = 0
   const machines: Machine[] = []
+  const start = () => new Locks({ now: () => now, records: lockSessionTable(database) })
+  const streams: (() => void)[] = []
+  const server = { locks: start(), restarted: (callback: () => void) => streams.push(callback) }
+  storage.guardNames(server.locks)
   return {
     async machine(options = {}, changes = 'not told') {
       const { files: all, requests, fault } = localRemoteFiles(tree, `m${machines.length}`)
       const news = new News()
       const stream = changes === 'told' ? all.changes : (signal: AbortSignal) => news.stream(signal)
-      const files = { ...all, changes: changes === 'not told' ? nothing : stream }
+      const locks = localLocks(server, tree, `m${machines.length}`, fault)
+      const files = {
+        ...all,
+        changes: changes === 'not told' ? nothing : stream,
+        ...(changes === 'told, with locks' ? { locks: locks.remote, changes: locks.changes } : {}),
+      }
       const root = await files.root()
       requests.clear()
       const fs = fileSystem(files, { root, now: () => now, ...options })
@@ -85,12 +99,20 @@ export async function world(): Promise<World> {
     },
     pass(milliseconds) {
       now += milliseconds
+      server.locks.tick()
+    },
+    restart() {
+      server.locks.close()
+      server.locks = start()
+      storage.guardNames(server.locks)
+      for (const broken of streams.splice(0)) broken()
     },
     async close() {
       for (const { fs, fault } of machines) {
         delete fault.next
         await fs.destroy?.()
       }
+      server.locks.close()
       await storage.close()
       database.close()
       await removeDirectory(directory)

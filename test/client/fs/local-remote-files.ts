@@ -20,6 +20,7 @@ import {
   type WritePart,
 } from '../../../server/storage/storage.js'
 import type { WireAttributeChanges, WireEntry } from '../../../server/wire.js'
+import type { Fault } from './local-locks.js'
 
 const PAGE = 1000
 
@@ -38,11 +39,11 @@ export function localRemoteFiles(
   files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent' | 'isAway'>>
   requests: Requests
   /** While it returns an error the operation fails with it; after it returned undefined all goes well. */
-  fault: { next?: (operation: string) => Error | undefined }
+  fault: Fault
 } {
   const made: string[] = []
   const origin = { connection }
-  const fault: { next?: (operation: string) => Error | undefined } = {}
+  const fault: Fault = {}
 
   async function asked<T>(operation: string, what: string | number, work: () => Promise<T>) {
     made.push(`${operation} ${what}`)

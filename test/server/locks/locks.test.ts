@@ -1,6 +1,8 @@
 import { expect } from 'chai'
+import { openDatabase } from '../../../server/database/database.js'
+import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
-import { LOCK_TIMES, type LockSessionRecords } from '../../../server/locks/requests.js'
+import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { LOCK_END, type Lock, type LockType } from '../../../server/wire-locks.js'
 
 const INO = 7
@@ -15,12 +17,7 @@ function lock(owner: string, type: LockType = 'write', start = 0, end = LOCK_END
 /** The lock tables with a clock that a test moves, and what outlives the process. */
 function world() {
   let now = 0
-  const rows = new Map<string, { user: string; connection: string }>()
-  const records: LockSessionRecords = {
-    all: () => [...rows.values()],
-    add: (user, connection) => rows.set(`${user} ${connection}`, { user, connection }),
-    remove: (user, connection) => rows.delete(`${user} ${connection}`),
-  }
+  const records = lockSessionTable(openDatabase(':memory:'))
   const start = () => new Locks({ now: () => now, records })
   const first = start()
   return {

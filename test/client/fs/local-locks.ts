@@ -1,0 +1,107 @@
+import type { RemoteLocks, RemoteNews } from '../../../client/remote-files.js'
+import type { Locks } from '../../../server/locks/locks.js'
+import type { LockNews } from '../../../server/locks/session.js'
+import type { Tree } from '../../../server/storage/storage.js'
+
+/** The server's locks, which may be another one's after a restart. */
+export interface LockServer {
+  readonly locks: Locks
+  /** Calls back when the server starts again. */
+  restarted(callback: () => void): void
+}
+
+/** What goes wrong between a machine and the server, as a test has it. */
+export interface Fault {
+  /** While it returns an error the operation fails with it. */
+  next?: (operation: string, ino?: number) => Error | undefined
+  /** Until then the stream of changes tells nothing. */
+  quiet?: Promise<void>
+}
+
+/** The server's locks without HTTP between, and its stream of changes with what it tells of them. */
+export function localLocks(
+  server: LockServer,
+  tree: Tree,
+  connection: string,
+  fault: Fault,
+): { remote: RemoteLocks; changes(signal: AbortSignal): AsyncGenerator<RemoteNews> } {
+  const client = { user: tree.owner, connection }
+
+  function asked<T>(operation: string, work: () => T, ino?: number): Promise<T> {
+    const error = fault.next?.(operation, ino)
+    return error === undefined ? (async () => work())() : Promise.reject(error)
+  }
+
+  const remote: RemoteLocks = {
+    async lock(ino, { wait, ...rest }) {
+      const { locks } = server
+      const decided = () => locks.lock(client, ino, { ...rest, waits: wait })
+      const answer = await asked('lock', decided, ino)
+      if (answer.state !== 'granted') return answer
+      const newest = await tree.changes.newest()
+      locks.tellWhenTold(client, newest)
+      const { version } = await tree.stat(ino)
+      return { ...answer, newest, version }
+    },
+    unlock: (ino, range) => asked('unlock', () => server.locks.unlock(client, ino, range)),
+    async test(ino, lock) {
+      const found = server.locks.test(client, ino, lock)
+      if (found === 'none') return { state: 'free' }
+      return found === 'unknown' ? { state: 'waiting' } : { state: 'held', lock: found }
+    },
+    async cancel(ino, request) {
+      const isCancelled = server.locks.cancel(client, ino, request)
+      return { state: isCancelled ? 'cancelled' : 'decided' }
+    },
+    giveBack: (ino, locks) => asked('returnLocks', () => server.locks.giveBack(client, ino, locks)),
+    renew: () =>
+      asked('renewLocks', () => {
+        const { locks } = server
+        const renewed = locks.renew(client)
+        const recalls = renewed.state === 'held' ? renewed.recalls : []
+        const { run, leaseMilliseconds: milliseconds } = locks
+        return { state: renewed.state, milliseconds, run, recalls }
+      }),
+    claim: (claims, last) => asked('claimLocks', () => server.locks.claim(client, claims, last)),
+    end: async () => server.locks.end(client),
+  }
+
+  async function* changes(signal: AbortSignal): AsyncGenerator<RemoteNews> {
+    let wake = () => {}
+    let seq = await tree.changes.newest()
+    while (!signal.aborted) {
+      let isOver = false
+      server.restarted(() => {
+        isOver = true
+        wake()
+      })
+      const box = server.locks.listen(client)
+      yield { kind: 'connected' }
+      while (!signal.aborted && !isOver) {
+        await fault.quiet
+        // Taken before the changes are read: what happened before it is told before it.
+        const news = box.take()
+        const page = await tree.changes.after(seq, 500)
+        if (page.kind === 'expired') throw new Error('the log is too short for this test')
+        for (const change of page.changes) {
+          seq = change.seq
+          if (change.origin !== connection) yield { kind: 'change', change: { ...change } }
+        }
+        for (const one of news) yield told(one)
+        if (isOver || !box.isEmpty || page.changes.length > 0) continue
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve
+        })
+        box.wake = wake
+        await Promise.race([tree.changes.wait(seq, signal).catch(() => {}), woken])
+      }
+      box.close()
+      yield { kind: 'lost' }
+    }
+  }
+  return { remote, changes }
+}
+
+function told(news: LockNews): RemoteNews {
+  return news.kind === 'lock' ? { kind: 'lock', request: news.request } : news
+}
