@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises'
 import type { WireAttributes, WireTime } from '../../server/wire.js'
+import { orRemembered } from '../away.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { FuseEntry } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
@@ -31,9 +31,6 @@ export interface Place {
 /** limits.h; a complete listing must not answer ENOENT to what can never be in it. */
 const NAME_MAX = 255
 
-/** How often who waits for an answer looks whether the server is away. */
-const AWAY_MILLISECONDS = 50
-
 /** Names in directories: looked up in the cache, in listings and on the server; changed on the server, then in the cache. */
 export class Names {
   readonly #mount: NamesMount
@@ -50,27 +47,11 @@ export class Names {
     return this.#fromCache(place) ?? this.#whileAway(place) ?? this.#askOrRemember(place)
   }
 
-  /** That the server is away may show only in this very question: with a journal nobody waits for the answer then. */
+  /** With a journal nobody waits for an answer once the server is away. */
   #askOrRemember(place: Place): Promise<FuseEntry> {
     const asked = this.#ask(place)
-    return this.#mount.files.isAway === undefined ? asked : this.#unlessAway(place, asked)
-  }
-
-  async #unlessAway(place: Place, asked: Promise<FuseEntry>): Promise<FuseEntry> {
-    const answered = new AbortController()
-    const remembered = async (): Promise<FuseEntry> => {
-      for (;;) {
-        await setTimeout(AWAY_MILLISECONDS, undefined, { signal: answered.signal })
-        const entry = this.#whileAway(place)
-        if (entry !== undefined) return entry
-      }
-    }
-    try {
-      return await Promise.race([asked, remembered()])
-    } finally {
-      asked.catch(() => {})
-      answered.abort()
-    }
+    if (this.#mount.files.isAway === undefined) return asked
+    return orRemembered(asked, () => this.#whileAway(place))
   }
 
   async #ask(place: Place): Promise<FuseEntry> {

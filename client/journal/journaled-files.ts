@@ -1,4 +1,5 @@
 import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire.js'
+import { orRemembered } from '../away.js'
 import {
   RemoteError,
   type RemoteFiles,
@@ -44,8 +45,8 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     async stat(ino, signal) {
       const file = unsent.of(ino)
       if (file !== undefined) return file.shown
-      const last = writeBack.isAway ? writeBack.lastSeen(ino) : undefined
-      return last ?? saw(await files.stat(ino, signal))
+      const remembered = () => (writeBack.isAway ? writeBack.lastSeen(ino) : undefined)
+      return remembered() ?? orRemembered(files.stat(ino, signal).then(saw), remembered)
     },
     async lookup(directory, name, signal) {
       const file = unsent.at({ directory, name })
