@@ -41,20 +41,21 @@ export function takeUpgrades(
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     // of a server that listens to connections it always is one
     const socket = stream as Socket
-    if (closing.aborted || !asksForChannel(request)) {
-      handBack(server, request, socket, head)
-      return
-    }
     // What befalls a connection shows in its end.
-    socket.on('error', () => {})
-    socket.setTimeout(silenceMilliseconds, () => socket.destroy())
+    const dropped = () => {}
+    const silent = () => socket.destroy()
+    socket.on('error', dropped)
+    socket.on('timeout', silent)
+    socket.setTimeout(silenceMilliseconds)
     const take = (): void => {
-      if (socket.destroyed) return
-      const before = answering(socket)
-      if (before !== undefined) {
-        before.once('close', take)
+      if (closing.aborted || !asksForChannel(request)) {
+        socket.off('error', dropped)
+        socket.off('timeout', silent)
+        handBack(server, request, socket, head)
         return
       }
+      // the end of an earlier answer has set another
+      socket.setTimeout(silenceMilliseconds)
       const response = new LeanResponse(request)
       response.shouldKeepAlive = false
       response.assignSocket(socket)
@@ -64,7 +65,26 @@ export function takeUpgrades(
       UPGRADED.set(request, { socket, head, closing })
       handle(request, response)
     }
-    take()
+    afterAnswers(socket, take)
+  })
+}
+
+/**
+ * Once the answers to earlier requests of a connection have gone, if it is still there then. Node has let go of the connection
+ * with its upgrade: it is told here that more can be written.
+ */
+function afterAnswers(socket: Socket, next: () => void): void {
+  if (socket.destroyed) return
+  const before = answering(socket)
+  if (before === undefined) {
+    next()
+    return
+  }
+  const drained = () => before.emit('drain')
+  socket.on('drain', drained)
+  before.once('close', () => {
+    socket.off('drain', drained)
+    afterAnswers(socket, next)
   })
 }
 

@@ -72,6 +72,19 @@ describe('GET /batch with Upgrade: a channel (RFC 9110 section 7.8)', function (
     expect(all.indexOf(' 101 ')).to.be.greaterThan(all.lastIndexOf(' 200 '))
   })
 
+  it('waits for long answers before it, and so does an upgrade that there is not', async () => {
+    await server.send('PUT', '/files/parts', { body: Buffer.alloc(3_000_000) })
+    const ranges = 'Range: bytes=0-1499999,1500000-'
+    const long = `GET /files/parts HTTP/1.1\r\nHost: localhost\r\n${ranges}\r\n\r\n`
+    const other = `HEAD /files HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`
+    const end = /HTTP\/1\.1 (?:101|200) .*\r\n\r\n$/s
+    for (const last of [`GET /batch HTTP/1.1\r\n${FIELDS}\r\n`, other]) {
+      const said = await server.raw(long + long + last, end)
+      expect(said.match(/HTTP\/1\.1 (?:206|200|101) /g)).to.have.length(3)
+      expect(said.length).to.be.greaterThan(6_000_000)
+    }
+  })
+
   it('takes frames that come with the request, and in pieces of any size', async () => {
     const requests: Request[] = [
       [put('pieces'), 'content'],

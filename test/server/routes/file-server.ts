@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import http from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
@@ -122,6 +122,7 @@ export async function startFileServer({
   const server = http.createServer({ ServerResponse: LeanResponse }, listener)
   deferContinue(server, listener)
   const closing = new AbortController()
+  setMaxListeners(0, closing.signal)
   takeUpgrades(server, listener, { silenceMilliseconds: 60_000, closing: closing.signal })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
