@@ -1,7 +1,13 @@
 import { FileError, PreconditionFailed } from '../errors.js'
 import { destinationPath, parseDepth, parseFlag } from '../http/destination.js'
 import { field } from '../http/field.js'
-import { overwrite, type Place, type Precondition } from '../storage/storage.js'
+import {
+  type Ino,
+  type Inode,
+  overwrite,
+  type Place,
+  type Precondition,
+} from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
 import { answerEmpty, settled } from './answer.js'
 import { type Exchange, inodeAt, placeAt, placeOf } from './exchange.js'
@@ -17,8 +23,9 @@ export async function move(exchange: Exchange): Promise<void> {
   const to = await destination(exchange)
   const from = await placeAt(exchange)
   const mode = swap ? 'exchange' : replace ? 'replace' : 'noreplace'
-  const target = unless(replace || swap)
-  const how = { mode, keep: query.has('keep'), source, precondition: target } as const
+  const apart = swap ? { source, target: overwrite } : differing(source, unless(replace))
+  const keep = query.has('keep')
+  const how = { mode, keep, source: apart.source, precondition: apart.target } as const
   try {
     const { inode, replaced } = await tree.rename(from, to, how, origin)
     await settled(exchange, inode.ino)
@@ -62,6 +69,26 @@ async function destination({ request, tree }: Exchange): Promise<Place> {
 
 function mayReplace({ request }: Exchange): boolean {
   return parseFlag('Overwrite', field(request.headers, 'Overwrite'), 'T') === 'T'
+}
+
+/**
+ * rename(2) of a file onto itself, by the same name or another one, succeeds and does nothing. Who asked for a MOVE would
+ * believe that the source is gone: that is refused (RFC 4918 section 9.9.4).
+ */
+function differing(source: Precondition, target: Precondition) {
+  let moving: Ino | undefined
+  return {
+    source: (current: Inode | undefined) => {
+      source(current)
+      moving = current?.ino
+    },
+    target: (current: Inode | undefined) => {
+      target(current)
+      if (current !== undefined && current.ino === moving) {
+        throw new FileError('EPERM', 'the source and the destination are the same')
+      }
+    },
+  }
 }
 
 function unless(replace: boolean): Precondition {

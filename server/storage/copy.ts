@@ -58,7 +58,8 @@ function attachable(
   const target = engine.sql.entry.get(to.directory, to.name)
   precondition(target === undefined ? undefined : toInode(target))
   if (target === undefined) return
-  if (target.ino === source.ino) throw new FileError('EINVAL', 'this is the same file')
+  if (target.ino === source.ino)
+    throw new FileError('EPERM', 'the source and the destination are the same')
   if (isDirectory(source) !== isDirectory(target)) {
     throw isDirectory(source)
       ? new FileError('ENOTDIR', 'a directory cannot replace what is no directory')

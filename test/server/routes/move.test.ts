@@ -80,6 +80,27 @@ describe('moving and copying', () => {
       })
     }
 
+    it('refuses what is the same by any name (RFC 4918 section 9.9.4), but swaps it', async () => {
+      const link = JSON.stringify({ type: 'link', path: '/f' })
+      const headers = { 'Content-Type': 'application/json' }
+      expect((await server.send('POST', '/files/l', { body: link, headers })).status).to.equal(201)
+      const ours = [
+        ['/files/f', '/files/f'],
+        ['/files/f', '/files/l'],
+        ['/files/d', '/files/d'],
+        [`/inodes/${await ino('/files/d')}/g`, '/files/d/g'],
+      ] as const
+      for (const [from, to] of ours) {
+        expect(outcome(await move(from, to))).to.deep.equal([403, 'EPERM'])
+        expect((await move(from, to, { 'Coffer-Exchange': 'T' })).status).to.equal(204)
+        expect([await status(from), await status(to)]).to.deep.equal([200, 200])
+      }
+      expect(outcome(await move('/files/f', '/files/f', { Overwrite: 'F' }))).to.deep.equal([
+        412,
+        'EEXIST',
+      ])
+    })
+
     it('refuses a missing Destination', async () => {
       expect(outcome(await server.send('MOVE', '/files/f'))).to.deep.equal([400, 'EINVAL'])
     })
@@ -129,6 +150,8 @@ describe('moving and copying', () => {
 
     const refused: [from: string, to: string, headers: object, status: number, code: string][] = [
       ['/files/f', '/files/d/g', { Overwrite: 'F' }, 412, 'EEXIST'],
+      ['/files/f', '/files/f', {}, 403, 'EPERM'],
+      ['/files/d', '/files/d', {}, 403, 'EPERM'],
       ['/files/none', '/files/new', {}, 404, 'ENOENT'],
       ['/files/f', '/files/none/new', {}, 404, 'ENOENT'],
       ['/files/f', '/files/../new', {}, 400, 'EINVAL'],
