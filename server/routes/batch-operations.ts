@@ -3,12 +3,14 @@ import { FileError } from '../errors.js'
 import { fileName } from '../storage/path.js'
 import {
   append,
+  type Entry,
   overwrite,
   type Place,
   type Precondition,
   type WritePart,
 } from '../storage/storage.js'
 import type { WireOperation } from '../wire.js'
+import { MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ_BYTES, PAGE_ENTRIES } from './answer-bytes.js'
 import { wireEntry } from './attributes.js'
 import { matching, type Operation, operation } from './batch-operation.js'
 import { lookup } from './exchange.js'
@@ -21,10 +23,7 @@ import { MAX_VALUE_BYTES } from './xattrs.js'
 
 /** The operations of POST /batch (docs/file-api.md): what each takes, whether it changes something, how it is done. */
 
-const MAX_READ_BYTES = 4 * 1024 * 1024
 const MAX_READ_FILES = 256
-const PAGE_ENTRIES = 1000
-const MAX_ENTRIES = 10_000
 
 const ino = inodeNumber
 const name = z.string().transform(fileName)
@@ -50,8 +49,9 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     },
     async ({ tree }, { directory, after, limit }) => {
       const page = after === undefined ? { limit } : { after, limit }
-      const entries = await tree.list(directory, page)
-      const more = entries.length === limit
+      const all = await tree.list(directory, page)
+      const entries = leading(all)
+      const more = entries.length < all.length || all.length === limit
       return { header: { outcome: 'done', entries: entries.map(wireEntry), more } }
     },
   ),
@@ -174,6 +174,17 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
 
 const absent: Precondition = (current) => {
   if (current !== undefined) throw new FileError('EEXIST', 'it exists already')
+}
+
+/** As many of them as may be in one answer. */
+function leading(entries: readonly Entry[]): readonly Entry[] {
+  let room = MAX_PAGE_BYTES
+  const end = entries.findIndex(({ name, inode }, index) => {
+    // a character has six bytes at most, as \u escapes do; all else of an entry has less than 512
+    room -= 512 + 6 * (name.length + (inode.target?.length ?? 0))
+    return room < 0 && index > 0
+  })
+  return end === -1 ? entries : entries.slice(0, end)
 }
 
 async function* parts(

@@ -3,9 +3,11 @@ import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
 import { BATCH_TYPE, FrameReader } from '../wire-frames.js'
 import { settled } from './answer.js'
+import { expectedBytes } from './answer-bytes.js'
 import { type Answer, answerFrame } from './batch-operation.js'
 import { content } from './body.js'
 import type { Exchange } from './exchange.js'
+import type { Held } from './held-answers.js'
 import { mediaType } from './json.js'
 import {
   broken,
@@ -27,7 +29,9 @@ export async function batch(exchange: Exchange): Promise<void> {
     throw new Refusal(415, `a batch is sent as ${BATCH_TYPE}`, { Accept: BATCH_TYPE })
   }
   const reader = new FrameReader(content(exchange, limits.uploadBytes), MAX_HEADER_BYTES)
-  const groups = answerGroups(exchange, answers(exchange, reader), reader)
+  const held = exchange.heldAnswers.open(exchange.tree.owner, request.socket)
+  response.once('close', () => held.close())
+  const groups = answerGroups(exchange, answers(exchange, reader, held), reader, held)
   // what is wrong from the start is an ordinary error
   const first = await groups.next()
   response.writeHead(200, { 'Content-Type': BATCH_TYPE, 'Cache-Control': 'no-store' })
@@ -70,8 +74,15 @@ class Turns {
   }
 }
 
+/** Answers that are there have to go out before there can be more. */
+const WAITS = Symbol('waits')
+
 /** @throws FileError when the first frame is broken; later that is the last answer */
-async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator<Answer> {
+async function* answers(
+  exchange: Exchange,
+  reader: FrameReader,
+  held: Held,
+): AsyncGenerator<Buffer | typeof WAITS> {
   let stopped = false
   const turns = new Turns(exchange.isLive)
   for (let count = 0; ; count++) {
@@ -81,17 +92,26 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
       if (count === MAX_OPERATIONS) {
         throw new FileError('E2BIG', `a batch has at most ${MAX_OPERATIONS} operations`)
       }
+      const expected = expectedBytes(frame.header)
+      if (!held.tryTake(expected)) {
+        yield WAITS
+        await held.take(expected)
+      }
       // A batch may stay open for long, also before its first operation: a revoked token is refused on the next one.
       if (!(await turns.next())) {
         throw new FileError('EACCES', 'the access token has expired or was revoked')
       }
       const answer: Answer = stopped ? SKIPPED : await perform(exchange, frame)
       stopped ||= hasFailed(answer) && frame.header.stopOnError === true
-      yield answer
+      const bytes = answerFrame(answer)
+      held.count(bytes.length - expected)
+      yield bytes
     } catch (error) {
       const problem = broken(error)
       if (count === 0) throw problem
-      yield failure('broken', problem)
+      const bytes = answerFrame(failure('broken', problem))
+      held.count(bytes.length)
+      yield bytes
       return
     }
   }
@@ -100,25 +120,32 @@ async function* answers(exchange: Exchange, reader: FrameReader): AsyncGenerator
 /** Joins answers while more operations are at hand; what goes out is as durable as was asked for. */
 async function* answerGroups(
   exchange: Exchange,
-  source: AsyncIterable<Answer>,
+  source: AsyncIterable<Buffer | typeof WAITS>,
   reader: FrameReader,
+  held: Held,
 ): AsyncGenerator<Buffer> {
   let group: Buffer[] = []
   let size = 0
-  async function settledGroup(): Promise<Buffer> {
+  async function* settledGroup(): AsyncGenerator<Buffer> {
     await settled(exchange)
     const joined = Buffer.concat(group)
     group = []
     size = 0
-    return joined
+    held.sending()
+    // asked for more, the response has handed this on
+    yield joined
+    held.sent(joined.length)
   }
-  for await (const answer of source) {
-    const frame = answerFrame(answer)
-    group.push(frame)
-    size += frame.length
-    if (size >= GROUP_BYTES || !reader.hasMore) yield settledGroup()
+  for await (const frame of source) {
+    if (frame !== WAITS) {
+      group.push(frame)
+      size += frame.length
+    }
+    if (size >= GROUP_BYTES || !reader.hasMore || frame === WAITS) {
+      if (size > 0) yield* settledGroup()
+    }
   }
-  if (size > 0) yield settledGroup()
+  if (size > 0) yield* settledGroup()
 }
 
 async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {

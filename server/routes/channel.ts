@@ -9,8 +9,10 @@ import {
   type QueuedFrame,
 } from '../wire-frames.js'
 import { settled } from './answer.js'
+import { expectedBytes } from './answer-bytes.js'
 import { type Answer, answerFrame } from './batch-operation.js'
 import type { Exchange } from './exchange.js'
+import type { Held } from './held-answers.js'
 import {
   broken,
   failure,
@@ -65,6 +67,7 @@ class Channel {
   readonly #socket: Socket
   readonly #frames = new FrameQueue(MAX_HEADER_BYTES, WHOLE_BYTES)
   #answers: Buffer[] = []
+  readonly #held: Held
   #answerBytes = 0
   #isWorking = false
   /** Of long content, what has not been taken. */
@@ -80,6 +83,7 @@ class Channel {
   constructor(exchange: Exchange, socket: Socket) {
     this.#exchange = exchange
     this.#socket = socket
+    this.#held = exchange.heldAnswers.open(exchange.tree.owner, socket)
   }
 
   /** Resolves once the connection is closed. @throws what is nobody's fault but the server's */
@@ -117,6 +121,7 @@ class Channel {
   }
 
   readonly #closed = (): void => {
+    this.#held.close()
     this.#woken()
     this.#over?.()
   }
@@ -157,15 +162,25 @@ class Channel {
         await new Promise((resolve) => setImmediate(resolve))
         began = performance.now()
       }
+      const expected = expectedBytes(frame.header)
+      if (!this.#held.tryTake(expected)) await this.#waitForRoom(expected)
       if (!this.#isLive) await this.#requireLive()
       const answer = await this.#perform(frame)
       if (hasFailed(answer) && frame.header.stopOnError === true) this.#hasStopped = true
       const bytes = answerFrame(answer)
       this.#answers.push(bytes)
       this.#answerBytes += bytes.length
+      this.#held.count(bytes.length - expected)
       if (this.#answerBytes >= GROUP_BYTES) await this.#send()
       if (this.#contentLeft > 0) await this.#skipRest()
     }
+  }
+
+  /** Meanwhile the token may have come to its end. */
+  async #waitForRoom(bytes: number): Promise<void> {
+    if (this.#answerBytes > 0) await this.#send()
+    await this.#held.take(bytes)
+    this.#isLive = false
   }
 
   async #requireLive(): Promise<void> {
@@ -221,11 +236,14 @@ class Channel {
   async #send(): Promise<void> {
     const [only = EMPTY, ...more] = this.#answers
     const all = more.length === 0 ? only : Buffer.concat(this.#answers)
+    const bytes = this.#answerBytes
     this.#answers = []
     this.#answerBytes = 0
     if (this.#exchange.durability === 'power') await settled(this.#exchange)
     this.#socket.write(all)
+    this.#held.sending()
     while (this.#socket.writableNeedDrain && !this.#socket.destroyed) await this.#waking()
+    this.#held.sent(bytes)
   }
 
   /** One last answer. What is still sent is dropped, within bounds, so that the client gets to read it. */

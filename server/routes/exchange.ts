@@ -5,6 +5,7 @@ import type { Locks } from '../locks/locks.js'
 import type { StoragePath } from '../storage/path.js'
 import type { Ino, Inode, Origin, Place, Storage, Tree } from '../storage/storage.js'
 import { HEADERS } from '../wire.js'
+import type { HeldAnswers } from './held-answers.js'
 import type { Query } from './query.js'
 import type { ReprDigests } from './repr-digest.js'
 import type { ResumableUploads } from './resumable.js'
@@ -26,6 +27,8 @@ export interface Exchange {
   readonly isLive: () => boolean | Promise<boolean>
   /** How many streams of changes each user has open. */
   readonly openStreams: Map<string, number>
+  /** What each user's channels and batches hold of answers. */
+  readonly heldAnswers: HeldAnswers
   readonly locks: Locks
   readonly digests: ReprDigests
   readonly uploads: ResumableUploads
@@ -46,6 +49,10 @@ export interface Limits {
   readonly heartbeatMilliseconds: number
   /** How long a resumable upload waits for its client to come again. */
   readonly uploadLifetimeMilliseconds: number
+  /** Bytes of answers that all channels and batches of a user hold before they are taken. */
+  readonly heldAnswerBytes: number
+  /** How long who holds some may take nothing while others of the user wait for room. */
+  readonly stalledMilliseconds: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -53,6 +60,8 @@ export const DEFAULT_LIMITS: Limits = {
   jsonBytes: 64 * 1024,
   heartbeatMilliseconds: 15_000,
   uploadLifetimeMilliseconds: 24 * 60 * 60 * 1000,
+  heldAnswerBytes: 64 * 1024 * 1024,
+  stalledMilliseconds: 10_000,
 }
 
 export function inodeAt({ tree, from, names }: Exchange): Promise<Inode> {

@@ -13,6 +13,7 @@ import {
   parseDurability,
   parseOrigin,
 } from './exchange.js'
+import { HeldAnswers } from './held-answers.js'
 import { copy, move } from './move.js'
 import { ACCEPT_PATCH, patch } from './patch.js'
 import { answerAtHand, isPlainRead } from './plain-read.js'
@@ -101,6 +102,8 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   const { storage, locks } = dependencies
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
   const openStreams = new Map<string, number>()
+  const { heldAnswerBytes: bytes, stalledMilliseconds } = limits
+  const heldAnswers = new HeldAnswers({ bytes, stalledMilliseconds })
   const clock = dependencies.clock ?? (() => new Date())
   const digests = new ReprDigests()
   const uploads = new ResumableUploads(limits.uploadLifetimeMilliseconds, clock)
@@ -135,6 +138,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       mayWrite,
       isLive,
       openStreams,
+      heldAnswers,
       locks,
       digests,
       uploads,

@@ -126,6 +126,20 @@ function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void 
     expect(await body('/files/c')).to.equal('first')
   })
 
+  it('renames a file onto itself without any change (rename(2))', async () => {
+    const place = (name: string) => ({ directory: root, name })
+    const [, ...answers] = await batch(
+      [{ op: 'link', ino, place: place('same') }],
+      [{ op: 'stat', ino }],
+      [{ op: 'rename', from: place('f'), to: place('f'), mode: 'replace' }],
+      [{ op: 'rename', from: place('f'), to: place('same'), mode: 'replace' }],
+      [{ op: 'lookup', directory: root, name: 'f' }],
+    )
+    const [before, ...after] = answers.map(attributes)
+    expect(after).to.deep.equal([before, before, before])
+    await batch([{ op: 'remove', place: place('same'), kind: 'unlink' }])
+  })
+
   it('looks at many paths', async () => {
     await server.send('POST', '/files/deep')
     await server.send('PUT', '/files/deep/g', { body: 'g' })
@@ -143,6 +157,30 @@ function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void 
       'ENOENT',
       'EINVAL',
     ])
+  })
+
+  it('lists fewer than asked for where that would be too long for one answer', async () => {
+    const [made] = await batch([
+      { op: 'make', place: { directory: root, name: 'links' }, what: { type: 'directory' } },
+    ])
+    const directory = attributes(made).ino
+    const what = { type: 'symlink', target: '\x01'.repeat(4095) }
+    const names = Array.from({ length: 400 }, (_, index) => String(1000 + index))
+    for (const some of [names.slice(0, 200), names.slice(200)]) {
+      await batch(
+        ...some.map((name): Request => [{ op: 'make', place: { directory, name }, what }]),
+      )
+    }
+    const listed: string[] = []
+    for (let more: unknown = true; more; ) {
+      const after = listed.at(-1)
+      const page = await one({ op: 'list', directory, ...(after && { after }) })
+      more = page.more
+      const entries = page.entries as { name: string }[]
+      expect(JSON.stringify(page).length).to.be.below(8 * 1024 * 1024)
+      listed.push(...entries.map(({ name }) => name))
+    }
+    expect(listed).to.deep.equal(names)
   })
 
   it('lists in pages', async () => {
