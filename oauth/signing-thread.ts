@@ -1,9 +1,12 @@
 import type { SignKeyObjectInput } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 
+/** What waits for the first signatures goes on while the thread makes the others: with more of them, each waits for the other. */
+const TOLD_TOGETHER = 2
+
 /**
- * Takes a key under its name, or a name and what is to be signed with it, a line each; answers with a signature a line. Lines,
- * for a list costs more to hand over than a text.
+ * Takes a key under its name, or a name and what is to be signed with it, a line each; answers with a signature a line, a few
+ * lines at a time. Lines, for a list costs more to hand over than a text.
  */
 const CODE = `
 const { sign } = require('node:crypto')
@@ -12,8 +15,14 @@ const keys = new Map()
 parentPort.on('message', (message) => {
   if (typeof message !== 'string') return keys.set(message.name, message.key)
   const [name, ...inputs] = message.split('\\n')
-  const signed = inputs.map((input) => sign('sha256', Buffer.from(input, 'latin1'), keys.get(name)))
-  parentPort.postMessage(signed.map((signature) => signature.toString('base64url')).join('\\n'))
+  const key = keys.get(name)
+  const signed = []
+  for (const [index, input] of inputs.entries()) {
+    signed.push(sign('sha256', Buffer.from(input, 'latin1'), key).toString('base64url'))
+    if (signed.length < ${TOLD_TOGETHER} && index + 1 < inputs.length) continue
+    parentPort.postMessage(signed.join('\\n'))
+    signed.length = 0
+  }
 })`
 
 interface Waiting {
@@ -31,20 +40,19 @@ export class SigningThread {
   /** By name of the key; what is to be signed next. */
   readonly #next = new Map<string, Waiting[]>()
   /** What the thread has, in its order. */
-  readonly #sent: (readonly Waiting[])[] = []
+  readonly #sent: Waiting[] = []
 
   constructor(ended: () => void) {
     this.#worker = new Worker(CODE, { eval: true, execArgv: [] })
     this.#worker.on('message', (signatures: string) => {
-      const batch = this.#sent.shift() ?? []
+      const signed = signatures.split('\n')
+      const waiting = this.#sent.splice(0, signed.length)
       if (this.#sent.length === 0) this.#worker.unref()
-      signatures.split('\n').forEach((signature, index) => {
-        batch[index]?.resolve(signature)
-      })
+      for (const [index, { resolve }] of waiting.entries()) resolve(signed[index] ?? '')
     })
     this.#worker.once('error', (error) => {
       ended()
-      const lost = [...this.#sent.splice(0), ...this.#next.values()].flat()
+      const lost = [...this.#sent.splice(0), ...[...this.#next.values()].flat()]
       this.#next.clear()
       for (const { reject } of lost) reject(error)
     })
@@ -78,7 +86,7 @@ export class SigningThread {
   #send(): void {
     this.#worker.ref()
     for (const [name, batch] of this.#next) {
-      this.#sent.push(batch)
+      this.#sent.push(...batch)
       this.#worker.postMessage(`${name}\n${batch.map(({ input }) => input).join('\n')}`)
     }
     this.#next.clear()

@@ -27,6 +27,21 @@ describe('the thread that signs', () => {
     })
   })
 
+  it('tells of the first before it has made them all', async () => {
+    const thread = signingThread()
+    thread.keep('key', { key: keyPair().privateKey, dsaEncoding })
+    let told = 0
+    const signed = Array.from({ length: 64 }, async (_, n) => {
+      await thread.sign('key', `input ${n}`)
+      told++
+    })
+    await signed[0]
+    // What comes in one message is told of within a few microtasks.
+    for (let task = 0; task < 10; task++) await undefined
+    expect(told).to.be.lessThan(64)
+    await Promise.all(signed)
+  })
+
   it('fails whoever waits when it ends, and another takes its place', async () => {
     const thread = signingThread()
     const outcomes = await Promise.allSettled([
