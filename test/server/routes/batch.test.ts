@@ -166,7 +166,8 @@ function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void 
     const directory = attributes(made).ino
     const what = { type: 'symlink', target: '\x01'.repeat(4095) }
     const names = Array.from({ length: 400 }, (_, index) => String(1000 + index))
-    for (const some of [names.slice(0, 200), names.slice(200)]) {
+    for (let at = 0; at < names.length; at += 30) {
+      const some = names.slice(at, at + 30)
       await batch(
         ...some.map((name): Request => [{ op: 'make', place: { directory, name }, what }]),
       )
