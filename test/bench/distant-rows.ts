@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Row, Source } from './workload.js'
+import { checkModes, type Row, type Source } from './workload.js'
 
 /** A row that takes longer is cut off. */
 const MOST_MILLISECONDS = 90_000
@@ -23,11 +23,10 @@ function program(
   unit: string,
   script: (source: Source) => string,
   amount: (source: Source) => number,
+  more: Partial<Row> = {},
 ): Row {
   return {
-    name,
-    unit,
-    cold: true,
+    ...{ name, unit, cold: true, ...more },
     run(dir, source) {
       try {
         execFileSync('sh', ['-ec', script(source)], {
@@ -56,6 +55,7 @@ export const DISTANT_ROWS: readonly Row[] = [
     'files/s',
     (source) => `mkdir tree && tar xf "${source.archive}" -C tree`,
     files,
+    { check: checkModes },
   ),
   program('ls -lR, cold', 'files/s', () => 'ls -lR tree', files),
   program(
@@ -70,6 +70,7 @@ export const DISTANT_ROWS: readonly Row[] = [
     'MB/s',
     ({ piece = '' }) => `dd if="${piece}" of=big bs=1M conv=fsync`,
     megabytes,
+    { synced: { name: 'big', bytes: MEGABYTES * 2 ** 20 } },
   ),
   program('sequential read, cold', 'MB/s', () => 'dd if=big of=/dev/null bs=1M', megabytes),
   program('rm -rf', 'files/s', () => 'rm -rf tree', files),

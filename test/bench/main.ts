@@ -37,17 +37,33 @@ async function measured(peer: Peer, source: Source): Promise<Map<string, Result>
         await peer.remount()
         await writeFile('/proc/sys/vm/drop_caches', '3').catch(() => {})
       }
-      const began = process.hrtime.bigint()
+      const work = stopwatch()
       const amount = row.run(dir, source)
+      const worked = work()
+      const isSynced = row.synced === undefined || (await isOnServer(peer, row.synced))
       // Over a long way the question is when the server has it.
+      const rest = stopwatch()
       if (rtt > 0) await peer.stored?.()
-      results.set(row.name, amount / (Number(process.hrtime.bigint() - began) / 1e9))
+      const seconds = worked + rest()
+      row.check?.(dir, source)
+      if (!isSynced) throw new Error('fsync(2) returned before the server had the file')
+      results.set(row.name, amount / seconds)
     } catch (error) {
       const why = error instanceof Error ? error.message.slice(0, 60) : String(error)
       results.set(row.name, error instanceof CutOff ? { below: error.below } : why)
     }
   }
   return results
+}
+
+/** Tells the seconds since it was started. */
+function stopwatch(): () => number {
+  const began = process.hrtime.bigint()
+  return () => Number(process.hrtime.bigint() - began) / 1e9
+}
+
+async function isOnServer(peer: Peer, { name, bytes }: { name: string; bytes: number }) {
+  return peer.onServer === undefined || (await peer.onServer(`bench/${name}`)) === bytes
 }
 
 function shown(result: Result | undefined): string {

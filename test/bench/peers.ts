@@ -1,6 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { fileApi } from '../support/files.js'
+import { login } from '../support/login.js'
 import { isMounted, machine } from '../support/mount.js'
 import { type Running, run, start } from '../support/process.js'
 import { installed } from '../support/requires.js'
@@ -12,6 +14,8 @@ export interface Peer {
   readonly directory: string
   /** Resolves once the server has everything, where close(2) does not wait for that. */
   stored?(): Promise<void>
+  /** How many bytes of a file, by its path below `directory`, the server has now. */
+  onServer?(path: string): Promise<number>
   /** Everything stored, nothing cached. */
   remount(): Promise<void>
   close(): Promise<void>
@@ -39,13 +43,18 @@ export const PEERS: Readonly<
     const server = await startServer({ form: 'built', env })
     const home = await machine(server, { form: 'built' })
     let mount = await home.mount()
+    const { access_token } = await login(server)
+    const api = fileApi(server, access_token)
     return {
       directory: mount.directory,
+      onServer: async (path) =>
+        Number((await api.send('HEAD', `/files/${path}`)).headers['content-length'] ?? 0),
       remount: async () => {
         await mount.unmount()
         mount = await home.mount()
       },
       close: async () => {
+        api.close()
         await home.remove()
         await server.remove()
       },
@@ -83,7 +92,7 @@ export const PEERS: Readonly<
       ])
     }
     await mount()
-    return mounted(directory, mount, () => server.stop())
+    return mounted({ data, directory }, mount, () => server.stop())
   },
 
   /** WebDAV over TLS with the full cache: the mode that passes most programs. */
@@ -128,7 +137,7 @@ export const PEERS: Readonly<
         300_000,
       )
     }
-    return mounted(directory, mount, () => server.stop(), {
+    return mounted({ data, directory }, mount, () => server.stop(), {
       stored: uploaded,
       // until then it has the port of its control and writes into its cache
       ended: async () => mounting?.ended,
@@ -138,7 +147,7 @@ export const PEERS: Readonly<
 }
 
 function mounted(
-  directory: string,
+  { data, directory }: { readonly data: string; readonly directory: string },
   mount: () => Promise<void>,
   stop: () => Promise<void>,
   late?: {
@@ -165,6 +174,10 @@ function mounted(
   return {
     directory,
     stored: async () => late?.stored(),
+    onServer: async (path) => {
+      const found = await stat(join(data, path)).catch(() => undefined)
+      return found?.size ?? 0
+    },
     remount: async () => {
       await unmount()
       await mount()

@@ -22,6 +22,10 @@ export interface Row {
   readonly cold: boolean
   /** Works in `dir` and answers the amount; the rate is amount by seconds. */
   run(dir: string, source: Source): number
+  /** A file that fsync(2) has put on the server: that many bytes are there now, or the row was not done. */
+  readonly synced?: { readonly name: string; readonly bytes: number }
+  /** Outside of the time taken. @throws Error if the work was not done as a local disk does it */
+  check?(dir: string, source: Source): void
 }
 
 /** The tree that is unpacked, walked and searched. */
@@ -39,7 +43,11 @@ const MEGABYTES = 256
 const PIECE = randomBytes(2 ** 20)
 const SMALL = 500
 
-const row = (name: string, unit: string, run: Row['run']): Row => ({ name, unit, cold: false, run })
+const row = (name: string, unit: string, run: Row['run'], more: Partial<Row> = {}): Row => ({
+  ...{ name, unit, cold: false, run },
+  ...more,
+})
+const SYNCED = { name: 'big', bytes: MEGABYTES * 2 ** 20 } as const
 const cold = (name: string, unit: string, run: Row['run']): Row => ({ name, unit, cold: true, run })
 
 function withFile<T>(path: string, flags: string, use: (fd: number) => T): T {
@@ -79,15 +87,29 @@ const sh = (script: string, cwd: string): void => {
   execFileSync('sh', ['-ec', script], { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
+/** tar(1) keeps who may execute what. */
+export function checkModes(dir: string, source: Source): void {
+  for (const name of readdirSync(source.directory, { recursive: true }) as string[]) {
+    const { mode } = lstatSync(join(source.directory, name))
+    if ((mode & 0o170100) !== 0o100100) continue
+    if ((lstatSync(join(dir, 'tree', name)).mode & 0o100) === 0) throw new Error('modes are lost')
+  }
+}
+
 /** In this order: later rows use what earlier ones made. */
 export const ROWS: readonly Row[] = [
-  row('sequential write', 'MB/s', (dir) => {
-    withFile(join(dir, 'big'), 'w', (fd) => {
-      for (let written = 0; written < MEGABYTES; written++) writeSync(fd, PIECE)
-      fsyncSync(fd)
-    })
-    return MEGABYTES
-  }),
+  row(
+    'sequential write',
+    'MB/s',
+    (dir) => {
+      withFile(join(dir, 'big'), 'w', (fd) => {
+        for (let written = 0; written < MEGABYTES; written++) writeSync(fd, PIECE)
+        fsyncSync(fd)
+      })
+      return MEGABYTES
+    },
+    { synced: SYNCED },
+  ),
   row('4 KiB changes in a large file', '/s', (dir) => {
     withFile(join(dir, 'big'), 'r+', (fd) => {
       for (let index = 0; index < 50; index++) writeSync(fd, PIECE, 0, 4096, index * 4 * 2 ** 20)
@@ -113,11 +135,16 @@ export const ROWS: readonly Row[] = [
   }),
   cold('read 4 KiB files, cold', '/s', readSmall),
   row('read 4 KiB files, warm', '/s', readSmall),
-  row('untar', 'files/s', (dir, source) => {
-    mkdirSync(join(dir, 'tree'))
-    sh(`tar xf "${source.archive}" -C tree`, dir)
-    return source.files
-  }),
+  row(
+    'untar',
+    'files/s',
+    (dir, source) => {
+      mkdirSync(join(dir, 'tree'))
+      sh(`tar xf "${source.archive}" -C tree`, dir)
+      return source.files
+    },
+    { check: checkModes },
+  ),
   cold('stat walk, cold', '/s', walk),
   row('stat walk, warm', '/s', walk),
   cold('grep -r, cold', 'files/s', (dir, source) => {
