@@ -915,7 +915,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         expect((await tree.copy(one.ino, at('two'), deep, NOBODY)).replaced).to.equal(true)
         await refused('ESTALE', tree.stat(two.ino))
         await refused('EISDIR', tree.copy(one.ino, at('d'), deep, NOBODY))
-        await refused('EINVAL', tree.copy(one.ino, at('one'), deep, NOBODY))
+        await refused('EPERM', tree.copy(one.ino, at('one'), deep, NOBODY))
         expect(await storage.quota('ann')).to.include({ bytes: 2, inodes: 4 })
       })
     })
@@ -925,6 +925,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         expect(await storage.quota('ann')).to.deep.equal({
           bytes: 0,
           inodes: 1,
+          links: 0,
           maxBytes: null,
           maxInodes: null,
         })
@@ -965,6 +966,30 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await file('c', '1234567')
         expect(await storage.quota('ann')).to.include({ bytes: 10, inodes: 3 })
         await refused('EINVAL', storage.setQuota('ann', { maxBytes: -1, maxInodes: null }))
+      })
+
+      it('counts names beyond the first against the quota of files, and tells inodes all the same', async () => {
+        const { ino } = await file('a', '1')
+        await storage.setQuota('ann', { maxBytes: null, maxInodes: 4 })
+        await tree.link(ino, at('b'), NOBODY)
+        await tree.link(ino, at('c'), NOBODY)
+        await refused('EDQUOT', tree.link(ino, at('d'), NOBODY))
+        await refused('EDQUOT', file('d', '1'))
+        expect(await storage.quota('ann')).to.include({ inodes: 2, links: 2 })
+        expect(await tree.totals()).to.include({ totalInodes: 2, freeInodes: 0 })
+        const replace = { mode: 'replace', source: overwrite, precondition: overwrite } as const
+        await tree.rename(at('b'), at('c2'), { ...replace, keep: false }, NOBODY)
+        await tree.remove(at('a'), UNLINK, NOBODY)
+        expect(await storage.quota('ann')).to.include({ inodes: 2, links: 1 })
+        const other = await file('other', '1')
+        await tree.rename(at('other'), at('c2'), { ...replace, keep: false }, NOBODY)
+        expect(await storage.quota('ann')).to.include({ inodes: 3, links: 0 })
+        expect(await tree.totals()).to.include({ totalInodes: 4, freeInodes: 1 })
+        await tree.link(other.ino, at('d'), NOBODY)
+        await tree.remove(at('d'), UNLINK, NOBODY)
+        await tree.remove(at('c2'), { ...UNLINK, keep: true }, NOBODY)
+        await tree.release(other.ino)
+        expect(await storage.quota('ann')).to.include({ inodes: 2, links: 0 })
       })
 
       it('stops an upload while it streams', async () => {

@@ -197,7 +197,7 @@ export class Model {
         const node = this.#node(operation.path)
         const { directory, name } = this.#place(operation.to)
         const target = directory.names.get(name)
-        if (target === node) throw new Refused('EINVAL')
+        if (target === node) throw new Refused('EPERM')
         if (target !== undefined) refuseReplacing(node, target)
         const copied = new Model({
           type: 'directory',
