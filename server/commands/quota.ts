@@ -18,8 +18,8 @@ export function quotaChange({ bytes, files }: QuotaOptions): Partial<Quota> {
 
 export function quotaText(name: string, quota: Quota & Usage): string {
   const of = (most: number | null) => (most === null ? '' : ` of ${most}`)
-  const { bytes, maxBytes, inodes, maxInodes } = quota
-  return `${name} uses ${bytes}${of(maxBytes)} bytes and ${inodes}${of(maxInodes)} files and folders.`
+  const { bytes, maxBytes, inodes, links, maxInodes } = quota
+  return `${name} uses ${bytes}${of(maxBytes)} bytes and ${inodes + links}${of(maxInodes)} files and folders.`
 }
 
 /** A count, in powers of 1024 if it has a letter; null for none. */

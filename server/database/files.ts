@@ -10,6 +10,7 @@ export interface TreeRow {
   readonly root: number
   readonly bytes: number
   readonly inodes: number
+  readonly links: number
   readonly max_bytes: number | null
   readonly max_inodes: number | null
   readonly seq: number
@@ -180,8 +181,12 @@ function treeStatements(row: Prepare) {
       'UPDATE trees SET bytes = ?, inodes = ? WHERE id = ?',
     ),
     /** Counts what a change uses or frees, and numbers it. */
-    charge: row<[bytes: number, inodes: number, changes: 0 | 1, id: number], TreeRow>(
-      'UPDATE trees SET bytes = bytes + ?, inodes = inodes + ?, seq = seq + ? WHERE id = ? RETURNING *',
+    charge: row<
+      [bytes: number, inodes: number, links: number, changes: 0 | 1, id: number],
+      TreeRow
+    >(
+      `UPDATE trees SET bytes = bytes + ?, inodes = inodes + ?, links = links + ?, seq = seq + ? WHERE id = ?
+       RETURNING *`,
     ),
     insertChange: {
       run: (tree: number, change: ChangeRow, gone: number | null): unknown =>

@@ -28,6 +28,8 @@ export interface Noted {
 export interface Usage {
   readonly bytes: number
   readonly inodes: number
+  /** Names of a file beyond its first. */
+  readonly links?: number
 }
 export const NOTHING_USED: Usage = { bytes: 0, inodes: 0 }
 
@@ -47,7 +49,7 @@ export class ChangeLog {
 
   /** Within a transaction: the change, and its use against the quota. @throws EDQUOT */
   note(tree: number, change: Noted, usage: Usage, origin: Origin): void {
-    const row = this.#sql.charge.get(usage.bytes, usage.inodes, 1, tree)
+    const row = this.#sql.charge.get(usage.bytes, usage.inodes, usage.links ?? 0, 1, tree)
     if (row === undefined)
       throw new FileError('EIO', 'a tree has lost its root; run coffer-server fsck')
     checkQuota(row, usage)
@@ -74,7 +76,7 @@ export class ChangeLog {
 
   /** Within a transaction: counts what is used or freed where nobody sees it. @throws EDQUOT */
   charge(tree: number, usage: Usage): void {
-    const row = this.#sql.charge.get(usage.bytes, usage.inodes, 0, tree)
+    const row = this.#sql.charge.get(usage.bytes, usage.inodes, usage.links ?? 0, 0, tree)
     if (row !== undefined) checkQuota(row, usage)
   }
 
@@ -149,6 +151,7 @@ export class ChangeLog {
 interface Limits {
   readonly bytes: number
   readonly inodes: number
+  readonly links: number
   readonly max_bytes: number | null
   readonly max_inodes: number | null
 }
@@ -161,7 +164,9 @@ export function checkQuota(tree: Limits, usage: Usage): void {
       'your quota of bytes is used up; delete something or ask for more',
     )
   }
-  if (usage.inodes > 0 && tree.max_inodes !== null && tree.inodes > tree.max_inodes) {
+  const names = tree.inodes + tree.links
+  const isMore = usage.inodes > 0 || (usage.links ?? 0) > 0
+  if (isMore && tree.max_inodes !== null && names > tree.max_inodes) {
     throw new FileError(
       'EDQUOT',
       'your quota of files is used up; delete something or ask for more',

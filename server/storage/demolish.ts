@@ -1,3 +1,4 @@
+import { NOTHING_USED } from './change-log.js'
 import type { Engine } from './context.js'
 import { isDirectory } from './inode.js'
 import { destroy } from './links.js'
@@ -30,7 +31,10 @@ function clear(engine: Engine, directory: Ino): 'empty' | 'more' | Ino {
     if (isDirectory(entry) && sql.someEntry.get(entry.ino) !== undefined) return entry.ino
     sql.deleteEntry.run(directory, entry.name)
     if (isDirectory(entry) || entry.nlink <= 1) log.charge(entry.tree, destroy(engine, entry))
-    else sql.updateInode.run({ ...entry, nlink: entry.nlink - 1 })
+    else {
+      sql.updateInode.run({ ...entry, nlink: entry.nlink - 1 })
+      log.charge(entry.tree, { ...NOTHING_USED, links: -1 })
+    }
   }
   return page.length === 0 ? 'empty' : 'more'
 }

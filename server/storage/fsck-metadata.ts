@@ -36,6 +36,9 @@ const LINKS = `CASE WHEN NOT ${DIRECTORY} THEN (SELECT count(*) FROM entries e W
   ELSE 2 + (SELECT count(*) FROM entries e JOIN inodes c ON c.ino = e.ino
             WHERE e.directory = i.ino AND (c.mode & 61440) = 16384) END`
 
+const HARD_LINKS = `(SELECT coalesce(sum(i.nlink - 1), 0) FROM inodes i
+  WHERE i.tree = t.id AND i.nlink > 1 AND NOT ${DIRECTORY})`
+
 /** What must hold between the rows, in the order in which it can be repaired: numbers, names, counts. */
 export const METADATA_CHECKS = {
   'counter behind': {
@@ -146,14 +149,15 @@ export const METADATA_CHECKS = {
           (SELECT count(*) FROM inodes i WHERE i.tree = t.id) AS really,
           (SELECT coalesce(sum(i.size), 0) FROM inodes i WHERE i.tree = t.id AND (i.mode & 61440) = 32768)
           + (SELECT coalesce(sum(length(x.value)), 0) FROM xattrs x JOIN inodes i ON i.ino = x.ino WHERE i.tree = t.id)
-          AS content FROM trees t) WHERE inodes <> really OR bytes <> content`,
+          AS content, ${HARD_LINKS} AS names FROM trees t) WHERE inodes <> really OR bytes <> content OR links <> names`,
     repair: (_engine, database, { tree }) => {
       database
         .prepare(
           `UPDATE trees SET inodes = (SELECT count(*) FROM inodes i WHERE i.tree = trees.id),
            bytes = (SELECT coalesce(sum(i.size), 0) FROM inodes i WHERE i.tree = trees.id AND (i.mode & 61440) = 32768)
            + (SELECT coalesce(sum(length(x.value)), 0) FROM xattrs x JOIN inodes i ON i.ino = x.ino
-              WHERE i.tree = trees.id) WHERE id = ?`,
+              WHERE i.tree = trees.id),
+           links = (SELECT ${HARD_LINKS} FROM trees t WHERE t.id = trees.id) WHERE id = ?`,
         )
         .run(tree)
     },

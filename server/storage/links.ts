@@ -37,7 +37,7 @@ export function dropLink(engine: Engine, row: InodeRow, keep: boolean, now: Time
   if (left.nlink > 0 || keep) {
     engine.sql.updateInode.run(left)
     if (left.nlink === 0) engine.sql.keep.run(row.ino, seconds(engine.clock), 0)
-    return { row: left, usage: NOTHING_USED }
+    return { row: left, usage: left.nlink > 0 ? { ...NOTHING_USED, links: -1 } : NOTHING_USED }
   }
   return { row: left, usage: destroy(engine, row), gone: row.ino }
 }

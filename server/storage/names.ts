@@ -17,6 +17,8 @@ import type {
   RemoveKind,
 } from './storage.js'
 
+/** The most names of a file (LINK_MAX of limits.h), as ext4 has it. */
+const LINK_MAX = 65_000
 /** The generation of what can have no content. */
 export const NO_CONTENT = 0
 
@@ -70,12 +72,15 @@ export function link(
     const row = inodeRow(engine, tree, ino)
     if (isDirectory(row)) throw new FileError('EPERM', 'a directory cannot have a second name')
     if (row.nlink === 0) throw new FileError('ENOENT', 'the file was removed')
+    if (row.nlink >= LINK_MAX) {
+      throw new FileError('EMLINK', `a file has at most ${LINK_MAX} names`)
+    }
     vacant(engine, tree, place)
     const linked = { ...row, ...changed(now), nlink: row.nlink + 1 }
     engine.sql.updateInode.run(linked)
     engine.sql.insertEntry.run(place.directory, place.name, ino)
     touchDirectory(engine, place.directory, 0, now)
-    engine.log.note(tree.id, { kind: 'make', ino, place }, NOTHING_USED, origin)
+    engine.log.note(tree.id, { kind: 'make', ino, place }, { ...NOTHING_USED, links: 1 }, origin)
     return linked
   })
 }

@@ -16,8 +16,8 @@ export function setQuota(engine: Engine, tree: number, quota: Quota): void {
 export function quotaOf(engine: Engine, tree: number): Quota & Usage {
   const row = engine.sql.treeById.get(tree)
   if (row === undefined) throw new FileError('ENOENT', 'this user has no files')
-  const { bytes, inodes, max_bytes, max_inodes } = row
-  return { bytes, inodes, maxBytes: max_bytes, maxInodes: max_inodes }
+  const { bytes, inodes, links, max_bytes, max_inodes } = row
+  return { bytes, inodes, links, maxBytes: max_bytes, maxInodes: max_inodes }
 }
 
 /**

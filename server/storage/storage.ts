@@ -40,6 +40,8 @@ export interface Quota {
 export interface Usage {
   readonly bytes: number
   readonly inodes: number
+  /** Names of files beyond the first of each: with the inodes, they are what `maxInodes` bounds. */
+  readonly links: number
 }
 
 export type UserId = string

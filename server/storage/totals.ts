@@ -14,7 +14,11 @@ export function totals(engine: Engine, tree: TreeId): Totals {
     row === undefined || row.max_bytes === null
       ? disk.free
       : Math.min(disk.free, Math.max(0, row.max_bytes - bytes))
-  const totalInodes = row?.max_inodes ?? UNLIMITED_INODES
+  // names beyond a file's first use the quota up, and are no inodes
+  const totalInodes =
+    row === undefined || row.max_inodes === null
+      ? UNLIMITED_INODES
+      : Math.max(0, row.max_inodes - row.links)
   return {
     totalBytes: row?.max_bytes ?? Math.max(disk.total, bytes),
     freeBytes,

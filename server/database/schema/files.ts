@@ -151,3 +151,10 @@ CREATE TABLE name_leases (
   PRIMARY KEY (user, directory)
 ) STRICT, WITHOUT ROWID;
 `
+
+/** Names of files beyond the first of each: the quota counts them, too. */
+export const linksSchema = `
+ALTER TABLE trees ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
+UPDATE trees SET links = (SELECT coalesce(sum(nlink - 1), 0) FROM inodes
+  WHERE tree = trees.id AND nlink > 1 AND (mode & 61440) <> 16384);
+`

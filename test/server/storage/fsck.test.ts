@@ -42,6 +42,7 @@ describe('fsck', () => {
     ['wrong link count', () => sql(`UPDATE inodes SET nlink = 7 WHERE ino = ${tree.root}`)],
     ['wrong usage', () => sql('UPDATE trees SET bytes = bytes + 1')],
     ['wrong usage', () => sql('UPDATE trees SET inodes = 0')],
+    ['wrong usage', () => sql('UPDATE trees SET links = 1')],
     ['counter behind', () => sql(`UPDATE counters SET value = 1 WHERE name = 'ino'`)],
     ['content missing', (_ino, generation) => nodeDisk.unlink(path(generation))],
     ['content too short', (ino) => sql(`UPDATE inodes SET size = 100 WHERE ino = ${ino}`)],
