@@ -104,6 +104,18 @@ describe('OpenID Connect Core: authentication', () => {
         await suite.asked({ ...openid, id_token_hint: other, prompt: 'none' }),
         'login_required',
       )
+      // Whoever logs in is the user that the hint names, or is sent back without a code.
+      const [user, second] = suite.target.users
+      const browser = await suite.login(user)
+      const theirs = (await suite.tokens(openid, await suite.login(second))).id_token
+      const asked = { ...openid, id_token_hint: theirs }
+      const again = await suite.asked(asked, browser)
+      expect(isLogin(again)).to.equal(true)
+      const wrong = await suite.submitLogin(browser, again, user)
+      expectRedirect(await browser.follow(wrong), 'login_required')
+      const right = await suite.submitLogin(browser, await suite.asked(asked, browser), second)
+      const allowed = await suite.decide(browser, await browser.follow(right))
+      expect(allowed.searchParams.get('code')).to.be.a('string')
       const old = await suite.inside.keys.sign('ES256', 'JWT', { ...claims(id_token), exp: 1 })
       expect(
         (await suite.allowed({ ...openid, id_token_hint: old })).searchParams.get('code'),
