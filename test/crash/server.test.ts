@@ -6,7 +6,8 @@ import { outcome } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
 
-const ROUNDS = 8
+/** The full run is COFFER_TEST_CRASH_ROUNDS=200. */
+const ROUNDS = Number(process.env.COFFER_TEST_CRASH_ROUNDS ?? 8)
 const WRITERS = 6
 const FILES = 4
 
@@ -141,7 +142,7 @@ describe('kill -9 of the server', () => {
       }
       fresh.close()
     }
-  }).timeout(300_000)
+  }).timeout(300_000 + ROUNDS * 10_000)
 
   it('leaves metadata and content that agree: coffer-server fsck', async () => {
     await server.stop('SIGKILL')
