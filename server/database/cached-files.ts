@@ -56,7 +56,10 @@ export function cachedStatements(database: Database): CachedStatements {
     },
     updateInode: {
       run(row) {
-        sql.updateInode.run(row)
+        const before = cache.inode(row.ino)
+        const isWhereItWas = before?.generation === row.generation && before.stored === row.stored
+        if (isWhereItWas) sql.updateInodeOnly.run(row)
+        else sql.updateInode.run(row)
         cache.writeInode(row)
       },
     },

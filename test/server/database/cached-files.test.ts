@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { type CachedStatements, cachedStatements } from '../../../server/database/cached-files.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
@@ -36,6 +38,18 @@ describe('statements with rows at hand', () => {
     expect((await tree.stat(ino)).size).to.equal(11)
     const content = await tree.open(ino)
     expect((await content.read(0, 100)).toString()).to.equal('old content')
+  })
+
+  it('write three pages for a chmod, also of a file that has its content in a file', async () => {
+    const { ino } = await put(tree, at('f'), 'content')
+    const { database, directory } = subject
+    await subject.storage.swept()
+    database.pragma('wal_checkpoint(TRUNCATE)')
+    await tree.setAttributes(ino, { mode: 0o600 }, overwrite, {})
+    const page = Number(database.pragma('page_size', { simple: true }))
+    const { size } = statSync(join(directory, 'coffer.db-wal'))
+    expect((size - 32) / (24 + page)).to.equal(3)
+    expect((await tree.stat(ino)).mode).to.equal(0o600)
   })
 
   it('keep what was changed before an inner transaction was rolled back, until the outer one is', () => {
