@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { expect } from 'chai'
 import { HashingProcess } from '../../server/hashing.js'
@@ -17,7 +17,10 @@ describe('the process that hashes passwords', () => {
     const hash = await hashing.hash('correct horse', CHEAP)
     expect(await hashing.verify(hash, 'correct horse')).to.equal(true)
     expect(await hashing.verify(hash, 'another horse')).to.equal(false)
-    expect(getPriority(hashing.pid)).to.equal(19)
+    const threads = readdirSync(`/proc/${hashing.pid}/task`)
+    // Its own, and four of the pool that computes.
+    expect(threads.length).to.be.at.least(5)
+    for (const thread of threads) expect(getPriority(Number(thread))).to.equal(19)
     expect(getPriority()).to.be.below(19)
     expect(readFileSync(`/proc/${hashing.pid}/environ`, 'latin1')).not.to.include('PATH=')
   })
