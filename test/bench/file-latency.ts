@@ -7,7 +7,7 @@ import { connection } from './connection.js'
 
 const READERS = 4
 const WARM_UP = 1000
-const REQUESTS = 4000
+const REQUESTS = 20_000
 
 const [issuer = '', caFile = ''] = process.argv.slice(2)
 const ca = readFileSync(caFile, 'utf8')
