@@ -6,6 +6,7 @@ import { encodeFrame, type Frame, frameOf } from '../wire-frames.js'
 import { attributesJson } from './attributes.js'
 import { validated } from './json.js'
 import { ifMatch } from './preconditions.js'
+import { freeSpent } from './spent-buffers.js'
 
 /** One kind of operation of POST /batch. */
 
@@ -14,8 +15,18 @@ export type Answer =
   /** It is done, and the attributes of this inode are all there is to say, beside content. */
   | { readonly inode: Inode; readonly content?: Buffer }
 
-/** An answer as it is sent. */
+/** Long content is made for its answer alone; what is short may be at hand for others, too. */
+const LONG_BYTES = 64 * 1024
+
+/** An answer as it is sent. Long content is used up by that: only the frame has it. */
 export function answerFrame(answer: Answer): Buffer {
+  const frame = encoded(answer)
+  const { content } = answer
+  if (content !== undefined && content.length >= LONG_BYTES) freeSpent([content])
+  return frame
+}
+
+function encoded(answer: Answer): Buffer {
   if ('header' in answer) return encodeFrame(answer.header, answer.content)
   const { inode, content } = answer
   const length = content === undefined || content.length === 0 ? '' : `,"length":${content.length}`

@@ -19,6 +19,7 @@ import {
   SKIPPED,
   TURN_MILLISECONDS,
 } from './perform.js'
+import { freeSpent } from './spent-buffers.js'
 
 const MAX_OPERATIONS = 10_000
 
@@ -129,12 +130,15 @@ async function* answerGroups(
   async function* settledGroup(): AsyncGenerator<Buffer> {
     await settled(exchange)
     const joined = Buffer.concat(group)
+    freeSpent(group)
     group = []
     size = 0
+    const { length } = joined
     held.sending()
     // asked for more, the response has handed this on
     yield joined
-    held.sent(joined.length)
+    held.sent(length)
+    if (length >= GROUP_BYTES) freeSpent([joined])
   }
   for await (const frame of source) {
     if (frame !== WAITS) {

@@ -23,6 +23,7 @@ import {
   SKIPPED,
   TURN_MILLISECONDS,
 } from './perform.js'
+import { freeSpent } from './spent-buffers.js'
 import { upgraded } from './upgrade.js'
 
 /** Longer content goes to its operation as it comes. */
@@ -236,11 +237,15 @@ class Channel {
   async #send(): Promise<void> {
     const [only = EMPTY, ...more] = this.#answers
     const all = more.length === 0 ? only : Buffer.concat(this.#answers)
+    if (more.length > 0) freeSpent(this.#answers)
     const bytes = this.#answerBytes
     this.#answers = []
     this.#answerBytes = 0
     if (this.#exchange.durability === 'power') await settled(this.#exchange)
-    this.#socket.write(all)
+    // the bytes of many megabytes are not left to the garbage collector, which lags behind when much is read
+    this.#socket.write(all, (error) => {
+      if (!error) freeSpent([all])
+    })
     this.#held.sending()
     while (this.#socket.writableNeedDrain && !this.#socket.destroyed) await this.#waking()
     this.#held.sent(bytes)
