@@ -17,6 +17,19 @@ export interface Program {
   readonly script: (places: Places) => string
 }
 
+/** A C project with Autoconf and Automake: a library of others, and a program that tries it. */
+export const cProject = (root: string): string => `
+      cp -R "${root}/node_modules/argon2/argon2" argon2
+      printf '%s\\n' 'AC_INIT([hasher], [1.0])' 'AM_INIT_AUTOMAKE([foreign subdir-objects -Wno-portability])' 'AC_PROG_CC' \\
+        'AM_PROG_AR' 'AC_PROG_RANLIB' 'AC_CHECK_HEADERS([stdint.h pthread.h])' 'AC_CHECK_FUNCS([explicit_bzero])' \\
+        'AC_CONFIG_FILES([Makefile])' 'AC_OUTPUT' > configure.ac
+      printf '%s\\n' 'AM_CPPFLAGS = -I$(srcdir)/argon2/include -I$(srcdir)/argon2/src' 'noinst_LIBRARIES = libargon2.a' \\
+        'libargon2_a_SOURCES = argon2/src/argon2.c argon2/src/core.c argon2/src/encoding.c argon2/src/ref.c argon2/src/thread.c argon2/src/blake2/blake2b.c' \\
+        'check_PROGRAMS = works' 'works_SOURCES = works.c' 'works_LDADD = libargon2.a -lpthread' 'TESTS = works' > Makefile.am
+      printf '%s\\n' '#include <string.h>' '#include "argon2.h"' 'int main(void) { char encoded[128];' \\
+        'return argon2id_hash_encoded(2, 1024, 1, "password", 8, "somesalt", 8, 32, encoded, sizeof encoded)' \\
+        '|| argon2id_verify(encoded, "password", 8) || !argon2id_verify(encoded, "other", 5); }' > works.c`
+
 /** What people do on a drive, as they would type it. */
 export const PROGRAMS: readonly Program[] = [
   {
@@ -79,16 +92,7 @@ export const PROGRAMS: readonly Program[] = [
     title: 'configure, make, make check, make distclean of a C project',
     needs: ['autoreconf', 'automake'],
     script: ({ root }) => `
-      cp -R "${root}/node_modules/argon2/argon2" argon2
-      printf '%s\\n' 'AC_INIT([hasher], [1.0])' 'AM_INIT_AUTOMAKE([foreign subdir-objects -Wno-portability])' 'AC_PROG_CC' \\
-        'AM_PROG_AR' 'AC_PROG_RANLIB' 'AC_CHECK_HEADERS([stdint.h pthread.h])' 'AC_CHECK_FUNCS([explicit_bzero])' \\
-        'AC_CONFIG_FILES([Makefile])' 'AC_OUTPUT' > configure.ac
-      printf '%s\\n' 'AM_CPPFLAGS = -I$(srcdir)/argon2/include -I$(srcdir)/argon2/src' 'noinst_LIBRARIES = libargon2.a' \\
-        'libargon2_a_SOURCES = argon2/src/argon2.c argon2/src/core.c argon2/src/encoding.c argon2/src/ref.c argon2/src/thread.c argon2/src/blake2/blake2b.c' \\
-        'check_PROGRAMS = works' 'works_SOURCES = works.c' 'works_LDADD = libargon2.a -lpthread' 'TESTS = works' > Makefile.am
-      printf '%s\\n' '#include <string.h>' '#include "argon2.h"' 'int main(void) { char encoded[128];' \\
-        'return argon2id_hash_encoded(2, 1024, 1, "password", 8, "somesalt", 8, 32, encoded, sizeof encoded)' \\
-        '|| argon2id_verify(encoded, "password", 8) || !argon2id_verify(encoded, "other", 5); }' > works.c
+      ${cProject(root)}
       autoreconf -i 2> autoreconf.log && mkdir build && cd build && ../configure -q && make -s > make.log 2>&1 && make -s check > check.log
       test "$(make -q && echo nothing to do)" = 'nothing to do'
       touch ../works.c && if make -q check > ../ignored; then false; fi
