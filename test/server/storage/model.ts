@@ -156,6 +156,7 @@ export class Model {
         return
       }
       case 'copyRange': {
+        this.#node(operation.path)
         this.#node(operation.to)
         const from = this.#file(operation.path)
         const to = this.#file(operation.to)
