@@ -105,9 +105,14 @@ function bare(
   socket.on('close', () => lost(failure))
   socket.on('data', (data) => receiver.came(data))
   if (head.length > 0) receiver.came(head)
+  let isEnding = false
   return {
     write: (data) => void socket.write(data),
-    end: () => socket.destroySoon(),
+    end() {
+      // Each call would wait for the end of what is unsent anew.
+      if (!isEnding) socket.destroySoon()
+      isEnding = true
+    },
     destroy: () => void socket.destroy(),
     bounds: BOUNDS,
   }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { expect } from 'chai'
+import { httpClient } from '../../client/api.js'
 import { type Remote, remoteFiles } from '../../client/remote.js'
 import { encodeFrame } from '../../server/wire-frames.js'
 import { login } from '../support/login.js'
@@ -106,6 +107,27 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
     client.resume()
     expect((await remote.files.put(root, 'silent', small('content'), create)).size).to.equal(7)
     expect(client.destroyed || (await once(client, 'close'))).to.not.equal(false)
+  })
+
+  it('may be asked to end any number of times while what it carries is not read', async () => {
+    await connect('tunnel')
+    const headers = async () => ({ authorization: `Bearer ${token}` })
+    const trust = { kind: 'authority', pem: server.ca } as const
+    const client = httpClient({ trust, credentials: { headers, renewed: headers } })
+    const url = new URL(`${proxy.url}/batch`)
+    const receiver = { isWaiting: () => false, came() {}, over() {} }
+    const connection = await client.upgrade({ url }, receiver)
+    const warnings: Error[] = []
+    const heard = (warning: Error) => warnings.push(warning)
+    process.on('warning', heard)
+    tunnel().client.unpipe(tunnel().server)
+    connection.write(Buffer.alloc(32 << 20))
+    for (let count = 0; count < 12; count++) connection.end()
+    await new Promise(setImmediate)
+    process.off('warning', heard)
+    connection.destroy()
+    client.close()
+    expect(warnings).to.deep.equal([])
   })
 
   it('ends where the server asks for that, once all is answered', async () => {
