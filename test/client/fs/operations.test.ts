@@ -14,6 +14,9 @@ import {
 } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
 
+/** Of renameat2(2). */
+const RENAME_EXCHANGE = 2
+
 describe('the mount file system', () => {
   let earth: World
   let here: Machine
@@ -583,6 +586,19 @@ describe('the mount file system', () => {
       expect((await calls.lookup(node, 'a')).node).to.equal(0)
       expect(await calls.list(node)).to.deep.equal(['b'])
       expect(requests.count('list') + requests.count('lookup')).to.equal(0)
+    })
+
+    it('knows what an exchange put where, also when it did not know what it exchanged', async () => {
+      const { fs, calls } = here
+      const a = await calls.store(ROOT, 'a', 'one')
+      const b = await calls.store(ROOT, 'b', 'two')
+      here.fault.next = (operation) =>
+        operation === 'make' ? new RemoteError('EDQUOT', 'the quota is used up') : undefined
+      expect(await refused(fs.mkdir(ROOT, 'c', 0o755, caller))).to.equal('EDQUOT')
+      delete here.fault.next
+      await fs.rename(ROOT, 'a', ROOT, 'b', RENAME_EXCHANGE, caller)
+      expect((await calls.lookup(ROOT, 'a')).node).to.equal(b.node)
+      expect((await calls.lookup(ROOT, 'b')).node).to.equal(a.node)
     })
 
     it('has the directory’s times too, without asking, after own changes in it', async () => {
