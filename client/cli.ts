@@ -9,6 +9,7 @@ import type { Surroundings } from './commands/surroundings.js'
 import { unitCommand } from './commands/unit.js'
 import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
 import { completion, SHELLS } from './completion.js'
+import { showExamples } from './examples.js'
 import { parseRateLimit } from './rate-limit.js'
 
 /** The command line. `finish` is told the exit status of a command that has one of its own. */
@@ -20,7 +21,6 @@ export function commandLine(
   const program = new Command('coffer')
     .description('Mounts your files on a Coffer server as a local directory.')
     .showHelpAfterError('(coffer --help shows how)')
-    .addHelpText('after', EXAMPLES)
 
   trustOptions(program.command('login'))
     .description('log in to a server in the browser')
@@ -78,7 +78,6 @@ export function commandLine(
         .choices(['kernel', 'fuse-native'])
         .default('kernel'),
     )
-    .addHelpText('after', MOUNT_EXAMPLES)
     .action(async (places: string[], flags: MountFlags) =>
       finish(await mountCommand(places, flags, surroundings())),
     )
@@ -88,7 +87,10 @@ export function commandLine(
     .alias('umount')
     .description('send what is still to be sent, then unmount')
     .argument('<directory>')
-    .option('--force', 'do not wait: what is not sent is lost, and programs lose their files')
+    .option(
+      '--force',
+      'do not wait; says what is lost and what a journal keeps; programs lose their files',
+    )
     .action((directory: string, flags: UnmountFlags) =>
       unmountCommand(directory, flags, surroundings()),
     )
@@ -110,18 +112,17 @@ export function commandLine(
     .description("print a unit for systemd's user manager that keeps a mount")
     .argument('<url>', 'the server')
     .argument('<directory>')
-    .addHelpText('after', UNIT_EXAMPLE)
     .action((url: string, directory: string) => unitCommand(url, directory, surroundings()))
 
   program
     .command('completion')
     .description('print a script that completes commands and options')
     .addArgument(new Argument('<shell>').choices(SHELLS))
-    .addHelpText('after', COMPLETION_EXAMPLES)
     .action((shell: string) => surroundings().terminal.print(completion(program, shell)))
 
   program.command(MOUNT_COMMAND, { hidden: true }).action(async () => finish(await serveMount()))
-  return program
+  showExamples(program)
+  return program.addHelpText('after', ENVIRONMENT)
 }
 
 function trustOptions(command: Command): Command {
@@ -143,31 +144,5 @@ function umask(input: string): number {
   return Number.parseInt(input, 8)
 }
 
-const EXAMPLES = `
-Examples:
-  coffer login https://files.example.org
-  coffer login --device https://files.example.org     no browser on this machine
-  coffer mount https://files.example.org ~/files
-  coffer status
-  coffer unmount ~/files
-
+const ENVIRONMENT = `
 Environment: COFFER_SERVER, COFFER_CA, COFFER_CONFIG_DIR, COFFER_STATE_DIR, COFFER_TOKEN_STORE (auto, keyring, file)`
-
-const MOUNT_EXAMPLES = `
-Examples:
-  coffer mount ~/files                                      the server of $COFFER_SERVER
-  coffer mount https://files.example.org ~/files
-  coffer mount --remote /photos --read-only https://files.example.org ~/photos
-  coffer mount --limit-rate 500k:4M ~/files                 slow uploads, faster downloads
-  coffer mount --cache-dir ~/.cache/coffer --cache-size 20G ~/files
-  coffer mount --write-back ~/files                         close files at once, send them behind`
-
-const UNIT_EXAMPLE = `
-Example:
-  coffer unit https://files.example.org ~/files > ~/.config/systemd/user/files.service
-  systemctl --user enable --now files`
-
-const COMPLETION_EXAMPLES = `
-Examples:
-  source <(coffer completion bash)                          in ~/.bashrc
-  coffer completion fish > ~/.config/fish/completions/coffer.fish`

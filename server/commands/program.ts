@@ -3,6 +3,7 @@ import { SETTINGS } from '../settings.js'
 import { auditCommands } from './audit.js'
 import { backupCommands } from './backup.js'
 import { clientCommands } from './client.js'
+import { showExamples } from './examples.js'
 import { fsckCommand } from './fsck.js'
 import { keyCommands } from './key.js'
 import { type Signals, serveCommand } from './serve.js'
@@ -25,10 +26,6 @@ export function createProgram(
   for (const setting of Object.values(SETTINGS)) {
     if ('flag' in setting) program.option(setting.flag, setting.help)
   }
-  program.addHelpText(
-    'after',
-    '\nEvery setting may also be in the environment, such as COFFER_PORT, or in the file that COFFER_CONFIG or --config names.',
-  )
   const commandLine = line(() => program.opts())
   serveCommand(program, commandLine, signals)
   userCommands(program, commandLine)
@@ -38,5 +35,10 @@ export function createProgram(
   fsckCommand(program, commandLine)
   backupCommands(program, commandLine)
   treeCommands(program, commandLine)
+  showExamples(program)
+  program.addHelpText(
+    'after',
+    '\nEvery setting may also be in the environment, such as COFFER_PORT, or in the file that COFFER_CONFIG or --config names.',
+  )
   return program
 }
