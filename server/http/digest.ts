@@ -10,15 +10,19 @@ const MEMBER = /^([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;.*)?$/
 /** Want-Content-Digest and Want-Repr-Digest: an algorithm and how much it is wanted, 0 to 10 (RFC 9530 section 4). */
 const WANTED = /^([a-z*][a-z0-9_.*-]*)=(\d{1,2})$/
 
+/** What announces digests of content (RFC 9530 sections 2 and 3). */
+export type DigestFieldName = 'Content-Digest' | 'Repr-Digest'
+
 export interface ExpectedDigest {
+  readonly field: DigestFieldName
   readonly algorithm: DigestAlgorithm
   readonly value: Buffer
 }
 
 /** All of the content has come, and it is not what was announced. */
 export class DigestMismatch extends FileError {
-  constructor(algorithm: DigestAlgorithm) {
-    super('EINVAL', `the content does not have the ${algorithm} digest announced`)
+  constructor({ field, algorithm }: ExpectedDigest) {
+    super('EINVAL', `the content does not have the ${algorithm} digest of ${field}`)
   }
 }
 
@@ -39,14 +43,14 @@ export function digestField(algorithm: DigestAlgorithm, value: Buffer): string {
  * The digests of a Content-Digest or Repr-Digest field that we can check; others are ignored (RFC 9530 section 2).
  * @throws FileError EINVAL for a field that is malformed
  */
-export function parseDigests(name: string, field: string): ExpectedDigest[] {
-  return field.split(',').flatMap((member) => {
+export function parseDigests(field: DigestFieldName, digests: string): ExpectedDigest[] {
+  return digests.split(',').flatMap((member) => {
     const [, algorithm, base64] = MEMBER.exec(member.trim()) ?? []
     if (algorithm === undefined || base64 === undefined) {
-      throw new FileError('EINVAL', `${name} must look like sha-256=:BASE64:`)
+      throw new FileError('EINVAL', `${field} must look like sha-256=:BASE64:`)
     }
     if (!isKnown(algorithm)) return []
-    return [{ algorithm, value: Buffer.from(base64, 'base64') }]
+    return [{ field, algorithm, value: Buffer.from(base64, 'base64') }]
   })
 }
 
@@ -70,19 +74,15 @@ export async function* verified(
   source: AsyncIterable<readonly Buffer[]>,
   expected: readonly ExpectedDigest[],
 ): AsyncGenerator<readonly Buffer[]> {
-  const checks = expected.map(({ algorithm, value }) => ({
-    algorithm,
-    value,
-    hash: digester(algorithm),
-  }))
+  const checks = expected.map((digest) => ({ digest, hash: digester(digest.algorithm) }))
   for await (const pieces of source) {
     for (const { hash } of checks) for (const piece of pieces) hash.update(piece)
     yield pieces
   }
-  for (const { algorithm, value, hash } of checks) {
-    const digest = hash.digest()
-    if (digest.length !== value.length || !timingSafeEqual(digest, value)) {
-      throw new DigestMismatch(algorithm)
+  for (const { digest, hash } of checks) {
+    const found = hash.digest()
+    if (found.length !== digest.value.length || !timingSafeEqual(found, digest.value)) {
+      throw new DigestMismatch(digest)
     }
   }
 }

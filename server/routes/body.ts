@@ -1,6 +1,11 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { FileError } from '../errors.js'
-import { type ExpectedDigest, parseDigests, verified } from '../http/digest.js'
+import {
+  type DigestFieldName,
+  type ExpectedDigest,
+  parseDigests,
+  verified,
+} from '../http/digest.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import { arriving } from './arriving.js'
@@ -32,13 +37,14 @@ export function deferContinue<Response extends typeof ServerResponse>(
 /**
  * The request's content as it comes, the pieces of a turn of the event loop at a time; never more than `limit` bytes. What
  * can be refused is refused before the first byte.
- * It has the Content-Digest that was announced (RFC 9530 section 2), or at its end there is an error.
+ * It has the digests that were announced, or at its end there is an error.
  * @throws Refusal 415, 501; FileError EFBIG, E2BIG; EINVAL when less comes than was announced, DigestMismatch
  */
 export function contentPieces(
   { request, response }: Exchange,
   limit: number,
   tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
+  digests = announcedDigests(request, 'Content-Digest', 'Repr-Digest'),
 ): AsyncGenerator<readonly Buffer[]> {
   const coding = request.headers['content-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
@@ -53,7 +59,6 @@ export function contentPieces(
     throw new Refusal(501, 'the only Transfer-Encoding that is understood is chunked')
   }
   if (Number(request.headers['content-length'] ?? 0) > limit) throw overLimit(tooLong, limit)
-  const digests = announcedDigests(request, 'Content-Digest')
   const body = bounded(request, response, limit, tooLong)
   return digests.length === 0 ? body : verified(body, digests)
 }
@@ -71,13 +76,19 @@ async function* flat(source: AsyncGenerator<readonly Buffer[]>): AsyncGenerator<
   for await (const pieces of source) yield* pieces
 }
 
-/** @throws FileError EINVAL */
+/**
+ * What Content-Digest and Repr-Digest say of a request. As there is no coding between representation and content, both are about
+ * the same bytes (RFC 9530 appendix A): in a PATCH those of the patch document, not of what it makes of the file (section 3.1).
+ * @throws FileError EINVAL
+ */
 export function announcedDigests(
-  { headers }: IncomingMessage,
-  name: 'Content-Digest' | 'Repr-Digest',
+  { headers }: Pick<IncomingMessage, 'headers'>,
+  ...names: DigestFieldName[]
 ): ExpectedDigest[] {
-  const digests = field(headers, name)
-  return digests === undefined ? [] : parseDigests(name, digests)
+  return names.flatMap((name) => {
+    const digests = field(headers, name)
+    return digests === undefined ? [] : parseDigests(name, digests)
+  })
 }
 
 async function* bounded(

@@ -5,7 +5,7 @@ import { fileName } from '../storage/path.js'
 import type { Inode } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
-import { hasContent } from './body.js'
+import { hasContent, wholeContent } from './body.js'
 import { type Exchange, inodeAt, placeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
@@ -32,7 +32,11 @@ async function sync(exchange: Exchange): Promise<void> {
 }
 
 async function request(exchange: Exchange): Promise<NewInodeRequest | NewLinkRequest> {
-  if (!hasContent(exchange.request)) return DIRECTORY
+  if (!hasContent(exchange.request)) {
+    // the digest of something else: what was to be made has been lost on the way
+    await wholeContent(exchange, 0)
+    return DIRECTORY
+  }
   if (mediaType(exchange.request) !== 'application/json') {
     throw new Refusal(415, 'POST takes application/json, or no body for a directory', {
       Accept: 'application/json',

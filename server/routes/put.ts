@@ -1,6 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
-import { verified } from '../http/digest.js'
 import { strongEtag } from '../http/etag.js'
 import type { Ino, Inode, Place } from '../storage/storage.js'
 import { answerAttributes, settled } from './answer.js'
@@ -21,16 +20,14 @@ export async function put(exchange: Exchange): Promise<void> {
     throw new FileError('EINVAL', 'PUT replaces the whole content; use PATCH for a part of it')
   }
   const attributes = newAttributeFields(request.headers)
-  // there is no coding between content and representation here (RFC 9530 appendix A), so either is about the file
-  const whole = announcedDigests(request, 'Repr-Digest')
-  const announced = [...announcedDigests(request, 'Content-Digest'), ...whole]
   const holds = precondition(exchange)
   const { target, current } = await destination(exchange)
   holds(current)
-  const body = contentPieces(exchange, limits.uploadBytes)
+  const announced = announcedDigests(request, 'Content-Digest', 'Repr-Digest')
+  const body = contentPieces(exchange, limits.uploadBytes, 'EFBIG', announced)
   const upload = await tree.upload(expected(request, current))
   try {
-    await upload.write(whole.length === 0 ? body : verified(body, whole))
+    await upload.write(body)
     const { inode, created } = await upload.commit(target, attributes, holds, origin)
     digests.remember(inode, announced)
     await settled(exchange, inode.ino)

@@ -13,7 +13,10 @@ export class ReprDigests {
   }
 
   /** What an upload was found to have. */
-  remember({ ino, version }: Inode, digests: readonly ExpectedDigest[]): void {
+  remember(
+    { ino, version }: Inode,
+    digests: readonly Pick<ExpectedDigest, 'algorithm' | 'value'>[],
+  ): void {
     for (const { algorithm, value } of digests) {
       const [oldest] = this.#known.keys()
       if (this.#known.size >= MAX_REMEMBERED && oldest !== undefined) this.#known.delete(oldest)

@@ -10,7 +10,7 @@ interface UploadDetails {
   readonly headers: IncomingHttpHeaders
 }
 
-/** Its attributes, its conditions, and who it was. */
+/** Its attributes, its conditions, what the whole is to be, and who it was. */
 const KEPT: readonly string[] = [
   HEADERS.mode,
   HEADERS.uid,
@@ -22,6 +22,7 @@ const KEPT: readonly string[] = [
   'If-Match',
   'If-None-Match',
   'If-Unmodified-Since',
+  'Repr-Digest',
 ].map((name) => name.toLowerCase())
 
 const DETAILS = z.object({

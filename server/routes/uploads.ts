@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
-import { DigestMismatch } from '../http/digest.js'
+import { DigestMismatch, type ExpectedDigest, verified } from '../http/digest.js'
 import { strongEtag } from '../http/etag.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
@@ -17,7 +17,7 @@ import { fileName } from '../storage/path.js'
 import type { Inode, Place, ResumableUpload } from '../storage/storage.js'
 import { inodeFields, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
-import { contentPieces, hasContent } from './body.js'
+import { announcedDigests, contentPieces, hasContent } from './body.js'
 import { currentAt, type Exchange, lookup, parseOrigin, placeAt } from './exchange.js'
 import { mediaType } from './json.js'
 import { precondition, preconditionOf } from './preconditions.js'
@@ -32,6 +32,7 @@ export async function createUpload(exchange: Exchange): Promise<void> {
   const { headers } = request
   const length = parseUploadLength(headers, limits.uploadBytes)
   newAttributeFields(headers)
+  announcedDigests(request, 'Repr-Digest')
   const holds = precondition(exchange)
   const place = await destination(exchange)
   const current = await lookup(tree, place)
@@ -63,6 +64,12 @@ export async function headUpload(exchange: Exchange): Promise<void> {
 export async function patchUpload(exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const offset = parseUploadOffset(request.headers)
+  if (field(request.headers, 'Repr-Digest') !== undefined) {
+    throw new FileError(
+      'EINVAL',
+      'Repr-Digest, that of the whole file, goes with the POST; send the Content-Digest of this part',
+    )
+  }
   await held(exchange, async (upload) => {
     if (offset !== upload.size) {
       const now = { 'Upload-Offset': String(upload.size) }
@@ -109,12 +116,30 @@ async function receive(exchange: Exchange, upload: ResumableUpload): Promise<voi
   if (mediaType(exchange.request) !== OFFSET_TYPE) {
     throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
   }
-  const body = contentPieces(exchange, upload.length - upload.size)
+  const parts = announcedDigests(exchange.request, 'Content-Digest')
+  const body = contentPieces(exchange, upload.length - upload.size, 'EFBIG', parts)
   if (upload.finished !== undefined) return
+  await orEnd(upload, () => upload.write(body))
+}
+
+/** Reads all of it again: it has come in parts, perhaps to an earlier run of the server. @throws DigestMismatch */
+async function verifyWhole(
+  upload: ResumableUpload,
+  digests: readonly ExpectedDigest[],
+): Promise<void> {
+  if (digests.length === 0) return
+  await orEnd(upload, async () => {
+    for await (const _ of verified(upload.content(), digests)) {
+      // only looked at
+    }
+  })
+}
+
+/** Ends an upload of which something is wrong, and kept already: only from the beginning can it become right. */
+async function orEnd(upload: ResumableUpload, work: () => Promise<void>): Promise<void> {
   try {
-    await upload.write(body)
+    await work()
   } catch (error) {
-    // what has come is wrong somewhere, and kept already: only from the beginning can it become right
     if (error instanceof DigestMismatch) await upload.abort()
     throw error
   }
@@ -128,12 +153,15 @@ async function finishIfWhole(
   if (upload.finished !== undefined) return finishedInode(exchange, upload)
   if (upload.size < upload.length) return undefined
   const { place, headers } = parseUploadDetails(upload.details)
+  const whole = announcedDigests({ headers }, 'Repr-Digest')
+  await verifyWhole(upload, whole)
   const { inode } = await upload.commit(
     place,
     newAttributeFields(headers),
     preconditionOf(headers, exchange.clock()),
     parseOrigin({ headers }),
   )
+  exchange.digests.remember(inode, whole)
   await settled(exchange, inode.ino)
   return inode
 }

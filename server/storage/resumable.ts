@@ -1,6 +1,8 @@
 import type { UploadRow } from '../database/uploads.js'
+import { FileError } from '../errors.js'
 import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
+import { failure } from './failure.js'
 import { isErrno } from './fs.js'
 import { checkRoom } from './room.js'
 import type { Ino, UploadRecord, UploadsUnderWay } from './storage.js'
@@ -9,6 +11,7 @@ import type { Ino, UploadRecord, UploadsUnderWay } from './storage.js'
 const MAX_FINISHED = 2000
 /** Expired uploads taken away in one step. */
 const PAGE = 100
+const READ_BYTES = 256 * 1024
 
 /** Which upload a content belongs to that is made in several requests. Its file holds what has come, nothing more. */
 export interface Resumed {
@@ -67,6 +70,29 @@ function lengthOf({ contents, disk }: Engine, generation: number): number {
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return 0 // no byte has come yet
     throw error
+  }
+}
+
+/** What of an upload is on the disk, from the beginning. */
+export async function* contentOf(
+  { contents, disk }: Engine,
+  generation: number,
+  size: number,
+): AsyncGenerator<readonly Buffer[]> {
+  if (size === 0) return
+  const handle = contents.acquire(generation)
+  try {
+    for (let position = 0; position < size; ) {
+      const piece = Buffer.allocUnsafe(Math.min(READ_BYTES, size - position))
+      const bytes = await disk.read(handle.fd, piece, position)
+      if (bytes < piece.length) throw new FileError('EIO', 'the upload became shorter on the disk')
+      position += bytes
+      yield [piece]
+    }
+  } catch (error) {
+    throw failure(error)
+  } finally {
+    contents.release(handle)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { UploadRow } from '../database/uploads.js'
 import type { Engine, TreeId } from './context.js'
 import { bytesOf } from './links.js'
-import { resumed } from './resumable.js'
+import { contentOf, resumed } from './resumable.js'
 import type { ResumableUpload } from './storage.js'
 import { FileUpload } from './upload.js'
 
@@ -28,6 +28,7 @@ export function resumeUpload(engine: Engine, tree: TreeId, row: UploadRow): Resu
       return upload?.size ?? row.length
     },
     write: (source) => busy(async () => upload?.write(source)),
+    content: () => contentOf(engine, row.generation, upload?.size ?? 0),
     skip: (bytes) => busy(async () => upload?.skip(bytes)),
     commit: (...parameters) =>
       busy(async () => {

@@ -344,6 +344,8 @@ export interface UploadRecord {
 export interface ResumableUpload extends Upload, UploadRecord {
   /** What it became. */
   readonly finished: Ino | undefined
+  /** What has come, from the beginning; not while more is coming. */
+  content(): AsyncGenerator<readonly Buffer[]>
   extend(expires: Date): Promise<void>
 }
 

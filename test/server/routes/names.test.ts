@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { type Answer, type FileServer, startFileServer } from './file-server.js'
 
@@ -30,6 +31,17 @@ describe('changing names', () => {
         0o700,
       ])
       expect((await server.send('POST', '/files/usual')).attributes().mode).to.equal(0o755)
+    })
+
+    it('makes no directory of a request that has lost its body (RFC 9530 section 3)', async () => {
+      const digest = (text: string) =>
+        `sha-256=:${createHash('sha256').update(text).digest('base64')}:`
+      const headers = { 'Repr-Digest': digest('{"type":"file"}') }
+      const answer = await server.send('POST', '/files/lost', { headers })
+      expect(outcome(answer)).to.deep.equal([400, 'EINVAL'])
+      expect(await status('/files/lost')).to.equal(404)
+      const empty = { 'Repr-Digest': digest('') }
+      expect((await server.send('POST', '/files/lost', { headers: empty })).status).to.equal(201)
     })
 
     const made: [body: object, expected: object][] = [

@@ -37,18 +37,19 @@ describe('PATCH', () => {
       expect(await text('p')).to.equal('012ab56789end\0\0x')
     })
 
-    it('writes nothing if Content-Digest is not that of the body (RFC 9530 section 2)', async () => {
-      await put('digest', '0123456789')
-      const digest = createHash('sha256').update('abc').digest('base64')
-      const headers = {
-        'Content-Range': 'bytes 3-5/*',
-        'Content-Digest': `sha-256=:${digest}:`,
-      }
-      expect(outcome(await patch('digest', 'abd', headers))).to.deep.equal([400, 'EINVAL'])
-      expect(await text('digest')).to.equal('0123456789')
-      expect((await patch('digest', 'abc', headers)).status).to.equal(204)
-      expect(await text('digest')).to.equal('012abc6789')
-    })
+    for (const name of ['Content-Digest', 'Repr-Digest']) {
+      it(`writes nothing if ${name} is not that of the body (RFC 9530 sections 2 and 3.1)`, async () => {
+        await put('digest', '0123456789')
+        const digest = createHash('sha256').update('abc').digest('base64')
+        const headers = { 'Content-Range': 'bytes 3-5/*', [name]: `sha-256=:${digest}:` }
+        const wrong = await patch('digest', 'abd', headers)
+        expect(outcome(wrong)).to.deep.equal([400, 'EINVAL'])
+        expect(wrong.problem().detail).to.include(name)
+        expect(await text('digest')).to.equal('0123456789')
+        expect((await patch('digest', 'abc', headers)).status).to.equal(204)
+        expect(await text('digest')).to.equal('012abc6789')
+      })
+    }
 
     it('writes many pieces as one version', async () => {
       const before = (await put('pieces', '0123456789')).attributes()

@@ -103,6 +103,7 @@ describe('changing content', () => {
       for (const name of ['Content-Digest', 'Repr-Digest']) {
         const answer = await put('digest', 'abd', { [name]: `sha-512=${digest('sha512', 'abc')}` })
         expect(outcome(answer)).to.deep.equal([400, 'EINVAL'])
+        expect(answer.problem().detail).to.include(name)
       }
       expect(await text('digest')).to.equal('abc')
     })

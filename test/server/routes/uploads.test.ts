@@ -108,6 +108,55 @@ describe('resumable uploads (tus 1.0.0)', () => {
     expect((await server.send('HEAD', '/files/f')).status).to.equal(404)
   })
 
+  const sha256 = (text: string | Buffer) =>
+    `sha-256=:${createHash('sha256').update(text).digest('base64')}:`
+
+  it('verifies the Repr-Digest of the creation when all has come (RFC 9530 section 3)', async () => {
+    const body = Buffer.alloc(600_000, 'right')
+    const right = { 'Repr-Digest': sha256(body) }
+    const made = place(await create('/files/f', body.length, right))
+    await patch(made, 0, body.subarray(0, 400_000))
+    const last = await patch(made, 400_000, body.subarray(400_000))
+    expect([last.status, last.attributes().size]).to.deep.equal([204, body.length])
+    const headers = { 'Want-Repr-Digest': 'sha-256=1' }
+    const { headers: found } = await server.send('HEAD', '/files/f', { headers })
+    expect(found['repr-digest']).to.equal(right['Repr-Digest'])
+  })
+
+  it('changes nothing, and begins again, after a wrong Repr-Digest', async () => {
+    await server.send('PUT', '/files/f', { body: 'as it was' })
+    for (const [first, rest] of [
+      ['abc', 'dex'],
+      ['', 'abcdex'],
+      ['abcdex', ''],
+    ] as const) {
+      const headers = {
+        'Upload-Length': '6',
+        'Content-Type': OFFSET,
+        'Repr-Digest': sha256('abcdef'),
+      }
+      const made = await tus('POST', '/files/f', headers, { body: first })
+      const last = rest === '' ? made : await patch(place(made), first.length, rest)
+      expect([last.status, last.problem().code]).to.deep.equal([400, 'EINVAL'])
+      expect(last.problem().detail).to.include('Repr-Digest')
+      if (rest !== '') expect((await tus('HEAD', place(made))).status).to.equal(404)
+    }
+    expect(await text('/files/f')).to.equal('as it was')
+    expect(await server.storage.quota('alice')).to.include({ bytes: 9, inodes: 2 })
+    const empty = await create('/files/f', 0, { 'Repr-Digest': sha256('') })
+    expect([empty.status, await text('/files/f')]).to.deep.equal([201, ''])
+  })
+
+  it('takes a Repr-Digest with the creation only, and a well-formed one', async () => {
+    const made = place(await create('/files/f', 3))
+    const headers = { 'Upload-Offset': '0', 'Content-Type': OFFSET, 'Repr-Digest': sha256('abc') }
+    const answer = await tus('PATCH', made, headers, { body: 'abc' })
+    expect([answer.status, answer.problem().code]).to.deep.equal([400, 'EINVAL'])
+    expect(await offset(made)).to.equal('0')
+    const malformed = await create('/files/g', 3, { 'Repr-Digest': 'sha-256=abc' })
+    expect([malformed.status, malformed.problem().code]).to.deep.equal([400, 'EINVAL'])
+  })
+
   it('takes the first bytes with the creation, and an empty file at once', async () => {
     const headers = { 'Upload-Length': '5', 'Content-Type': OFFSET }
     const made = await tus('POST', '/files/f', headers, { body: 'abc' })

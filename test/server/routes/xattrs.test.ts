@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { type Answer, type FileServer, startFileServer } from './file-server.js'
 
@@ -64,6 +65,21 @@ describe('extended attributes', () => {
       expect((await set(query, Buffer.alloc(size))).status).to.equal(status)
     })
   }
+
+  it('verifies the digests of a value (RFC 9530)', async () => {
+    const digest = `sha-256=:${createHash('sha256').update('right').digest('base64')}:`
+    await set('xattr=user.digest', 'old')
+    for (const name of ['Content-Digest', 'Repr-Digest']) {
+      const send = (body: string) =>
+        server.send('PUT', '/files/f?xattr=user.digest', { body, headers: { [name]: digest } })
+      expect(outcome(await send('wrong'))).to.deep.equal([400, 'EINVAL'])
+      expect((await server.send('GET', '/files/f?xattr=user.digest')).body.toString()).to.equal(
+        'old',
+      )
+      expect((await send('right')).status).to.equal(204)
+      await set('xattr=user.digest', 'old')
+    }
+  })
 
   it('takes a value of 64 KiB', async () => {
     expect((await set('xattr=user.most', Buffer.alloc(65_536))).status).to.equal(204)
