@@ -125,6 +125,9 @@ async function sendOnce(
     headers: { ...lengthOf(exchange), ...exchange.headers, ...carried },
     ...bodyOf(exchange),
     ...(exchange.signal === undefined ? {} : { signal: exchange.signal }),
+    ...(exchange.deadlineMilliseconds !== undefined && {
+      timeout: { request: exchange.deadlineMilliseconds },
+    }),
     hooks: {
       afterResponse: [
         async (response, retryWithMergedOptions) => {

@@ -98,12 +98,12 @@ function codeFrom({ parameters }: CallbackRequest, authority: Authority): string
 }
 
 function redeem(
-  { authority, scope, send, clock, key }: CodeLogin,
+  { authority, scope, send, clock, key, signal }: CodeLogin,
   grant: { code: string; code_verifier: string; redirect_uri: string },
 ): Promise<Tokens> {
   const endpoint = { client_id: CLIENT_ID, token_endpoint: authority.token_endpoint, scope }
   const form = { grant_type: 'authorization_code', resource: authority.resource, ...grant }
-  return requestTokens({ send, endpoint, grant: form, now: clock(), key })
+  return requestTokens({ send, endpoint, grant: form, now: clock(), key, signal })
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

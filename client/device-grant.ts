@@ -6,18 +6,22 @@ import { CommandError } from './command-error.js'
 import type { Authority } from './discovery.js'
 import type { DpopKey } from './dpop.js'
 import { ExchangeError, type Send } from './exchange.js'
+import { httpsUrl } from './https-url.js'
 import { Busy } from './retry.js'
 import { postForm, Refused, refused, requestTokens } from './token-endpoint.js'
 import type { Tokens } from './tokens.js'
 
+/** Timers of Node that are set for more than 24 days go off at once. */
+const LONGEST_INTERVAL_SECONDS = 3600
+
 /** RFC 8628 section 3.2 */
 const DEVICE_RESPONSE = z.object({
   device_code: z.string().min(1),
-  user_code: z.string().min(1),
-  verification_uri: z.url({ protocol: /^https$/ }),
-  verification_uri_complete: z.url({ protocol: /^https$/ }).optional(),
+  user_code: z.string().regex(/^[\x20-\x7e]+$/),
+  verification_uri: httpsUrl,
+  verification_uri_complete: httpsUrl.optional(),
   expires_in: z.number().positive(),
-  interval: z.number().positive().default(5),
+  interval: z.number().min(1).max(LONGEST_INTERVAL_SECONDS).default(5),
 })
 type DeviceResponse = z.infer<typeof DEVICE_RESPONSE>
 

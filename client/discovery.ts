@@ -3,6 +3,7 @@ import { code_challenge_method } from '../oauth/pkce.js'
 import { jsonOrNothing, serverBase } from './account.js'
 import { CommandError } from './command-error.js'
 import type { Answer, Send } from './exchange.js'
+import { httpsUrl } from './https-url.js'
 import { settled } from './retry.js'
 
 /** Everything a login needs, found out from nothing but the server's URL (RFC 9728, RFC 8414). */
@@ -19,8 +20,6 @@ export interface Authority {
   readonly dpopAlgorithms: readonly string[]
 }
 
-const httpsUrl = z.url({ protocol: /^https$/ })
-
 /** RFC 9728 section 2 */
 const RESOURCE = z.object({ resource: httpsUrl, authorization_servers: z.array(httpsUrl).min(1) })
 
@@ -36,10 +35,18 @@ const SERVER = z.object({
   dpop_signing_alg_values_supported: z.array(z.string()).default([]),
 })
 
+const ENDPOINTS = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'revocation_endpoint',
+  'device_authorization_endpoint',
+] as const
+
 const ANSWER_LIMIT = 256 * 1024
+const DEADLINE_MILLISECONDS = 30_000
 
 /** @throws CommandError if this is no Coffer server; ExchangeError if it cannot be reached */
-export async function discover(server: URL, send: Send): Promise<Authority> {
+export async function discover(server: URL, send: Send, signal?: AbortSignal): Promise<Authority> {
   const base = serverBase(server)
   const files = `${base}/files`
   const get = async (url: string): Promise<Answer> =>
@@ -49,6 +56,8 @@ export async function discover(server: URL, send: Send): Promise<Authority> {
         url: new URL(url),
         headers: { Accept: 'application/json' },
         limit: ANSWER_LIMIT,
+        deadlineMilliseconds: DEADLINE_MILLISECONDS,
+        signal,
       }),
     )
   const challenged = await get(files)
@@ -57,8 +66,8 @@ export async function discover(server: URL, send: Send): Promise<Authority> {
   if (new URL(metadata).origin !== server.origin) throw otherName(base, new URL(metadata).origin)
 
   const resource = parsed(RESOURCE, await get(metadata), base)
-  // RFC 9728 section 3.3: the metadata must be about the resource that was asked for.
-  if (files !== resource.resource && !files.startsWith(`${resource.resource}/`)) {
+  // RFC 9728 section 3.3: the metadata must be about the very resource that was asked for.
+  if (files !== resource.resource) {
     throw otherName(base, resource.resource.replace(/\/files$/, ''))
   }
   const [issuer = ''] = resource.authorization_servers
@@ -66,6 +75,15 @@ export async function discover(server: URL, send: Send): Promise<Authority> {
   if (found.issuer !== issuer) {
     throw new CommandError(
       `${base} names the login server ${issuer}, which calls itself ${found.issuer}: do not log in, tell its administrator (RFC 8414 section 3.3)`,
+    )
+  }
+  // An endpoint elsewhere could be another server's, to which a code or its user would be sent (RFC 9700 section 4.4).
+  const elsewhere = ENDPOINTS.map((name) => found[name]).find(
+    (endpoint) => endpoint !== undefined && new URL(endpoint).origin !== new URL(issuer).origin,
+  )
+  if (elsewhere !== undefined) {
+    throw new CommandError(
+      `the login server ${issuer} sends logins to another one, ${elsewhere}: do not log in, tell its administrator`,
     )
   }
   if (!found.code_challenge_methods_supported.includes(code_challenge_method)) {

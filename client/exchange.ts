@@ -9,6 +9,8 @@ export interface Exchange {
   readonly content?: Buffer | UploadContent
   /** An answer with more bytes than this is refused. */
   readonly limit: number
+  /** An answer that is not whole by then is lost, however steadily it trickles; for what is small. */
+  readonly deadlineMilliseconds?: number
   readonly signal?: AbortSignal | undefined
 }
 

@@ -157,23 +157,27 @@ async function trustedAuthority(options: LoginOptions): Promise<Trusted> {
   const { server, wishes, fingerprint, terminal } = options
   if (fingerprint !== undefined) {
     const trust = await trustByFingerprint(server, fingerprint)
-    return authorityUnder(trust, server, trust)
+    return authorityUnder(trust, options, trust)
   }
   const account = await options.directory.load()
   const chosen = chosenTrust(server, wishes, account)
   const decided = wishes.ca !== undefined || chosen === account?.trust
   try {
-    return await authorityUnder(chosen, server, decided ? chosen : { kind: 'system' })
+    return await authorityUnder(chosen, options, decided ? chosen : { kind: 'system' })
   } catch (error) {
     if (decided || !(error instanceof ExchangeError) || error.kind !== 'untrusted') throw error
     const trust = await confirmedTrust(server, terminal.ask)
-    return authorityUnder(trust, server, trust)
+    return authorityUnder(trust, options, trust)
   }
 }
 
-async function authorityUnder(trust: Trust, server: URL, remembered: Trust): Promise<Trusted> {
+async function authorityUnder(
+  trust: Trust,
+  { server, signal }: LoginOptions,
+  remembered: Trust,
+): Promise<Trusted> {
   const { send } = httpClient({ trust })
-  return { authority: await discover(server, send), remembered, send }
+  return { authority: await discover(server, send, signal), remembered, send }
 }
 
 /** Revokes the login at the server (RFC 7009) and forgets it here. @returns whether the server knows of it */

@@ -16,6 +16,7 @@ import { descriptorLog, fileLog } from './log.js'
 import { runMount } from './mount.js'
 import { mountHelperArguments } from './mount-helper.js'
 import { MOUNT_REQUEST } from './mount-request.js'
+import { printable } from './printable.js'
 import { RemoteError } from './remote-files.js'
 
 /** The only file of the client that touches `process`. */
@@ -30,7 +31,7 @@ function surroundings(): Surroundings {
   return {
     config: clientConfig(process.env, homedir()),
     terminal: {
-      say: (message) => process.stderr.write(`${message}\n`),
+      say: (message) => process.stderr.write(`${printable(message)}\n`),
       print: (line) => process.stdout.write(`${line}\n`),
       ask: process.stdin.isTTY ? ask : undefined,
       openBrowser: (url) => openBrowser(url, process.platform, process.env),
@@ -151,7 +152,7 @@ try {
     .version(version())
     .parseAsync(parameters(), { from: 'user' })
 } catch (error) {
-  process.stderr.write(`coffer: ${said(error)}\n`)
+  process.stderr.write(`coffer: ${printable(said(error))}\n`)
   status = 1
 }
 process.exit(status)

@@ -16,11 +16,21 @@ export class Refused extends Error {
   }
 }
 
+/** A token of a type that is not understood must not be used (RFC 6749 section 7.1); a type in any case (section 5.1). */
+const TOKEN_TYPES: ReadonlyMap<string, Tokens['token_type']> = new Map([
+  ['bearer', 'Bearer'], // RFC 6750
+  ['dpop', 'DPoP'], //     RFC 9449
+])
+
+/** 1*VSCHAR (RFC 6749 appendix A.12): it goes into a header field. */
+const TOKEN = z.string().regex(/^[\x21-\x7e]+$/)
+const DECADE_SECONDS = 315_360_000
+
 /** RFC 6749 section 5.1 */
 const TOKEN_RESPONSE = z.object({
-  access_token: z.string().min(1),
+  access_token: TOKEN,
   token_type: z.string(),
-  expires_in: z.number().positive().default(3600),
+  expires_in: z.number().positive().max(DECADE_SECONDS).default(3600),
   refresh_token: z.string().min(1).optional(),
   scope: z.string().optional(),
 })
@@ -29,6 +39,8 @@ const ERROR_RESPONSE = z.object({ error: z.string(), error_description: z.string
 export type Endpoint = Pick<Account, 'client_id' | 'token_endpoint' | 'scope'>
 
 const ANSWER_LIMIT = 256 * 1024
+/** Whoever refreshes keeps others waiting. */
+const DEADLINE_MILLISECONDS = 30_000
 /** The first may be wrong by the server's clock, and the second for want of a nonce (RFC 9449 section 8). */
 const MOST_PROOFS = 3
 
@@ -51,6 +63,7 @@ export async function postForm(
       },
       content: Buffer.from(new URLSearchParams(form).toString()),
       limit: ANSWER_LIMIT,
+      deadlineMilliseconds: DEADLINE_MILLISECONDS,
       signal,
     }),
   )
@@ -91,15 +104,19 @@ export async function requestTokens(request: TokenRequest): Promise<Tokens> {
   const parsed = TOKEN_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))
   if (!parsed.success) throw new Refused('server_error', 'the token response makes no sense')
   const { access_token, expires_in, refresh_token, scope } = parsed.data
-  const isBound = parsed.data.token_type.toLowerCase() === 'dpop'
+  const token_type = TOKEN_TYPES.get(parsed.data.token_type.toLowerCase())
+  // RFC 9449 section 5: tokens that anybody could use are not what was asked for.
+  if (token_type !== (key === undefined ? 'Bearer' : 'DPoP')) {
+    throw new Refused('server_error', 'the token is not of the type that was asked for')
+  }
   return {
     access_token,
-    token_type: isBound ? 'DPoP' : 'Bearer',
+    token_type,
     scope: scope ?? endpoint.scope,
     issuedAt: now,
     expiresAt: now + expires_in * 1000,
     ...(refresh_token === undefined ? {} : { refresh_token }),
-    ...(key === undefined || !isBound ? {} : { dpopKey: { ...key.privateJwk } }),
+    ...(key === undefined ? {} : { dpopKey: { ...key.privateJwk } }),
   }
 }
 

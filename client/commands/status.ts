@@ -3,6 +3,7 @@ import { type Account, AccountDirectory, allAccounts } from '../account.js'
 import { serverUrl } from '../config.js'
 import { askMount, type MountStatus, NobodyListens } from '../control.js'
 import { type MountRecord, MountRegistry } from '../mount-registry.js'
+import { printable } from '../printable.js'
 import { openTokenStore } from '../tokens.js'
 import { size } from '../wording.js'
 import type { Surroundings } from './surroundings.js'
@@ -45,7 +46,7 @@ async function statusText(
   const logins = await allLogins(config.configDirectory)
   const lines = [...mounts.flatMap(mountLines), ...logins.flatMap(loginLines)]
   const plain =
-    lines.length === 0 ? 'Nothing is mounted and nobody is logged in.' : lines.join('\n')
+    lines.length === 0 ? 'Nothing is mounted and nobody is logged in.' : printable(lines.join('\n'))
   const isWell = mounts.every(
     ({ connection, login }) => connection.state === 'connected' && login.state !== 'dead',
   )

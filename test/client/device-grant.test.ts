@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
 import { CommandError } from '../../client/command-error.js'
 import { type DeviceLogin, loginByDevice } from '../../client/device-grant.js'
+import { Refused } from '../../client/token-endpoint.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { form, Visitor } from '../support/login.js'
 import { start } from '../support/process.js'
@@ -14,6 +15,7 @@ import { bodyOf, json, type SmallServer, smallServer } from './small-server.js'
 describe('a login by code on another device (RFC 8628)', () => {
   let server: SmallServer
   let answers: (string | 'tokens')[]
+  let device: Record<string, unknown>
   let waits: number[]
   let polls: URLSearchParams[]
 
@@ -21,6 +23,7 @@ describe('a login by code on another device (RFC 8628)', () => {
     waits = []
     polls = []
     answers = []
+    device = {}
     server = await smallServer(async (request, response) => {
       const fields = new URLSearchParams(await bodyOf(request))
       if (request.url === '/device') {
@@ -29,6 +32,7 @@ describe('a login by code on another device (RFC 8628)', () => {
           user_code: 'WDJB-MJHT',
           verification_uri: `${server.url.origin}/connect`,
           expires_in: 60,
+          ...device,
         })
       }
       polls.push(fields)
@@ -96,6 +100,22 @@ describe('a login by code on another device (RFC 8628)', () => {
     answers = ['expired_token']
     expect(await failure()).to.include('in time')
   })
+
+  const senseless: [what: string, answer: Record<string, unknown>][] = [
+    ['interval that no timer can keep', { interval: 3e6 }],
+    ['interval without a pause', { interval: 1e-6 }],
+    ['code that is for the terminal', { user_code: '\x1b]0;owned\x07' }],
+    ['address that is for the terminal', { verification_uri: 'https://localhost/\x1b[2J' }],
+    ['address without TLS', { verification_uri: 'http://localhost/connect' }],
+  ]
+  for (const [what, answer] of senseless) {
+    it(`takes no ${what}`, async () => {
+      device = answer
+      const error: unknown = await loginByDevice(login()).catch((caught: unknown) => caught)
+      expect(error).to.be.instanceOf(Refused)
+      expect(polls).to.have.length(0)
+    })
+  }
 
   it('stops by itself when the code has expired', async () => {
     expect(await failure()).to.include('in time')

@@ -227,6 +227,13 @@ describe('a login in the browser (RFC 8252)', () => {
         /goes by the name https:\/\/other\.example\. Use that address/,
       ],
       [
+        'names a resource that only contains the one asked for (RFC 9728 section 3.3)',
+        () => {
+          resource.resource = server.url.origin
+        },
+        /Use that address/,
+      ],
+      [
         'has another issuer than its metadata (RFC 8414 section 3.3)',
         () => {
           metadata.issuer = 'https://evil.example'
@@ -244,6 +251,25 @@ describe('a login in the browser (RFC 8252)', () => {
         'has an endpoint without TLS',
         () => {
           metadata.token_endpoint = 'http://localhost/token'
+        },
+        /not a Coffer server/,
+      ],
+      ...[
+        'authorization_endpoint',
+        'token_endpoint',
+        'revocation_endpoint',
+        'device_authorization_endpoint',
+      ].map((name): [string, () => void, RegExp] => [
+        `has the ${name} of another (RFC 9700 section 4.4)`,
+        () => {
+          metadata[name] = 'https://other.example/endpoint'
+        },
+        /sends logins to another one, https:\/\/other\.example/,
+      ]),
+      [
+        'has an endpoint in characters that are for terminals',
+        () => {
+          metadata.authorization_endpoint = `${server.url.origin}/\x1b[2J`
         },
         /not a Coffer server/,
       ],

@@ -44,7 +44,7 @@ describe('a session (RFC 6749 section 6)', () => {
       json(response, 200, {
         access_token: `access-${number}`,
         refresh_token: `refresh-${number}`,
-        token_type: 'Bearer',
+        token_type: request.headers.dpop === undefined ? 'Bearer' : 'DPoP',
         expires_in: 900,
       })
       return undefined
