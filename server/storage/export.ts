@@ -1,31 +1,55 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { type FileHandle, mkdir } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { FileName } from './path.js'
+import { DESCRIPTORS, survey, writeSegments } from './segments.js'
 import type { Ino, Inode, Tree } from './storage.js'
 import { END, encodeMember, padding } from './tar.js'
 import { type Extent, encodeMap } from './tar-sparse.js'
+import { walk } from './walk.js'
 
-const PAGE = 1000
 const CHUNK = 256 * 1024
+const FD_3 = `${DESCRIPTORS}/3`
 const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map()
 
-/** Writes a directory of a user, with all attributes, as a plain tree. @throws Error with what tar(1) complained about */
-export async function exportTree(tree: Tree, from: Ino, to: string): Promise<void> {
+/**
+ * Writes a directory of a user, with all attributes, as a plain tree. tar(1) makes it, which knows how, but only names each
+ * file by its whole path; deeper trees are written in segments.
+ * @throws Error with what tar(1) complained about
+ */
+export async function exportTree(
+  tree: Tree,
+  from: Ino,
+  to: string,
+  descriptors = DESCRIPTORS,
+): Promise<void> {
   await mkdir(to, { recursive: true })
-  const options = ['--extract', '--file=-', `--directory=${to}`, '--preserve-permissions']
+  const found = await survey(tree, from)
+  if (found.segments.length === 1) return extract(archive(tree, from), to)
+  await writeSegments(
+    tree,
+    found,
+    to,
+    descriptors,
+    (folder) => extract(linkedArchive(tree, found.linked), folder),
+    ({ ino }, directory) => extract(archive(tree, ino, found.linked), directory),
+  )
+}
+
+/** @param into a path, or a directory that tar(1) then has as its descriptor 3 */
+async function extract(source: AsyncIterable<Buffer>, into: string | FileHandle): Promise<void> {
+  const [directory, third] = typeof into === 'string' ? [into, 'ignore' as const] : [FD_3, into.fd]
+  const options = ['--extract', '--file=-', `--directory=${directory}`, '--preserve-permissions']
   const tar = spawn(
     'tar',
     [...options, '--delay-directory-restore', '--xattrs', '--xattrs-include=*'],
-    {
-      stdio: ['pipe', 'ignore', 'pipe'],
-    },
+    { stdio: ['pipe', 'ignore', 'pipe', third] },
   )
+  if (tar.stdin === null) throw new Error('tar has no standard input')
   const ended = tarEnded(tar)
   const [sent] = await Promise.allSettled([
-    pipeline(Readable.from(archive(tree, from), { objectMode: false }), tar.stdin),
+    pipeline(Readable.from(source, { objectMode: false }), tar.stdin),
     ended,
   ])
   await ended
@@ -44,14 +68,30 @@ export async function tarEnded(tar: ReturnType<typeof spawn>): Promise<void> {
 
 const COMPLAINT_MAX = 4096
 
-/** A pax archive of a directory and all below it. Memory grows with its depth and with the hard links, not with the files. */
-export async function* archive(tree: Tree, from: Ino): AsyncGenerator<Buffer> {
+/**
+ * A pax archive of a directory and all below it, as far as paths are not too long. Memory grows with the hard links, not with
+ * the files.
+ * @param without is left out
+ */
+async function* archive(
+  tree: Tree,
+  from: Ino,
+  without: ReadonlySet<Ino> = new Set(),
+): AsyncGenerator<Buffer> {
   const firstNames = new Map<Ino, string>()
-  yield* members(tree, await tree.stat(from), '.', firstNames)
+  for await (const { path, inode, far } of walk(tree, from)) {
+    if (!far && !without.has(inode.ino)) yield* member(tree, inode, path, firstNames)
+  }
   yield END
 }
 
-async function* members(
+/** What has several names, each file named by its inode number. */
+async function* linkedArchive(tree: Tree, linked: ReadonlySet<Ino>): AsyncGenerator<Buffer> {
+  for (const ino of linked) yield* member(tree, await tree.stat(ino), String(ino), new Map())
+  yield END
+}
+
+async function* member(
   tree: Tree,
   inode: Inode,
   path: string,
@@ -78,15 +118,6 @@ async function* members(
     return
   }
   yield encodeMember({ ...common, type, size: 0, linkpath: inode.target ?? '', xattrs })
-  if (type !== 'directory') return
-  for (let after: FileName | undefined; ; ) {
-    const page = { limit: PAGE, ...(after !== undefined && { after }) }
-    const entries = await tree.list(inode.ino, page)
-    for (const { name, inode } of entries)
-      yield* members(tree, inode, `${path}/${name}`, firstNames)
-    after = entries.at(-1)?.name
-    if (after === undefined) return
-  }
 }
 
 async function* file(
