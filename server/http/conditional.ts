@@ -17,11 +17,11 @@ export interface Conditions {
   readonly ifUnmodifiedSince?: number
 }
 
-/** The validators of what is there now. */
+/** The validators of what is there now; without one, no condition that names a value of it holds (of a date: none counts). */
 export interface Validators {
-  readonly etag: string
+  readonly etag?: string
   /** Nanoseconds since the epoch. */
-  readonly modified: bigint
+  readonly modified?: bigint
 }
 
 export type Evaluation =
@@ -67,7 +67,7 @@ export function evaluate(
     if (current === undefined || !matchesStrongly(asked.ifMatch, current.etag)) {
       return { kind: 'failed', field: 'If-Match' }
     }
-  } else if (asked.ifUnmodifiedSince !== undefined && current !== undefined) {
+  } else if (asked.ifUnmodifiedSince !== undefined && current?.modified !== undefined) {
     // step 2
     if (wholeSeconds(current.modified) > asked.ifUnmodifiedSince) {
       return { kind: 'failed', field: 'If-Unmodified-Since' }
@@ -79,7 +79,11 @@ export function evaluate(
     return method === 'read' ? { kind: 'notModified' } : { kind: 'failed', field: 'If-None-Match' }
   }
   // step 4: only GET and HEAD know If-Modified-Since
-  if (method === 'write' || asked.ifModifiedSince === undefined || current === undefined) {
+  if (
+    method === 'write' ||
+    asked.ifModifiedSince === undefined ||
+    current?.modified === undefined
+  ) {
     return PROCEED
   }
   return wholeSeconds(current.modified) <= asked.ifModifiedSince ? { kind: 'notModified' } : PROCEED

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { FileError } from '../errors.js'
 
 /** entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE (RFC 9110 section 8.8.3) */
@@ -18,6 +19,11 @@ const LIST_ITEM = /^(W\/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,[ \t,]*|$)/
 /** Changes with the content and only with it: what RFC 9110 section 8.8.1 calls a strong validator. */
 export function strongEtag(inode: { ino: number; version: number }): string {
   return `"${inode.ino}-${inode.version}"`
+}
+
+/** Of something small that has no version: made of its bytes, so it is as strong. */
+export function contentEtag(content: Buffer): string {
+  return `"${createHash('sha256').update(content).digest('base64url')}"`
 }
 
 export function parseEntityTag(field: string): EntityTag | undefined {
@@ -41,13 +47,13 @@ export function parseEntityTags(name: string, field: string): EntityTags {
   return { kind: 'tags', tags }
 }
 
-/** Strong comparison (RFC 9110 section 8.8.3.2): neither is weak, and the opaque parts are the same. */
-export function matchesStrongly(tags: EntityTags, etag: string): boolean {
+/** Strong comparison (RFC 9110 section 8.8.3.2): neither is weak, and the opaque parts are the same. "*" is what is there at all. */
+export function matchesStrongly(tags: EntityTags, etag: string | undefined): boolean {
   return tags.kind === 'any' || tags.tags.some((tag) => !tag.weak && tag.opaque === etag)
 }
 
 /** Weak comparison (RFC 9110 section 8.8.3.2): the opaque parts are the same. */
-export function matchesWeakly(tags: EntityTags, etag: string): boolean {
+export function matchesWeakly(tags: EntityTags, etag: string | undefined): boolean {
   return tags.kind === 'any' || tags.tags.some((tag) => tag.opaque === etag)
 }
 

@@ -48,13 +48,20 @@ function answerText(
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
+/** GET and HEAD: it is what the client has (RFC 9110 section 15.4.5). */
+export function answerNotModified({ response }: Exchange, fields: OutgoingHttpHeaders): void {
+  response.writeHead(304, fields)
+  response.end()
+}
+
 /** Nothing but the status, and the attributes where there is something to tell them of. */
 export function answerEmpty(
   { response }: Exchange,
   status: 201 | 204,
   inode: Inode | undefined,
+  more: OutgoingHttpHeaders = {},
 ): void {
-  const fields = inode === undefined ? {} : inodeFields(inode)
+  const fields = inode === undefined ? more : { ...inodeFields(inode), ...more }
   response.writeHead(status, status === 201 ? { ...fields, 'Content-Length': 0 } : fields)
   response.end()
 }

@@ -127,7 +127,7 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       tree.remove(place, { kind, keep, precondition: ifMatch }, origin),
   ),
   release: operation('write', { ino }, async ({ tree }, fields) => {
-    await tree.release(fields.ino)
+    await tree.release(fields.ino, overwrite)
     return { header: { outcome: 'done' } }
   }),
   rename: operation(
@@ -162,11 +162,11 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   setXattr: operation(
     'write',
     { ino, name: xattrName, mode: z.enum(['create', 'replace', 'either']) },
-    async ({ tree, origin, content }, fields) =>
-      tree.setXattr(fields.ino, fields.name, await xattrValue(content), fields.mode, origin),
+    async ({ tree, origin, content }, { ino, name, mode }) =>
+      tree.setXattr(ino, name, await xattrValue(content), mode, overwrite, origin),
   ),
   removeXattr: operation('write', { ino, name: xattrName }, ({ tree, origin }, fields) =>
-    tree.removeXattr(fields.ino, fields.name, origin),
+    tree.removeXattr(fields.ino, fields.name, overwrite, origin),
   ),
   ...LOCK_OPERATIONS,
   ...RANGE_OPERATIONS,

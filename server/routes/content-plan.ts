@@ -36,7 +36,7 @@ export function plan({ request, query, names, clock }: Exchange, inode: Inode): 
   const current = { etag: etagOf(inode), modified: inode.mtime }
   const fields = validatorFields(inode, now)
   const outcome = evaluate(conditions(headers, now), 'read', current)
-  if (outcome.kind === 'failed') throw failed(outcome.field, inode)
+  if (outcome.kind === 'failed') throw failed(outcome.field, current)
   if (outcome.kind === 'notModified') return { status: 304, fields, parts: [] }
   if (query.has('download')) fields['Content-Disposition'] = attachment(names.at(-1) ?? 'download')
   fields['Content-Type'] = CONTENT_TYPE

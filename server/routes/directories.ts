@@ -1,9 +1,10 @@
 import { pipeline } from 'node:stream/promises'
 import { type FileName, fileName } from '../storage/path.js'
 import type { Inode, SpelledPage, Tree } from '../storage/storage.js'
-import { inodeFields } from './answer.js'
+import { answerNotModified, inodeFields } from './answer.js'
 import { entryJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
+import { isNotModified } from './preconditions.js'
 import { parseCount } from './query.js'
 
 /** Entries taken from the engine at a time: bounds the memory of a listing and how long it holds the event loop. */
@@ -35,6 +36,7 @@ async function answerAll(
   const { request, response, tree } = exchange
   const first = await tree.spell(directory.ino, pageAfter(start, PAGE_ENTRIES))
   if (first.entries.length < PAGE_ENTRIES) return answerPage(exchange, directory, first, undefined)
+  if (isNotModified(exchange)) return answerNotModified(exchange, inodeFields(directory))
   response.writeHead(200, { ...inodeFields(directory), 'Content-Type': 'application/json' })
   if (request.method === 'HEAD') {
     response.end()
@@ -44,11 +46,16 @@ async function answerAll(
 }
 
 function answerPage(
-  { request, response }: Exchange,
+  exchange: Exchange,
   directory: Inode,
   page: SpelledPage,
   next: { after: FileName; limit: number } | undefined,
 ): void {
+  const { request, response } = exchange
+  if (isNotModified(exchange)) {
+    answerNotModified(exchange, inodeFields(directory))
+    return
+  }
   const body = Buffer.from(`[${rows(page)}]`)
   response.writeHead(200, {
     ...inodeFields(directory),

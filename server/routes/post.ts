@@ -2,13 +2,14 @@ import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
 import { speaksTus } from '../http/tus.js'
 import { fileName } from '../storage/path.js'
-import type { Inode } from '../storage/storage.js'
+import type { Inode, Place } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
 import { hasContent, wholeContent } from './body.js'
-import { type Exchange, inodeAt, placeAt } from './exchange.js'
+import { type Exchange, inodeAt, lookup, placeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
+import { precondition } from './preconditions.js'
 import { type NewInodeRequest, type NewLinkRequest, postRequest, present } from './schemas.js'
 import { createUpload } from './uploads.js'
 
@@ -18,15 +19,21 @@ const DIRECTORY: NewInodeRequest = { type: 'directory' }
 export async function post(exchange: Exchange): Promise<void> {
   if (exchange.query.has('sync')) return sync(exchange)
   if (speaksTus(exchange.request.headers)) return createUpload(exchange)
+  const place = await placeToBe(exchange)
   const wanted = await request(exchange)
-  const inode = wanted.type === 'link' ? await link(exchange, wanted) : await make(exchange, wanted)
+  const inode =
+    wanted.type === 'link'
+      ? await link(exchange, place, wanted)
+      : await make(exchange, place, wanted)
   await settled(exchange, inode.ino)
   answerAttributes(exchange, 201, inode)
 }
 
 /** fsync(2): what was acknowledged so far survives loss of power. */
 async function sync(exchange: Exchange): Promise<void> {
+  const holds = precondition(exchange)
   const inode = await inodeAt(exchange)
+  holds(inode)
   await exchange.storage.durable(inode.ino)
   answerEmpty(exchange, 204, inode)
 }
@@ -45,8 +52,7 @@ async function request(exchange: Exchange): Promise<NewInodeRequest | NewLinkReq
   return jsonContent(exchange, postRequest)
 }
 
-async function make(exchange: Exchange, wanted: NewInodeRequest): Promise<Inode> {
-  const place = await placeOrExists(exchange)
+async function make(exchange: Exchange, place: Place, wanted: NewInodeRequest): Promise<Inode> {
   const attributes = { ...newAttributeFields(exchange.request.headers), ...present(wanted) }
   return exchange.tree.make(
     place,
@@ -56,18 +62,34 @@ async function make(exchange: Exchange, wanted: NewInodeRequest): Promise<Inode>
   )
 }
 
-async function link(exchange: Exchange, wanted: NewLinkRequest): Promise<Inode> {
+async function link(exchange: Exchange, place: Place, wanted: NewLinkRequest): Promise<Inode> {
   const { tree, origin } = exchange
-  const place = await placeOrExists(exchange)
   if (wanted.ino !== undefined) return tree.link(wanted.ino, place, origin)
   const names = (wanted.path ?? '').replace(/^\//, '').split('/').map(fileName)
   const { ino } = await tree.walk(tree.root, names)
   return tree.link(ino, place, origin)
 }
 
-/** The root and an inode given by number exist already. */
-async function placeOrExists(exchange: Exchange) {
-  if (exchange.names.length > 0) return placeAt(exchange)
-  await inodeAt(exchange)
-  throw new FileError('EEXIST', 'it exists already')
+/**
+ * Where it is to be. What the request is about is not there yet: If-Match never holds, and other conditions always do. Where something
+ * is there, POST fails whatever they are, and they do not count (RFC 9110 section 13.2.1).
+ */
+async function placeToBe(exchange: Exchange): Promise<Place> {
+  const holds = precondition(exchange)
+  if (exchange.names.length === 0) {
+    // the root and an inode given by number exist already
+    await inodeAt(exchange)
+    throw exists()
+  }
+  const place = await placeAt(exchange)
+  try {
+    holds(undefined)
+  } catch (error) {
+    throw (await lookup(exchange.tree, place)) === undefined ? error : exists()
+  }
+  return place
+}
+
+function exists(): FileError {
+  return new FileError('EEXIST', 'it exists already')
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { FileError } from '../errors.js'
-import { answerEmpty, answerJson, inodeFields, settled } from './answer.js'
+import { answerEmpty, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
 import { type Exchange, inodeAt } from './exchange.js'
 import { jsonContent } from './json.js'
-import { precondition } from './preconditions.js'
+import { isNotModified, precondition } from './preconditions.js'
 import { parseCount } from './query.js'
 import { copiedRange, seekingFor, zeroRange } from './schemas.js'
 
@@ -24,7 +24,9 @@ export async function seek(exchange: Exchange, ino: number, what: string): Promi
   if (!kind.success) throw new FileError('EINVAL', 'seek must be data or hole')
   const offset = parseCount('offset', query.get('offset') ?? '0', 0, Number.MAX_SAFE_INTEGER)
   const found = await tree.seek(ino, offset, kind.data)
-  answerJson(exchange, 200, { offset: found ?? null }, inodeFields(await tree.stat(ino)))
+  const fields = inodeFields(await tree.stat(ino))
+  if (isNotModified(exchange)) return answerNotModified(exchange, fields)
+  answerJson(exchange, 200, { offset: found ?? null }, fields)
 }
 
 /** PATCH: a range becomes zeros (fallocate(2)). */

@@ -1,9 +1,10 @@
 import { FileError } from '../errors.js'
 import type { Inode } from '../storage/storage.js'
-import { answerAttributes } from './answer.js'
+import { answerAttributes, answerNotModified, inodeFields } from './answer.js'
 import { answerContent } from './content.js'
 import { answerEntries } from './directories.js'
 import { type Exchange, inodeAt } from './exchange.js'
+import { isNotModified } from './preconditions.js'
 import { seek } from './ranges.js'
 import { getXattr, listXattrs } from './xattrs.js'
 
@@ -30,6 +31,7 @@ async function answerInode(exchange: Exchange, inode: Inode): Promise<void> {
     case 'socket':
     case 'chardev':
     case 'blockdev':
+      if (isNotModified(exchange)) return answerNotModified(exchange, inodeFields(inode))
       return answerAttributes(exchange, 200, inode)
   }
 }

@@ -14,7 +14,7 @@ export async function remove(exchange: Exchange): Promise<void> {
   if (xattr !== undefined) return removeXattr(exchange, xattr)
   const kind = parseKind(query.get('kind') ?? 'either')
   if (names.length === 0 && from !== tree.root) {
-    await tree.release(from)
+    await tree.release(from, precondition(exchange))
     await settled(exchange, from)
     answerEmpty(exchange, 204, undefined)
     return

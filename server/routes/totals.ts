@@ -1,12 +1,13 @@
 import { NAME_MAX } from '../wire.js'
-import { answerJson } from './answer.js'
+import { answerJson, answerNotModified } from './answer.js'
 import { wireTotals } from './attributes.js'
 import type { Exchange } from './exchange.js'
+import { isNotModified } from './preconditions.js'
 
 /** GET /totals: statfs(2) numbers of the user's tree. */
 export async function totals(exchange: Exchange): Promise<void> {
-  const { tree } = exchange
-  answerJson(exchange, 200, wireTotals(await tree.totals(), NAME_MAX), {
-    'Cache-Control': 'private, no-cache',
-  })
+  const now = wireTotals(await exchange.tree.totals(), NAME_MAX)
+  const fields = { 'Cache-Control': 'private, no-cache' }
+  if (isNotModified(exchange)) answerNotModified(exchange, fields)
+  else answerJson(exchange, 200, now, fields)
 }

@@ -64,17 +64,12 @@ export async function headUpload(exchange: Exchange): Promise<void> {
 export async function patchUpload(exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const offset = parseUploadOffset(request.headers)
-  if (field(request.headers, 'Repr-Digest') !== undefined) {
-    throw new FileError(
-      'EINVAL',
-      'Repr-Digest, that of the whole file, goes with the POST; send the Content-Digest of this part',
-    )
-  }
   await held(exchange, async (upload) => {
     if (offset !== upload.size) {
       const now = { 'Upload-Offset': String(upload.size) }
       throw new Refusal(409, `Upload-Offset must be ${upload.size}`, now)
     }
+    refuseOtherWhole(exchange, upload)
     await receive(exchange, upload)
     const finished = await finishIfWhole(exchange, upload)
     response.writeHead(204, fields(exchange, upload, finished))
@@ -120,6 +115,16 @@ async function receive(exchange: Exchange, upload: ResumableUpload): Promise<voi
   const body = contentPieces(exchange, upload.length - upload.size, 'EFBIG', parts)
   if (upload.finished !== undefined) return
   await orEnd(upload, () => upload.write(body))
+}
+
+/** Many clients send the fields of the first request with all. @throws FileError EINVAL if Repr-Digest is not the same in all */
+function refuseOtherWhole({ request }: Exchange, { details }: ResumableUpload): void {
+  const digest = field(request.headers, 'Repr-Digest')
+  if (digest === undefined || digest === parseUploadDetails(details).headers['repr-digest']) return
+  throw new FileError(
+    'EINVAL',
+    'Repr-Digest, that of the whole file, goes with the POST; send the Content-Digest of this part',
+  )
 }
 
 /** Reads all of it again: it has come in parts, perhaps to an earlier run of the server. @throws DigestMismatch */

@@ -1,8 +1,10 @@
 import { FileError } from '../errors.js'
-import type { Inode } from '../storage/storage.js'
-import { answerEmpty, answerJson, inodeFields, settled } from './answer.js'
+import { contentEtag } from '../http/etag.js'
+import type { Ino, Inode, Tree } from '../storage/storage.js'
+import { answerEmpty, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
 import { wholeContent } from './body.js'
 import { type Exchange, inodeAt } from './exchange.js'
+import { isNotModified, valuePrecondition } from './preconditions.js'
 
 /** XATTR_SIZE_MAX of linux/limits.h */
 export const MAX_VALUE_BYTES = 65_536
@@ -10,14 +12,19 @@ const MODES = ['create', 'replace', 'either'] as const
 type XattrMode = (typeof MODES)[number]
 
 export async function listXattrs(exchange: Exchange, inode: Inode): Promise<void> {
-  answerJson(exchange, 200, await exchange.tree.listXattrs(inode.ino), inodeFields(inode))
+  const names = await exchange.tree.listXattrs(inode.ino)
+  if (isNotModified(exchange)) return answerNotModified(exchange, inodeFields(inode))
+  answerJson(exchange, 200, names, inodeFields(inode))
 }
 
 export async function getXattr(exchange: Exchange, inode: Inode, name: string): Promise<void> {
   const { request, response, tree } = exchange
   const value = await tree.getXattr(inode.ino, name)
+  const etag = contentEtag(value)
+  const fields = { ...inodeFields(inode), ETag: etag }
+  if (isNotModified(exchange, { etag })) return answerNotModified(exchange, fields)
   response.writeHead(200, {
-    ...inodeFields(inode),
+    ...fields,
     'Content-Type': 'application/octet-stream',
     'Content-Length': value.length,
   })
@@ -27,18 +34,32 @@ export async function getXattr(exchange: Exchange, inode: Inode, name: string): 
 export async function putXattr(exchange: Exchange, name: string): Promise<void> {
   const { tree, query, origin } = exchange
   const mode = parseMode(query.get('mode') ?? 'either')
+  const holds = valuePrecondition(exchange)
   const { ino } = await inodeAt(exchange)
+  const current = await presentValue(tree, ino, name)
+  // what fails anyway fails as it is (RFC 9110 section 13.2.1)
+  if (mode === 'either' || (mode === 'create') === (current === undefined)) holds(current)
   const value = await wholeContent(exchange, MAX_VALUE_BYTES)
-  const inode = await tree.setXattr(ino, name, value, mode, origin)
+  const inode = await tree.setXattr(ino, name, value, mode, holds, origin)
+  await settled(exchange, inode.ino)
+  answerEmpty(exchange, 204, inode, { ETag: contentEtag(value) })
+}
+
+export async function removeXattr(exchange: Exchange, name: string): Promise<void> {
+  const holds = valuePrecondition(exchange)
+  const { ino } = await inodeAt(exchange)
+  const inode = await exchange.tree.removeXattr(ino, name, holds, exchange.origin)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 
-export async function removeXattr(exchange: Exchange, name: string): Promise<void> {
-  const { ino } = await inodeAt(exchange)
-  const inode = await exchange.tree.removeXattr(ino, name, exchange.origin)
-  await settled(exchange, inode.ino)
-  answerEmpty(exchange, 204, inode)
+async function presentValue(tree: Tree, ino: Ino, name: string): Promise<Buffer | undefined> {
+  try {
+    return await tree.getXattr(ino, name)
+  } catch (error) {
+    if (error instanceof FileError && error.code === 'ENODATA') return undefined
+    throw error
+  }
 }
 
 function parseMode(mode: string): XattrMode {

@@ -2,7 +2,15 @@ import { spawn } from 'node:child_process'
 import { FileError } from '../errors.js'
 import { tarEnded } from './export.js'
 import { type FileName, fileName } from './path.js'
-import type { Ino, Inode, NewInode, Place, Tree, Upload } from './storage.js'
+import {
+  type Ino,
+  type Inode,
+  type NewInode,
+  overwrite,
+  type Place,
+  type Tree,
+  type Upload,
+} from './storage.js'
 import { BLOCK, decodeHeader, extendMember, type Member } from './tar.js'
 import { decodeMap } from './tar-sparse.js'
 
@@ -120,7 +128,7 @@ class Importing {
     const inode = await this.#make(place, member, content)
     if (inode === undefined) return
     for (const [key, value] of member.xattrs) {
-      await this.#tree.setXattr(inode.ino, key, value, 'either', {})
+      await this.#tree.setXattr(inode.ino, key, value, 'either', overwrite, {})
     }
     if (member.type === 'directory') this.#open.push({ names, ino: inode.ino, member })
   }

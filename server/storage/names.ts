@@ -120,11 +120,15 @@ export function named(engine: Engine, tree: TreeId, place: Place): InodeRow {
 }
 
 /** Gives up an inode kept without a name; one that has a name, or is gone already, stays as it is. */
-export function release(engine: Engine, tree: TreeId, ino: Ino): void {
+export function release(engine: Engine, tree: TreeId, ino: Ino, precondition: Precondition): void {
   engine.transactions.run(() => {
     const row = engine.sql.inode.get(ino)
-    if (row === undefined && engine.sql.wasHere.get(ino, tree.id) !== undefined) return
+    if (row === undefined && engine.sql.wasHere.get(ino, tree.id) !== undefined) {
+      precondition(undefined)
+      return
+    }
     const kept = inodeRow(engine, tree, ino)
+    precondition(toInode(kept))
     if (kept.nlink > 0) return
     const usage = destroy(engine, kept)
     engine.log.note(tree.id, { kind: 'release', ino, gone: ino }, usage, {})

@@ -91,8 +91,11 @@ export interface SpelledPage {
  */
 export type Precondition = (current: Inode | undefined) => void
 
+/** The same for the value of an extended attribute. */
+export type ValuePrecondition = (value: Buffer | undefined) => void
+
 /** Change whatever is there. Greppable on purpose: no precondition is never the default. */
-export const overwrite: Precondition = () => {}
+export const overwrite = (): void => {}
 
 /** Attributes of something new. */
 export interface NewAttributes {
@@ -198,7 +201,7 @@ export interface Tree {
     origin: Origin,
   ): Promise<Inode>
   /** Gives up an inode kept without a name. */
-  release(ino: Ino): Promise<void>
+  release(ino: Ino, precondition: Precondition): Promise<void>
   /**
    * renameat2(2), atomic across directories. The precondition sees what stands at `to`, `source` what is renamed. With `keep`
    * a replaced inode stays usable by number as in `remove`. Answers whether something was replaced.
@@ -236,9 +239,15 @@ export interface Tree {
     name: string,
     value: Buffer,
     mode: 'create' | 'replace' | 'either',
+    precondition: ValuePrecondition,
     origin: Origin,
   ): Promise<Inode>
-  removeXattr(ino: Ino, name: string, origin: Origin): Promise<Inode>
+  removeXattr(
+    ino: Ino,
+    name: string,
+    precondition: ValuePrecondition,
+    origin: Origin,
+  ): Promise<Inode>
 
   /** Opens a file's content as it is now; what is read belongs to one generation. Close it. @throws EISDIR, EINVAL */
   open(ino: Ino): Promise<Content>

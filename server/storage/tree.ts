@@ -40,6 +40,7 @@ import type {
   UploadRecord,
   UploadsUnderWay,
   UserId,
+  ValuePrecondition,
   WritePart,
   ZeroRange,
 } from './storage.js'
@@ -157,8 +158,8 @@ export class UserTree implements Tree {
     return toInode(remove(this.#engine, this, place, how, origin))
   }
 
-  async release(ino: Ino): Promise<void> {
-    release(this.#engine, this, ino)
+  async release(ino: Ino, precondition: Precondition): Promise<void> {
+    release(this.#engine, this, ino, precondition)
   }
 
   async rename(
@@ -205,12 +206,24 @@ export class UserTree implements Tree {
     return listXattrs(this.#engine, this, ino)
   }
 
-  async setXattr(ino: Ino, name: string, value: Buffer, mode: XattrMode, origin: Origin) {
-    return toInode(setXattr(this.#engine, this, ino, name, value, mode, origin))
+  async setXattr(
+    ino: Ino,
+    name: string,
+    value: Buffer,
+    mode: XattrMode,
+    precondition: ValuePrecondition,
+    origin: Origin,
+  ): Promise<Inode> {
+    return toInode(setXattr(this.#engine, this, ino, { name, value, mode, precondition }, origin))
   }
 
-  async removeXattr(ino: Ino, name: string, origin: Origin): Promise<Inode> {
-    return toInode(removeXattr(this.#engine, this, ino, name, origin))
+  async removeXattr(
+    ino: Ino,
+    name: string,
+    precondition: ValuePrecondition,
+    origin: Origin,
+  ): Promise<Inode> {
+    return toInode(removeXattr(this.#engine, this, ino, name, precondition, origin))
   }
 
   async open(ino: Ino): Promise<Content> {

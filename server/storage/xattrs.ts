@@ -5,7 +5,7 @@ import { noteAttributes } from './attributes.js'
 import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { changed } from './inode.js'
-import type { Ino, Origin } from './storage.js'
+import type { Ino, Origin, ValuePrecondition } from './storage.js'
 
 /** Limits of linux/limits.h: of a name, a value, and all names of an inode with a NUL after each. */
 const XATTR_NAME_MAX = 255
@@ -13,6 +13,13 @@ const XATTR_SIZE_MAX = 65_536
 const XATTR_LIST_MAX = 65_536
 
 export type XattrMode = 'create' | 'replace' | 'either'
+
+interface Setting {
+  readonly name: string
+  readonly value: Buffer
+  readonly mode: XattrMode
+  readonly precondition: ValuePrecondition
+}
 
 export function getXattr(engine: Engine, tree: TreeId, ino: Ino, name: string): Buffer {
   inodeRow(engine, tree, ino)
@@ -32,9 +39,7 @@ export function setXattr(
   engine: Engine,
   tree: TreeId,
   ino: Ino,
-  name: string,
-  value: Buffer,
-  mode: XattrMode,
+  { name, value, mode, precondition }: Setting,
   origin: Origin,
 ): InodeRow {
   checkName(name)
@@ -49,6 +54,7 @@ export function setXattr(
       throw new FileError('EEXIST', `the attribute "${name}" exists`)
     }
     if (mode === 'replace' && old === undefined) throw absent(name)
+    precondition(engine.sql.xattr.get(ino, name)?.value)
     const names = old === undefined ? [...present, { name }] : present
     const list = names.reduce((sum, attribute) => sum + Buffer.byteLength(attribute.name) + 1, 0)
     if (list > XATTR_LIST_MAX) throw new FileError('ENOSPC', 'the inode has too many attributes')
@@ -62,6 +68,7 @@ export function removeXattr(
   tree: TreeId,
   ino: Ino,
   name: string,
+  precondition: ValuePrecondition,
   origin: Origin,
 ): InodeRow {
   checkName(name)
@@ -69,6 +76,7 @@ export function removeXattr(
     const row = inodeRow(engine, tree, ino)
     const old = engine.sql.xattr.get(ino, name)
     if (old === undefined) throw absent(name)
+    precondition(old.value)
     engine.sql.removeXattr.run(ino, name)
     return touched(engine, tree, row, -old.value.length, origin)
   })

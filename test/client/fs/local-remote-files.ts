@@ -170,7 +170,7 @@ export function localRemoteFiles(
         }
         return outcomes
       }),
-    release: (ino) => asked('release', ino, () => tree.release(ino)),
+    release: (ino) => asked('release', ino, () => tree.release(ino, overwrite)),
     rename: (from, to, { mode, keep }) =>
       asked('rename', from.name, async () => {
         const { inode } = await tree.rename(
@@ -191,11 +191,11 @@ export function localRemoteFiles(
     listXattrs: (ino) => asked('listXattrs', ino, () => tree.listXattrs(ino)),
     setXattr: (ino, name, value, mode) =>
       asked('setXattr', ino, async () => {
-        await tree.setXattr(ino, name, value, mode, origin)
+        await tree.setXattr(ino, name, value, mode, overwrite, origin)
       }),
     removeXattr: (ino, name) =>
       asked('removeXattr', ino, async () => {
-        await tree.removeXattr(ino, name, origin)
+        await tree.removeXattr(ino, name, overwrite, origin)
       }),
     sync: (ino) => asked('sync', ino, async () => {}),
     reserve: (count) => asked('reserve', count, () => tree.reserve(count)),

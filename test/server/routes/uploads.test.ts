@@ -153,6 +153,16 @@ describe('resumable uploads (tus 1.0.0)', () => {
     const answer = await tus('PATCH', made, headers, { body: 'abc' })
     expect([answer.status, answer.problem().code]).to.deep.equal([400, 'EINVAL'])
     expect(await offset(made)).to.equal('0')
+    // the same in all requests, as tus-js-client sends its fields
+    const same = place(await create('/files/same', 6, { 'Repr-Digest': sha256('abcdef') }))
+    for (const [at, body] of [
+      [0, 'abc'],
+      [3, 'def'],
+    ] as const) {
+      const all = { ...headers, 'Upload-Offset': String(at), 'Repr-Digest': sha256('abcdef') }
+      expect((await tus('PATCH', same, all, { body })).status).to.equal(204)
+    }
+    expect(await text('/files/same')).to.equal('abcdef')
     const malformed = await create('/files/g', 3, { 'Repr-Digest': 'sha-256=abc' })
     expect([malformed.status, malformed.problem().code]).to.deep.equal([400, 'EINVAL'])
   })

@@ -99,11 +99,14 @@ export function contract(name: string, open: () => Promise<Subject>): void {
                 NOBODY,
               ),
           ],
-          ['release', () => eve.release(mine.ino)],
+          ['release', () => eve.release(mine.ino, overwrite)],
           ['getXattr', () => eve.getXattr(mine.ino, 'user.a')],
           ['listXattrs', () => eve.listXattrs(mine.ino)],
-          ['setXattr', () => eve.setXattr(mine.ino, 'user.a', bytes(''), 'either', NOBODY)],
-          ['removeXattr', () => eve.removeXattr(mine.ino, 'user.a', NOBODY)],
+          [
+            'setXattr',
+            () => eve.setXattr(mine.ino, 'user.a', bytes(''), 'either', overwrite, NOBODY),
+          ],
+          ['removeXattr', () => eve.removeXattr(mine.ino, 'user.a', overwrite, NOBODY)],
         ]
         const own = await put(eve, spot, 'own')
         const how = { deep: true, source: overwrite, precondition: overwrite }
@@ -337,15 +340,15 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await tree.setAttributes(ino, { size: 2 }, overwrite, NOBODY)
         expect(await tree.stat(ino)).to.include({ nlink: 0, size: 2 })
         expect((await storage.quota('ann')).bytes).to.equal(2)
-        await tree.release(ino)
-        await tree.release(ino)
+        await tree.release(ino, overwrite)
+        await tree.release(ino, overwrite)
         await refused('ESTALE', tree.stat(ino))
         expect(await storage.quota('ann')).to.include({ bytes: 0, inodes: 1 })
       })
 
       it('leaves an inode that has a name alone on release', async () => {
         const { ino } = await file('file', 'abc')
-        await tree.release(ino)
+        await tree.release(ino, overwrite)
         expect(await read(tree, ino)).to.equal('abc')
       })
     })
@@ -574,23 +577,39 @@ export function contract(name: string, open: () => Promise<Subject>): void {
       it('sets, reads, lists and removes', async () => {
         const { ino } = await file('f')
         const value = Buffer.from([0, 255, 10])
-        await tree.setXattr(ino, 'user.b', value, 'either', NOBODY)
-        await tree.setXattr(ino, 'user.a', bytes(''), 'create', NOBODY)
+        await tree.setXattr(ino, 'user.b', value, 'either', overwrite, NOBODY)
+        await tree.setXattr(ino, 'user.a', bytes(''), 'create', overwrite, NOBODY)
         expect(await tree.listXattrs(ino)).to.deep.equal(['user.a', 'user.b'])
         expect(await tree.getXattr(ino, 'user.b')).to.deep.equal(value)
-        await refused('EEXIST', tree.setXattr(ino, 'user.a', value, 'create', NOBODY))
-        await refused('ENODATA', tree.setXattr(ino, 'user.c', value, 'replace', NOBODY))
-        await tree.setXattr(ino, 'user.b', bytes('new'), 'replace', NOBODY)
+        await refused('EEXIST', tree.setXattr(ino, 'user.a', value, 'create', overwrite, NOBODY))
+        await refused('ENODATA', tree.setXattr(ino, 'user.c', value, 'replace', overwrite, NOBODY))
+        await tree.setXattr(ino, 'user.b', bytes('new'), 'replace', overwrite, NOBODY)
         expect(String(await tree.getXattr(ino, 'user.b'))).to.equal('new')
-        await tree.removeXattr(ino, 'user.b', NOBODY)
+        await tree.removeXattr(ino, 'user.b', overwrite, NOBODY)
         await refused('ENODATA', tree.getXattr(ino, 'user.b'))
-        await refused('ENODATA', tree.removeXattr(ino, 'user.b', NOBODY))
+        await refused('ENODATA', tree.removeXattr(ino, 'user.b', overwrite, NOBODY))
+      })
+
+      it('asks the precondition about the value, in the step that changes it', async () => {
+        const { ino } = await file('f')
+        const seen: (string | undefined)[] = []
+        const never = (value: Buffer | undefined) => {
+          seen.push(value?.toString())
+          throw new FileError('EBUSY', 'never')
+        }
+        await refused('EBUSY', tree.setXattr(ino, 'user.a', bytes('1'), 'either', never, NOBODY))
+        await refused('ENODATA', tree.getXattr(ino, 'user.a'))
+        await tree.setXattr(ino, 'user.a', bytes('2'), 'either', overwrite, NOBODY)
+        await refused('EBUSY', tree.setXattr(ino, 'user.a', bytes('3'), 'either', never, NOBODY))
+        await refused('EBUSY', tree.removeXattr(ino, 'user.a', never, NOBODY))
+        expect(String(await tree.getXattr(ino, 'user.a'))).to.equal('2')
+        expect(seen).to.deep.equal([undefined, '2', '2'])
       })
 
       it('knows the limits of Linux', async () => {
         const { ino } = await file('f')
         const set = (name: string, size: number) =>
-          tree.setXattr(ino, name, Buffer.alloc(size), 'either', NOBODY)
+          tree.setXattr(ino, name, Buffer.alloc(size), 'either', overwrite, NOBODY)
         await refused('ERANGE', set('', 1))
         await refused('ERANGE', set('x'.repeat(256), 1))
         await refused('E2BIG', set('user.a', 65_537))
@@ -602,7 +621,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
 
       it('lives and dies with its inode', async () => {
         const { ino } = await file('f')
-        await tree.setXattr(ino, 'user.a', bytes('12345'), 'either', NOBODY)
+        await tree.setXattr(ino, 'user.a', bytes('12345'), 'either', overwrite, NOBODY)
         expect((await storage.quota('ann')).bytes).to.equal(5)
         await tree.remove(at('f'), UNLINK, NOBODY)
         expect((await storage.quota('ann')).bytes).to.equal(0)
@@ -872,7 +891,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
 
       it('copies content, attributes and xattrs to a new inode', async () => {
         const one = await file('one', 'x'.repeat(300_000))
-        await tree.setXattr(one.ino, 'user.a', bytes('1'), 'either', NOBODY)
+        await tree.setXattr(one.ino, 'user.a', bytes('1'), 'either', overwrite, NOBODY)
         const { inode, replaced } = await tree.copy(one.ino, at('two'), deep, NOBODY)
         expect(replaced).to.equal(false)
         expect(inode).to.include({
@@ -948,7 +967,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await refused('EDQUOT', file('b', '123456'))
         await refused('EDQUOT', tree.write(ino, [{ offset: append, data }], overwrite, NOBODY))
         await refused('EDQUOT', tree.setAttributes(ino, { size: 11 }, overwrite, NOBODY))
-        await refused('EDQUOT', tree.setXattr(ino, 'user.a', data, 'either', NOBODY))
+        await refused('EDQUOT', tree.setXattr(ino, 'user.a', data, 'either', overwrite, NOBODY))
         await file('b', '12345')
         await refused('EDQUOT', tree.make(at('c'), { type: 'fifo' }, NEW, NOBODY))
         await refused(
@@ -988,7 +1007,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await tree.link(other.ino, at('d'), NOBODY)
         await tree.remove(at('d'), UNLINK, NOBODY)
         await tree.remove(at('c2'), { ...UNLINK, keep: true }, NOBODY)
-        await tree.release(other.ino)
+        await tree.release(other.ino, overwrite)
         expect(await storage.quota('ann')).to.include({ inodes: 2, links: 0 })
       })
 

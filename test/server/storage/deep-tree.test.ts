@@ -66,12 +66,12 @@ describe('a tree deeper than PATH_MAX', () => {
     }
     const at = (text: string) => ({ directory: deepest, name: name(text) })
     const file = await put(tree, at('file'), 'deep')
-    await tree.setXattr(file.ino, 'user.coffer', Buffer.from('value'), 'either', {})
+    await tree.setXattr(file.ino, 'user.coffer', Buffer.from('value'), 'either', overwrite, {})
     const holed = await put(tree, at('holed'), 'begin')
     await tree.setAttributes(holed.ino, { size: 50_000_000 }, overwrite, {})
     await tree.make(at('soft'), { type: 'symlink', target: '../x' }, NEW, {})
     await tree.make(at('fifo'), { type: 'fifo' }, NEW, {})
-    await tree.setXattr(deepest, 'user.of', Buffer.from('a directory'), 'either', {})
+    await tree.setXattr(deepest, 'user.of', Buffer.from('a directory'), 'either', overwrite, {})
     for (const [level, ino] of chain.entries()) {
       const mtime = 1_000_000_000_123_456_789n + BigInt(level)
       await tree.setAttributes(ino, { mtime, mode: 0o500 + (level % 8) }, overwrite, {})

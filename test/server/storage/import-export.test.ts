@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import { exportTree } from '../../../server/storage/export.js'
 import { importTree } from '../../../server/storage/import.js'
 import { fileName as name } from '../../../server/storage/path.js'
-import type { Tree } from '../../../server/storage/storage.js'
+import { overwrite, type Tree } from '../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { put, read } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
@@ -75,7 +75,7 @@ describe('import and export', () => {
   it('carries xattrs, and devices as far as tar may make them', async () => {
     const { ino } = await put(tree, { directory: tree.root, name: name('f') }, 'x')
     const value = Buffer.from([0, 10, 61, 255])
-    await tree.setXattr(ino, 'user.coffer', value, 'either', {})
+    await tree.setXattr(ino, 'user.coffer', value, 'either', overwrite, {})
     await exportTree(tree, tree.root, join(directory, 'out'))
     const other = await subject.storage.tree('bob')
     await importTree(other, other.root, join(directory, 'out'), none)
