@@ -16,6 +16,7 @@ import type { Limits } from './limits.js'
 import { type Log, RequestLog } from './log.js'
 import { rawTarget } from './routes/target.js'
 import type { Site } from './site.js'
+import { sound } from './soundness.js'
 
 export interface AppDependencies {
   readonly site: Site
@@ -66,6 +67,7 @@ export function createApp(dependencies: AppDependencies): LeanListener {
     next()
   })
   app.use(securityHeaders(issuer))
+  app.use(sound)
   app.use(deadline(30_000))
 
   // Programs send no cookie and see no page: their endpoints come before all that.
@@ -89,12 +91,15 @@ export function createApp(dependencies: AppDependencies): LeanListener {
     next()
   }
   const lanes: Lane[] = [
-    { match: (target) => rawTarget(target) !== undefined, steps: [identified, files] },
+    { match: (target) => rawTarget(target) !== undefined, steps: [identified, sound, files] },
   ]
   // Behind a proxy, only Express knows the address of the client.
   if (dependencies.trustProxy.length === 0) {
     const { match, serve } = authorization.endpoints
-    lanes.unshift({ match, steps: [directAddress, identified, deadline(30_000), limited, serve] })
+    lanes.unshift({
+      match,
+      steps: [directAddress, identified, sound, deadline(30_000), limited, serve],
+    })
   }
   return ahead(lanes, app)
 }

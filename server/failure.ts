@@ -10,7 +10,7 @@ import type { Pages } from './pages.js'
 import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
 
 /** What the file API serves: its errors are problem details, whatever the client would accept. */
-const FILE_API = /^\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$)/
+const FILE_API = /^(?:\*$|\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$))/
 
 /** An error of the site, as a page or a problem says it. */
 interface Failure {
@@ -28,6 +28,7 @@ const MESSAGES: Readonly<Record<number, string>> = {
   408: 'The request took too long to arrive.',
   413: 'The request is too large.',
   415: 'The request has a form that is not understood here.',
+  417: 'The request expects something that is not done here.',
 }
 const UNKNOWN = 'The server could not do this. Its log says why.'
 

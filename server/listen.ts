@@ -85,6 +85,8 @@ function configured({ tls, maxConnections }: ListenOptions): Server {
     keepAliveTimeout: 75 * SECOND,
     // A token of 64 KiB is refused as what it is, a bad token (401), and not before anybody has looked at it (431).
     maxHeaderSize: 80 * 1024,
+    // soundness.ts looks at it, and says what is wrong.
+    requireHostHeader: false,
   })
   server.timeout = 180 * SECOND
   server.maxConnections = maxConnections

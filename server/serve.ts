@@ -20,10 +20,12 @@ import { HashingProcess } from './hashing.js'
 import { listen } from './listen.js'
 import { lockDataDirectory } from './lock.js'
 import type { Log } from './log.js'
+import { refuseMalformed } from './malformed.js'
 import { Opened } from './opened.js'
 import { passwords } from './passwords.js'
 import { deferContinue } from './routes/body.js'
 import { takeUpgrades } from './routes/upgrade.js'
+import { takeExpectations } from './soundness.js'
 import { openStorage } from './storage/engine.js'
 import { keepSwept } from './sweep.js'
 import { contextOptions, keepCertificate } from './tls/context.js'
@@ -106,6 +108,8 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   for (const server of listeners.servers) {
     server.on('request', app)
     deferContinue(server, app)
+    takeExpectations(server, app)
+    refuseMalformed(server)
     takeUpgrades(server, app, { silenceMilliseconds: server.timeout, closing: closing.signal })
   }
 

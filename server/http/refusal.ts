@@ -2,6 +2,7 @@ import { FileError } from '../errors.js'
 
 /** Refusals that HTTP has a status of its own for, each with the errno name programs get beside it. */
 const REFUSALS = {
+  400: 'EINVAL',
   405: 'ENOTSUP',
   406: 'ENOTSUP',
   408: 'EIO',

@@ -18,20 +18,26 @@ const GATHER_MILLISECONDS = 5
 
 /** GET /changes: the stream of changes as server-sent events, from where the client was (Last-Event-ID) or from now on. */
 export async function changes(exchange: Exchange): Promise<void> {
-  const { response, tree, openStreams, locks, origin } = exchange
+  const { request, response, tree, openStreams, locks, origin } = exchange
   const count = openStreams.get(tree.owner) ?? 0
   if (count >= MAX_STREAMS_PER_USER) {
     throw new Refusal(429, `close one of the ${count} streams of changes that are open`)
   }
   const start = parseStart(exchange) ?? (await tree.changes.newest())
+  // a proxy must not hold events back
+  const fields = { 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' }
+  if (request.method === 'HEAD') {
+    response.writeHead(200, { 'Content-Type': EVENT_STREAM, ...fields })
+    response.end()
+    return
+  }
   openStreams.set(tree.owner, count + 1)
   const { connection } = origin
   const mail = connection === undefined ? undefined : locks.listen({ user: tree.owner, connection })
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   response.setHeader('Content-Type', EVENT_STREAM)
-  // a proxy must not hold events back
-  response.writeHead(200, { 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
+  response.writeHead(200, fields)
   try {
     mail?.put({ kind: 'told', newest: await tree.changes.newest() })
     await pipeline(events(exchange, start, mail, gone.signal), response)

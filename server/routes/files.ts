@@ -63,9 +63,12 @@ const READ: Method = {
   serve: read,
 }
 const TOTALS: Method = { scope: 'requireRead', query: [], serve: totals }
+const CHANNEL: Method = { scope: 'requireRead', query: [], serve: channel }
+const CHANGES: Method = { scope: 'requireRead', query: ['since', 'others'], serve: changes }
 
 /** Every method of every kind of target (docs/file-api.md). */
 const METHODS: Readonly<Record<TargetKind, Methods>> = {
+  server: new Map(),
   tree: new Map([
     ['GET', READ],
     ['HEAD', READ],
@@ -83,15 +86,21 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
   ]),
   batch: new Map([
     ['POST', { scope: 'requireRead', query: [], serve: batch }],
-    ['GET', { scope: 'requireRead', query: [], serve: channel }],
+    ['GET', CHANNEL],
+    ['HEAD', CHANNEL],
   ]),
   upload: new Map([
     ['HEAD', { scope: 'requireWrite', query: [], serve: headUpload }],
     ['PATCH', { scope: 'requireWrite', query: [], serve: patchUpload }],
     ['DELETE', { scope: 'requireWrite', query: [], serve: deleteUpload }],
   ]),
-  changes: new Map([['GET', { scope: 'requireRead', query: ['since', 'others'], serve: changes }]]),
+  changes: new Map([
+    ['GET', CHANGES],
+    ['HEAD', CHANGES],
+  ]),
 }
+/** What OPTIONS says of the server as a whole (RFC 9110 section 9.3.7). */
+const ALL: Methods = new Map(Object.values(METHODS).flatMap((methods) => [...methods]))
 const ROOT: TreeTarget = { from: 'root', names: [] }
 
 /**
@@ -157,7 +166,9 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
     }
     const method = METHODS[raw.kind].get(request.method ?? '')
     if (method === undefined) {
-      answerOtherMethod(METHODS[raw.kind], limits, request, response, next)
+      const isOfAll = raw.kind === 'server' && request.method === 'OPTIONS'
+      const methods = isOfAll ? ALL : METHODS[raw.kind]
+      answerOtherMethod(methods, limits, request, response, next)
       return
     }
     const fail = (error: unknown) => answerError(error, request, response, next)

@@ -3,7 +3,7 @@ import { type StoragePath, storagePath } from '../storage/path.js'
 import type { Ino } from '../storage/storage.js'
 
 /** What a request target is about (docs/file-api.md, "Where something is" and "Beside the tree"). */
-export type TargetKind = 'tree' | 'inodes' | 'totals' | 'batch' | 'changes' | 'upload'
+export type TargetKind = 'server' | 'tree' | 'inodes' | 'totals' | 'batch' | 'changes' | 'upload'
 
 /** A raw request target, not decoded and not normalised, so that ".." and "%2f" are seen for what they are. */
 export interface RawTarget {
@@ -30,6 +30,8 @@ const KINDS: readonly (readonly [RegExp, TargetKind])[] = [
   [/^\/batch$/, 'batch'],
   [/^\/changes$/, 'changes'],
   [UPLOAD, 'upload'],
+  // asterisk-form: the server as a whole (RFC 9112 section 3.2.4)
+  [/^\*$/, 'server'],
 ]
 const INODE = /^\/inodes\/([^/]*)(.*)$/s
 const INO = /^[1-9]\d{0,15}$/

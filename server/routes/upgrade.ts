@@ -1,8 +1,9 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { LeanResponse } from '../lean-response.js'
+import { afterAnswers } from '../pipeline.js'
 import { CHANNEL_PROTOCOL } from '../wire-frames.js'
 import { rawTarget } from './target.js'
 
@@ -67,33 +68,6 @@ export function takeUpgrades(
     }
     afterAnswers(socket, take)
   })
-}
-
-/**
- * Once the answers to earlier requests of a connection have gone, if it is still there then. Node has let go of the connection
- * with its upgrade: it is told here that more can be written.
- */
-function afterAnswers(socket: Socket, next: () => void): void {
-  if (socket.destroyed) return
-  const before = answering(socket)
-  if (before === undefined) {
-    next()
-    return
-  }
-  const drained = () => before.emit('drain')
-  socket.on('drain', drained)
-  before.once('close', () => {
-    socket.off('drain', drained)
-    afterAnswers(socket, next)
-  })
-}
-
-/**
- * The answer that a connection is still about: of requests before this one, sent without waiting or just now on their last
- * bytes. Node takes an answer to one at a time (and throws), and has no public word for it.
- */
-function answering(socket: Socket & { _httpMessage?: ServerResponse | null }) {
-  return socket._httpMessage ?? undefined
 }
 
 function asksForChannel({ method, url = '', headers, httpVersion }: IncomingMessage): boolean {

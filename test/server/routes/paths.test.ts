@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { CHANNEL_PROTOCOL } from '../../../server/wire-frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 describe('request targets of the file API', () => {
@@ -141,7 +142,9 @@ describe('request targets of the file API', () => {
         ])
       }
       expect((await server.send('DELETE', '/totals')).headers.allow).to.equal('GET, HEAD, OPTIONS')
-      expect((await server.send('PUT', '/batch')).headers.allow).to.equal('POST, GET, OPTIONS')
+      expect((await server.send('PUT', '/batch')).headers.allow).to.equal(
+        'POST, GET, HEAD, OPTIONS',
+      )
     })
 
     it('answers OPTIONS with Allow and Accept-Patch (RFC 9110 section 9.3.7, RFC 5789 section 3.1)', async () => {
@@ -151,6 +154,13 @@ describe('request targets of the file API', () => {
         'GET, HEAD, PUT, PATCH, POST, DELETE, MOVE, COPY, OPTIONS',
         'application/json, application/octet-stream, application/vnd.coffer.ranges, application/vnd.coffer.zero+json, application/vnd.coffer.copy+json',
       ])
+    })
+
+    it('answers HEAD as GET, also where GET wants an upgrade (RFC 9110 section 9.3.2)', async () => {
+      for (const method of ['GET', 'HEAD']) {
+        const { status, headers } = await server.send(method, '/batch')
+        expect([status, headers.upgrade]).to.deep.equal([426, CHANNEL_PROTOCOL])
+      }
     })
 
     it('asks for the scope each method needs', async () => {

@@ -1,0 +1,29 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/**
+ * Once the answers to earlier requests of a connection have gone, if it is still there then. Where Node has let go of the connection
+ * (with an upgrade), it is told here that more can be written.
+ */
+export function afterAnswers(socket: Socket, next: () => void): void {
+  if (socket.destroyed) return
+  const before = answering(socket)
+  if (before === undefined) {
+    next()
+    return
+  }
+  const drained = () => before.emit('drain')
+  socket.on('drain', drained)
+  before.once('close', () => {
+    socket.off('drain', drained)
+    afterAnswers(socket, next)
+  })
+}
+
+/**
+ * The answer that a connection is still about: of requests before this one, sent without waiting or just now on their last
+ * bytes. Node takes an answer to one at a time (and throws), and has no public word for it.
+ */
+export function answering(socket: Socket & { _httpMessage?: ServerResponse | null }) {
+  return socket._httpMessage ?? undefined
+}
