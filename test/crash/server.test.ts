@@ -1,80 +1,24 @@
-import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
 import { outcome } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
+import {
+  beginUpload,
+  type Content,
+  change,
+  chooser,
+  endUpload,
+  same,
+  type Tracked,
+  uploadOffset,
+} from './load.js'
 
 /** The full run is COFFER_TEST_CRASH_ROUNDS=200. */
 const ROUNDS = Number(process.env.COFFER_TEST_CRASH_ROUNDS ?? 8)
 const WRITERS = 6
 const FILES = 4
-
-/** What a file may be found to hold; undefined: nothing is there. */
-type Content = Buffer | undefined
-
-/** A file that one writer alone changes: what was acknowledged last, and what was asked for since. */
-interface Tracked {
-  readonly path: string
-  acknowledged: Content
-  asked: { readonly content: Content } | undefined
-}
-
-/** Repeatable choices. */
-function chooser(seed: string): (below: number) => number {
-  let count = 0
-  return (below) =>
-    createHash('sha256').update(`${seed} ${count++}`).digest().readUInt32BE() % below
-}
-
-/** Bytes that belong to this write and no other. */
-function bytes(label: string, length: number): Buffer {
-  const block = createHash('sha512').update(label).digest()
-  return Buffer.alloc(length, block)
-}
-
-/** One change of a file, acknowledged or broken off by the crash. */
-async function change(
-  api: FileApi,
-  file: Tracked,
-  label: string,
-  choose: (below: number) => number,
-): Promise<void> {
-  const ask = async (
-    content: Content,
-    method: string,
-    path: string,
-    options: Parameters<FileApi['send']>[2],
-  ): Promise<void> => {
-    file.asked = { content }
-    const { status, body } = await api.send(method, path, options)
-    if (status >= 400) throw new Error(`${method} ${path}: ${status} ${body}`)
-    file.acknowledged = content
-    file.asked = undefined
-  }
-  const old = file.acknowledged
-  const kind = old === undefined ? 0 : choose(6)
-  if (kind < 2) {
-    const length = choose(4) === 0 ? 2 ** 20 + choose(2 ** 20) : 1 + choose(9000)
-    const content = bytes(label, length)
-    await ask(content, 'PUT', file.path, { body: content })
-  } else if (kind === 2) {
-    await ask(undefined, 'DELETE', file.path, {})
-  } else if (kind === 3) {
-    const size = choose((old?.length ?? 0) + 1)
-    await ask(old?.subarray(0, size), 'PATCH', file.path, {
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ size }),
-    })
-  } else {
-    const end = bytes(label, 1 + choose(5000))
-    await ask(Buffer.concat([old ?? Buffer.alloc(0), end]), 'PATCH', `${file.path}?append`, {
-      headers: { 'Content-Type': 'application/octet-stream' },
-      body: end,
-    })
-  }
-}
 
 /** Asks twice if the connection breaks, as any client may (RFC 9110 section 9.2.2): what counts is what is there. */
 async function found(api: FileApi, path: string): Promise<Content> {
@@ -84,8 +28,36 @@ async function found(api: FileApi, path: string): Promise<Content> {
   return body
 }
 
-const same = (one: Content, other: Content): boolean =>
-  one === undefined || other === undefined ? one === other : one.equals(other)
+/** Takes a file as it is found after a crash, where it is as it may be. */
+async function check(api: FileApi, file: Tracked, crash: string): Promise<void> {
+  const { upload, asked } = file
+  const now = await found(api, file.path)
+  const allowed = [file.acknowledged, ...(asked === undefined ? [] : [asked.content])]
+  const what = `${file.path} after ${crash}`
+  expect(
+    allowed.some((content) => same(content, now)),
+    `${what}: ${now?.length} bytes`,
+  ).to.equal(true)
+  file.acknowledged = now
+  file.asked = undefined
+  if (upload === undefined) return
+  const offset = await uploadOffset(api, upload)
+  const became = same(now, upload.content)
+  expect(offset, `the upload to ${what}`).to.be.within(
+    became ? upload.content.length : upload.acknowledged,
+    upload.sent,
+  )
+  upload.acknowledged = offset
+  if (became) file.upload = undefined
+}
+
+/** Uploads go on where the server says they are, and are whole. */
+async function endUploads(api: FileApi, files: readonly Tracked[]): Promise<void> {
+  for (const file of files) {
+    await endUpload(api, file)
+    expect(same(await found(api, file.path), file.acknowledged), file.path).to.equal(true)
+  }
+}
 
 describe('kill -9 of the server', () => {
   let server: TestServer
@@ -104,11 +76,17 @@ describe('kill -9 of the server', () => {
         path: `/files/w${writer}-${index}`,
         acknowledged: undefined,
         asked: undefined,
+        upload: undefined,
       })),
     )
     for (let round = 0; round < ROUNDS; round++) {
       const api = fileApi(server, token)
       const choose = chooser(`round ${round}`)
+      for (const [number, mine] of files.entries()) {
+        const file = mine[choose(FILES)]
+        if (file === undefined || mine.some(({ upload }) => upload !== undefined)) continue
+        await beginUpload(api, file, `${round} ${number} upload`, choose)
+      }
       let left = 40 + choose(120)
       let crash: Promise<void> | undefined
       const writer = async (mine: Tracked[], number: number): Promise<void> => {
@@ -127,19 +105,8 @@ describe('kill -9 of the server', () => {
       await server.restart()
 
       const fresh = fileApi(server, token)
-      for (const file of files.flat()) {
-        const now = await found(fresh, file.path)
-        const allowed = [
-          file.acknowledged,
-          ...(file.asked === undefined ? [] : [file.asked.content]),
-        ]
-        expect(
-          allowed.some((content) => same(content, now)),
-          `${file.path} after crash ${round}: ${now?.length} bytes`,
-        ).to.equal(true)
-        file.acknowledged = now
-        file.asked = undefined
-      }
+      for (const file of files.flat()) await check(fresh, file, `crash ${round}`)
+      if (round === ROUNDS - 1) await endUploads(fresh, files.flat())
       fresh.close()
     }
   }).timeout(300_000 + ROUNDS * 10_000)
