@@ -4,6 +4,7 @@ import { fileName } from '../storage/path.js'
 import {
   append,
   type Entry,
+  type ExpectedWrite,
   overwrite,
   type Place,
   type Precondition,
@@ -106,9 +107,11 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       changes: attributeChanges.optional(),
       ifMatch: matching,
     },
-    ({ tree, origin, content, locks }, { ino, offset, changes, ifMatch }) => {
+    ({ tree, origin, content, length, locks }, { ino, offset: start, changes, ifMatch }) => {
       locks.refuseFenced(tree.owner, origin.connection, ino)
-      return tree.write(ino, parts(content, offset), ifMatch, origin, changes)
+      const offset: WritePart['offset'] = start === 'append' ? append : start
+      const expected: ExpectedWrite = { offset, length }
+      return tree.write(ino, parts(content, offset), ifMatch, origin, changes, expected)
     },
   ),
   make: operation(
@@ -189,12 +192,12 @@ function leading(entries: readonly Entry[]): readonly Entry[] {
 
 async function* parts(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
-  start: number | 'append',
+  start: WritePart['offset'],
 ): AsyncGenerator<WritePart> {
   let position = start
   for await (const data of source) {
-    yield { offset: position === 'append' ? append : position, data }
-    if (position !== 'append') position += data.length
+    yield { offset: position, data }
+    if (position !== append) position += data.length
   }
 }
 

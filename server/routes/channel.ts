@@ -172,8 +172,9 @@ class Channel {
       this.#answers.push(bytes)
       this.#answerBytes += bytes.length
       this.#held.count(bytes.length - expected)
-      if (this.#answerBytes >= GROUP_BYTES) await this.#send()
-      if (this.#contentLeft > 0) await this.#skipRest()
+      const isRefused = this.#contentLeft > 0
+      if (isRefused || this.#answerBytes >= GROUP_BYTES) await this.#send()
+      if (isRefused) await this.#skipRest()
     }
   }
 

@@ -3,7 +3,7 @@ import { parseContentRange } from '../http/content-range.js'
 import type { ByteRange } from '../http/range.js'
 import { RANGES_TYPE, rangesBody } from '../http/ranges-body.js'
 import { Refusal } from '../http/refusal.js'
-import { append, type Ino, type WritePart } from '../storage/storage.js'
+import { append, type ExpectedWrite, type Ino, type WritePart } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { attributeChangeFields } from './attribute-fields.js'
 import { content } from './body.js'
@@ -49,30 +49,41 @@ async function patchBytes(exchange: Exchange): Promise<void> {
   if (query.has('append')) {
     if (field !== undefined)
       throw new FileError('EINVAL', '?append and Content-Range exclude each other')
-    return write(exchange, (spent) => appended(content(exchange, limits.uploadBytes), spent))
+    const parts = (spent: Buffer[]) => appended(content(exchange, limits.uploadBytes), spent)
+    return write(exchange, parts, { offset: append, ...announced(exchange) })
   }
   if (field === undefined) {
     throw new FileError('EINVAL', 'say where: Content-Range: bytes FIRST-LAST/*, or ?append')
   }
   const range = parseContentRange(field)
-  const length = request.headers['content-length']
-  if (length !== undefined && Number(length) !== range.last - range.first + 1) {
+  const offset = range.first
+  const length = range.last - offset + 1
+  if ((announced(exchange).length ?? length) !== length) {
     throw new FileError('EINVAL', 'Content-Length and Content-Range do not fit together')
   }
-  return write(exchange, (spent) => placed(content(exchange, limits.uploadBytes), range, spent))
+  const parts = (spent: Buffer[]) => placed(content(exchange, limits.uploadBytes), range, spent)
+  return write(exchange, parts, { offset, length })
 }
 
 async function patchRanges(exchange: Exchange): Promise<void> {
   if (exchange.query.has('append')) {
     throw new FileError('EINVAL', `${RANGES_TYPE} says itself what is appended`)
   }
-  return write(exchange, () => pieces(content(exchange, exchange.limits.uploadBytes)))
+  const parts = () => pieces(content(exchange, exchange.limits.uploadBytes))
+  return write(exchange, parts, announced(exchange))
+}
+
+/** How much comes, where the request says that. */
+function announced({ request }: Exchange): { readonly length?: number } {
+  const length = request.headers['content-length']
+  return length === undefined ? {} : { length: Number(length) }
 }
 
 /** @param parts of the body; in `spent` go the buffers that nobody needs once they are written */
 async function write(
   exchange: Exchange,
   parts: (spent: Buffer[]) => AsyncIterable<WritePart>,
+  expected: ExpectedWrite,
 ): Promise<void> {
   const { request, tree, origin } = exchange
   const holds = precondition(exchange)
@@ -83,7 +94,7 @@ async function write(
   holds(current)
   refuseFenced(exchange, current.ino)
   const spent: Buffer[] = []
-  const inode = await tree.write(current.ino, parts(spent), holds, origin, changes)
+  const inode = await tree.write(current.ino, parts(spent), holds, origin, changes, expected)
   freeSpent(spent)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)

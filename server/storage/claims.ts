@@ -2,8 +2,8 @@ import type { Engine, TreeId } from './context.js'
 import { checkRoom } from './room.js'
 
 /**
- * Bytes that uploads under way are going to add to each tree, as far as is known: several at once have to fit into a quota
- * together, before they come. What becomes of them the transaction of each counts in the end.
+ * Bytes that uploads and partial writes under way are going to add to each tree, as far as is known: several at once have to
+ * fit into a quota together, before they come. What becomes of them the transaction of each counts in the end.
  */
 export class Claims {
   readonly #bytes = new Map<number, number>()

@@ -12,6 +12,7 @@ import type { NameGuard } from './name-guard.js'
 import type { Numbers } from './numbers.js'
 import type { Space } from './space.js'
 import type { Transactions } from './transactions.js'
+import type { Growth } from './write-claim.js'
 
 /** The parts of the engine that its operations work with. */
 export interface Engine {
@@ -33,6 +34,10 @@ export interface Engine {
   /** Inodes whose failed write could not be put back yet: nobody reads them before it was. */
   readonly unrestored: Set<number>
   readonly claims: Claims
+  /** Bytes of partial writes that wait on the disk until all has come. */
+  readonly waiting: Claims
+  /** Files that partial writes are going to extend. */
+  readonly growing: Map<number, Growth>
   /** Resumable uploads that a request is at. */
   readonly uploading: Set<string>
   /** Contents of up to so many bytes are kept in the database. */

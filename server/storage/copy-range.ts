@@ -47,7 +47,9 @@ export async function copyRange(
   }
   const bytes = Math.min(available, PIECE)
   const parts = bytesOf(engine, tree, from, to.offset, bytes)
-  return { row: await write(engine, tree, to.ino, parts, precondition, origin, {}), bytes }
+  const expected = { offset: to.offset, length: bytes }
+  const terms = { precondition, origin, changes: {}, expected }
+  return { row: await write(engine, tree, to.ino, parts, terms), bytes }
 }
 
 async function* bytesOf(

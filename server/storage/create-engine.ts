@@ -72,6 +72,8 @@ export function createEngine(options: StorageOptions): Engine {
     names: UNGUARDED,
     unrestored: new Set(),
     claims: new Claims(),
+    waiting: new Claims(),
+    growing: new Map(),
     uploading: new Set(),
     gathered: { bytes: 0 },
     smallBytes: options.smallBytes ?? SMALL_BYTES,

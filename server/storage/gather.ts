@@ -1,8 +1,8 @@
 import { FileError } from '../errors.js'
 import type { Handle } from './contents.js'
 import type { Engine } from './context.js'
-import { checkSize, SIZE_MAX } from './room.js'
-import { append, type WritePart } from './storage.js'
+import type { append, ExpectedWrite, WritePart } from './storage.js'
+import type { WriteClaim } from './write-claim.js'
 
 /** Parts of one write wait in memory up to the first limit, those of all writes up to the second; then in a file. */
 const OWN_MEMORY = 8 * 1024 * 1024
@@ -26,10 +26,15 @@ export interface Gathered {
   end(): void
 }
 
-/** Takes in all parts before anything is written, so that a source that fails leaves no half of them. */
+/**
+ * Takes in all parts before anything is written, so that a source that fails leaves no half of them. What does not fit is
+ * refused as soon as that is seen.
+ */
 export async function gather(
   engine: Engine,
   parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+  claim: WriteClaim,
+  expected: ExpectedWrite,
 ): Promise<Gathered> {
   const pieces: Piece[] = []
   let bytes = 0
@@ -47,6 +52,9 @@ export async function gather(
   /** Moves what is in memory to the spool file. */
   const spill = async () => {
     spool ??= engine.contents.create(engine.generations.next())
+    claim.keep(bytes)
+    // it is written once more in the end
+    engine.space.require(bytes)
     let position = bytes - inMemory
     for (; spilled < pieces.length; spilled += 1) {
       const piece = pieces[spilled]
@@ -59,13 +67,17 @@ export async function gather(
     inMemory = 0
   }
   try {
+    claim.begin(expected)
+    if (expected.length !== undefined && expected.length > OWN_MEMORY) {
+      claim.keep(expected.length)
+      engine.space.require(2 * expected.length)
+    }
     for await (const { offset, data } of parts) {
       if (data.length === 0) continue
-      if (offset !== append) checkSize(offset)
       if (pieces.length === PARTS_MAX) {
         throw new FileError('EINVAL', `one write takes at most ${PARTS_MAX} parts`)
       }
-      if (offset !== append && offset > SIZE_MAX - data.length) checkSize(Number.POSITIVE_INFINITY)
+      claim.add(offset, data.length)
       engine.space.take(data.length)
       pieces.push({ offset, length: data.length, data, spooled: 0 })
       bytes += data.length

@@ -3,7 +3,7 @@ import { checkQuota } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 
 /** Sizes are exact up to 2^53 - 1. */
-export const SIZE_MAX = Number.MAX_SAFE_INTEGER
+const SIZE_MAX = Number.MAX_SAFE_INTEGER
 
 /** @throws EINVAL, EFBIG */
 export function checkSize(size: number): void {

@@ -142,6 +142,14 @@ export interface WritePart {
 }
 export const append: unique symbol = Symbol('append')
 
+/** What is known of a partial write before it comes, so that it can be refused then. */
+export interface ExpectedWrite {
+  /** Where all of it goes, if that is one place. */
+  readonly offset?: number | typeof append
+  /** Of all parts together. */
+  readonly length?: number
+}
+
 /** A range that becomes zeros. */
 export interface ZeroRange {
   readonly offset: number
@@ -254,7 +262,8 @@ export interface Tree {
   /**
    * Writes parts in place, in order, extending with holes; one new version for all of them. Nothing is visible before
    * the last part has come; if the source fails, nothing was written. `changes` apply after the bytes, in the same
-   * transaction. Answers the new attributes.
+   * transaction. Answers the new attributes. What does not fit is refused while it comes, and what is `expected` not to fit
+   * before that. @throws EDQUOT, ENOSPC, EFBIG
    */
   write(
     ino: Ino,
@@ -262,6 +271,7 @@ export interface Tree {
     precondition: Precondition,
     origin: Origin,
     changes?: AttributeChanges,
+    expected?: ExpectedWrite,
   ): Promise<Inode>
   /**
    * fallocate(2): makes zeros of a range, and frees the room they took where the disk can. @throws EINVAL (no length), EFBIG

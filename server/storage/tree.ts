@@ -23,6 +23,7 @@ import type {
   Content,
   CopiedRange,
   Entry,
+  ExpectedWrite,
   Ino,
   Inode,
   NewAttributes,
@@ -236,8 +237,10 @@ export class UserTree implements Tree {
     precondition: Precondition,
     origin: Origin,
     changes: AttributeChanges = {},
+    expected: ExpectedWrite = {},
   ): Promise<Inode> {
-    return toInode(await write(this.#engine, this, ino, parts, precondition, origin, changes))
+    const terms = { precondition, origin, changes, expected }
+    return toInode(await write(this.#engine, this, ino, parts, terms))
   }
 
   async zero(ino: Ino, range: ZeroRange, precondition: Precondition, origin: Origin) {

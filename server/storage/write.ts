@@ -13,18 +13,20 @@ import { cutLeftovers } from './leftovers.js'
 import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
 import { resize } from './resize.js'
-import { checkRoom, checkSize } from './room.js'
+import { checkSize } from './room.js'
 import { type Placed, runs } from './runs.js'
 import { moveToFile, STORED, smallContent } from './small.js'
 import {
   type AttributeChanges,
   append,
+  type ExpectedWrite,
   type Ino,
   type Origin,
   type Precondition,
   type WritePart,
 } from './storage.js'
 import { copyBytes, forgetUndo, putBack, type Region, saveUndo } from './undo.js'
+import { WriteClaim } from './write-claim.js'
 
 /** Writes of so many bytes are done in one tick. */
 const SMALL = 128 * 1024
@@ -35,16 +37,17 @@ export async function write(
   tree: TreeId,
   ino: Ino,
   parts: AsyncIterable<WritePart> | Iterable<WritePart>,
-  precondition: Precondition,
-  origin: Origin,
-  changes: AttributeChanges,
+  terms: WriteTerms,
 ): Promise<InodeRow> {
+  const { precondition, origin, changes, expected } = terms
+  const { size } = changes
   checkAttributes(changes)
-  if (changes.size !== undefined) checkSize(changes.size)
-  precondition(toInode(fileRow(engine, tree, ino)))
+  if (size !== undefined) checkSize(size)
+  const row = fileRow(engine, tree, ino)
+  precondition(toInode(row))
+  const claim = new WriteClaim(engine, tree, row, size)
   try {
-    const gathered = await gather(engine, parts)
-    const { size } = changes
+    const gathered = await gather(engine, parts, claim, expected)
     if (gathered.pieces.length === 0) {
       return size === undefined
         ? setAttributes(engine, tree, ino, changes, precondition, origin)
@@ -53,7 +56,7 @@ export async function write(
     try {
       return await engine.locks.hold(ino, () =>
         unlessHeld(() =>
-          writeGathered({ engine, tree, ino, gathered, precondition, origin, changes }),
+          writeGathered({ engine, tree, ino, gathered, claim, precondition, origin, changes }),
         ),
       )
     } finally {
@@ -61,7 +64,17 @@ export async function write(
     }
   } catch (error) {
     throw failure(error)
+  } finally {
+    claim.end()
   }
+}
+
+/** How parts are to become content. */
+export interface WriteTerms {
+  readonly precondition: Precondition
+  readonly origin: Origin
+  readonly changes: AttributeChanges
+  readonly expected: ExpectedWrite
 }
 
 interface Write {
@@ -69,20 +82,21 @@ interface Write {
   readonly tree: TreeId
   readonly ino: Ino
   readonly gathered: Gathered
+  readonly claim: WriteClaim
   readonly precondition: Precondition
   readonly origin: Origin
   readonly changes: AttributeChanges
 }
 
 async function writeGathered(write: Write): Promise<InodeRow> {
-  const { engine, tree, ino, gathered, precondition, changes } = write
+  const { engine, tree, ino, gathered, claim, precondition, changes } = write
   if (engine.unrestored.has(ino)) await putBack(engine, ino)
   let row = fileRow(engine, tree, ino)
   precondition(toInode(row))
   const { placed, end } = placePieces(gathered.pieces, row.size)
   const size = changes.size ?? end
   checkSize(end)
-  checkRoom(engine, tree, { bytes: size - row.size, inodes: 0 })
+  claim.require(size - row.size)
   const bytes = { placed, end, size, regions: [] as Region[] }
   const isTiny = Math.max(end, size) <= engine.smallBytes && gathered.spool === undefined
   if (row.stored !== STORED.file && isTiny) return commit(write, size, placed)
@@ -167,7 +181,7 @@ async function writeLarge(
  * @param small pieces of a content that is, or will be, in the database
  */
 function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow {
-  const { engine, tree, ino, precondition, origin, changes } = write
+  const { engine, tree, ino, claim, precondition, origin, changes } = write
   const now: Timespec = timespec(engine.clock())
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
@@ -185,6 +199,7 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     else engine.sql.setSmallContent.run(ino, rewritten(engine, row, small, size))
     const usage = { bytes: size - row.size, inodes: 0 }
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
+    engine.transactions.afterwards(() => claim.happened())
     if (small === undefined) {
       engine.transactions.afterwards(() => engine.durability.touched(row.generation))
     }

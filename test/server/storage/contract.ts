@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { expect } from 'chai'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
 import { type FileName, fileName, storagePath } from '../../../server/storage/path.js'
@@ -1050,6 +1051,147 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         const last = await tree.upload({ size: 3 * MB })
         await last.abort()
         expect((await storage.quota('ann')).bytes).to.equal(7 * MB)
+      })
+
+      /** 100 kB a part. */
+      async function* partsAt(
+        offset: (index: number) => WritePart['offset'],
+        count: number,
+      ): AsyncGenerator<WritePart> {
+        for (let index = 0; index < count; index += 1) {
+          coming.sent += 1
+          yield { offset: offset(index), data: Buffer.alloc(100_000, 'y') }
+        }
+      }
+      const coming = { sent: 0 }
+      const appending = (count: number) => partsAt(() => append, count)
+      const inARow = (first: number, count: number) =>
+        partsAt((index) => first + index * 100_000, count)
+
+      /** A write from the beginning on that ends only when it is let. */
+      function held(ino: Ino, count: number) {
+        const gate = new EventEmitter()
+        const released = once(gate, 'released')
+        const parts = async function* () {
+          yield* inARow(0, count)
+          gate.emit('reached')
+          await released
+        }
+        const reached = once(gate, 'reached')
+        const written = tree.write(ino, parts(), overwrite, NOBODY)
+        return {
+          reached: Promise.race([reached, written]),
+          release: () => gate.emit('released'),
+          written,
+        }
+      }
+
+      it('stops a write while it comes, and before it comes where that is known', async () => {
+        const { ino } = await file('f', 'x'.repeat(500_000))
+        await storage.setQuota('ann', { maxBytes: 1_000_000, maxInodes: null })
+        for (const parts of [appending(1000), inARow(300_000, 1000)]) {
+          coming.sent = 0
+          await refused('EDQUOT', tree.write(ino, parts, overwrite, NOBODY))
+          expect(coming.sent).to.be.below(10)
+        }
+        coming.sent = 0
+        const expected = [
+          [{ offset: append, length: 500_001 }, {}],
+          [{ offset: 300_000, length: 700_001 }, {}],
+          [{}, { size: 1_000_001 }],
+        ] as const
+        for (const [known, changes] of expected) {
+          const written = tree.write(ino, appending(9), overwrite, NOBODY, changes, known)
+          await refused('EDQUOT', written)
+        }
+        expect(coming.sent).to.equal(0)
+        // what is refused claims nothing
+        await tree.write(ino, appending(5), overwrite, NOBODY)
+        expect(await storage.quota('ann')).to.include({ bytes: 1_000_000 })
+      })
+
+      it('lets bytes be overwritten in place where the quota is used up', async () => {
+        const { ino } = await file('f', 'x'.repeat(12_000_000))
+        await storage.setQuota('ann', { maxBytes: 11_000_000, maxInodes: null })
+        await tree.write(ino, inARow(0, 120), overwrite, NOBODY)
+        await refused('EDQUOT', tree.write(ino, inARow(0, 121), overwrite, NOBODY))
+        const after = await readBytes(tree, ino)
+        expect(after.equals(Buffer.alloc(12_000_000, 'y'))).to.equal(true)
+      })
+
+      it('lets wait on the disk as much as the quota, not the same bytes again and again', async () => {
+        const { ino } = await file('f', 'x'.repeat(100_000))
+        await storage.setQuota('ann', { maxBytes: 10_000_000, maxInodes: null })
+        coming.sent = 0
+        const again = partsAt(() => 0, 1000)
+        await refused('EDQUOT', tree.write(ino, again, overwrite, NOBODY))
+        expect(coming.sent).to.be.below(110)
+        coming.sent = 0
+        const known = { length: 10_000_001 }
+        await refused('EDQUOT', tree.write(ino, again, overwrite, NOBODY, {}, known))
+        expect(coming.sent).to.equal(0)
+        // all writes at once, and what was refused waits no more
+        const one = held(ino, 99)
+        await one.reached
+        await refused('EDQUOT', held(ino, 99).written)
+        one.release()
+        await one.written
+        const three = held(ino, 99)
+        three.release()
+        expect(await three.written).to.include({ size: 9_900_000 })
+      }).timeout(20_000)
+
+      it('holds writes and uploads that are under way at once to the quota together', async () => {
+        await storage.setQuota('ann', { maxBytes: 1_000_000, maxInodes: null })
+        const { ino } = await file('f')
+        const one = held(ino, 6)
+        await one.reached
+        await refused('EDQUOT', tree.upload({ size: 500_000 }))
+        const other = await file('other')
+        await refused('EDQUOT', tree.write(other.ino, appending(5), overwrite, NOBODY))
+        // the same bytes of the same file grow it once
+        const two = held(ino, 6)
+        await two.reached
+        await tree.write(other.ino, appending(4), overwrite, NOBODY)
+        one.release()
+        await one.written
+        two.release()
+        await two.written
+        expect(await storage.quota('ann')).to.include({ bytes: 1_000_000 })
+        await tree.setAttributes(other.ino, { size: 0 }, overwrite, NOBODY)
+        const whole = await tree.upload({ size: 400_000 })
+        await whole.abort()
+      })
+
+      it('does not count what has just been written twice', async () => {
+        const [f, g] = [await file('f'), await file('g')]
+        await storage.setQuota('ann', { maxBytes: 500_000, maxInodes: null })
+        const change = tree.changes.wait(await tree.changes.newest(), new AbortController().signal)
+        const cut = tree.write(f.ino, appending(3), overwrite, NOBODY, { size: 250_000 })
+        // it has happened, and what lies beyond the size is still being cut off
+        await change
+        const data = Buffer.alloc(250_000)
+        await tree.write(g.ino, [{ offset: append, data }], overwrite, NOBODY)
+        await cut
+        expect((await storage.quota('ann')).bytes).to.equal(500_000)
+      })
+
+      it('gives back what a write claimed when its source fails, or its condition no longer holds', async () => {
+        await storage.setQuota('ann', { maxBytes: 1_000_000, maxInodes: null })
+        const { ino } = await file('f')
+        const failing = async function* () {
+          yield* appending(9)
+          throw new FileError('EIO', 'the client went away')
+        }
+        await refused('EIO', tree.write(ino, failing(), overwrite, NOBODY))
+        let asked = 0
+        const once = () => {
+          asked += 1
+          if (asked > 1) throw new FileError('ESTALE', 'changed')
+        }
+        await refused('ESTALE', tree.write(ino, appending(9), once, NOBODY))
+        const upload = await tree.upload({ size: 1_000_000 })
+        await upload.abort()
       })
 
       it('answers statfs(2) numbers within the quota', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { fileName as name } from '../../../server/storage/path.js'
+import { overwrite } from '../../../server/storage/storage.js'
 import { code, put } from './contract.js'
 import { dump, Model, type Operation, perform } from './model.js'
 import { nextOperation, random } from './next-operation.js'
@@ -258,6 +259,34 @@ describe('Storage on a disk that fails', () => {
       expect((await tree.totals()).freeBytes).to.equal(1000)
       expect(await put(tree, place('a'), 'x'.repeat(1001)).catch(code)).to.equal('ENOSPC')
       expect(await tree.upload({ size: 5000 }).catch(code)).to.equal('ENOSPC')
+    } finally {
+      await subject.close()
+    }
+  })
+
+  it('keeps the reserve free of what waits on the disk and is written once more in the end', async () => {
+    const MB = 1_000_000
+    const free = { bytes: 2 ** 40 }
+    const disk: Disk = { ...nodeDisk, space: () => ({ total: 2 ** 40, free: free.bytes }) }
+    const subject = await temporaryStorage({ disk })
+    try {
+      const tree = await subject.storage.tree('ann')
+      const { ino } = await put(tree, { directory: tree.root, name: name('a') }, '')
+      free.bytes = 64 * 1024 * 1024 + 20 * MB
+      let sent = 0
+      const endless = async function* () {
+        for (; sent < 100; sent += 1) yield { offset: sent * MB, data: Buffer.alloc(MB) }
+      }
+      // what one statfs(2) said is believed for a while
+      await tree.write(ino, [{ offset: 0, data: Buffer.alloc(17 * MB) }], overwrite, {})
+      const written = tree.write(ino, endless(), overwrite, {})
+      expect(await written.catch(code)).to.equal('ENOSPC')
+      expect(sent).to.be.within(9, 12)
+      for (const length of [10 * MB + 1, 20 * MB + 1]) {
+        const known = tree.write(ino, endless(), overwrite, {}, {}, { offset: 0, length })
+        expect(await known.catch(code)).to.equal('ENOSPC')
+      }
+      expect(sent).to.be.below(13)
     } finally {
       await subject.close()
     }
