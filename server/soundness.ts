@@ -4,6 +4,9 @@ import { Refusal } from './http/refusal.js'
 import type { LeanResponse } from './lean-response.js'
 import { dropRest } from './routes/body.js'
 
+/** Host = uri-host [ ":" port ] (RFC 9110 section 7.2), a reg-name or an IP-literal (RFC 3986 section 3.2.2) */
+const HOST = /^(?:\[[0-9A-Za-z:.]+\]|[\w.~%!$&'()*+,;=-]*)(?::\d*)?$/
+
 /** Requests that expect what there is not. */
 const expecting = new WeakSet<IncomingMessage>()
 
@@ -37,6 +40,9 @@ function refusalOf(request: IncomingMessage): Refusal | undefined {
   // HTTP/1.0 had no such field
   if (hosts > 1 || (hosts === 0 && request.httpVersion === '1.1')) {
     return new Refusal(400, 'a request has one Host field')
+  }
+  if (!HOST.test(request.headers.host ?? '')) {
+    return new Refusal(400, 'Host is a name or an address, with or without a port')
   }
   if (!expecting.has(request)) return undefined
   return new Refusal(417, 'the only expectation that can be met is 100-continue')

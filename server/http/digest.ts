@@ -4,6 +4,7 @@ import { FileError } from '../errors.js'
 /** The algorithms of RFC 9530 section 7.2 that are active, with node:crypto's names. */
 const ALGORITHMS = { 'sha-256': 'sha256', 'sha-512': 'sha512' } as const
 export type DigestAlgorithm = keyof typeof ALGORITHMS
+const KNOWN = Object.keys(ALGORITHMS).filter(isKnown)
 
 /** sf-dictionary whose members are byte sequences (RFC 8941 sections 3.2 and 3.3.5), one member. */
 const MEMBER = /^([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):(?:;.*)?$/
@@ -67,21 +68,25 @@ export function wantedDigest(field: string | undefined): DigestAlgorithm | undef
 }
 
 /**
- * Passes content through and, at its end, compares it with the digests announced.
+ * Passes content through and, at its end, compares it with the digests announced, and with those that come only then.
+ * @param trailing what trailer fields say, once they are there; undefined if none are to come
  * @throws DigestMismatch
  */
 export async function* verified(
   source: AsyncIterable<readonly Buffer[]>,
   expected: readonly ExpectedDigest[],
+  trailing?: () => readonly ExpectedDigest[],
 ): AsyncGenerator<readonly Buffer[]> {
-  const checks = expected.map((digest) => ({ digest, hash: digester(digest.algorithm) }))
+  const algorithms = trailing === undefined ? expected.map(({ algorithm }) => algorithm) : KNOWN
+  const hashes = new Map([...new Set(algorithms)].map((each) => [each, digester(each)] as const))
   for await (const pieces of source) {
-    for (const { hash } of checks) for (const piece of pieces) hash.update(piece)
+    for (const hash of hashes.values()) for (const piece of pieces) hash.update(piece)
     yield pieces
   }
-  for (const { digest, hash } of checks) {
-    const found = hash.digest()
-    if (found.length !== digest.value.length || !timingSafeEqual(found, digest.value)) {
+  const found = new Map([...hashes].map(([algorithm, hash]) => [algorithm, hash.digest()]))
+  for (const digest of [...expected, ...(trailing?.() ?? [])]) {
+    const value = found.get(digest.algorithm)
+    if (value?.length !== digest.value.length || !timingSafeEqual(value, digest.value)) {
       throw new DigestMismatch(digest)
     }
   }

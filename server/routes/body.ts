@@ -1,4 +1,10 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type {
+  IncomingHttpHeaders,
+  IncomingMessage,
+  RequestListener,
+  Server,
+  ServerResponse,
+} from 'node:http'
 import { FileError } from '../errors.js'
 import {
   type DigestFieldName,
@@ -15,6 +21,8 @@ import { rawTarget } from './target.js'
 /** What is left of a body nobody wants is read and dropped up to here, so that the client gets to read the answer. */
 const LINGER_BYTES = 16 * 1024 * 1024
 const LINGER_MILLISECONDS = 10_000
+
+const DIGEST_FIELDS: readonly DigestFieldName[] = ['Content-Digest', 'Repr-Digest']
 
 /** Requests whose client waits for 100 (Continue) before it sends the body. */
 const awaitingContinue = new WeakSet<IncomingMessage>()
@@ -44,7 +52,7 @@ export function contentPieces(
   { request, response }: Exchange,
   limit: number,
   tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
-  digests = announcedDigests(request, 'Content-Digest', 'Repr-Digest'),
+  names: readonly DigestFieldName[] = DIGEST_FIELDS,
 ): AsyncGenerator<readonly Buffer[]> {
   const coding = request.headers['content-encoding']
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
@@ -60,7 +68,11 @@ export function contentPieces(
   }
   if (Number(request.headers['content-length'] ?? 0) > limit) throw overLimit(tooLong, limit)
   const body = bounded(request, response, limit, tooLong)
-  return digests.length === 0 ? body : verified(body, digests)
+  const digests = announcedDigests(request.headers, names)
+  const trailing = announcedTrailers(request, names)
+  if (digests.length === 0 && trailing.length === 0) return body
+  if (trailing.length === 0) return verified(body, digests)
+  return verified(body, digests, () => announcedDigests(request.trailers, trailing))
 }
 
 /** The same, piece by piece. */
@@ -82,13 +94,22 @@ async function* flat(source: AsyncGenerator<readonly Buffer[]>): AsyncGenerator<
  * @throws FileError EINVAL
  */
 export function announcedDigests(
-  { headers }: Pick<IncomingMessage, 'headers'>,
-  ...names: DigestFieldName[]
+  fields: IncomingHttpHeaders,
+  names: readonly DigestFieldName[] = DIGEST_FIELDS,
 ): ExpectedDigest[] {
   return names.flatMap((name) => {
-    const digests = field(headers, name)
+    const digests = field(fields, name)
     return digests === undefined ? [] : parseDigests(name, digests)
   })
+}
+
+/** Which of them come behind the content, as Trailer tells beforehand (RFC 9110 section 6.6.2). */
+function announcedTrailers(
+  { headers }: IncomingMessage,
+  names: readonly DigestFieldName[],
+): readonly DigestFieldName[] {
+  const trailers = headers.trailer?.toLowerCase().split(/[ \t,]+/)
+  return trailers === undefined ? [] : names.filter((name) => trailers.includes(name.toLowerCase()))
 }
 
 async function* bounded(

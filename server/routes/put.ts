@@ -23,8 +23,8 @@ export async function put(exchange: Exchange): Promise<void> {
   const holds = precondition(exchange)
   const { target, current } = await destination(exchange)
   holds(current)
-  const announced = announcedDigests(request, 'Content-Digest', 'Repr-Digest')
-  const body = contentPieces(exchange, limits.uploadBytes, 'EFBIG', announced)
+  const announced = announcedDigests(request.headers)
+  const body = contentPieces(exchange, limits.uploadBytes)
   const upload = await tree.upload(expected(request, current))
   try {
     await upload.write(body)

@@ -32,7 +32,7 @@ export async function createUpload(exchange: Exchange): Promise<void> {
   const { headers } = request
   const length = parseUploadLength(headers, limits.uploadBytes)
   newAttributeFields(headers)
-  announcedDigests(request, 'Repr-Digest')
+  announcedDigests(headers, ['Repr-Digest'])
   const holds = precondition(exchange)
   const place = await destination(exchange)
   const current = await lookup(tree, place)
@@ -111,8 +111,7 @@ async function receive(exchange: Exchange, upload: ResumableUpload): Promise<voi
   if (mediaType(exchange.request) !== OFFSET_TYPE) {
     throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
   }
-  const parts = announcedDigests(exchange.request, 'Content-Digest')
-  const body = contentPieces(exchange, upload.length - upload.size, 'EFBIG', parts)
+  const body = contentPieces(exchange, upload.length - upload.size, 'EFBIG', ['Content-Digest'])
   if (upload.finished !== undefined) return
   await orEnd(upload, () => upload.write(body))
 }
@@ -158,7 +157,7 @@ async function finishIfWhole(
   if (upload.finished !== undefined) return finishedInode(exchange, upload)
   if (upload.size < upload.length) return undefined
   const { place, headers } = parseUploadDetails(upload.details)
-  const whole = announcedDigests({ headers }, 'Repr-Digest')
+  const whole = announcedDigests(headers, ['Repr-Digest'])
   await verifyWhole(upload, whole)
   const { inode } = await upload.commit(
     place,

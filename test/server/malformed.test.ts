@@ -109,6 +109,7 @@ describe('what is no sound request (RFC 9112, RFC 9457)', () => {
     ['an unknown expectation', `${HOST}Expect: the-moon\r\n`, 417],
     ['no Host', '', 400],
     ['two of Host', `${HOST}${HOST}`, 400],
+    ['a Host that is none', 'Host: me@localhost/\r\n', 400],
   ]
   for (const [what, fields, status] of unsound) {
     for (const target of ['/files/f', '/totals', '/token', '/login', '*']) {
@@ -122,6 +123,13 @@ describe('what is no sound request (RFC 9112, RFC 9457)', () => {
       })
     }
   }
+
+  it('is no request to any other name or address (RFC 9110 section 7.2)', async () => {
+    for (const host of ['', 'a.example', 'a_b:1', '127.0.0.1:', '[::1]:8443', 'x%20y']) {
+      const text = `GET /totals HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+      expect((await send(text)).status, host).to.equal(401)
+    }
+  })
 
   it('is nothing of HTTP/1.0, which knows no Host (RFC 9112 section 3.2)', async () => {
     expect((await send('GET /totals HTTP/1.0\r\n\r\n')).status).to.equal(401)

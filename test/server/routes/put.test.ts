@@ -108,6 +108,28 @@ describe('changing content', () => {
       expect(await text('digest')).to.equal('abc')
     })
 
+    for (const name of ['Content-Digest', 'Repr-Digest']) {
+      it(`verifies ${name} in the trailer section (RFC 9530 sections 2 and 3)`, async () => {
+        await put('trailing', 'as it was')
+        const send = (field: string) =>
+          server.raw(
+            `PUT /files/trailing HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n` +
+              `Trailer: X-Other, ${name}\r\n\r\n3\r\nabc\r\n0\r\n${field}\r\n`,
+          )
+        const trailer = (text: string) => `${name}: sha-512=${digest('sha512', text)}\r\n`
+        for (const wrong of [trailer('abd'), `${name}: nonsense\r\n`]) {
+          const answer = await send(wrong)
+          expect(answer).to.match(/^HTTP\/1\.1 400 [\s\S]*"code":"EINVAL"/)
+          expect(answer).to.include(name)
+        }
+        expect(await text('trailing')).to.equal('as it was')
+        expect(await send(trailer('abc'))).to.match(/^HTTP\/1\.1 200 /)
+        // who stands between may drop trailer fields (RFC 9110 section 6.5.1)
+        expect(await send('')).to.match(/^HTTP\/1\.1 200 /)
+        expect(await text('trailing')).to.equal('abc')
+      })
+    }
+
     it('tells the digest of an upload it has verified without reading it again', async () => {
       const right = { 'Repr-Digest': `sha-512=${digest('sha512', 'known')}` }
       expect((await put('known', 'known', right)).status).to.equal(201)
