@@ -5,7 +5,7 @@ import type { LeanResponse } from './lean-response.js'
 import { dropRest } from './routes/body.js'
 
 /** Host = uri-host [ ":" port ] (RFC 9110 section 7.2), a reg-name or an IP-literal (RFC 3986 section 3.2.2) */
-const HOST = /^(?:\[[0-9A-Za-z:.]+\]|[\w.~%!$&'()*+,;=-]*)(?::\d*)?$/
+const HOST = /^(?:\[[\w.~%:-]+\]|[\w.~%!$&'()*+,;=-]*)(?::\d*)?$/
 
 /** Requests that expect what there is not. */
 const expecting = new WeakSet<IncomingMessage>()

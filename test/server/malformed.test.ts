@@ -125,7 +125,15 @@ describe('what is no sound request (RFC 9112, RFC 9457)', () => {
   }
 
   it('is no request to any other name or address (RFC 9110 section 7.2)', async () => {
-    for (const host of ['', 'a.example', 'a_b:1', '127.0.0.1:', '[::1]:8443', 'x%20y']) {
+    for (const host of [
+      '',
+      'a.example',
+      'a_b:1',
+      '127.0.0.1:',
+      '[::1]:8443',
+      '[fe80::1%25eth0]',
+      'x%20y',
+    ]) {
       const text = `GET /totals HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
       expect((await send(text)).status, host).to.equal(401)
     }
