@@ -5,6 +5,7 @@ import { BATCH_TYPE, FrameReader } from '../wire-frames.js'
 import { settled } from './answer.js'
 import { expectedBytes } from './answer-bytes.js'
 import { type Answer, answerFrame } from './batch-operation.js'
+import { beforehand } from './beforehand.js'
 import { content } from './body.js'
 import type { Exchange } from './exchange.js'
 import type { Held } from './held-answers.js'
@@ -29,7 +30,8 @@ export async function batch(exchange: Exchange): Promise<void> {
   if (mediaType(request) !== BATCH_TYPE) {
     throw new Refusal(415, `a batch is sent as ${BATCH_TYPE}`, { Accept: BATCH_TYPE })
   }
-  const reader = new FrameReader(content(exchange, limits.uploadBytes), MAX_HEADER_BYTES)
+  const frames = content(beforehand.batch(exchange), limits.uploadBytes)
+  const reader = new FrameReader(frames, MAX_HEADER_BYTES)
   const held = exchange.heldAnswers.open(exchange.tree.owner, request.socket)
   response.once('close', () => held.close())
   const groups = answerGroups(exchange, answers(exchange, reader, held), reader, held)

@@ -15,7 +15,7 @@ import {
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import { arriving } from './arriving.js'
-import type { Exchange } from './exchange.js'
+import type { Admitted } from './exchange.js'
 import { rawTarget } from './target.js'
 
 /** What is left of a body nobody wants is read and dropped up to here, so that the client gets to read the answer. */
@@ -49,7 +49,7 @@ export function deferContinue<Response extends typeof ServerResponse>(
  * @throws Refusal 415, 501; FileError EFBIG, E2BIG; EINVAL when less comes than was announced, DigestMismatch
  */
 export function contentPieces(
-  { request, response }: Exchange,
+  { request, response }: Admitted,
   limit: number,
   tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
   names: readonly DigestFieldName[] = DIGEST_FIELDS,
@@ -77,7 +77,7 @@ export function contentPieces(
 
 /** The same, piece by piece. */
 export function content(
-  exchange: Exchange,
+  exchange: Admitted,
   limit: number,
   tooLong: 'EFBIG' | 'E2BIG' = 'EFBIG',
 ): AsyncGenerator<Buffer> {
@@ -129,10 +129,16 @@ async function* bounded(
 }
 
 /** A small body in one piece. @throws FileError E2BIG */
-export async function wholeContent(exchange: Exchange, limit: number): Promise<Buffer> {
+export async function wholeContent(exchange: Admitted, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of content(exchange, limit, 'E2BIG')) chunks.push(chunk)
   return Buffer.concat(chunks)
+}
+
+/** How much comes, where the request says that. */
+export function announcedBytes({ headers }: IncomingMessage): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
 }
 
 /** Whether the request has content at all (RFC 9112 section 6.3). */

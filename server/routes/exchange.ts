@@ -39,6 +39,12 @@ export interface Exchange {
   readonly clock: () => Date
 }
 
+declare const admitted: unique symbol
+/** One that has been to `beforehand`: its content may be read. */
+export interface Admitted extends Exchange {
+  readonly [admitted]: true
+}
+
 /** How much one request may bring. */
 export interface Limits {
   /** Bytes of a file's content in one request. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { FileError } from '../errors.js'
 import { wholeContent } from './body.js'
-import type { Exchange } from './exchange.js'
+import type { Admitted } from './exchange.js'
 
 /** media-type = type "/" subtype parameters (RFC 9110 section 8.3.1), without the parameters; "" where it is missing. */
 export function mediaType({ headers }: IncomingMessage): string {
@@ -11,7 +11,7 @@ export function mediaType({ headers }: IncomingMessage): string {
 }
 
 /** A bounded JSON body of the shape asked for. @throws FileError EINVAL, E2BIG */
-export async function jsonContent<T>(exchange: Exchange, schema: z.ZodType<T>): Promise<T> {
+export async function jsonContent<T>(exchange: Admitted, schema: z.ZodType<T>): Promise<T> {
   const body = await wholeContent(exchange, exchange.limits.jsonBytes)
   return parseJson(body, schema)
 }

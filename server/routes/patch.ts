@@ -3,13 +3,13 @@ import { parseContentRange } from '../http/content-range.js'
 import type { ByteRange } from '../http/range.js'
 import { RANGES_TYPE, rangesBody } from '../http/ranges-body.js'
 import { Refusal } from '../http/refusal.js'
-import { append, type ExpectedWrite, type Ino, type WritePart } from '../storage/storage.js'
+import { append, type ExpectedWrite, type WritePart } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { attributeChangeFields } from './attribute-fields.js'
-import { content } from './body.js'
-import { type Exchange, inodeAt } from './exchange.js'
+import { beforehand } from './beforehand.js'
+import { announcedBytes, content } from './body.js'
+import type { Exchange } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
-import { precondition } from './preconditions.js'
 import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
 import { attributeChanges } from './schemas.js'
 import { freeSpent } from './spent-buffers.js'
@@ -33,24 +33,24 @@ export async function patch(exchange: Exchange): Promise<void> {
 }
 
 async function patchAttributes(exchange: Exchange): Promise<void> {
-  if (exchange.query.has('append')) throw new FileError('EINVAL', '?append needs bytes, not JSON')
-  const holds = precondition(exchange)
-  const { ino } = await inodeAt(exchange)
-  const changes = await jsonContent(exchange, attributeChanges)
-  if (changes.size !== undefined) refuseFenced(exchange, ino)
-  const inode = await exchange.tree.setAttributes(ino, changes, holds, exchange.origin)
+  const { tree, query, origin, locks } = exchange
+  if (query.has('append')) throw new FileError('EINVAL', '?append needs bytes, not JSON')
+  const { admitted, ino, holds } = await beforehand.attributes(exchange)
+  const changes = await jsonContent(admitted, attributeChanges)
+  if (changes.size !== undefined) locks.refuseFenced(tree.owner, origin.connection, ino)
+  const inode = await tree.setAttributes(ino, changes, holds, origin)
   await settled(exchange, inode.ino)
   answerAttributes(exchange, 200, inode)
 }
 
 async function patchBytes(exchange: Exchange): Promise<void> {
-  const { request, query, limits } = exchange
+  const { request, query } = exchange
   const field = request.headers['content-range']
   if (query.has('append')) {
     if (field !== undefined)
       throw new FileError('EINVAL', '?append and Content-Range exclude each other')
-    const parts = (spent: Buffer[]) => appended(content(exchange, limits.uploadBytes), spent)
-    return write(exchange, parts, { offset: append, ...announced(exchange) })
+    const length = announcedBytes(request)
+    return write(exchange, appended, { offset: append, ...(length !== undefined && { length }) })
   }
   if (field === undefined) {
     throw new FileError('EINVAL', 'say where: Content-Range: bytes FIRST-LAST/*, or ?append')
@@ -58,10 +58,10 @@ async function patchBytes(exchange: Exchange): Promise<void> {
   const range = parseContentRange(field)
   const offset = range.first
   const length = range.last - offset + 1
-  if ((announced(exchange).length ?? length) !== length) {
+  if ((announcedBytes(request) ?? length) !== length) {
     throw new FileError('EINVAL', 'Content-Length and Content-Range do not fit together')
   }
-  const parts = (spent: Buffer[]) => placed(content(exchange, limits.uploadBytes), range, spent)
+  const parts: Parts = (source, spent) => placed(source, range, spent)
   return write(exchange, parts, { offset, length })
 }
 
@@ -69,40 +69,23 @@ async function patchRanges(exchange: Exchange): Promise<void> {
   if (exchange.query.has('append')) {
     throw new FileError('EINVAL', `${RANGES_TYPE} says itself what is appended`)
   }
-  const parts = () => pieces(content(exchange, exchange.limits.uploadBytes))
-  return write(exchange, parts, announced(exchange))
+  const length = announcedBytes(exchange.request)
+  return write(exchange, pieces, length === undefined ? {} : { length })
 }
 
-/** How much comes, where the request says that. */
-function announced({ request }: Exchange): { readonly length?: number } {
-  const length = request.headers['content-length']
-  return length === undefined ? {} : { length: Number(length) }
-}
+/** What of a body goes where; in `spent` go the buffers that nobody needs once they are written. */
+type Parts = (source: AsyncIterable<Buffer>, spent: Buffer[]) => AsyncIterable<WritePart>
 
-/** @param parts of the body; in `spent` go the buffers that nobody needs once they are written */
-async function write(
-  exchange: Exchange,
-  parts: (spent: Buffer[]) => AsyncIterable<WritePart>,
-  expected: ExpectedWrite,
-): Promise<void> {
-  const { request, tree, origin } = exchange
-  const holds = precondition(exchange)
+async function write(exchange: Exchange, parts: Parts, expected: ExpectedWrite): Promise<void> {
+  const { request, tree, origin, limits } = exchange
   const changes = attributeChangeFields(request.headers)
-  const current = await inodeAt(exchange)
-  if (current.type === 'directory') throw new FileError('EISDIR', 'this is a directory')
-  if (current.type !== 'file') throw new FileError('EINVAL', `a ${current.type} has no content`)
-  holds(current)
-  refuseFenced(exchange, current.ino)
+  const { admitted, ino, holds } = await beforehand.bytes(exchange)
   const spent: Buffer[] = []
-  const inode = await tree.write(current.ino, parts(spent), holds, origin, changes, expected)
+  const come = parts(content(admitted, limits.uploadBytes), spent)
+  const inode = await tree.write(ino, come, holds, origin, changes, expected)
   freeSpent(spent)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
-}
-
-/** What was written under a lock that has gone to somebody else. @throws FileError ESTALE */
-function refuseFenced({ locks, tree, origin }: Exchange, ino: Ino): void {
-  locks.refuseFenced(tree.owner, origin.connection, ino)
 }
 
 async function* appended(

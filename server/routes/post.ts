@@ -1,12 +1,12 @@
-import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
 import { speaksTus } from '../http/tus.js'
 import { fileName } from '../storage/path.js'
 import type { Inode, Place } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
+import { beforehand } from './beforehand.js'
 import { hasContent, wholeContent } from './body.js'
-import { type Exchange, inodeAt, lookup, placeAt } from './exchange.js'
+import { type Admitted, type Exchange, inodeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
 import { precondition } from './preconditions.js'
@@ -19,8 +19,8 @@ const DIRECTORY: NewInodeRequest = { type: 'directory' }
 export async function post(exchange: Exchange): Promise<void> {
   if (exchange.query.has('sync')) return sync(exchange)
   if (speaksTus(exchange.request.headers)) return createUpload(exchange)
-  const place = await placeToBe(exchange)
-  const wanted = await request(exchange)
+  const { admitted, place } = await beforehand.make(exchange)
+  const wanted = await request(admitted)
   const inode =
     wanted.type === 'link'
       ? await link(exchange, place, wanted)
@@ -38,7 +38,7 @@ async function sync(exchange: Exchange): Promise<void> {
   answerEmpty(exchange, 204, inode)
 }
 
-async function request(exchange: Exchange): Promise<NewInodeRequest | NewLinkRequest> {
+async function request(exchange: Admitted): Promise<NewInodeRequest | NewLinkRequest> {
   if (!hasContent(exchange.request)) {
     // the digest of something else: what was to be made has been lost on the way
     await wholeContent(exchange, 0)
@@ -68,28 +68,4 @@ async function link(exchange: Exchange, place: Place, wanted: NewLinkRequest): P
   const names = (wanted.path ?? '').replace(/^\//, '').split('/').map(fileName)
   const { ino } = await tree.walk(tree.root, names)
   return tree.link(ino, place, origin)
-}
-
-/**
- * Where it is to be. What the request is about is not there yet: If-Match never holds, and other conditions always do. Where something
- * is there, POST fails whatever they are, and they do not count (RFC 9110 section 13.2.1).
- */
-async function placeToBe(exchange: Exchange): Promise<Place> {
-  const holds = precondition(exchange)
-  if (exchange.names.length === 0) {
-    // the root and an inode given by number exist already
-    await inodeAt(exchange)
-    throw exists()
-  }
-  const place = await placeAt(exchange)
-  try {
-    holds(undefined)
-  } catch (error) {
-    throw (await lookup(exchange.tree, place)) === undefined ? error : exists()
-  }
-  return place
-}
-
-function exists(): FileError {
-  return new FileError('EEXIST', 'it exists already')
 }

@@ -1,12 +1,12 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
 import { strongEtag } from '../http/etag.js'
-import type { Ino, Inode, Place } from '../storage/storage.js'
+import type { Inode } from '../storage/storage.js'
 import { answerAttributes, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
-import { announcedDigests, contentPieces } from './body.js'
-import { type Exchange, lookup, placeAt } from './exchange.js'
-import { precondition } from './preconditions.js'
+import { beforehand } from './beforehand.js'
+import { announcedBytes, announcedDigests, contentPieces } from './body.js'
+import type { Exchange } from './exchange.js'
 import { putXattr } from './xattrs.js'
 
 /** PUT: a new file, or a whole new content. Whatever can be refused is refused before the body is read. */
@@ -20,11 +20,9 @@ export async function put(exchange: Exchange): Promise<void> {
     throw new FileError('EINVAL', 'PUT replaces the whole content; use PATCH for a part of it')
   }
   const attributes = newAttributeFields(request.headers)
-  const holds = precondition(exchange)
-  const { target, current } = await destination(exchange)
-  holds(current)
+  const { admitted, target, current, holds } = await beforehand.put(exchange)
   const announced = announcedDigests(request.headers)
-  const body = contentPieces(exchange, limits.uploadBytes)
+  const body = contentPieces(admitted, limits.uploadBytes)
   const upload = await tree.upload(expected(request, current))
   try {
     await upload.write(body)
@@ -38,33 +36,11 @@ export async function put(exchange: Exchange): Promise<void> {
   }
 }
 
-/** The name, or the file itself where it is given by number. */
-async function destination(
-  exchange: Exchange,
-): Promise<{ target: Place | Ino; current: Inode | undefined }> {
-  const { tree, from, names } = exchange
-  if (names.length === 0) {
-    const current = await tree.stat(from)
-    refuseUnlessFile(current)
-    return { target: from, current }
-  }
-  const target = await placeAt(exchange)
-  const current = await lookup(tree, target)
-  if (current !== undefined) refuseUnlessFile(current)
-  return { target, current }
-}
-
-export function refuseUnlessFile({ type }: Inode): void {
-  if (type === 'file') return
-  if (type === 'directory') throw new FileError('EISDIR', 'this is a directory; POST makes those')
-  throw new FileError('EINVAL', `this is a ${type}, which has no content`)
-}
-
 /** Lets the engine refuse what does not fit before it comes. */
-function expected({ headers }: IncomingMessage, current: Inode | undefined) {
-  const length = headers['content-length']
+function expected(request: IncomingMessage, current: Inode | undefined) {
+  const size = announcedBytes(request)
   return {
-    ...(length !== undefined && { size: Number(length) }),
+    ...(size !== undefined && { size }),
     replaces: current?.ino ?? ('nothing' as const),
   }
 }

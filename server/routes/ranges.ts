@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { FileError } from '../errors.js'
 import { answerEmpty, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
-import { type Exchange, inodeAt } from './exchange.js'
+import { beforehand } from './beforehand.js'
+import type { Exchange } from './exchange.js'
 import { jsonContent } from './json.js'
-import { isNotModified, precondition } from './preconditions.js'
+import { isNotModified } from './preconditions.js'
 import { parseCount } from './query.js'
 import { copiedRange, seekingFor, zeroRange } from './schemas.js'
 
@@ -32,9 +33,8 @@ export async function seek(exchange: Exchange, ino: number, what: string): Promi
 /** PATCH: a range becomes zeros (fallocate(2)). */
 export async function patchZero(exchange: Exchange): Promise<void> {
   const { tree, origin, locks } = exchange
-  const holds = precondition(exchange)
-  const { ino } = await inodeAt(exchange)
-  const { offset, bytes, extend } = await jsonContent(exchange, zeroBody)
+  const { admitted, ino, holds } = await beforehand.bytes(exchange)
+  const { offset, bytes, extend } = await jsonContent(admitted, zeroBody)
   locks.refuseFenced(tree.owner, origin.connection, ino)
   const inode = await tree.zero(ino, { offset, length: bytes, extend }, holds, origin)
   await settled(exchange, inode.ino)
@@ -44,9 +44,8 @@ export async function patchZero(exchange: Exchange): Promise<void> {
 /** PATCH: bytes of another file, or of this one, that need not be sent (copy_file_range(2)). */
 export async function patchCopy(exchange: Exchange): Promise<void> {
   const { tree, origin, locks } = exchange
-  const holds = precondition(exchange)
-  const { ino } = await inodeAt(exchange)
-  const { from, offset, bytes } = await jsonContent(exchange, copyBody)
+  const { admitted, ino, holds } = await beforehand.bytes(exchange)
+  const { from, offset, bytes } = await jsonContent(admitted, copyBody)
   locks.refuseFenced(tree.owner, origin.connection, ino)
   const range = { from, to: { ino, offset }, length: bytes }
   const { inode, bytes: copied } = await tree.copyRange(range, holds, origin)

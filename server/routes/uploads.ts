@@ -17,11 +17,11 @@ import { fileName } from '../storage/path.js'
 import type { Inode, Place, ResumableUpload } from '../storage/storage.js'
 import { inodeFields, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
+import { beforehand } from './beforehand.js'
 import { announcedDigests, contentPieces, hasContent } from './body.js'
-import { currentAt, type Exchange, lookup, parseOrigin, placeAt } from './exchange.js'
+import { currentAt, type Exchange, parseOrigin, placeAt } from './exchange.js'
 import { mediaType } from './json.js'
-import { precondition, preconditionOf } from './preconditions.js'
-import { refuseUnlessFile } from './put.js'
+import { preconditionOf } from './preconditions.js'
 import { parseUploadDetails, uploadDetails } from './upload-details.js'
 
 /** Resumable uploads: tus 1.0.0 with creation, creation-with-upload, expiration and termination. */
@@ -33,17 +33,14 @@ export async function createUpload(exchange: Exchange): Promise<void> {
   const length = parseUploadLength(headers, limits.uploadBytes)
   newAttributeFields(headers)
   announcedDigests(headers, ['Repr-Digest'])
-  const holds = precondition(exchange)
   const place = await destination(exchange)
-  const current = await lookup(tree, place)
-  if (current !== undefined) refuseUnlessFile(current)
-  holds(current)
+  const { current } = await beforehand.upload(exchange, place)
   const replaces = current === undefined ? {} : { replaces: current.ino }
   const details = uploadDetails(place, headers)
   const id = await uploads.begin(tree, { length, details, ...replaces })
   await settled(exchange, place.directory)
   await uploads.hold(tree, id, breakOff(exchange), async (upload) => {
-    if (hasContent(request)) await receive(exchange, upload)
+    if (hasContent(request)) await receive(exchange, upload, 0)
     const finished = await finishIfWhole(exchange, upload)
     response.writeHead(201, { Location: `/uploads/${id}`, ...fields(exchange, upload, finished) })
     response.end()
@@ -65,12 +62,8 @@ export async function patchUpload(exchange: Exchange): Promise<void> {
   const { request, response } = exchange
   const offset = parseUploadOffset(request.headers)
   await held(exchange, async (upload) => {
-    if (offset !== upload.size) {
-      const now = { 'Upload-Offset': String(upload.size) }
-      throw new Refusal(409, `Upload-Offset must be ${upload.size}`, now)
-    }
     refuseOtherWhole(exchange, upload)
-    await receive(exchange, upload)
+    await receive(exchange, upload, offset)
     const finished = await finishIfWhole(exchange, upload)
     response.writeHead(204, fields(exchange, upload, finished))
     response.end()
@@ -107,11 +100,12 @@ async function held(
   await uploads.hold(tree, uploadId, breakOff(exchange), work)
 }
 
-async function receive(exchange: Exchange, upload: ResumableUpload): Promise<void> {
+async function receive(exchange: Exchange, upload: ResumableUpload, offset: number): Promise<void> {
+  const admitted = beforehand.part(exchange, upload, offset)
   if (mediaType(exchange.request) !== OFFSET_TYPE) {
     throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
   }
-  const body = contentPieces(exchange, upload.length - upload.size, 'EFBIG', ['Content-Digest'])
+  const body = contentPieces(admitted, upload.length - upload.size, 'EFBIG', ['Content-Digest'])
   if (upload.finished !== undefined) return
   await orEnd(upload, () => upload.write(body))
 }

@@ -1,15 +1,15 @@
 import { FileError } from '../errors.js'
 import { contentEtag } from '../http/etag.js'
-import type { Ino, Inode, Tree } from '../storage/storage.js'
+import type { Inode, XattrMode } from '../storage/storage.js'
 import { answerEmpty, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
+import { beforehand } from './beforehand.js'
 import { wholeContent } from './body.js'
 import { type Exchange, inodeAt } from './exchange.js'
 import { isNotModified, valuePrecondition } from './preconditions.js'
 
 /** XATTR_SIZE_MAX of linux/limits.h */
 export const MAX_VALUE_BYTES = 65_536
-const MODES = ['create', 'replace', 'either'] as const
-type XattrMode = (typeof MODES)[number]
+const MODES: readonly XattrMode[] = ['create', 'replace', 'either']
 
 export async function listXattrs(exchange: Exchange, inode: Inode): Promise<void> {
   const names = await exchange.tree.listXattrs(inode.ino)
@@ -34,12 +34,8 @@ export async function getXattr(exchange: Exchange, inode: Inode, name: string): 
 export async function putXattr(exchange: Exchange, name: string): Promise<void> {
   const { tree, query, origin } = exchange
   const mode = parseMode(query.get('mode') ?? 'either')
-  const holds = valuePrecondition(exchange)
-  const { ino } = await inodeAt(exchange)
-  const current = await presentValue(tree, ino, name)
-  // what fails anyway fails as it is (RFC 9110 section 13.2.1)
-  if (mode === 'either' || (mode === 'create') === (current === undefined)) holds(current)
-  const value = await wholeContent(exchange, MAX_VALUE_BYTES)
+  const { admitted, ino, holds } = await beforehand.xattr(exchange, name, mode)
+  const value = await wholeContent(admitted, MAX_VALUE_BYTES)
   const inode = await tree.setXattr(ino, name, value, mode, holds, origin)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode, { ETag: contentEtag(value) })
@@ -51,15 +47,6 @@ export async function removeXattr(exchange: Exchange, name: string): Promise<voi
   const inode = await exchange.tree.removeXattr(ino, name, holds, exchange.origin)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
-}
-
-async function presentValue(tree: Tree, ino: Ino, name: string): Promise<Buffer | undefined> {
-  try {
-    return await tree.getXattr(ino, name)
-  } catch (error) {
-    if (error instanceof FileError && error.code === 'ENODATA') return undefined
-    throw error
-  }
 }
 
 function parseMode(mode: string): XattrMode {

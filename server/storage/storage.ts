@@ -135,6 +135,9 @@ export interface Origin {
   readonly connection?: string
 }
 
+/** XATTR_CREATE, XATTR_REPLACE, or neither (setxattr(2)). */
+export type XattrMode = 'create' | 'replace' | 'either'
+
 /** A piece of content for a partial write. `append` writes at the end, wherever that is now. */
 export interface WritePart {
   readonly offset: number | typeof append
@@ -246,7 +249,7 @@ export interface Tree {
     ino: Ino,
     name: string,
     value: Buffer,
-    mode: 'create' | 'replace' | 'either',
+    mode: XattrMode,
     precondition: ValuePrecondition,
     origin: Origin,
   ): Promise<Inode>
@@ -309,6 +312,8 @@ export interface Tree {
   readonly changes: Changes
 
   totals(): Promise<Totals>
+  /** Refuses what would be refused now: so many more bytes, or names. @throws EDQUOT */
+  require(more: { readonly bytes?: number; readonly inodes?: number }): Promise<void>
 }
 
 /** A file and all its bytes, which are not to be changed. */

@@ -16,6 +16,7 @@ import { reserve } from './reservations.js'
 import { resize } from './resize.js'
 import { begin, underWay, uploadRow } from './resumable.js'
 import { resumeUpload } from './resumed-upload.js'
+import { checkRoom } from './room.js'
 import { seek } from './seek.js'
 import type {
   AtHand,
@@ -43,13 +44,14 @@ import type {
   UserId,
   ValuePrecondition,
   WritePart,
+  XattrMode,
   ZeroRange,
 } from './storage.js'
 import { totals } from './totals.js'
 import { FileUpload } from './upload.js'
 import type { Expected } from './upload-terms.js'
 import { write } from './write.js'
-import { getXattr, listXattrs, removeXattr, setXattr, type XattrMode } from './xattrs.js'
+import { getXattr, listXattrs, removeXattr, setXattr } from './xattrs.js'
 import { zero } from './zero.js'
 
 interface Page {
@@ -282,5 +284,9 @@ export class UserTree implements Tree {
 
   async totals(): Promise<Totals> {
     return totals(this.#engine, this)
+  }
+
+  async require({ bytes = 0, inodes = 0 }): Promise<void> {
+    checkRoom(this.#engine, this, { bytes, inodes })
   }
 }

@@ -5,14 +5,12 @@ import { noteAttributes } from './attributes.js'
 import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { changed } from './inode.js'
-import type { Ino, Origin, ValuePrecondition } from './storage.js'
+import type { Ino, Origin, ValuePrecondition, XattrMode } from './storage.js'
 
 /** Limits of linux/limits.h: of a name, a value, and all names of an inode with a NUL after each. */
 const XATTR_NAME_MAX = 255
 const XATTR_SIZE_MAX = 65_536
 const XATTR_LIST_MAX = 65_536
-
-export type XattrMode = 'create' | 'replace' | 'either'
 
 interface Setting {
   readonly name: string

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
+import { COPY_TYPE, ZERO_TYPE } from '../../../server/routes/ranges.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 /** What a client does wrong halfway: nothing is visible, nothing is left behind, the server goes on. */
@@ -158,8 +159,8 @@ describe('an interrupted request', () => {
   })
 
   describe('Expect: 100-continue (RFC 9110 section 10.1.1)', () => {
-    const expecting = (target: string, fields = '', length = 3) =>
-      `PUT ${target} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n${fields}Content-Length: ${length}\r\n\r\n`
+    const expecting = (target: string, fields = '', length = 3, method = 'PUT') =>
+      `${method} ${target} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n${fields}Content-Length: ${length}\r\n\r\n`
 
     it('is continued when the body is wanted', async () => {
       const socket = await open(expecting('/files/f'))
@@ -171,19 +172,86 @@ describe('an interrupted request', () => {
       socket.destroy()
     })
 
-    const refused: [what: string, request: () => string, status: number][] = [
-      ['its path is bad', () => expecting('/files/..'), 400],
-      ['its parent is missing', () => expecting('/files/none/f'), 404],
-      ['it is too long', () => expecting('/files/f', '', 10_000_001), 413],
-      ['its condition fails', () => expecting('/files/old', 'If-None-Match: *\r\n'), 412],
-      ['its scope is missing', () => expecting('/files/f', 'X-Scope: file.read\r\n'), 403],
+    const PATCH_BYTES = 'Content-Type: application/octet-stream\r\n'
+    const JSON_TYPE = 'Content-Type: application/json\r\n'
+    const TUS = 'Tus-Resumable: 1.0.0\r\nUpload-Length: 2000\r\n'
+    const OTHER = 'If-Match: "other"\r\n'
+    const RANGE = `${PATCH_BYTES}Content-Range: bytes 1001-1003/*\r\n`
+    const refused: [what: string, status: number, ...request: Parameters<typeof said>][] = [
+      ['its path is bad', 400, 'PUT', '..'],
+      ['its parent is missing', 404, 'PUT', 'none/f'],
+      ['it is too long', 413, 'PUT', 'f', '', 10_000_001],
+      ['its condition fails', 412, 'PUT', 'old', 'If-None-Match: *\r\n'],
+      ['its scope is missing', 403, 'PUT', 'f', 'X-Scope: file.read\r\n'],
+      ['it is a directory', 400, 'PUT', 'folder'],
+      ['it is beyond the quota', 507, 'PUT', 'f', '', 1001],
+      ['a range is beyond the quota', 507, 'PATCH', 'old', RANGE],
+      ['what is appended is beyond the quota', 507, 'PATCH', 'old?append', PATCH_BYTES, 1001],
+      ['the condition of a range fails', 412, 'PATCH', 'old', OTHER + RANGE],
+      ['there is no file to write to', 404, 'PATCH', 'f?append', PATCH_BYTES],
+      ['the condition of attributes fails', 412, 'PATCH', 'old', OTHER + JSON_TYPE],
+      ['what has the attributes is missing', 404, 'PATCH', 'f', JSON_TYPE],
+      ['zeros are for a directory', 400, 'PATCH', 'folder', `Content-Type: ${ZERO_TYPE}\r\n`],
+      [
+        'the condition of zeros fails',
+        412,
+        'PATCH',
+        'old',
+        `${OTHER}Content-Type: ${ZERO_TYPE}\r\n`,
+      ],
+      [
+        'the condition of a copy fails',
+        412,
+        'PATCH',
+        'old',
+        `${OTHER}Content-Type: ${COPY_TYPE}\r\n`,
+      ],
+      ['the type of a patch is unknown', 415, 'PATCH', 'old', 'Content-Type: text/plain\r\n'],
+      ['an upload in parts is beyond the quota', 507, 'POST', 'f', TUS],
+      ['the condition of one fails', 412, 'POST', 'f', OTHER + TUS],
+      ['what it makes exists', 409, 'POST', 'old', JSON_TYPE],
+      ['what it makes has no parent', 404, 'POST', 'none/f', JSON_TYPE],
+      ['what it makes is beyond the quota', 507, 'POST', 'f', `${JSON_TYPE}X-User: full\r\n`],
+      ['what it makes cannot match', 412, 'POST', 'f', OTHER + JSON_TYPE],
+      ['there is no xattr to replace', 404, 'PUT', 'old?xattr=user.b&mode=replace'],
+      ['the xattr is there already', 409, 'PUT', 'old?xattr=user.a&mode=create'],
+      ['the condition of the xattr fails', 412, 'PUT', 'old?xattr=user.a', OTHER],
+      ['the name of the xattr is bad', 400, 'PUT', `old?xattr=${'x'.repeat(256)}`],
+      ['the xattr is beyond the quota', 507, 'PUT', 'old?xattr=user.b', '', 1001],
     ]
-    for (const [what, request, status] of refused) {
+    /** What is said to the head of a request: nothing of its body is ever sent. */
+    async function said(method: string, target: string, fields = '', length = 3): Promise<string> {
+      await server.send('PUT', '/files/old', { body: 'old' })
+      await server.send('PUT', '/files/old?xattr=user.a', { body: 'a' })
+      await server.send('POST', '/files/folder')
+      await server.storage.setQuota('alice', { maxBytes: 1004, maxInodes: null })
+      await server.storage.tree('full')
+      await server.storage.setQuota('full', { maxBytes: null, maxInodes: 1 })
+      const head = expecting(`/files/${target}`, fields, length, method)
+      return (await server.raw(head, /\r\n\r\n/)).slice(0, 'HTTP/1.1 nnn'.length)
+    }
+
+    for (const [what, status, ...request] of refused) {
       it(`is refused at once when ${what}`, async () => {
-        await server.send('PUT', '/files/old', { body: 'old' })
-        const answer = await server.raw(request())
-        expect(answer).to.match(new RegExp(`^HTTP/1\\.1 ${status} `))
-        expect(answer).not.to.include('100 Continue')
+        expect(await said(...request)).to.equal(`HTTP/1.1 ${status}`)
+      })
+    }
+
+    const wanted: [what: string, ...request: Parameters<typeof said>][] = [
+      [
+        'a range within the quota',
+        'PATCH',
+        'old',
+        RANGE.replace('1003', '1002').replace('1001', '1000'),
+      ],
+      ['attributes', 'PATCH', 'old', JSON_TYPE],
+      ['something new', 'POST', 'f', JSON_TYPE],
+      ['an xattr to replace', 'PUT', 'old?xattr=user.a&mode=replace', '', 1001],
+      ['an xattr to make', 'PUT', 'old?xattr=user.b&mode=create', '', 1000],
+    ]
+    for (const [what, ...request] of wanted) {
+      it(`is continued for ${what}`, async () => {
+        expect(await said(...request)).to.equal('HTTP/1.1 100')
       })
     }
   })
