@@ -4,6 +4,7 @@ import type { Answer, Call } from './call.js'
 import type { Context } from './context.js'
 import { authorizeDevice } from './device.js'
 import { introspect } from './introspect.js'
+import { jwksMaxAge } from './key-rotation.js'
 import { serverMetadata } from './metadata.js'
 import { metadataPath, protectedResourceMetadata } from './protected-resource.js'
 import { push } from './pushed.js'
@@ -67,7 +68,7 @@ export function endpointsOf(context: Context, tokens: VerifiedTokens): readonly 
       GET: (call) => userinfo(context, tokens, call),
       POST: (call) => userinfo(context, tokens, call),
     }),
-    document(`${base}/jwks`, context.lifetimes.publishBeforeUse, () => context.keys.jwks()),
+    document(`${base}/jwks`, jwksMaxAge(context.lifetimes), () => context.keys.jwks()),
     // Before the path of the issuer (RFC 8414 section 3.1), but after it for OpenID Connect (Discovery section 4.1).
     document(`/.well-known/oauth-authorization-server${base}`, METADATA_MAX_AGE, metadata),
     document(`${base}/.well-known/openid-configuration`, METADATA_MAX_AGE, metadata),

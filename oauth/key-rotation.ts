@@ -14,6 +14,14 @@ import {
   type StoredKey,
 } from './types.js'
 
+/**
+ * Seconds that the set of keys may be kept: not all the time that a new key waits before it signs, for another process hears of it
+ * half a minute late.
+ */
+export function jwksMaxAge({ publishBeforeUse }: Lifetimes): number {
+  return Math.floor(publishBeforeUse / 2)
+}
+
 const generate = promisify(generateKeyPair)
 
 interface KeyPair {
@@ -42,18 +50,27 @@ export function thumbprint(jwk: PublicJwk): string | undefined {
   return createHash('sha256').update(canonical).digest('base64url')
 }
 
+/** Signs so many milliseconds after it was made, which takes a while itself. */
 async function createKey(
   alg: SigningAlgorithm,
   sealing: Buffer,
-  createdAt: number,
-  activeAt: number,
+  clock: () => number,
+  publish: number,
 ): Promise<StoredKey> {
   const { publicKey, privateKey } = await GENERATORS[alg]()
+  const createdAt = clock()
   const jwk = publicKey.export({ format: 'jwk' })
   const kid = thumbprint(jwk) ?? ''
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const publicJwk = { ...jwk, kid, alg, use: 'sig' }
-  return { kid, alg, publicJwk, sealed: seal(sealing, kid, pem), createdAt, activeAt }
+  return {
+    kid,
+    alg,
+    publicJwk,
+    sealed: seal(sealing, kid, pem),
+    createdAt,
+    activeAt: createdAt + publish,
+  }
 }
 
 /** Which of the keys signs now: the youngest that is active. */
@@ -80,9 +97,10 @@ export async function nextKeys(
   store: Store,
   sealing: Buffer,
   lifetimes: Lifetimes,
-  now: number,
+  clock: () => number,
 ): Promise<readonly StoredKey[]> {
   const publish = lifetimes.publishBeforeUse * 1000
+  const now = clock()
   for (;;) {
     const stored = await store.signingKeys()
     const kept = stored.filter((key) =>
@@ -93,7 +111,7 @@ export async function nextKeys(
       const youngest = Math.max(...kept.filter((key) => key.alg === alg).map((key) => key.activeAt))
       if (youngest + lifetimes.signingKey * 1000 - publish > now) continue
       const first = youngest === Number.NEGATIVE_INFINITY
-      created.push(await createKey(alg, sealing, now, first ? now : now + publish))
+      created.push(await createKey(alg, sealing, clock, first ? 0 : publish))
     }
     const keys = [...kept, ...created]
     if (created.length === 0 && kept.length === stored.length) return stored
@@ -107,13 +125,13 @@ export async function rotateKeys(
   store: Store,
   sealing: Buffer,
   lifetimes: Lifetimes,
-  now: number,
+  clock: () => number,
 ): Promise<readonly StoredKey[]> {
+  const publish = lifetimes.publishBeforeUse * 1000
   for (;;) {
-    const stored = await nextKeys(store, sealing, lifetimes, now)
-    const activeAt = now + lifetimes.publishBeforeUse * 1000
+    const stored = await nextKeys(store, sealing, lifetimes, clock)
     const created = await Promise.all(
-      SIGNING_ALGORITHMS.map((alg) => createKey(alg, sealing, now, activeAt)),
+      SIGNING_ALGORITHMS.map((alg) => createKey(alg, sealing, clock, publish)),
     )
     const seen = stored.map(({ kid }) => kid)
     if (await store.replaceSigningKeys(seen, [...stored, ...created])) return created

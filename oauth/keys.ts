@@ -76,10 +76,7 @@ export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions)
   let loadedAt = Number.NEGATIVE_INFINITY
 
   async function load(): Promise<KeySet> {
-    const stored = await nextKeys(
-      store,
-      sealing,
-      { ...DEFAULT_LIFETIMES, ...lifetimes },
+    const stored = await nextKeys(store, sealing, { ...DEFAULT_LIFETIMES, ...lifetimes }, () =>
       clock().getTime(),
     )
     return new KeySet(stored.map(open))
@@ -130,5 +127,5 @@ export async function rotateLocalKeys({
   lifetimes,
 }: LocalKeysOptions): Promise<readonly StoredKey[]> {
   const all = { ...DEFAULT_LIFETIMES, ...lifetimes }
-  return rotateKeys(store, deriveKeys(secret).signingKeys, all, clock().getTime())
+  return rotateKeys(store, deriveKeys(secret).signingKeys, all, () => clock().getTime())
 }

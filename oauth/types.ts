@@ -216,7 +216,7 @@ export interface Lifetimes {
   readonly dpopNonce: number
   /** A signing key signs for so long, then the next one does. */
   readonly signingKey: number
-  /** A new signing key is published this long before it signs (also the max-age of the JWKS). */
+  /** A new signing key is published this long before it signs; the JWKS may be kept for half as long. */
   readonly publishBeforeUse: number
   /** A superseded key is published this long after its last use; longer than any token it signed. */
   readonly keepAfterUse: number

@@ -213,19 +213,4 @@ describe('RFC 8414: metadata', () => {
       )
     },
   )
-
-  row(
-    'oidcc-10.1.1-1',
-    'M',
-    'lets the keys be cached, and names the key in every token',
-    async (suite) => {
-      const { headers, body } = await suite.http.get(String((await suite.metadata()).jwks_uri))
-      expect(headers['cache-control']).to.match(/max-age=[1-9]/)
-      const { id_token, access_token } = await suite.tokens({ scope: 'openid file.read' })
-      for (const token of [id_token, access_token]) {
-        const { kid } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
-        expect(body).to.include(`"${kid}"`)
-      }
-    },
-  )
 })
