@@ -99,17 +99,22 @@ export async function importArchive(
   return count
 }
 
+/** A directory that members are still coming for. */
 interface OpenDirectory {
-  readonly names: readonly FileName[]
   readonly ino: Ino
-  readonly member: Member
+  /** Length of its path, with a slash behind it. */
+  readonly length: number
+  readonly attributes: Attributes
 }
+type Attributes = Pick<Member, 'mode' | 'uid' | 'gid' | 'mtime' | 'atime'>
 
 /** Members one after the other; a directory gets its times when all that is in it has come. */
 class Importing {
   readonly #tree: Tree
   readonly #into: Ino
   #open: OpenDirectory[] = []
+  /** That of the last open directory: the others' are its beginnings, so that memory grows with the depth and not with its square. */
+  #path = ''
 
   constructor(tree: Tree, into: Ino) {
     this.#tree = tree
@@ -117,48 +122,53 @@ class Importing {
   }
 
   async member(member: Member, content: AsyncIterable<Buffer>): Promise<void> {
-    const names = namesOf(member.path)
-    await this.#leave(names)
+    await this.#leave(member.path)
+    const above = this.#open.at(-1)
+    const names = namesOf(member.path.slice(above?.length ?? 0))
     const name = names.at(-1)
     if (name === undefined) {
-      this.#open.push({ names, ino: this.#into, member })
+      if (above !== undefined) return
+      await this.#setXattrs(this.#into, member)
+      this.#enter(this.#into, member)
       return
     }
-    const place = { directory: await this.#directory(names.slice(0, -1)), name }
-    const inode = await this.#make(place, member, content)
+    const directory = await this.#directory(above?.ino ?? this.#into, names.slice(0, -1))
+    const inode = await this.#make({ directory, name }, member, content)
     if (inode === undefined) return
-    for (const [key, value] of member.xattrs) {
-      await this.#tree.setXattr(inode.ino, key, value, 'either', overwrite, {})
-    }
-    if (member.type === 'directory') this.#open.push({ names, ino: inode.ino, member })
+    await this.#setXattrs(inode.ino, member)
+    if (member.type === 'directory') this.#enter(inode.ino, member)
   }
 
   async end(): Promise<void> {
     while (this.#open.length > 0) await this.#close()
   }
 
-  /** Ends the directories that do not hold this path. */
-  async #leave(names: readonly FileName[]): Promise<void> {
-    for (let top = this.#open.at(-1); top !== undefined; top = this.#open.at(-1)) {
-      const holds =
-        top.names.length < names.length && top.names.every((name, i) => name === names[i])
-      if (holds) return
-      await this.#close()
+  async #setXattrs(ino: Ino, { xattrs }: Member): Promise<void> {
+    for (const [key, value] of xattrs) {
+      await this.#tree.setXattr(ino, key, value, 'either', overwrite, {})
     }
+  }
+
+  #enter(ino: Ino, { path, mode, uid, gid, mtime, atime }: Member): void {
+    this.#path = path.endsWith('/') ? path : `${path}/`
+    const attributes = { mode, uid, gid, mtime, ...(atime !== undefined && { atime }) }
+    this.#open.push({ ino, length: this.#path.length, attributes })
+  }
+
+  /** Ends the directories that do not hold this path. */
+  async #leave(path: string): Promise<void> {
+    while (this.#open.length > 0 && !path.startsWith(this.#path)) await this.#close()
   }
 
   async #close(): Promise<void> {
     const directory = this.#open.pop()
     if (directory === undefined) return
-    const { mode, uid, gid, mtime, atime } = directory.member
-    const changes = { mode, uid, gid, mtime, ...(atime !== undefined && { atime }) }
-    await this.#tree.setAttributes(directory.ino, changes, () => {}, {})
+    this.#path = this.#path.slice(0, this.#open.at(-1)?.length ?? 0)
+    await this.#tree.setAttributes(directory.ino, directory.attributes, () => {}, {})
   }
 
-  async #directory(names: readonly FileName[]): Promise<Ino> {
-    const top = this.#open.at(-1)
-    if (top !== undefined && top.names.length === names.length) return top.ino
-    return (await this.#tree.walk(this.#into, names)).ino
+  async #directory(from: Ino, names: readonly FileName[]): Promise<Ino> {
+    return names.length === 0 ? from : (await this.#tree.walk(from, names)).ino
   }
 
   async #make(

@@ -76,11 +76,13 @@ describe('import and export', () => {
     const { ino } = await put(tree, { directory: tree.root, name: name('f') }, 'x')
     const value = Buffer.from([0, 10, 61, 255])
     await tree.setXattr(ino, 'user.coffer', value, 'either', overwrite, {})
+    await tree.setXattr(tree.root, 'user.coffer', value, 'either', overwrite, {})
     await exportTree(tree, tree.root, join(directory, 'out'))
     const other = await subject.storage.tree('bob')
     await importTree(other, other.root, join(directory, 'out'), none)
     const back = await other.lookup(other.root, name('f'))
     expect(await other.getXattr(back.ino, 'user.coffer')).to.deep.equal(value)
+    expect(await other.getXattr(other.root, 'user.coffer')).to.deep.equal(value)
   })
 
   it('keeps holes, at the beginning, in between, at the end, and alone', async () => {
