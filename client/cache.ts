@@ -1,11 +1,14 @@
-import type { WireAttributes, WireTime } from '../server/wire.js'
+import type { WireAttributes } from '../server/wire.js'
+import { LatestChanges, type Ticket } from './latest-changes.js'
+import { changedBy, type NameChange } from './name-change.js'
 
 /**
  * What this mount knows of the remote tree: attributes by inode and names by directory, absences included. Everything is
  * believed for a timeout after it came, or, while a change stream vouches for it, until the stream says otherwise.
  *
- * An answer that was under way while its inode changed may be older than the change: it is used once, not kept. So each
- * request takes a ticket first.
+ * Answers and what the stream tells come in any order. An answer that was under way while somebody, this mount or another,
+ * changed its inode may be older than the change: it is used once, not kept. So each request takes a ticket first, whether
+ * it asks for something or changes it.
  */
 export class Cache {
   readonly #now: () => number
@@ -13,10 +16,9 @@ export class Cache {
   readonly #limit: number
   readonly #attributes = new Map<number, Known<WireAttributes>>()
   readonly #directories = new Map<number, Directory>()
-  /** When an inode last changed, as far as we know: in the order of change, the latest last. */
-  readonly #changes = new Map<number, Ticket>()
-  /** No inode absent from `#changes` changed after this. */
-  #floor: Ticket = 0
+  readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
+  /** Names that others changed; those of one directory that change here do not get in each other's way. */
+  readonly #toldNames = new LatestChanges<string>(CHANGES_LIMIT)
   #sequence: Ticket = 0
   #names = 0
   /** Grows when changes were missed; what was learned before is no longer vouched for. */
@@ -37,31 +39,29 @@ export class Cache {
   /** The inode changes or changed: answers under way are not kept, and what is known of its attributes no longer holds. */
   changed(ino: number): void {
     this.#sequence += 1
-    this.#changes.delete(ino)
-    this.#changes.set(ino, this.#sequence)
+    this.#changes.add(ino, this.#sequence)
     const known = this.#attributes.get(ino)
     if (known !== undefined)
       this.#attributes.set(ino, { ...known, since: LONG_AGO, epoch: UNVOUCHED })
-    if (this.#changes.size <= CHANGES_LIMIT) return
-    const [oldest] = this.#changes
-    if (oldest === undefined) return
-    this.#floor = oldest[1]
-    this.#changes.delete(oldest[0])
   }
 
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
   learn(attributes: WireAttributes, ticket: Ticket): number {
-    if ((this.#changes.get(attributes.ino) ?? this.#floor) > ticket) return 0
+    if (this.#changes.isSince(attributes.ino, ticket)) return 0
     this.#attributes.delete(attributes.ino)
     this.#attributes.set(attributes.ino, this.#known(attributes))
     this.#evictAttributes()
     return this.timeout
   }
 
-  /** The answer to a change of our own: it is the latest there is. @returns for how long it holds */
-  changedTo(attributes: WireAttributes): number {
+  /**
+   * The answer to a change of our own: it is the latest there is, unless the inode changed since the ticket; then nobody
+   * here knows which change was the last. @returns for how long it holds
+   */
+  changedTo(attributes: WireAttributes, ticket: Ticket): number {
+    const isLatest = !this.#changes.isSince(attributes.ino, ticket)
     this.changed(attributes.ino)
-    return this.learn(attributes, this.#sequence)
+    return isLatest ? this.learn(attributes, this.#sequence) : 0
   }
 
   /** Attributes that may still be believed, and for how long. */
@@ -100,47 +100,59 @@ export class Cache {
 
   /** Keeps what stands under a name unless the directory changed since the ticket. @returns for how long it holds */
   learnName(directory: number, name: string, ino: number, ticket: Ticket): number {
-    if ((this.#changes.get(directory) ?? this.#floor) > ticket) return 0
+    if (this.#changes.isSince(directory, ticket)) return 0
     return this.#setName(directory, name, ino)
   }
 
   /**
    * A change of our own in a directory: what stands under the name now, and when that came to be, which is then the time of
-   * the directory too. @returns for how long the new name holds
+   * the directory too. If others changed the name since the ticket, nobody here knows what stands there.
+   * @returns for how long the new name holds
    */
   changedName(
     directory: number,
     name: string,
     ino: number,
-    change: { time: WireTime; subdirectories: -1 | 0 | 1 } | undefined,
+    change: NameChange | undefined,
+    ticket: Ticket,
   ): number {
     const known = this.#attributes.get(directory)
     const isFresh = known !== undefined && this.#fresh(known) !== undefined
     this.changed(directory)
-    if (isFresh && change !== undefined) {
-      const { value } = known
-      const time = BigInt(change.time) > BigInt(value.mtime) ? change.time : value.mtime
-      const nlink = value.nlink + change.subdirectories
-      this.#attributes.set(directory, {
-        ...known,
-        value: { ...value, mtime: time, ctime: time, nlink },
-      })
-    }
-    return this.#setName(directory, name, ino)
+    const value = isFresh && change !== undefined ? changedBy(known.value, change) : undefined
+    if (isFresh && value !== undefined) this.#attributes.set(directory, { ...known, value })
+    if (!this.isNameTold(directory, name, ticket)) return this.#setName(directory, name, ino)
+    this.#forgetName(directory, name)
+    return 0
+  }
+
+  /** Others changed what stands under a name: to `ino`; without it, what is believed of the name stays. */
+  toldName(directory: number, name: string, ino?: number): void {
+    this.changed(directory)
+    this.#toldNames.add(`${directory}/${name}`, this.#sequence)
+    if (ino !== undefined) this.#setName(directory, name, ino)
+  }
+
+  /** Whether others may have changed a name after the ticket was taken. */
+  isNameTold(directory: number, name: string, ticket: Ticket): boolean {
+    // Most often nobody told anything: then no key is made.
+    if (!this.#toldNames.isAnySince(ticket)) return false
+    return this.#toldNames.isSince(`${directory}/${name}`, ticket)
   }
 
   /**
-   * From now on every name of the directory is known: all `count` of them were learned, unless the directory changed since
+   * From now on every name of the directory is known: these, all of which were learned, unless the directory changed since
    * the ticket or there were too many to remember.
    */
-  learnComplete(directory: number, count: number, ticket: Ticket): void {
-    if ((this.#changes.get(directory) ?? this.#floor) > ticket) return
+  learnComplete(directory: number, listed: readonly { name: string }[], ticket: Ticket): void {
+    if (this.#changes.isSince(directory, ticket)) return
     let known = this.#directories.get(directory)
-    if (known === undefined && count === 0) {
+    if (known === undefined && listed.length === 0) {
       known = { names: new Map(), complete: undefined }
       this.#directories.set(directory, known)
     }
-    if (known === undefined || known.names.size < count) return
+    if (known === undefined || known.names.size < listed.length) return
+    if (known.names.size > listed.length) this.#keepOnly(listed, known)
     known.complete = this.#known(true)
   }
 
@@ -213,6 +225,21 @@ export class Cache {
     return this.timeout
   }
 
+  #forgetName(directory: number, name: string): void {
+    const known = this.#directories.get(directory)
+    if (known === undefined) return
+    known.complete = undefined
+    if (known.names.delete(name)) this.#names -= 1
+  }
+
+  /** Others may have removed, while nobody told, what stood there before. */
+  #keepOnly(listed: readonly { name: string }[], { names }: Directory): void {
+    const there = new Set(listed.map(({ name }) => name))
+    for (const name of names.keys()) {
+      if (!there.has(name) && names.delete(name)) this.#names -= 1
+    }
+  }
+
   #known<T>(value: T): Known<T> {
     return { value, since: this.#now(), epoch: this.#vouched ? this.#epoch : UNVOUCHED }
   }
@@ -244,8 +271,6 @@ export class Cache {
 
 /** The "inode" of a name that does not exist. */
 export const ABSENT = 0
-
-export type Ticket = number
 
 interface Known<T> {
   readonly value: T

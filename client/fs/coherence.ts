@@ -129,7 +129,7 @@ export class Coherence {
   #settled(attributes: WireAttributes | undefined): void {
     if (attributes === undefined) return
     const { cache, nodes } = this.#mount
-    cache.changedTo(attributes)
+    cache.changedTo(attributes, cache.ticket())
     const node = nodes.of(attributes.ino)
     if (node !== undefined) this.#kernel.invalidateInode(node.id, -1, 0)
   }
@@ -162,8 +162,7 @@ export class Coherence {
   #named({ directory, name }: WirePlace, ino: number): void {
     const { cache, nodes, unborn } = this.#mount
     // A file of ours that is about to stand there is sent and then finds out who was first.
-    if (unborn.at(directory, name) === undefined) cache.changedName(directory, name, ino, undefined)
-    else cache.changed(directory)
+    cache.toldName(directory, name, unborn.at(directory, name) === undefined ? ino : undefined)
     const node = nodes.of(directory)
     if (node === undefined) return
     this.#kernel.invalidateEntry(node.id, name)

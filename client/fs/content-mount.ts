@@ -1,5 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
+import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles } from '../remote-files.js'
 import type { Birth } from './birth.js'
 import type { BlockBuffers } from './block-buffers.js'
@@ -18,7 +19,7 @@ export interface ContentMount {
   /** The server has a version that neither we nor the kernel have seen. */
   foreign(node: KnownNode): void
   /** The file was sent for the first time; it may turn out to be another inode than planned. */
-  born(node: KnownNode, birth: Birth, attributes: WireAttributes): void
+  born(node: KnownNode, birth: Birth, attributes: WireAttributes, ticket: Ticket): void
   /** What was sent went over a change of another machine that nobody here had seen. */
   overtook(node: KnownNode, how: 'rewritten here' | 'sent late'): void
   /** A new file was given up before the server heard of it. */

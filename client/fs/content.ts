@@ -1,5 +1,6 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
+import type { Ticket } from '../latest-changes.js'
 import type { RemotePart, WriteOptions } from '../remote-files.js'
 import { hasCode, isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
@@ -140,7 +141,8 @@ export class Content {
   async change(ask: (ino: number) => Promise<WireAttributes>): Promise<void> {
     await this.flush()
     await this.#begin()
-    this.#confirm(await ask(this.#node.ino), 1)
+    const ticket = this.#mount.cache.ticket()
+    this.#confirm(await ask(this.#node.ino), 1, ticket)
   }
 
   async setAttributes(changes: WireAttributeChanges): Promise<void> {
@@ -266,10 +268,11 @@ export class Content {
       this.#unsent.hasAppended ||
       !this.#unsent.isAllOf(size)
     ) {
+      const ticket = this.#mount.cache.ticket()
       const attributes = await this.#mount.files.setAttributes(this.#node.ino, { size: 0 })
       this.#lastDurability = 'process'
       this.#isCut = false
-      this.#confirm(attributes, 1)
+      this.#confirm(attributes, 1, ticket)
       return
     }
     const batch = this.#unsent.take('all', Number.POSITIVE_INFINITY)
@@ -279,10 +282,12 @@ export class Content {
   }
 
   async #sendAttributes(): Promise<void> {
+    const { cache, files } = this.#mount
     const changes = this.#pending.take()
+    const ticket = cache.ticket()
     this.#lastDurability = 'process'
     try {
-      this.#confirm(await this.#mount.files.setAttributes(this.#node.ino, changes), 0)
+      this.#confirm(await files.setAttributes(this.#node.ino, changes), 0, ticket)
     } catch (error) {
       this.#pending.putBack(changes)
       throw error
@@ -297,13 +302,14 @@ export class Content {
     const changes = isWhole ? this.#pending.take() : {}
     const sent = pieces([...batch.written, ...batch.appended])
     const data = sent.map((piece) => piece.data)
+    const ticket = this.#mount.cache.ticket()
     try {
       const made = await bear(this.#mount.files, birth, data, { changes, durability })
       this.#mount.written.keep(made, sent)
       this.#lastDurability = durability
       this.#unsent.arrived(batch)
       this.#node.pages = made.version
-      this.#isBorn(birth, made)
+      this.#isBorn(birth, made, ticket)
       if (!this.#isDirty) this.#size = made.size
     } catch (error) {
       this.#unsent.putBack(batch)
@@ -318,18 +324,19 @@ export class Content {
     if (birth.isExclusive) {
       throw refusal('ESTALE', 'another machine made it while this one was cut off', refused)
     }
+    const ticket = this.#mount.cache.ticket()
     const there = await this.#mount.files.lookup(birth.directory, birth.name)
     if (there.type !== 'file') throw refused
     this.#isCut = birth.truncates
     if (!birth.truncates) this.#size = Math.max(this.#size, there.size)
-    this.#isBorn(birth, there)
+    this.#isBorn(birth, there, ticket)
   }
 
-  #isBorn(birth: Birth, attributes: WireAttributes): void {
+  #isBorn(birth: Birth, attributes: WireAttributes, ticket: Ticket): void {
     this.#birth = undefined
     this.#base = attributes
     this.#versions.start(attributes.version)
-    this.#mount.born(this.#node, birth, attributes)
+    this.#mount.born(this.#node, birth, attributes, ticket)
   }
 
   /** Sends full blocks of a long file while writing goes on. */
@@ -372,13 +379,14 @@ export class Content {
     for (const { data } of pieces(batch.appended)) {
       parts.push({ offset: 'append', data })
     }
+    const ticket = this.#mount.cache.ticket()
     try {
       const options = { durability, ...withBytes(changes) }
       const attributes = await this.#mount.files.write(this.#node.ino, parts, options)
       this.#mount.written.keep(attributes, parts.length === written.length ? written : [])
       this.#unsent.arrived(batch)
       this.#lastDurability = durability
-      this.#confirm(attributes, 1, 1)
+      this.#confirm(attributes, 1, ticket, 1)
     } catch (error) {
       this.#unsent.putBack(batch)
       this.#pending.putBack(changes)
@@ -388,10 +396,10 @@ export class Content {
   }
 
   /** Takes in the server's answer to a change of ours. `ending`: of the requests under way, these end with it. */
-  #confirm(attributes: WireAttributes, changes: 0 | 1, ending = 0): void {
+  #confirm(attributes: WireAttributes, changes: 0 | 1, ticket: Ticket, ending = 0): void {
     this.#versions.made(changes)
     if (attributes.version >= this.#base.version) this.#base = attributes
-    this.#mount.cache.changedTo(this.#base)
+    this.#mount.cache.changedTo(this.#base, ticket)
     if (this.#requests.count > ending) return
     const { version, size } = this.#base
     const node = this.#node

@@ -1,5 +1,6 @@
 import type { WireAttributes, WireEntry } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
+import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles } from '../remote-files.js'
 
 export interface Listed {
@@ -22,7 +23,7 @@ export class Listing {
   readonly #cache: Cache
   readonly #directory: number
   readonly #hooks: ListingHooks
-  readonly #ticket: number
+  readonly #ticket: Ticket
   #entries: Listed[] = []
   #pages: AsyncIterator<readonly WireEntry[]> | undefined
   #isComplete = false
@@ -79,7 +80,7 @@ export class Listing {
     }
     if (page.done === true) {
       this.#isComplete = true
-      cache.learnComplete(this.#directory, this.#entries.length, this.#ticket)
+      cache.learnComplete(this.#directory, this.#entries, this.#ticket)
       this.#hooks.completed?.()
       return
     }

@@ -1,7 +1,8 @@
 import type { WireAttributes } from '../../server/wire.js'
-import { Cache } from '../cache.js'
+import { ABSENT, Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
+import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles, RemoteLocks } from '../remote-files.js'
 import { byNumber, hasCode } from './answer.js'
 import { Owners } from './attributes.js'
@@ -87,7 +88,7 @@ export class MountState {
         budget: new Budget(writeBytes),
         now,
         foreign: (node) => this.foreign(node),
-        born: (node, birth, attributes) => this.#born(node, birth, attributes),
+        born: (node, birth, attributes, ticket) => this.#born(node, birth, attributes, ticket),
         forsaken: (birth) => this.#forsaken(birth),
         overtook: ({ ino }, how) => {
           this.overwritten += 1
@@ -198,12 +199,18 @@ export class MountState {
     })
   }
 
-  #born(node: KnownNode, birth: Birth, attributes: WireAttributes): void {
+  #born(node: KnownNode, birth: Birth, attributes: WireAttributes, ticket: Ticket): void {
     const { cache, nodes } = this
-    this.unborn.remove(birth.directory, birth.name)
+    const { directory, name } = birth
+    this.unborn.remove(directory, name)
     const change = { time: attributes.crtime, subdirectories: 0 } as const
-    cache.changedName(birth.directory, birth.name, attributes.ino, change)
-    cache.changedTo(attributes)
+    cache.changedName(directory, name, attributes.ino, change, ticket)
+    cache.changedTo(attributes, ticket)
+    // The kernel was shown the file meanwhile.
+    if (cache.isNameTold(directory, name, ticket)) {
+      this.#kernel?.invalidateEntry(nodes.id(directory), name)
+      this.#kernel?.invalidateInode(node.id, -1, 0)
+    }
     if (this.unborn.wasShown(birth.directory)) {
       this.#kernel?.invalidateInode(nodes.id(birth.directory), -1, 0)
     }
@@ -213,16 +220,25 @@ export class MountState {
     this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
   }
 
-  /** The server told what the mount had said before. The directory's time was this machine's. */
+  /**
+   * The server told what the mount had said before. The directory's time was this machine's, and what was asked meanwhile may
+   * be older than the removal.
+   */
   #removed(removal: Removal, left: WireAttributes | undefined): void {
-    const { cache, nodes } = this
-    const { directory, time, ticket } = removal
-    if (left !== undefined && left.nlink > 0) cache.learn(left, ticket)
+    const { cache, nodes, removals } = this
+    const { directory, name, ino, time, ticket } = removal
+    if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
+    else cache.changed(ino)
+    if (cache.isNameTold(directory, name, ticket)) {
+      cache.changedName(directory, name, ABSENT, undefined, ticket)
+      this.#kernel?.invalidateEntry(nodes.id(directory), name)
+    }
     const known = cache.attributes(directory)?.value
-    if (known?.mtime !== time) return
-    if (left === undefined) cache.changed(directory)
-    else cache.changedTo({ ...known, mtime: left.ctime, ctime: left.ctime })
-    this.#kernel?.invalidateInode(nodes.id(directory), -1, 0)
+    if (known?.mtime === time && left !== undefined) {
+      cache.changedTo({ ...known, mtime: left.ctime, ctime: left.ctime }, ticket)
+    } else if (known?.mtime === time || !removals.isUnderWayIn(directory)) cache.changed(directory)
+    else return
+    if (known !== undefined) this.#kernel?.invalidateInode(nodes.id(directory), -1, 0)
   }
 
   #stillStands({ directory, name, kind, ino }: Removal, error: unknown): void {

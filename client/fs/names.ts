@@ -1,8 +1,10 @@
-import type { WireAttributes, WireTime } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire.js'
 import { orRemembered } from '../away.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { FuseEntry } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
+import type { Ticket } from '../latest-changes.js'
+import type { NameChange } from '../name-change.js'
 import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
 import type { ListingsAhead } from './listings-ahead.js'
@@ -68,43 +70,52 @@ export class Names {
       : view.entry(place.directory, found.attributes, found.nameMilliseconds, found.milliseconds)
   }
 
-  async make(
-    place: Place,
-    what: RemoteNew,
-    attributes: RemoteNewAttributes,
-  ): Promise<WireAttributes> {
+  async make(place: Place, what: RemoteNew, attributes: RemoteNewAttributes): Promise<Named> {
     const { files, cache, unborn } = this.#mount
     await unborn.send(place.directory, place.name)
+    const ticket = cache.ticket()
     const made = await this.#changing(place, () =>
       files.make(place.directory, place.name, what, attributes),
     )
     const subdirectories = what.type === 'directory' ? 1 : 0
-    cache.changedName(place.directory, place.name, made.ino, { time: made.crtime, subdirectories })
-    cache.changedTo(made)
-    if (what.type === 'directory') cache.learnComplete(made.ino, 0, cache.ticket())
-    return made
+    if (what.type === 'directory') cache.learnComplete(made.ino, [], ticket)
+    return this.#named(place, made, { time: made.crtime, subdirectories }, ticket)
   }
 
-  async link(ino: number, place: Place): Promise<WireAttributes> {
+  async link(ino: number, place: Place): Promise<Named> {
     const { files, cache, unborn } = this.#mount
     await unborn.send(place.directory, place.name)
+    const ticket = cache.ticket()
     const linked = await this.#changing(place, () => files.link(ino, place.directory, place.name))
-    const change = { time: linked.ctime, subdirectories: 0 } as const
-    cache.changedName(place.directory, place.name, ino, change)
-    cache.changedTo(linked)
-    return linked
+    return this.#named(place, linked, { time: linked.ctime, subdirectories: 0 }, ticket)
+  }
+
+  #named(
+    { directory, name }: Place,
+    attributes: WireAttributes,
+    change: NameChange,
+    ticket: Ticket,
+  ): Named {
+    const { cache } = this.#mount
+    return {
+      attributes,
+      nameMilliseconds: cache.changedName(directory, name, attributes.ino, change, ticket),
+      milliseconds: cache.changedTo(attributes, ticket),
+    }
   }
 
   async remove(place: Place, kind: 'unlink' | 'rmdir'): Promise<void> {
     const { files, cache, unborn, removals } = this.#mount
     await unborn.send(place.directory, place.name)
+    const ticket = cache.ticket()
     const ino = await this.#standing(place)
     if (kind === 'rmdir') await unborn.sendAll(ino)
     const held = this.#held(ino)
     const subdirectories = kind === 'rmdir' ? -1 : 0
     if (held === undefined && this.#isSure(place, ino, kind)) {
-      const time = removals.timeAfter(cache.lastAttributes(place.directory)?.mtime ?? '0')
-      this.#removed(place, ino, { time, subdirectories })
+      const time = removals.timeAfter(cache.lastAttributes(place.directory)?.ctime ?? '0')
+      this.#removed(place, ino, { time, subdirectories }, cache.ticket())
+      cache.changed(ino)
       removals.add({ ...place, ino, kind, time, ticket: cache.ticket() })
       return
     }
@@ -112,20 +123,21 @@ export class Names {
       files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
     )
     removals.learn('removed')
-    this.#removed(place, ino, left && { time: left.ctime, subdirectories })
-    if (left !== undefined && left.nlink > 0) cache.changedTo(left)
+    this.#removed(place, ino, left && { time: left.ctime, subdirectories }, ticket)
+    if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
+    else cache.changed(ino)
     if (held !== undefined) held.isOrphan = left?.nlink === 0 || (await isNameless(files, ino))
   }
 
   #removed(
     { directory, name }: Place,
     ino: number,
-    change: { time: WireTime; subdirectories: -1 | 0 } | undefined,
+    change: NameChange | undefined,
+    ticket: Ticket,
   ): void {
     const { cache } = this.#mount
-    cache.changedName(directory, name, ABSENT, change)
+    cache.changedName(directory, name, ABSENT, change, ticket)
     if (change?.subdirectories !== 0) cache.forgetNames(ino)
-    cache.changed(ino)
   }
 
   /**
@@ -143,6 +155,7 @@ export class Names {
     const { files, cache, unborn } = this.#mount
     await unborn.send(from.directory, from.name)
     await unborn.send(to.directory, to.name)
+    const ticket = cache.ticket()
     const moved = await this.#standing(from)
     const target = cache.lastName(to.directory, to.name) ?? ABSENT
     const replaced = target === moved ? ABSENT : target
@@ -157,12 +170,12 @@ export class Names {
       answer !== undefined && answer.type !== 'directory' && mode !== 'exchange'
         ? ({ time: answer.ctime, subdirectories: 0 } as const)
         : undefined
-    cache.changedName(from.directory, from.name, gone, change)
-    cache.changedName(to.directory, to.name, moved, change)
+    cache.changedName(from.directory, from.name, gone, change, ticket)
+    cache.changedName(to.directory, to.name, answer?.ino ?? moved, change, ticket)
     // Something stands at the old name now, and nobody here knows what.
     if (mode === 'exchange' && gone === ABSENT && target === ABSENT)
       cache.forgetNames(from.directory)
-    if (answer?.ino === moved) cache.changedTo(answer)
+    if (answer?.ino === moved) cache.changedTo(answer, ticket)
     else cache.changed(moved)
     if (replaced === ABSENT) return
     cache.changed(replaced)
@@ -243,14 +256,16 @@ export class Names {
   }
 }
 
+/** What stands under a name, and for how long the name and the attributes may be believed. */
+interface Named {
+  readonly attributes: WireAttributes
+  readonly nameMilliseconds: number
+  readonly milliseconds: number
+}
+
 type Found =
   | { readonly kind: 'absent'; readonly milliseconds: number }
-  | {
-      readonly kind: 'present'
-      readonly attributes: WireAttributes
-      readonly nameMilliseconds: number
-      readonly milliseconds: number
-    }
+  | ({ readonly kind: 'present' } & Named)
 
 async function isNameless(files: RemoteFiles, ino: number): Promise<boolean> {
   try {

@@ -41,9 +41,10 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     context: Context,
   ): Promise<FuseEntry> {
     const attributes = ownership(mode, context, state.owners)
-    const entry = await names.make(place(parent, name), what, attributes)
-    if (what.type === 'directory') state.leases?.made(entry.ino, entry.version)
-    return view.entry(ino(parent), entry, cache.timeout, cache.timeout)
+    const made = await names.make(place(parent, name), what, attributes)
+    const { ino: number, version } = made.attributes
+    if (what.type === 'directory') state.leases?.made(number, version)
+    return view.entry(ino(parent), made.attributes, made.nameMilliseconds, made.milliseconds)
   }
 
   function attributesOf(node: Node, handle?: Handle): Soon<FuseAttributes> {
@@ -79,7 +80,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       await content.setAttributes(changes)
       return
     }
-    cache.changedTo(await orStale(files.setAttributes(ino(node), changes)))
+    const ticket = cache.ticket()
+    cache.changedTo(await orStale(files.setAttributes(ino(node), changes)), ticket)
   }
 
   async function resize(node: Node, size: number): Promise<void> {
@@ -144,7 +146,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async link(node, newParent, newName) {
       await state.sent(ino(node))
       const linked = await names.link(ino(node), place(newParent, newName))
-      return view.entry(ino(newParent), linked, cache.timeout, cache.timeout)
+      const { attributes, nameMilliseconds, milliseconds } = linked
+      return view.entry(ino(newParent), attributes, nameMilliseconds, milliseconds)
     },
 
     ...openOperations(state, made, dropPrivileges),

@@ -1,5 +1,5 @@
 import type { WireAttributes, WireTime } from '../../server/wire.js'
-import type { Ticket } from '../cache.js'
+import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { hasCode } from './answer.js'
 import { localTime } from './time.js'
@@ -57,6 +57,12 @@ export class Removals {
   /** The server removed something, or refused to. */
   learn(outcome: 'removed' | 'refused'): void {
     this.#mayRemove = outcome === 'removed'
+  }
+
+  /** Whether some of a directory's names are still under way. */
+  isUnderWayIn(directory: number): boolean {
+    for (const removal of this.#pending) if (removal.directory === directory) return true
+    return false
   }
 
   /** What the time of a directory is, until the server tells it. */

@@ -13,8 +13,16 @@ import type { TestServer } from '../support/server.js'
  * - `cut`: cuts the connection without telling the server
  * - `silence`: takes the request and never says anything
  * - a status: answers it, without telling the server
+ * - `Held`: lets the server answer, and holds the answer back
  */
-export type Fault = 'pass' | 'lose the answer' | 'cut' | 'silence' | number
+export type Fault = 'pass' | 'lose the answer' | 'cut' | 'silence' | number | Held
+
+export interface Held {
+  /** The server has answered. */
+  answered(): void
+  /** Then the answer goes on to the client. */
+  readonly until: Promise<void>
+}
 
 /** A connection that was upgraded and is passed on as it is. */
 export interface Tunnel {
@@ -65,8 +73,13 @@ export async function faultyProxy(
             answer.once('end', () => incoming.socket.destroy())
             return
           }
-          reply.writeHead(answer.statusCode ?? 502, answer.headers)
-          answer.pipe(reply)
+          const pass = () => {
+            reply.writeHead(answer.statusCode ?? 502, answer.headers)
+            answer.pipe(reply)
+          }
+          if (typeof fault !== 'object') return pass()
+          fault.answered()
+          void fault.until.then(pass)
         },
       )
       onward.once('error', () => incoming.socket.destroy())

@@ -14,6 +14,10 @@ export interface LockServer {
 export interface Fault {
   /** While it returns an error the operation fails with it. */
   next?: (operation: string, ino?: number) => Error | undefined
+  /** An operation comes to the server only then. */
+  before?: (operation: string) => Promise<void> | undefined
+  /** The answer to an operation that was carried out comes only then. */
+  answer?: (operation: string) => Promise<void> | undefined
   /** Until then the stream of changes tells nothing. */
   quiet?: Promise<void>
 }

@@ -50,7 +50,12 @@ export function localRemoteFiles(
     const error = fault.next?.(operation)
     if (error !== undefined) throw error
     try {
-      return await work()
+      const begins = fault.before?.(operation)
+      if (begins !== undefined) await begins
+      const answer = await work()
+      const arrives = fault.answer?.(operation)
+      if (arrives !== undefined) await arrives
+      return answer
     } catch (cause) {
       if (cause instanceof FileError || cause instanceof PreconditionFailed) {
         throw new RemoteError(cause.code, cause.message, { cause })
