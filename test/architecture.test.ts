@@ -20,7 +20,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
 /** Packages that one file alone, or one part alone, may know. */
 const ONLY_IN: Readonly<Record<string, RegExp>> = {
   'fuse-native': /^client\/fuse\/fuse-native\.ts$/,
-  koffi: /^client\/(fuse\/fusermount|file-lock)\.ts$|^server\/storage\/sparse-calls\.ts$/,
+  koffi: /^client\/koffi\.ts$|^server\/storage\/sparse-calls\.ts$/,
   keytar: /^client\/tokens\.ts$/,
   got: /^client\/api\.ts$/,
   express: /^oauth\/router\.ts$|^server\/(?!storage\/|http\/)/,

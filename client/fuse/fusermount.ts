@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { platform } from 'node:os'
 import { promisify } from 'node:util'
+import { type Koffi, koffi } from '../koffi.js'
 import type { MountOptions } from './filesystem.js'
 import { MountError, type MountErrorCode } from './mount-error.js'
 import type { Device, Polled } from './reader.js'
@@ -26,7 +27,7 @@ const COMPLAINTS: readonly [RegExp, MountErrorCode][] = [
 
 /** Mounts, and returns the device over which the kernel speaks. Works for every user: fusermount3 has the rights. */
 export async function mountedDevice(directory: string, options: MountOptions): Promise<Device> {
-  const { socketpair, receiveDescriptor, polled } = await systemCalls()
+  const { socketpair, receiveDescriptor, polled } = systemCalls()
   const [ours, theirs] = socketpair()
   try {
     const child = run(['-o', mountOptions(options), '--', directory], theirs)
@@ -131,11 +132,9 @@ export interface SystemCalls {
 const FUSE_DEV_IOC_CLONE = 0x8004e500
 
 /** The calls Node does not have. */
-export async function systemCalls(): Promise<SystemCalls> {
-  const { default: koffi } = await import('koffi').catch((cause) => {
-    throw new MountError('no-koffi', 'koffi', { cause })
-  })
-  const libc = koffi.load(null)
+export function systemCalls(): SystemCalls {
+  const native = loaded()
+  const libc = native.load(null)
   const socketpair = libc.func('int socketpair(int domain, int type, int protocol, _Out_ int *sv)')
   const recvmsg = libc.func('int64_t recvmsg(int socket, void *message, int flags)')
   const ioctl = libc.func('int ioctl(int device, unsigned long request, void *argument)')
@@ -153,13 +152,13 @@ export async function systemCalls(): Promise<SystemCalls> {
       const data = Buffer.alloc(1)
       const control = Buffer.alloc(CONTROL_SIZE)
       const vector = Buffer.alloc(16)
-      vector.writeBigUInt64LE(koffi.address(data), 0)
+      vector.writeBigUInt64LE(native.address(data), 0)
       vector.writeBigUInt64LE(1n, 8)
       // struct msghdr on 64 bits: name, its length, vectors, their count, control, its length, flags
       const message = Buffer.alloc(56)
-      message.writeBigUInt64LE(koffi.address(vector), 16)
+      message.writeBigUInt64LE(native.address(vector), 16)
       message.writeBigUInt64LE(1n, 24)
-      message.writeBigUInt64LE(koffi.address(control), 32)
+      message.writeBigUInt64LE(native.address(control), 32)
       message.writeBigUInt64LE(BigInt(CONTROL_SIZE), 40)
       const received = await recvmsgAsync(socket, message, MSG_CMSG_CLOEXEC)
       if (received <= 0 || control.readUInt32LE(0) !== CONTROL_LENGTH) {
@@ -178,6 +177,14 @@ export async function systemCalls(): Promise<SystemCalls> {
       }
       return { descriptor, readNow: (buffer) => Number(read(descriptor, buffer, buffer.length)) }
     },
+  }
+}
+
+function loaded(): Koffi {
+  try {
+    return koffi()
+  } catch (cause) {
+    throw new MountError('no-koffi', 'koffi', { cause })
   }
 }
 

@@ -30,7 +30,7 @@ export const kernelBinding: Binding = async (directory, fileSystem, options) => 
 }
 
 async function checkThreads(): Promise<void> {
-  const { socketpair } = await systemCalls()
+  const { socketpair } = systemCalls()
   const pair = socketpair()
   const enough = await hasMoreThreadsThan(SESSION_THREADS, pair)
   for (const socket of pair) closeSync(socket)

@@ -79,10 +79,10 @@ export const nodeDisk: Disk = {
   },
   truncate: promisify(fs.ftruncate),
   async seek(fd, position, what) {
-    return (await sparseCalls())?.seek(fd, position, what) ?? { kind: 'unknown' }
+    return sparseCalls()?.seek(fd, position, what) ?? { kind: 'unknown' }
   },
   punch: async (fd, position, length) =>
-    (await (await sparseCalls())?.punch(fd, position, length)) ?? false,
+    (await sparseCalls()?.punch(fd, position, length)) ?? false,
   fdatasync: promisify(fs.fdatasync),
   async syncFolder(path) {
     const folder = await fs.promises.open(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)

@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module'
+
 /** lseek(2) and fallocate(2) on descriptors; Node has neither, and koffi, which brings them, need not be installed. */
 export interface SparseCalls {
   /** Where data, or a hole, begins at or after a position. */
@@ -18,16 +20,36 @@ const SEEK_HOLE = 4
 const FALLOC_FL_KEEP_SIZE = 1
 const FALLOC_FL_PUNCH_HOLE = 2
 
-let loading: Promise<SparseCalls | undefined> | undefined
-
-/** Loaded when they are first needed, once. */
-export function sparseCalls(): Promise<SparseCalls | undefined> {
-  loading ??= load().catch(() => undefined)
-  return loading
+/** The part of koffi 3 that we use. */
+interface Koffi {
+  load(library: null): { func(prototype: string): NativeFunction }
+  errno(): number
 }
 
-async function load(): Promise<SparseCalls> {
-  const { default: koffi } = await import('koffi')
+interface NativeFunction {
+  (...args: unknown[]): unknown
+  async(...args: unknown[]): void
+}
+
+let loaded: SparseCalls | 'none' | undefined
+
+/** Loaded when they are first needed, once. */
+export function sparseCalls(): SparseCalls | undefined {
+  loaded ??= loadedOrNone()
+  return loaded === 'none' ? undefined : loaded
+}
+
+function loadedOrNone(): SparseCalls | 'none' {
+  try {
+    return load()
+  } catch {
+    return 'none'
+  }
+}
+
+/** Not an import: what is not installed has no types to compile with. */
+function load(): SparseCalls {
+  const koffi: Koffi = createRequire(import.meta.url)('koffi')
   const libc = koffi.load(null)
   const lseek = libc.func('int64_t lseek(int fd, int64_t offset, int whence)')
   const fallocate = libc.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)')

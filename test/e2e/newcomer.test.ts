@@ -10,7 +10,7 @@ import { requires } from '../support/requires.js'
 const PARTS = ['Makefile', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts']
 const SOURCES = ['server', 'client', 'oauth', 'views']
 /** Optional packages that a machine without a compiler or libsecret goes without. */
-const NOT_BUILT = ['keytar', 'fuse-native']
+const NOT_BUILT = ['keytar', 'fuse-native', 'koffi']
 
 describe('somebody new types the two commands of the README', () => {
   let checkout = ''
@@ -69,11 +69,19 @@ describe('somebody new types the two commands of the README', () => {
     expect(mode & 0o777).to.equal(0o700)
   }).timeout(180_000)
 
-  it('make mount: trusts this server, logs in, mounts', async () => {
+  it('make mount without koffi: trusts this server, logs in, says what is missing', async () => {
     const mounting = make('mount', 'MNT=~/coffer', `SERVER=${issuer}`)
     const [, url = ''] = await mounting.printed(/^\s*(https:\/\/\S+\/authorize\?\S+)\s*$/m, 120_000)
     const ca = await readFile(join(checkout, '.coffer', 'data', 'tls', 'ca.pem'), 'utf8')
     await approve(url, { issuer, ca, username: 'admin', password })
+    await mounting.ended
+    expect(mounting.child.exitCode).not.to.equal(0)
+    expect(mounting.log()).to.match(/koffi is not installed\. Run "npm install koffi"/)
+  }).timeout(180_000)
+
+  it('make mount with it: mounts', async () => {
+    await symlink(join(root, 'node_modules', 'koffi'), join(checkout, 'node_modules', 'koffi'))
+    const mounting = make('mount', 'MNT=~/coffer', `SERVER=${issuer}`)
     await mounting.ended
     expect(mounting.child.exitCode, mounting.log()).to.equal(0)
     await writeFile(join(mountPoint, 'hello'), 'remote')
