@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { CommandError } from './command-error.js'
 import type { Environment } from './config.js'
 import type { MountRequest } from './mount-request.js'
+import { unlessStopped } from './unless-stopped.js'
 
 /** How this program was started, so that it can start itself again. */
 export interface Program {
@@ -53,12 +55,17 @@ export async function mountInBackground(
   request: MountRequest,
   threads: number,
   log: string,
+  stop: AbortSignal,
 ): Promise<number> {
-  mkdirSync(dirname(log), { recursive: true, mode: 0o700 })
-  const output = openSync(log, 'a', 0o600)
+  const output = openOutput(log)
   const child = startMount(program, request, threads, { detached: true, output })
   closeSync(output)
-  await readiness(child, log)
+  try {
+    await unlessStopped(readiness(child, log), stop)
+  } catch (error) {
+    await ended(child)
+    throw error
+  }
   child.disconnect()
   child.unref()
   return child.pid ?? 0
@@ -72,6 +79,7 @@ export async function mountInForeground(
   onReady: () => void,
   stop: AbortSignal,
 ): Promise<number> {
+  if (request.log !== undefined) closeSync(openOutput(request.log))
   const child = startMount(program, request, threads, { detached: true, output: 'inherit' })
   const ended = new Promise<number>((resolve) => {
     child.once('exit', (status) => resolve(status ?? 1))
@@ -83,6 +91,27 @@ export async function mountInForeground(
   await readiness(child, 'the messages above')
   onReady()
   return ended
+}
+
+function openOutput(log: string): number {
+  try {
+    mkdirSync(dirname(log), { recursive: true, mode: 0o700 })
+    return openSync(log, 'a', 0o600)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommandError(`${log} cannot be the log: ${why}`, { cause })
+  }
+}
+
+const END_MILLISECONDS = 5_000
+
+/** A mount that is not wanted any more tidies up, or is killed if it is stuck. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  const kill = setTimeout(() => child.kill('SIGKILL'), END_MILLISECONDS)
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+  clearTimeout(kill)
 }
 
 function readiness(child: ChildProcess, log: string): Promise<void> {

@@ -65,6 +65,9 @@ export type ControlHandler = (request: ControlRequest) => AsyncIterable<ControlR
 
 const LINE_LIMIT = 64 * 1024
 
+/** A mount answers at once, and says every half second that it is still at it. */
+const SILENCE_MILLISECONDS = 10_000
+
 export interface Control {
   /** Lets the answers under way end, and hangs up on whoever has not asked anything. */
   close(): Promise<void>
@@ -107,12 +110,18 @@ async function serve(socket: Socket, handle: ControlHandler): Promise<void> {
     received += chunk.length
     if (received > LINE_LIMIT) socket.destroy()
   })
-  for await (const line of createInterface({ input: socket })) {
+  const lines = createInterface({ input: socket })
+  lines.on('error', () => {}) // whoever asked has gone, and the socket knows
+  for await (const line of lines) {
     const request = REQUEST.safeParse(jsonOrNothing(line))
+    socket.resume() // or nobody would notice that it is closed
     if (!request.success) {
       send(socket, { kind: 'failed', message: 'the mount does not know this command' })
     } else {
-      for await (const reply of handle(request.data)) send(socket, reply)
+      for await (const reply of handle(request.data)) {
+        if (!socket.writable) break // what was asked for is not wanted any more
+        send(socket, reply)
+      }
     }
     break
   }
@@ -123,11 +132,14 @@ function send(socket: Socket, reply: ControlReply): void {
   if (socket.writable) socket.write(`${JSON.stringify(reply)}\n`)
 }
 
-/** Asks a running mount. @throws CommandError if nobody listens */
+/** Asks a running mount. @throws CommandError if nobody listens or answers; the reason of `stop` */
 export async function* askMount(
   path: string,
   request: ControlRequest,
+  stop: AbortSignal,
+  silenceMilliseconds = SILENCE_MILLISECONDS,
 ): AsyncGenerator<ControlReply> {
+  stop.throwIfAborted()
   const socket = createConnection(path)
   try {
     await new Promise<void>((resolve, reject) => {
@@ -137,16 +149,27 @@ export async function* askMount(
   } catch (cause) {
     throw new NobodyListens(`the mount's process does not answer at ${path}`, { cause })
   }
+  const stopped = (): void => void socket.destroy(stop.reason)
+  stop.addEventListener('abort', stopped, { once: true })
+  socket.setTimeout(silenceMilliseconds, () => {
+    socket.destroy(new NobodyAnswers("the mount's process does not answer"))
+  })
   socket.write(`${JSON.stringify(request)}\n`)
+  const lines = createInterface({ input: socket })
+  lines.on('error', () => {}) // also told to whoever reads the lines
   try {
-    for await (const line of createInterface({ input: socket })) {
+    for await (const line of lines) {
       const reply = REPLY.safeParse(jsonOrNothing(line))
       if (reply.success) yield reply.data
     }
   } finally {
+    stop.removeEventListener('abort', stopped)
     socket.destroy()
   }
 }
 
 /** The process of a mount has gone without removing its record. */
 export class NobodyListens extends CommandError {}
+
+/** The process of a mount is there, but stopped or stuck. */
+export class NobodyAnswers extends CommandError {}

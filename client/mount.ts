@@ -12,6 +12,7 @@ import { mountStatus, type Serving } from './mount-status.js'
 import { endWriteBack } from './mount-write-back.js'
 import { NewsWatch } from './news-watch.js'
 import { openRemote } from './open-remote.js'
+import { unlessStopped } from './unless-stopped.js'
 import { unmountByForce, unmountGently } from './unmount-steps.js'
 
 const BINDINGS: Readonly<Record<MountRequest['binding'], Binding>> = {
@@ -24,19 +25,18 @@ const NEWS_MILLISECONDS = 1000
 
 /** Mounts, serves the mount until it is unmounted by whomever, and resolves once everything is sent and tidied up. */
 export async function runMount(request: MountRequest, surroundings: MountProcess): Promise<void> {
-  const { log } = surroundings
+  const { log, stop } = surroundings
   const { remote, session } = await openRemote(request, surroundings)
   try {
-    const root = await remote.files.root()
+    const root = await unlessStopped(remote.files.root(), stop)
     if (root.type !== 'directory') {
       throw new CommandError(`${request.remote} on the server is no directory`)
     }
     const news = new NewsWatch()
-    const { shown, writeBack, reads, close } = await mountedFiles(request, surroundings, {
-      remote,
-      files: news.over(remote.files),
-      root,
-    })
+    const { shown, writeBack, reads, close } = await unlessStopped(
+      mountedFiles(request, surroundings, { remote, files: news.over(remote.files), root }),
+      stop,
+    )
     const mounted = await BINDINGS[request.binding](request.directory, shown, {
       fsname: request.server,
       subtype: 'coffer',

@@ -46,12 +46,12 @@ export class Pace {
     this.#clock = clock
   }
 
-  /** How long to wait before so many bytes may pass; takes their turn. */
-  wait(bytes: number): number {
+  /** Takes the next turn for so many bytes. @returns in how many milliseconds it begins, and ends */
+  turn(bytes: number): { begins: number; ends: number } {
     const now = this.#clock()
     const begin = Math.max(now, this.#freeAt)
     this.#freeAt = begin + bytes / this.#bytesPerMillisecond
-    return begin - now
+    return { begins: begin - now, ends: this.#freeAt - now }
   }
 }
 
@@ -63,8 +63,14 @@ export function limitedRate(
 ): RemoteFiles {
   const up = limit.upload === undefined ? undefined : new Pace(limit.upload, clock)
   const down = limit.download === undefined ? undefined : new Pace(limit.download, clock)
-  const pass = async (pace: Pace | undefined, bytes: number): Promise<void> => {
-    const milliseconds = pace?.wait(bytes) ?? 0
+  /** An upload may be one burst of several MiB: it goes when its time is over, or a file of that size knew no limit. */
+  const uploads = async (bytes: number): Promise<void> => {
+    const milliseconds = up?.turn(bytes).ends ?? 0
+    if (milliseconds > 0) await delay(milliseconds)
+  }
+  /** What came is there already: who asks for more waits, not who reads this. */
+  const downloaded = async (bytes: number): Promise<void> => {
+    const milliseconds = down?.turn(bytes).begins ?? 0
     if (milliseconds > 0) await delay(milliseconds)
   }
   const slowed = (content: UploadContent): UploadContent => ({
@@ -72,7 +78,7 @@ export function limitedRate(
     async *open() {
       for await (const piece of content.open()) {
         for (const slice of slices(piece, limit.upload ?? piece.length)) {
-          await pass(up, slice.length)
+          await uploads(slice.length)
           yield slice
         }
       }
@@ -86,8 +92,7 @@ export function limitedRate(
       : {
           async readAll(inos, bytes) {
             const contents = await readAll.call(files, inos, bytes)
-            await pass(
-              down,
+            await downloaded(
               contents.reduce((sum, content) => sum + (content?.data.length ?? 0), 0),
             )
             return contents
@@ -95,14 +100,11 @@ export function limitedRate(
         }),
     async read(ino, offset, length, signal) {
       const content = await files.read(ino, offset, length, signal)
-      await pass(down, content.data.length)
+      await downloaded(content.data.length)
       return content
     },
     async write(ino, parts, options) {
-      await pass(
-        up,
-        parts.reduce((sum, part) => sum + part.data.length, 0),
-      )
+      await uploads(parts.reduce((sum, part) => sum + part.data.length, 0))
       return files.write(ino, parts, options)
     },
     put: (directory, name, content, options) =>

@@ -1,4 +1,6 @@
+import { access, constants } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { privateDirectory } from '../atomic-file.js'
 import { CommandError } from '../command-error.js'
 import type { MountRequest } from '../mount-request.js'
 import { JOURNAL_BYTES } from '../mount-write-back.js'
@@ -27,6 +29,20 @@ export function localStorage(
   return {
     ...(writeBack === true ? { writeBack: { bytes: writeBackSize ?? JOURNAL_BYTES } } : {}),
     ...(directory === undefined ? {} : { cache: { directory, bytes: cacheSize ?? CACHE_BYTES } }),
+  }
+}
+
+const MISTAKES: ReadonlySet<unknown> = new Set(['EEXIST', 'ENOTDIR', 'EACCES', 'EPERM'])
+
+/** A mount does without a cache whose disk is broken, but not without one that was named wrong. */
+export async function prepareCache(directory: string | undefined): Promise<void> {
+  if (directory === undefined) return
+  try {
+    await privateDirectory(directory)
+    await access(directory, constants.W_OK)
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && MISTAKES.has(cause.code))) return
+    throw new CommandError(`${directory} cannot be the cache: ${cause.message}`, { cause })
   }
 }
 

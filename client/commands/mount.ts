@@ -16,7 +16,8 @@ import type { RateLimit } from '../rate-limit.js'
 import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
 import { trustByFingerprint } from '../trust-choice.js'
-import { localStorage, refuseInside, type StorageFlags } from './local-storage.js'
+import { unlessStopped } from '../unless-stopped.js'
+import { localStorage, prepareCache, refuseInside, type StorageFlags } from './local-storage.js'
 import { type LoginFlags, loginTo, type TrustFlags } from './login.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -61,6 +62,7 @@ export async function mountCommand(
     'the cache': request.cache?.directory,
     'the state directory': request.writeBack && request.stateDirectory,
   })
+  await prepareCache(request.cache?.directory)
   try {
     await reachable(request, flags, surroundings)
   } catch (error) {
@@ -77,7 +79,7 @@ export async function mountCommand(
   const log =
     request.log ?? join(config.stateDirectory, 'logs', `${mountId(request.directory)}.log`)
   refuseLogInside(log, request.directory, workingDirectory)
-  await mountInBackground(program, { ...request, log }, THREAD_POOL_SIZE, log)
+  await mountInBackground(program, { ...request, log }, THREAD_POOL_SIZE, log, stop)
   terminal.say(mounted)
   return 0
 }
@@ -176,7 +178,7 @@ async function logIn(server: URL, flags: MountFlags, surroundings: Surroundings)
 async function tryRoot(
   request: MountRequest,
   { wait }: MountFlags,
-  { clock }: Surroundings,
+  { clock, stop }: Surroundings,
 ): Promise<'works' | 'login is over'> {
   // A command must tell soon that a server is down; a mount that already works waits longer.
   const patience = { milliseconds: wait * 1000, whileAwayMilliseconds: wait * 1000 }
@@ -184,7 +186,7 @@ async function tryRoot(
   log.level = 'silent'
   const { remote, session } = await openRemote(request, { clock, log, patience })
   try {
-    await remote.files.root()
+    await unlessStopped(remote.files.root(), stop)
     return 'works'
   } catch (error) {
     if (session.state.kind === 'dead') return 'login is over'

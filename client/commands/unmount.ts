@@ -1,5 +1,5 @@
 import { CommandError } from '../command-error.js'
-import { askMount, NobodyListens } from '../control.js'
+import { askMount, NobodyAnswers, NobodyListens } from '../control.js'
 import { unmountDirectory } from '../fuse/fusermount.js'
 import { mountOn } from '../fuse/mount-point.js'
 import { mountDirectory } from '../mount-directory.js'
@@ -32,12 +32,12 @@ export async function unmountCommand(
 async function unmountByItself(
   record: MountRecord,
   force: boolean,
-  { terminal, progress }: Surroundings,
+  { terminal, progress, stop }: Surroundings,
 ): Promise<boolean> {
   let done = false
   const bar = new Progress()
   try {
-    for await (const reply of askMount(record.socket, { command: 'unmount', force })) {
+    for await (const reply of askMount(record.socket, { command: 'unmount', force }, stop)) {
       if (reply.kind === 'failed') throw new CommandError(reply.message)
       if (reply.kind === 'pending') progress(bar.line(reply.pending))
       if (reply.kind !== 'unmounted') continue
@@ -49,6 +49,13 @@ async function unmountByItself(
     }
   } catch (error) {
     if (error instanceof NobodyListens) return false
+    if (stop.aborted) throw new CommandError(`Given up: ${record.directory} stays mounted.`)
+    if (error instanceof NobodyAnswers) {
+      if (force) return false
+      throw new CommandError(
+        `The process of the mount (${record.pid}) does not answer. To unmount without it, losing what it has not sent: coffer unmount --force ${record.directory}`,
+      )
+    }
     throw error
   } finally {
     progress('')

@@ -29,7 +29,7 @@ const ADVICE = {
   'too-few-threads': (threads: string) =>
     `Start the program with the environment variable UV_THREADPOOL_SIZE=${threads}: the mount needs that many threads.`,
   busy: (directory: string) =>
-    `${directory} is in use. Close the programs that use it (fuser -vm ${directory} shows them), or unmount it lazily.`,
+    `${directory} is in use. Close the programs that use it (fuser -vm ${directory} shows them), or take it away from them: coffer unmount --force ${directory}`,
   'not-mounted': (directory: string) => `Nothing is mounted on ${directory}.`,
   'no-fuse-native': () =>
     'The package fuse-native is not installed, or libfuse 2 is missing. Run "npm install fuse-native" and install the package "libfuse2".',

@@ -67,6 +67,7 @@ const CODES: ReadonlyMap<string | undefined, MountErrorCode> = new Map([
   ['ENOENT', 'no-mount-point'],
   ['ENOTDIR', 'not-a-directory'],
   ['ENOTCONN', 'stale'],
+  ['ECONNABORTED', 'stale'], // its program is just ending
   ['ETIMEDOUT', 'already-mounted'],
   ['EACCES', 'mount-point-denied'],
   ['EPERM', 'mount-point-denied'],

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { type Machine, type Mount, machine } from '../support/mount.js'
+import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
 import { start } from '../support/process.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type Network, network, type Weather } from './tcp-proxy.js'
@@ -125,6 +125,25 @@ describe('a mount on a bad network', () => {
       expect(took).to.be.lessThan(5_000)
     })
   }
+
+  it('lets Ctrl-C end a mount command that waits for the server', async function () {
+    this.timeout(60_000)
+    const directory = join(home.home, 'second')
+    await mkdir(directory)
+    net.become('frozen')
+    const stuck = home.start('mount', '--wait', '60', directory)
+    await delay(3_000)
+    expect(stuck.child.exitCode).to.equal(null)
+    const begun = performance.now()
+    await stuck.stop('SIGINT')
+    const took = performance.now() - begun
+    net.reset()
+    net.become('pass')
+    expect(took).to.be.lessThan(5_000)
+    expect(stuck.child.exitCode).to.equal(1)
+    expect(stuck.log()).to.equal('coffer: stopped by SIGINT\n')
+    expect(await isMounted(directory)).to.equal(false)
+  })
 
   it('says EIO in bounded time when nothing comes back, and recovers', async function () {
     this.timeout(180_000)

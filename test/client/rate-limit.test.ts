@@ -27,10 +27,10 @@ describe('a rate limit', () => {
   it('lets a second of bytes pass in a second, and what came first goes first', () => {
     let now = 0
     const pace = new Pace(1000, () => now)
-    expect(pace.wait(500)).to.equal(0)
-    expect(pace.wait(500)).to.equal(500)
-    expect(pace.wait(1)).to.equal(1000)
+    expect(pace.turn(500)).to.deep.equal({ begins: 0, ends: 500 })
+    expect(pace.turn(500)).to.deep.equal({ begins: 500, ends: 1000 })
+    expect(pace.turn(1)).to.deep.equal({ begins: 1000, ends: 1001 })
     now = 5000
-    expect(pace.wait(1)).to.equal(0)
+    expect(pace.turn(1)).to.deep.equal({ begins: 0, ends: 1 })
   })
 })

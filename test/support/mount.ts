@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from './directory.js'
 import { approve } from './login.js'
-import { type Outcome, outcome, run, start } from './process.js'
+import { type Outcome, outcome, type Running, run, start } from './process.js'
 import { type Form, program } from './program.js'
 import type { TestServer } from './server.js'
 
@@ -11,6 +11,8 @@ export interface Machine {
   readonly home: string
   /** Runs `coffer …` to its end. */
   coffer(...parameters: string[]): Promise<Outcome>
+  /** Starts `coffer …`. */
+  start(...parameters: string[]): Running
   /** Logs in, following the printed address as a browser would. */
   login(approval?: Approval, flags?: readonly string[]): Promise<void>
   /** Mounts in the background and answers the mount point; logs in first where that is needed. */
@@ -75,6 +77,8 @@ export async function machine(
   return {
     home,
     coffer,
+    start: (...parameters) =>
+      start(process.execPath, [...command, ...parameters], { cwd: home, env }),
     login: (approveLogin = approval, flags = []) => interactive(['login', ...flags], approveLogin),
     mount: async ({ directory = join(home, 'mount'), flags = [], ...wishes } = {}) => {
       await mkdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
