@@ -38,7 +38,7 @@ export function backupCommands(program: Command, line: CommandLine): void {
     .description('make the data directory from a backup, and prove it; everybody signs in again')
     .action(async (from: string) => {
       const { data } = line.config()
-      const { contents, bytes } = await restore(from, data)
+      const { contents, bytes } = await restore(from, data, line.clock)
       await atWorkbench(line, async ({ audit }) => {
         audit.append({ event: 'restore', outcome: 'success', detail: `${contents} contents` })
       })

@@ -53,6 +53,19 @@ export function openBackup(path: string, mode: 'read' | 'write'): Database {
   return new BetterSqlite3(path, { readonly: mode === 'read', fileMustExist: true })
 }
 
+/** Whether a database is that of a backup, not that of a server. */
+export function isBackup(path: string): boolean {
+  const database = openBackup(path, 'read')
+  try {
+    return (
+      database.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'backup_contents'`).get() !==
+      undefined
+    )
+  } finally {
+    database.close()
+  }
+}
+
 export function backupContentPath(backup: string, generation: number, version: number): string {
   return `${contentPath(join(backup, 'content'), generation)}.${version}`
 }

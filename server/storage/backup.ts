@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
 import type { InodeRow } from '../database/inode-rows.js'
@@ -9,6 +9,7 @@ import {
   contentList,
   copyHashed,
   DATABASE,
+  isBackup,
   openBackup,
   syncFolder,
 } from './backup-set.js'
@@ -37,6 +38,8 @@ export interface BackupReport {
 const HOLD_SECONDS = 15 * 60
 const EXTEND_SECONDS = 60
 const PAGE = 1000
+const CONTENT = 'content'
+const FILES = 'files'
 
 /**
  * Copies everything as it is at one moment, while the server goes on: it neither removes nor overwrites what the moment
@@ -45,6 +48,7 @@ const PAGE = 1000
 export async function backup(options: BackupOptions): Promise<BackupReport> {
   const { database, to, clock } = options
   await mkdir(to, { recursive: true, mode: 0o700 })
+  await refuseWhatIsNoBackup(options)
   const sql = fileStatements(database)
   const now = () => Math.floor(clock().getTime() / 1000)
   const hold = sql.insertHold.get(now() + HOLD_SECONDS)
@@ -60,6 +64,24 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
     return await copyAll(options, extend)
   } finally {
     sql.deleteHold.run(hold.id, now())
+  }
+}
+
+/** What no backup needs is removed from it in the end, so nothing else may lie where it lies. */
+async function refuseWhatIsNoBackup({ directory, to }: BackupOptions): Promise<void> {
+  const path = `${await realpath(to)}${sep}`
+  if (path.startsWith(`${await realpath(directory)}${sep}`)) {
+    throw new Error(`${to} is in the data directory: a backup must be outside of it`)
+  }
+  if (existsSync(join(to, DATABASE))) {
+    if (isBackup(join(to, DATABASE))) return
+    throw new Error(`${to} has a ${DATABASE} that is no backup: choose another directory`)
+  }
+  // one that was broken off
+  if (existsSync(join(to, `${DATABASE}.new`))) return
+  for (const name of [CONTENT, FILES]) {
+    if (!existsSync(join(to, name))) continue
+    throw new Error(`${to} has a "${name}" that is of no backup: choose another directory`)
   }
 }
 
@@ -84,25 +106,25 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
         before?.reusable === 1 && before.bytes === bytes && (await isSize(file, bytes))
       const sha256 = isThere
         ? before.sha256
-        : await copyHashed(contentPath(join(directory, 'content'), generation), file, bytes)
+        : await copyHashed(contentPath(join(directory, CONTENT), generation), file, bytes)
       list.add.run(generation, version, bytes, sha256, reusable)
       report.contents += 1
       report.bytes += bytes
       if (!isThere) report.copied += 1
     }
-    await mkdir(join(to, 'files'), { recursive: true, mode: 0o700 })
+    await mkdir(join(to, FILES), { recursive: true, mode: 0o700 })
     for (const name of also) {
       const from = join(directory, name)
       if (!existsSync(from)) continue
       const { size } = await stat(from)
-      list.addFile.run(name, await copyHashed(from, join(to, 'files', name), size))
+      list.addFile.run(name, await copyHashed(from, join(to, FILES, name), size))
     }
     snapshot.pragma('wal_checkpoint(TRUNCATE)')
   } finally {
     snapshot.close()
     earlier?.close()
   }
-  await syncFolders(join(to, 'content'))
+  await syncFolders(join(to, CONTENT))
   await rename(next, path)
   await syncFolder(to)
   await removeUnlisted(to)
@@ -158,7 +180,7 @@ async function syncFolders(root: string): Promise<void> {
 
 /** Contents that only an earlier backup needed. */
 async function removeUnlisted(backup: string): Promise<void> {
-  const root = join(backup, 'content')
+  const root = join(backup, CONTENT)
   if (!existsSync(root)) return
   const database = openBackup(join(backup, DATABASE), 'read')
   try {

@@ -16,11 +16,26 @@ export function contentFolder(root: string, generation: number): string {
   return join(root, hex(Math.floor(folder / FAN_OUT)), hex(folder))
 }
 
+interface Generations {
+  readonly first: number
+  readonly last: number
+}
+
 /** The generations that lie in the folder with this name. */
-export function generationsIn(folder: string): { first: number; last: number } | undefined {
+export function generationsIn(folder: string): Generations | undefined {
   const number = parseHex(folder)
   if (number === undefined) return undefined
   return { first: number * FAN_OUT, last: number * FAN_OUT + FAN_OUT - 1 }
+}
+
+/**
+ * What a file of a folder holds, if the folder is its place: a file that somebody put elsewhere has the name of a content that
+ * lies where it belongs, and must not be taken for it.
+ */
+export function generationOf(name: string, folder: Generations): number | undefined {
+  const generation = parseHex(name)
+  if (generation === undefined) return undefined
+  return generation >= folder.first && generation <= folder.last ? generation : undefined
 }
 
 const HEX = /^[0-9a-f]{1,13}$/

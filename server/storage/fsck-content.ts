@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { join } from 'node:path'
 import type { FileStatements } from '../database/files.js'
 import type { InodeRow } from '../database/inode-rows.js'
-import { contentPath, generationsIn, parseHex } from './content-path.js'
+import { contentPath, generationOf, generationsIn, parseHex } from './content-path.js'
 import { type Disk, isErrno } from './fs.js'
 import { STORED } from './small.js'
 
@@ -60,7 +60,7 @@ export async function* orphans(
       const rows = sql.generations.all(range.first, range.last)
       const claimed = new Set(rows.map(({ generation }) => generation))
       for (const name of await disk.names(join(root, high, folder))) {
-        const generation = parseHex(name)
+        const generation = generationOf(name, range)
         if (generation === undefined || claimed.has(generation)) continue
         const length = lengthOf(disk, contentPath(root, generation))
         const text = `content file ${name} belongs to no inode`

@@ -24,15 +24,23 @@ export interface RestoreReport {
 
 /**
  * Numbers that a server gave out after the backup, and that its clients remember, must not come to mean something
- * else: everything counts on from far beyond.
+ * else: everything counts on from far beyond. How far says the time, for what was restored from the same backup before has
+ * counted on, too: it has given out less than a number a microsecond.
  */
+const BEGINNING = Date.UTC(2026, 0)
+const NUMBERS_PER_MILLISECOND = 1000
+/** If the clock is wrong. */
 const BEYOND = 1_000_000_000
 
 /**
  * Makes a data directory from a backup, and proves it: every content has the checksum it had, and fsck finds nothing.
  * Nobody stays logged in. @param to must be missing or empty @throws Error; then nothing is left of it
  */
-export async function restore(backup: string, to: string): Promise<RestoreReport> {
+export async function restore(
+  backup: string,
+  to: string,
+  clock: () => Date,
+): Promise<RestoreReport> {
   if (existsSync(to) && (await readdir(to)).length > 0) {
     throw new Error(`${to} is not empty: restore into a new directory, and serve that one`)
   }
@@ -46,7 +54,7 @@ export async function restore(backup: string, to: string): Promise<RestoreReport
     await copyFile(join(backup, DATABASE), part)
     const database = openDatabase(part)
     try {
-      restart(database)
+      restart(database, clock())
       await prove(database, to)
       database.pragma('wal_checkpoint(TRUNCATE)')
       database.pragma('journal_mode = DELETE')
@@ -88,14 +96,21 @@ async function copyProved(from: string, to: string, bytes: number, sha256: strin
 }
 
 /** The database of another life of the server: no token, no number and no log of the old one counts. */
-function restart(database: Database): void {
+function restart(database: Database, now: Date): void {
+  const least = (now.getTime() - BEGINNING) * NUMBERS_PER_MILLISECOND
+  const goOn = (table: string, column: string) =>
+    database
+      .prepare(
+        `UPDATE ${table} SET ${column} = iif(${column} < :least, :least, ${column} + :beyond)`,
+      )
+      .run({ least, beyond: BEYOND })
   database.transaction(() => {
     database.exec(
       `${DROP_TABLE}; ${DROP_FILE_TABLE}; DELETE FROM holds; DELETE FROM changes; DELETE FROM uploads`,
     )
-    database.prepare('UPDATE counters SET value = value + ?').run(BEYOND)
-    database.prepare('UPDATE inodes SET version = version + ?').run(BEYOND)
-    database.prepare('UPDATE trees SET seq = seq + ?').run(BEYOND)
+    goOn('counters', 'value')
+    goOn('inodes', 'version')
+    goOn('trees', 'seq')
     forgetAuthorizations(database)
   })()
 }

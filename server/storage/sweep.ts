@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { KEPT_SECONDS, seconds } from './change-log.js'
-import { generationsIn, parseHex } from './content-path.js'
+import { generationOf, generationsIn, parseHex } from './content-path.js'
 import type { Engine } from './context.js'
 import { demolish } from './demolish.js'
 import { sweepUploads } from './resumable.js'
@@ -50,7 +50,7 @@ async function sweepFolder(
     engine.sql.generations.all(range.first, range.last).map(({ generation }) => generation),
   )
   const orphans = present
-    .map(parseHex)
+    .map((name) => generationOf(name, range))
     .filter((generation) => generation !== undefined)
     .filter((generation) => generation < below && !claimed.has(generation))
   for (const orphan of orphans) engine.contents.discard(orphan)

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { backup } from '../../../server/storage/backup.js'
@@ -34,9 +34,13 @@ describe('backup and restore', () => {
     const { directory, database } = subject
     return backup({ directory, database, to: to(), also, clock: () => subject.clock.date })
   }
-  const restored = async <T>(work: (subject: TemporaryStorage, tree: Tree) => Promise<T>) => {
+  const now = () => new Date()
+  const restored = async <T>(
+    work: (subject: TemporaryStorage, tree: Tree) => Promise<T>,
+    clock = now,
+  ) => {
     const directory = await temporaryDirectory('restored')
-    await restore(to(), directory)
+    await restore(to(), directory, clock)
     const again = await temporaryStorage({ directory })
     try {
       expect(await again.problems()).to.deep.equal([])
@@ -187,19 +191,73 @@ describe('backup and restore', () => {
     })
   })
 
+  it('repeats no number of what was restored from the same backup before', async () => {
+    const { ino } = await put(tree, at('f'), 'x')
+    await make()
+    const live = async (_subject: TemporaryStorage, tree: Tree) => {
+      const inodes: number[] = []
+      for (let index = 0; index < 20; index += 1) {
+        const place = { directory: tree.root, name: name(`g${index}`) }
+        inodes.push((await put(tree, place, 'y')).ino)
+      }
+      const { version } = await put(tree, { directory: tree.root, name: name('f') }, 'z')
+      return { inodes, version, newest: await tree.changes.newest() }
+    }
+    const first = await restored(live)
+    const later = new Date(Date.now() + 1000)
+    await restored(
+      async (subject, tree) => {
+        expect((await tree.changes.after(first.newest, 10)).kind).to.equal('expired')
+        expect((await tree.stat(ino)).version).to.be.above(first.version)
+        const { inodes } = await live(subject, tree)
+        expect(inodes.filter((number) => first.inodes.includes(number))).to.deep.equal([])
+      },
+      () => later,
+    )
+    const wrong = new Date(0)
+    await restored(
+      async (_subject, tree) => expect((await tree.stat(ino)).version).to.be.above(1_000_000),
+      () => wrong,
+    )
+  })
+
+  it("refuses a directory that has something else where a backup's contents go, and the data itself", async () => {
+    await put(tree, at('f'), 'content')
+    const own = join(to(), 'content', 'photos', '2020')
+    await mkdir(own, { recursive: true })
+    await writeFile(join(own, 'me.jpg'), 'precious')
+    expect(await failure(make())).to.match(/has a "content" that is of no backup/)
+    expect(await readdir(own)).to.deep.equal(['me.jpg'])
+    const { directory, database } = subject
+    const into = (to: string) => backup({ directory, database, to, also: [], clock: now })
+    for (const inside of [directory, join(directory, 'content'), join(directory, 'backup')]) {
+      expect(await failure(into(inside))).to.match(/is in the data directory/)
+    }
+    await writeFile(join(elsewhere, 'coffer.db'), '')
+    expect(await failure(into(elsewhere))).to.match(/that is no backup/)
+  })
+
+  it('goes on with one that was broken off, also on a disk of its own', async () => {
+    await put(tree, at('f'), 'content')
+    await mkdir(join(to(), 'lost+found'), { recursive: true })
+    expect(await make()).to.include({ copied: 1 })
+    await rename(join(to(), 'coffer.db'), join(to(), 'coffer.db.new'))
+    expect(await make()).to.include({ contents: 1, copied: 1 })
+  })
+
   it('refuses a damaged backup, a directory in use, and what is no backup; nothing is left', async () => {
     await put(tree, at('f'), 'content')
     await make()
     const target = join(elsewhere, 'target')
-    expect(await failure(restore(elsewhere, target))).to.match(/is no backup/)
-    expect(await failure(restore(to(), subject.directory))).to.match(/is not empty/)
+    expect(await failure(restore(elsewhere, target, now))).to.match(/is no backup/)
+    expect(await failure(restore(to(), subject.directory, now))).to.match(/is not empty/)
     const files = await readdir(join(to(), 'content'), { recursive: true, withFileTypes: true })
     const file = files.find((entry) => entry.isFile())
     const path = join(file?.parentPath ?? '', file?.name ?? '')
     await writeFile(path, 'CONTENT')
-    expect(await failure(restore(to(), target))).to.match(/is damaged/)
+    expect(await failure(restore(to(), target, now))).to.match(/is damaged/)
     await truncate(path, 3)
-    expect(await failure(restore(to(), target))).to.match(/3 bytes instead of 7/)
+    expect(await failure(restore(to(), target, now))).to.match(/3 bytes instead of 7/)
     expect(await readdir(target)).to.deep.equal([])
   })
 })

@@ -1,11 +1,13 @@
-import { join } from 'node:path'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { contentPath } from '../../../server/storage/content-path.js'
 import { nodeDisk } from '../../../server/storage/fs.js'
 import { type FsckOptions, fsck } from '../../../server/storage/fsck.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import type { Storage, Tree } from '../../../server/storage/storage.js'
-import { put, refused } from './contract.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { put, read, refused } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
 
 const at = (tree: Tree, text: string) => ({ directory: tree.root, name: name(text) })
@@ -80,6 +82,30 @@ describe('fsck', () => {
       expect(await run('repair')).to.deep.equal([])
     })
   }
+
+  it('takes a file in a folder that is not its own for nothing, and so does the sweep', async () => {
+    const directory = await temporaryDirectory('misplaced')
+    await subject.close()
+    subject = await temporaryStorage({ directory })
+    try {
+      tree = await subject.storage.tree('ann')
+      const { ino, generation } = await put(tree, at(tree, 'f'), 'content')
+      const elsewhere = dirname(path(generation + 1024))
+      await mkdir(elsewhere, { recursive: true })
+      await writeFile(join(elsewhere, basename(path(generation))), 'stray')
+      await subject.storage.swept()
+      expect(await run('repair')).to.deep.equal([])
+      sql('UPDATE counters SET value = 5000')
+      await subject.close()
+      subject = await temporaryStorage({ directory })
+      await subject.storage.swept()
+      expect(await read(await subject.storage.tree('ann'), ino)).to.equal('content')
+    } finally {
+      await subject.close()
+      await removeDirectory(directory)
+      subject = await temporaryStorage()
+    }
+  })
 
   it('puts directories that cannot be reached into lost+found, a circle of them too', async () => {
     const attributes = { mode: 0o755, uid: 0, gid: 0 }
