@@ -1,5 +1,4 @@
 import type { MountStatus } from '../control.js'
-import type { MountRecord } from '../mount-registry.js'
 import { amount } from '../progress.js'
 import { size } from '../wording.js'
 
@@ -10,25 +9,35 @@ export interface LoginStatus {
   readonly note: string
 }
 
+/** A mount without a process that serves it. */
+export interface BrokenMount {
+  readonly directory: string
+  readonly server: string
+  readonly pid: number
+  /** `silent`: its process is stopped or stuck; `dead`: it has gone and left the mount behind. */
+  readonly state: 'silent' | 'dead'
+}
+
 /** What `coffer status` says to people. */
 export function statusLines(
   mounts: readonly MountStatus[],
-  silent: readonly MountRecord[],
+  broken: readonly BrokenMount[],
   logins: readonly LoginStatus[],
 ): string[] {
   const lines = [
     ...mounts.flatMap(mountLines),
-    ...silent.flatMap(silentLines),
+    ...broken.flatMap(brokenLines),
     ...logins.map(({ server, login, note }) => `${server}: login ${login}, ${note}`),
   ]
   return lines.length === 0 ? ['Nothing is mounted and nobody is logged in.'] : lines
 }
 
-function silentLines({ directory, server, pid }: MountRecord): string[] {
-  return [
-    `${directory}  ←  ${server}`,
-    `  ITS PROCESS (${pid}) DOES NOT ANSWER: it is stopped or stuck.`,
-  ]
+function brokenLines({ directory, server, pid, state }: BrokenMount): string[] {
+  const trouble =
+    state === 'silent'
+      ? `ITS PROCESS (${pid}) DOES NOT ANSWER: it is stopped or stuck`
+      : `ITS PROCESS (${pid}) HAS ENDED; to begin anew: coffer mount ${server} ${directory}`
+  return [`${directory}  ←  ${server}`, `  ${trouble}`]
 }
 
 function mountLines(mount: MountStatus): string[] {
@@ -75,6 +84,5 @@ function requestLine(requests: MountStatus['requests']): string {
 
 /** What the kernel had itself never comes here. */
 function readLine({ served, disk, network }: MountStatus['reads']): string {
-  if (served.reads === 0) return '  nothing read yet'
   return `  read: ${size(served.bytes)}; from the server ${size(network.bytes)}, from the cache on the disk ${size(disk.bytes)}`
 }

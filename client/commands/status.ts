@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Account, AccountDirectory, allAccounts } from '../account.js'
 import { serverUrl } from '../config.js'
 import { askMount, type MountStatus, NobodyAnswers, NobodyListens } from '../control.js'
+import { isStale } from '../fuse/mount-point.js'
 import { type MountRecord, MountRegistry } from '../mount-registry.js'
 import { printable } from '../printable.js'
 import { openTokenStore } from '../tokens.js'
-import { type LoginStatus, statusLines } from './status-text.js'
+import { type BrokenMount, type LoginStatus, statusLines } from './status-text.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface StatusFlags {
@@ -39,61 +40,69 @@ async function statusText(
   { json, watch }: StatusFlags,
   { config, stop }: Surroundings,
 ): Promise<{ text: string; isWell: boolean }> {
-  const { mounts, silent } = await runningMounts(new MountRegistry(config.stateDirectory), stop)
+  const { mounts, broken } = await runningMounts(new MountRegistry(config.stateDirectory), stop)
   const logins = await allLogins(config.configDirectory)
   const isWell =
-    silent.length === 0 &&
+    broken.length === 0 &&
     mounts.every(
       ({ connection, login }) => connection.state === 'connected' && login.state !== 'dead',
     )
   // With --watch one object a line, for programs that read line by line.
   const text = json
-    ? JSON.stringify({ mounts, silent, logins }, null, watch ? 0 : 2)
-    : printable(statusLines(mounts, silent, logins).join('\n'))
+    ? JSON.stringify({ mounts, broken, logins }, null, watch ? 0 : 2)
+    : printable(statusLines(mounts, broken, logins).join('\n'))
   return { text, isWell }
 }
 
 export async function listCommand({ config, terminal, stop }: Surroundings): Promise<void> {
-  const { mounts, silent } = await runningMounts(new MountRegistry(config.stateDirectory), stop)
+  const { mounts, broken } = await runningMounts(new MountRegistry(config.stateDirectory), stop)
   for (const { directory, server, remote } of mounts) {
     terminal.print(`${directory}\t${server}${remote === '/' ? '' : remote}`)
   }
-  for (const { directory, server } of silent) terminal.print(`${directory}\t${server}`)
+  for (const { directory, server } of broken) terminal.print(`${directory}\t${server}`)
 }
 
 interface RunningMounts {
   readonly mounts: readonly MountStatus[]
-  /** Their processes are there and do not answer. */
-  readonly silent: readonly MountRecord[]
+  readonly broken: readonly BrokenMount[]
 }
 
-/** Asks every mount; the records of those whose process has gone are removed. */
+/** Asks every mount; the records of those that have gone are removed. */
 async function runningMounts(registry: MountRegistry, stop: AbortSignal): Promise<RunningMounts> {
   const records = await registry.all()
-  const asked = await Promise.all(
-    records.map(async (record) => ({ record, answer: await statusOf(record, registry, stop) })),
-  )
+  const asked = await Promise.all(records.map((record) => statusOf(record, registry, stop)))
   return {
-    mounts: asked.flatMap(({ answer }) => (typeof answer === 'string' ? [] : [answer])),
-    silent: asked.flatMap(({ record, answer }) => (answer === 'silent' ? [record] : [])),
+    mounts: asked.flatMap((answer) => (answer.kind === 'running' ? [answer.status] : [])),
+    broken: asked.flatMap((answer) => (answer.kind === 'broken' ? [answer.mount] : [])),
   }
 }
+
+type Answer =
+  | { kind: 'running'; status: MountStatus }
+  | { kind: 'broken'; mount: BrokenMount }
+  | { kind: 'gone' }
 
 async function statusOf(
   record: MountRecord,
   registry: MountRegistry,
   stop: AbortSignal,
-): Promise<MountStatus | 'silent' | 'gone'> {
+): Promise<Answer> {
+  const { directory, server, pid } = record
   try {
     for await (const reply of askMount(record.socket, { command: 'status' }, stop)) {
-      if (reply.kind === 'status') return reply.status
+      if (reply.kind === 'status') return { kind: 'running', status: reply.status }
     }
   } catch (error) {
-    if (error instanceof NobodyAnswers) return 'silent'
+    if (error instanceof NobodyAnswers) {
+      return { kind: 'broken', mount: { directory, server, pid, state: 'silent' } }
+    }
     if (!(error instanceof NobodyListens)) throw error
+    if (await isStale(directory)) {
+      return { kind: 'broken', mount: { directory, server, pid, state: 'dead' } }
+    }
     await registry.remove(record)
   }
-  return 'gone'
+  return { kind: 'gone' }
 }
 
 async function allLogins(configDirectory: string): Promise<LoginStatus[]> {

@@ -26,6 +26,16 @@ export async function mountPoint(directory: string): Promise<string> {
   }
 }
 
+/** Whether a mount is there whose program has gone. */
+export async function isStale(directory: string): Promise<boolean> {
+  try {
+    await mountPoint(directory)
+    return false
+  } catch (error) {
+    return error instanceof MountError && error.code === 'stale'
+  }
+}
+
 /** @throws MountError unless the user may open /dev/fuse */
 export async function checkDevice(): Promise<void> {
   try {

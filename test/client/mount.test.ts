@@ -65,6 +65,7 @@ describe('the mount command', function () {
   it('returns once the mount can be used, is listed, tells its state, unmounts', async () => {
     const { directory, unmount, pid } = await home.mount()
     await writeFile(join(directory, 'a'), 'text')
+    await readFile(join(directory, 'a'))
     const { mounts, logins } = await until("others' changes come at once", async () => {
       const now = await status()
       return now.mounts[0]?.changes === 'live' && now
@@ -80,6 +81,10 @@ describe('the mount command', function () {
     expect(mounts[0]?.requests.medianMilliseconds).to.be.above(0)
     expect(logins[0]).to.include({ server: server.issuer, login: 'kept' })
     expect((await home.coffer('list')).stdout).to.equal(`${directory}\t${server.issuer}\n`)
+    const told = (await home.coffer('status')).stdout
+    expect(told)
+      .to.include('  logged in\n')
+      .and.match(/^ {2}read: .* from the server/m)
     const process_ = await pid()
     await unmount()
     expect(await isMounted(directory)).to.equal(false)
@@ -144,9 +149,29 @@ describe('the mount command', function () {
     const pid = await first.pid()
     process.kill(pid, 'SIGKILL')
     await ended(pid)
+    const told = await home.coffer('status')
+    expect(told.status).to.equal(1)
+    expect(told.stdout).to.include(`ITS PROCESS (${pid}) HAS ENDED`)
     const again = await home.mount()
     await writeFile(join(again.directory, 'alive'), '')
     await again.unmount()
+  })
+
+  it('says that the process of a mount is stopped, and unmounts without it by force', async () => {
+    const { directory, pid } = await home.mount()
+    const stopped = await pid()
+    process.kill(stopped, 'SIGSTOP')
+    try {
+      const told = await home.coffer('status')
+      expect(told.status).to.equal(1)
+      expect(told.stdout).to.include(`ITS PROCESS (${stopped}) DOES NOT ANSWER`)
+      expect(await failure('unmount', directory)).to.include('coffer unmount --force')
+      expect((await home.coffer('unmount', '--force', directory)).status).to.equal(0)
+      expect(await isMounted(directory)).to.equal(false)
+    } finally {
+      process.kill(stopped, 'SIGCONT')
+    }
+    await ended(stopped)
   })
 
   it('unmounts what a killed process has left', async () => {
