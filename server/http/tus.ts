@@ -11,6 +11,11 @@ export const OFFSET_TYPE = 'application/offset+octet-stream'
 const METADATA_KEY = /^[\x21-\x2b\x2d-\x7e]+$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
+/** The method of a request about an upload: where a network lets only POST through, a field says what is meant. */
+export function methodOfUpload(method: string, headers: IncomingHttpHeaders): string {
+  return method === 'POST' ? (field(headers, 'X-HTTP-Method-Override') ?? method) : method
+}
+
 /** Whether the request speaks tus at all. @throws Refusal 412 for another version */
 export function speaksTus(headers: IncomingHttpHeaders): boolean {
   const version = field(headers, 'Tus-Resumable')
@@ -24,9 +29,10 @@ export function parseUploadLength(headers: IncomingHttpHeaders, most: number): n
   if (field(headers, 'Upload-Defer-Length') !== undefined) {
     throw new FileError('EINVAL', 'Upload-Length must be known when the upload is made')
   }
-  const length = parseBytes('Upload-Length', field(headers, 'Upload-Length'))
-  if (length > most) throw new FileError('EFBIG', `an upload has at most ${most} bytes here`)
-  return length
+  const digits = field(headers, 'Upload-Length')
+  const isBeyond = digits !== undefined && /^\d+$/.test(digits) && Number(digits) > most
+  if (isBeyond) throw new FileError('EFBIG', `an upload has at most ${most} bytes here`)
+  return parseBytes('Upload-Length', digits)
 }
 
 /** @throws FileError EINVAL */

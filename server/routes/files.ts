@@ -1,5 +1,7 @@
 import type { Authenticated, Guard, GuardedRequest, GuardedResponse } from '../../oauth/index.js'
+import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
+import { methodOfUpload, OFFSET_TYPE, TUS_VERSION } from '../http/tus.js'
 import type { Locks } from '../locks/locks.js'
 import type { Storage } from '../storage/storage.js'
 import { batch } from './batch.js'
@@ -164,7 +166,15 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       next()
       return
     }
-    const method = METHODS[raw.kind].get(request.method ?? '')
+    const isOfUpload = raw.kind === 'upload'
+    if (isOfUpload || field(request.headers, 'Tus-Resumable') !== undefined) {
+      // in every answer, that of an error, too
+      response.setHeader('Tus-Resumable', TUS_VERSION)
+    }
+    const asked = request.method ?? ''
+    const method = METHODS[raw.kind].get(
+      isOfUpload ? methodOfUpload(asked, request.headers) : asked,
+    )
     if (method === undefined) {
       const isOfAll = raw.kind === 'server' && request.method === 'OPTIONS'
       const methods = isOfAll ? ALL : METHODS[raw.kind]
@@ -192,7 +202,8 @@ function answerOtherMethod(
     answerError(refusal, request, response, next)
     return
   }
-  const patches = methods.has('PATCH') ? { 'Accept-Patch': ACCEPT_PATCH } : {}
+  const types = methods === METHODS.upload ? OFFSET_TYPE : ACCEPT_PATCH
+  const patches = methods.has('PATCH') ? { 'Accept-Patch': types } : {}
   response.writeHead(204, { Allow, ...patches, ...tusFields(limits.uploadBytes) })
   response.end()
 }

@@ -10,7 +10,7 @@ interface UploadDetails {
   readonly headers: IncomingHttpHeaders
 }
 
-/** Its attributes, its conditions, what the whole is to be, and who it was. */
+/** Its attributes, its conditions, what the whole is to be, who it was, and what HEAD repeats. */
 const KEPT: readonly string[] = [
   HEADERS.mode,
   HEADERS.uid,
@@ -23,6 +23,7 @@ const KEPT: readonly string[] = [
   'If-None-Match',
   'If-Unmodified-Since',
   'Repr-Digest',
+  'Upload-Metadata',
 ].map((name) => name.toLowerCase())
 
 const DETAILS = z.object({

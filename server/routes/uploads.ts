@@ -42,17 +42,20 @@ export async function createUpload(exchange: Exchange): Promise<void> {
   await uploads.hold(tree, id, breakOff(exchange), async (upload) => {
     if (hasContent(request)) await receive(exchange, upload, 0)
     const finished = await finishIfWhole(exchange, upload)
-    response.writeHead(201, { Location: `/uploads/${id}`, ...fields(exchange, upload, finished) })
+    const made = { Location: `/uploads/${id}`, 'Content-Length': 0 }
+    response.writeHead(201, { ...made, ...fields(exchange, upload, finished) })
     response.end()
   })
 }
 
-/** HEAD: how much has come. */
+/** HEAD: how much has come, and what the client said of the whole. */
 export async function headUpload(exchange: Exchange): Promise<void> {
   await held(exchange, async (upload) => {
     const { response } = exchange
     const became = fields(exchange, upload, await finishedInode(exchange, upload))
-    response.writeHead(200, { ...became, 'Upload-Length': upload.length })
+    const metadata = parseUploadDetails(upload.details).headers['upload-metadata']
+    const said = metadata === undefined ? {} : { 'Upload-Metadata': metadata }
+    response.writeHead(200, { ...became, ...said, 'Upload-Length': upload.length })
     response.end()
   })
 }
@@ -103,7 +106,8 @@ async function held(
 async function receive(exchange: Exchange, upload: ResumableUpload, offset: number): Promise<void> {
   const admitted = beforehand.part(exchange, upload, offset)
   if (mediaType(exchange.request) !== OFFSET_TYPE) {
-    throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, { Accept: OFFSET_TYPE })
+    const accepted = { Accept: OFFSET_TYPE, 'Accept-Patch': OFFSET_TYPE }
+    throw new Refusal(415, `send the bytes as ${OFFSET_TYPE}`, accepted)
   }
   const body = contentPieces(admitted, upload.length - upload.size, 'EFBIG', ['Content-Digest'])
   if (upload.finished !== undefined) return

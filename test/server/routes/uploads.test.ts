@@ -212,6 +212,45 @@ describe('resumable uploads (tus 1.0.0)', () => {
     })
   })
 
+  it('says Tus-Resumable in every answer, and what PATCH takes there', async () => {
+    const made = await create('/files/f', 3)
+    const answers = [
+      await patch(place(made), 2, 'c'),
+      await patch('/uploads/AAAAAAAAAAAAAAAAAAAAAA', 0, 'a'),
+      await tus('PATCH', place(made), { 'Upload-Offset': '0', 'Content-Type': 'text/plain' }),
+      await server.send('HEAD', place(made)),
+      await create('/files/no/f', 3),
+    ]
+    expect(answers.map(({ status }) => status)).to.deep.equal([409, 404, 415, 412, 404])
+    for (const { headers } of answers) expect(headers).to.include({ 'tus-resumable': '1.0.0' })
+    expect(answers[2]?.headers).to.include({ accept: OFFSET, 'accept-patch': OFFSET })
+    const options = await server.send('OPTIONS', place(made))
+    expect(options.headers).to.include({ 'accept-patch': OFFSET })
+  })
+
+  it('repeats the metadata in HEAD', async () => {
+    const said = 'filename Zg==,filetype dGV4dA==,private'
+    const made = await create('/files/', 3, { 'Upload-Metadata': said })
+    expect((await tus('HEAD', place(made))).headers).to.include({ 'upload-metadata': said })
+  })
+
+  it('takes the method from X-HTTP-Method-Override', async () => {
+    const made = await create('/files/f', 3)
+    const override = (method: string, headers = {}, options: Options = {}) =>
+      tus('POST', place(made), { 'X-HTTP-Method-Override': method, ...headers }, options)
+    const sent = { 'Upload-Offset': '0', 'Content-Type': OFFSET }
+    expect((await override('PATCH', sent, { body: 'ab' })).status).to.equal(204)
+    expect(await offset(place(made))).to.equal('2')
+    expect((await override('DELETE')).status).to.equal(204)
+    expect((await tus('HEAD', place(made))).status).to.equal(404)
+  })
+
+  it('answers 413 to a length beyond Tus-Max-Size, however long', async () => {
+    for (const length of ['5000001', '9007199254740992', '9'.repeat(40)]) {
+      expect((await create('/files/f', length)).status, length).to.equal(413)
+    }
+  })
+
   it('refuses what the protocol forbids', async () => {
     const made = await create('/files/f', 5)
     const at = place(made)
