@@ -17,6 +17,8 @@ import {
 
 /** The full run is COFFER_TEST_CRASH_ROUNDS=200. */
 const ROUNDS = Number(process.env.COFFER_TEST_CRASH_ROUNDS ?? 8)
+/** A token lives for a quarter of an hour, and a full run takes longer. */
+const LOGIN_ROUNDS = 20
 const WRITERS = 6
 const FILES = 4
 
@@ -66,7 +68,6 @@ describe('kill -9 of the server', () => {
   before(async function () {
     this.timeout(120_000)
     server = await startServer()
-    token = (await login(server)).access_token
   })
   after(() => server?.remove())
 
@@ -80,6 +81,7 @@ describe('kill -9 of the server', () => {
       })),
     )
     for (let round = 0; round < ROUNDS; round++) {
+      if (round % LOGIN_ROUNDS === 0) token = (await login(server)).access_token
       const api = fileApi(server, token)
       const choose = chooser(`round ${round}`)
       for (const [number, mine] of files.entries()) {
@@ -123,6 +125,7 @@ describe('kill -9 of the server', () => {
   }).timeout(120_000)
 
   it('keeps the directory tree whole when renames are under way', async () => {
+    token = (await login(server)).access_token
     const api = fileApi(server, token)
     for (const name of ['left', 'right']) await api.send('POST', `/files/${name}`)
     for (let index = 0; index < 40; index++)
