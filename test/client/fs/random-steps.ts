@@ -76,6 +76,8 @@ export interface Step {
   readonly what: string
   /** The handle that it opens or closes, if that succeeds. */
   readonly key?: number
+  /** The handle from which it copies. */
+  readonly source?: number
   readonly does: (side: Side) => unknown
 }
 
@@ -96,7 +98,7 @@ export function randomStep(pick: Pick, open: readonly number[], count: number): 
   const attribute = oneOf(ATTRIBUTES, 'user.one')
   const how = oneOf(RENAMES, 1)
   const data = Buffer.alloc(length, `${count} `)
-  const onHandles: [string, Step['does']][] = [
+  const onHandles: [string, Step['does'], { source: number }?][] = [
     [`write ${key} ${offset} ${length}`, (s) => fs.writeSync(s.fd(key), data, 0, length, offset)],
     [`append ${key} ${length}`, (s) => fs.writeSync(s.fd(key), data)],
     [`read ${key} ${offset} ${length}`, (s) => bytesAt(s.fd(key), offset, length)],
@@ -106,12 +108,13 @@ export function randomStep(pick: Pick, open: readonly number[], count: number): 
     [
       `copy ${key} ${second} ${length}`,
       (s) => call('copy_file_range', s.fd(key), null, s.fd(second), null, length, 0),
+      { source: key },
     ],
     [`fstat ${key}`, (s) => shown(fs.fstatSync(s.fd(key)))],
     [`fsync ${key}`, (s) => fs.fsyncSync(s.fd(key))],
     [`futimes ${key} ${count}`, (s) => fs.futimesSync(s.fd(key), 1, count)],
   ]
-  const onNames: [string, Step['does']][] = [
+  const onNames: typeof onHandles = [
     [`stat ${name}`, (s) => shown(fs.lstatSync(s.path(name)))],
     [`store ${name} ${length}`, (s) => fs.writeFileSync(s.path(name), data)],
     [`text ${name}`, (s) => fs.readFileSync(s.path(name), 'latin1')],
@@ -146,7 +149,7 @@ export function randomStep(pick: Pick, open: readonly number[], count: number): 
   const steps: Step[] = [
     { what: `open ${name} ${flags}`, key: count, does: (s) => s.opened(count, name, flags) },
     { what: `close ${key}`, key, does: (s) => s.closed(key) },
-    ...[...onHandles, ...onNames].map(([what, does]) => ({ what, does })),
+    ...[...onHandles, ...onNames].map(([what, does, more]) => ({ what, does, ...more })),
   ]
   return oneOf(steps, { what: 'nothing', does: () => undefined })
 }
