@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Express, RequestHandler } from 'express'
 import type { Guard, GuardedRequest } from '../oauth/index.js'
 import type { LeanResponse } from './lean-response.js'
+import { inTurn } from './pipeline.js'
 
 /** What is served ahead of Express. */
 export interface Lane {
@@ -25,7 +26,7 @@ export type LeanListener = RequestListener<typeof IncomingMessage, typeof LeanRe
  * small file or a token does (a third of the time, measured). Everything else, and every error, is for Express.
  */
 export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
-  return (request, response) => {
+  return inTurn<LeanResponse>((request, response) => {
     const { url = '' } = request
     const steps = lanes.find((lane) => lane.match(url))?.steps
     if (steps === undefined) {
@@ -46,7 +47,7 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
       })
     }
     run(0)
-  }
+  })
 }
 
 /** A step that says where the request comes from; right only where no proxy stands before. */

@@ -1,5 +1,18 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+
+/**
+ * Has a request carried out once all before it on its connection are answered: only safe ones may be carried out side by side
+ * (RFC 9112 section 9.3.2), and Node hands all of them on as they come. Whose turn it is has the connection.
+ */
+export function inTurn<Response extends ServerResponse>(
+  handle: (request: IncomingMessage, response: Response) => void,
+): (request: IncomingMessage, response: Response) => void {
+  return (request, response) => {
+    if (response.socket === null) response.once('socket', () => handle(request, response))
+    else handle(request, response)
+  }
+}
 
 /**
  * Once the answers to earlier requests of a connection have gone, if it is still there then. Where Node has let go of the connection
