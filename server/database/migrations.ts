@@ -1,6 +1,12 @@
 import { accountsSchema } from './schema/accounts.js'
 import { filesSchema, linksSchema } from './schema/files.js'
-import { oauthSchema } from './schema/oauth.js'
+import { issueOrderSchema, oauthSchema } from './schema/oauth.js'
 
 /** The schema's history: only ever appended to, once a version has been released. */
-export const MIGRATIONS: readonly string[] = [accountsSchema, filesSchema, oauthSchema, linksSchema]
+export const MIGRATIONS: readonly string[] = [
+  accountsSchema,
+  filesSchema,
+  oauthSchema,
+  linksSchema,
+  issueOrderSchema,
+]
