@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { FileType } from '../wire.js'
 import type { Nanoseconds } from './storage.js'
 
@@ -126,7 +127,7 @@ export function decodeHeader(block: Buffer): Header | undefined {
   if (block.every((byte) => byte === 0)) return undefined
   const text = (at: number, length: number) => {
     const end = block.indexOf(0, at)
-    return block.toString('utf8', at, end === -1 || end > at + length ? at + length : end)
+    return textOf(block.subarray(at, end === -1 || end > at + length ? at + length : end))
   }
   const octal = (at: number, length: number) => Number.parseInt(text(at, length).trim() || '0', 8)
   if (octal(148, 8) !== checksum(block)) throw new Error('this is no tar archive')
@@ -150,7 +151,10 @@ export function decodeHeader(block: Buffer): Header | undefined {
 /** A member with what its extended header says. */
 export function extendMember(member: Member, extended: Buffer): Member {
   const records = parseRecords(extended)
-  const text = (key: string) => records.get(key)?.toString()
+  const text = (key: string) => {
+    const value = records.get(key)
+    return value && textOf(value)
+  }
   const number = (key: string) => (records.has(key) ? Number(text(key)) : undefined)
   const mtime = text('mtime')
   const atime = text('atime')
@@ -176,6 +180,15 @@ export function extendMember(member: Member, extended: Buffer): Member {
   }
 }
 
+/**
+ * Names are bytes on a disk, and text here. Those that are not UTF-8 become text that no file can have, so that whoever makes one
+ * of it refuses it; with the usual replacement character they would become other names.
+ */
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString()
+  return isUtf8(bytes) ? text : text.replaceAll('\ufffd', '\udcff')
+}
+
 function parseRecords(extended: Buffer): Map<string, Buffer> {
   const records = new Map<string, Buffer>()
   for (let at = 0; at < extended.length; ) {
@@ -186,7 +199,7 @@ function parseRecords(extended: Buffer): Map<string, Buffer> {
     }
     const equals = extended.indexOf('=', space)
     records.set(
-      extended.toString('utf8', space + 1, equals),
+      textOf(extended.subarray(space + 1, equals)),
       extended.subarray(equals + 1, at + length - 1),
     )
     at += length

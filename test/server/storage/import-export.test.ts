@@ -119,6 +119,21 @@ describe('import and export', () => {
     expect((await tree.lookup(tree.root, name('b'))).size).to.equal(3)
   })
 
+  it('says which names are not UTF-8, and makes no others of them', async () => {
+    const script = `
+      printf x > "$(printf 'a\\377')"; printf x > "$(printf 'a\\376')"; mkdir "$(printf 'd\\377')"
+      printf x > "$(printf 'd\\377/inside')"; ln -s "$(printf 'l\\377')" link; printf x > "$(printf 'a\\357\\277\\275')"`
+    await run('sh', ['-c', script], { cwd: directory })
+    const reasons: string[] = []
+    const imported = await importTree(tree, tree.root, directory, (_path, reason) =>
+      reasons.push(reason),
+    )
+    expect(imported.skipped).to.equal(5)
+    for (const reason of reasons) expect(reason).to.match(/UTF-8/)
+    const entries = await tree.list(tree.root, { limit: 10 })
+    expect(entries.map((entry) => entry.name)).to.deep.equal(['a\ufffd'])
+  })
+
   it('says what is wrong with the directory', async () => {
     const missing = join(directory, 'missing')
     const outcome = await importTree(tree, tree.root, missing, none).then(
