@@ -76,8 +76,8 @@ export interface Step {
   readonly what: string
   /** The handle that it opens or closes, if that succeeds. */
   readonly key?: number
-  /** The handle from which it copies. */
-  readonly source?: number
+  /** What cp and mv ask for before. */
+  readonly asks?: Step['does']
   readonly does: (side: Side) => unknown
 }
 
@@ -98,7 +98,9 @@ export function randomStep(pick: Pick, open: readonly number[], count: number): 
   const attribute = oneOf(ATTRIBUTES, 'user.one')
   const how = oneOf(RENAMES, 1)
   const data = Buffer.alloc(length, `${count} `)
-  const onHandles: [string, Step['does'], { source: number }?][] = [
+  const asks: Step['does'] = (s) =>
+    [name, other].map((one) => s.outcome(() => fs.lstatSync(s.path(one))))
+  const onHandles: [string, Step['does'], { asks: Step['does'] }?][] = [
     [`write ${key} ${offset} ${length}`, (s) => fs.writeSync(s.fd(key), data, 0, length, offset)],
     [`append ${key} ${length}`, (s) => fs.writeSync(s.fd(key), data)],
     [`read ${key} ${offset} ${length}`, (s) => bytesAt(s.fd(key), offset, length)],
@@ -108,7 +110,7 @@ export function randomStep(pick: Pick, open: readonly number[], count: number): 
     [
       `copy ${key} ${second} ${length}`,
       (s) => call('copy_file_range', s.fd(key), null, s.fd(second), null, length, 0),
-      { source: key },
+      { asks: (s) => fs.fstatSync(s.fd(key)) },
     ],
     [`fstat ${key}`, (s) => shown(fs.fstatSync(s.fd(key)))],
     [`fsync ${key}`, (s) => fs.fsyncSync(s.fd(key))],
@@ -118,10 +120,11 @@ export function randomStep(pick: Pick, open: readonly number[], count: number): 
     [`stat ${name}`, (s) => shown(fs.lstatSync(s.path(name)))],
     [`store ${name} ${length}`, (s) => fs.writeFileSync(s.path(name), data)],
     [`text ${name}`, (s) => fs.readFileSync(s.path(name), 'latin1')],
-    [`rename ${name} ${other}`, (s) => fs.renameSync(s.path(name), s.path(other))],
+    [`rename ${name} ${other}`, (s) => fs.renameSync(s.path(name), s.path(other)), { asks }],
     [
       `renameat2 ${name} ${other} ${how}`,
       (s) => call('renameat2', AT_FDCWD, s.path(name), AT_FDCWD, s.path(other), how),
+      { asks },
     ],
     [`link ${name} ${other}`, (s) => fs.linkSync(s.path(name), s.path(other))],
     [`symlink ${name} ${other}`, (s) => fs.symlinkSync(name, s.path(other))],
