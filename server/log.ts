@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import pino, { type Logger } from 'pino'
+import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino'
 import type { GuardedRequest, GuardedResponse } from '../oauth/index.js'
 import type { Config } from './config.js'
 
@@ -9,13 +9,17 @@ export type Log = Logger
  * Structured logs, one JSON object a line, on standard error. What people type or carry never gets in: no header, no body
  * and no query is logged, and the names under which secrets travel are censored wherever they turn up.
  */
-export function openLog(level: Config['logLevel']): Log {
+export function openLog(
+  level: Config['logLevel'],
+  destination: DestinationStream = pino.destination({ fd: 2, sync: false }),
+): Log {
   return pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: namedError },
       redact: {
         paths: ['password', 'authorization', 'cookie', 'code', 'token', 'secret'].flatMap(
           (name) => [name, `*.${name}`, `*.*.${name}`],
@@ -23,8 +27,15 @@ export function openLog(level: Config['logLevel']): Log {
         censor: '[secret]',
       },
     },
-    pino.destination({ fd: 2, sync: false }),
+    destination,
   )
+}
+
+/** The code of an error (ENOSPC …) is no secret, but that of an authorization is. */
+function namedError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code, ...told } = pino.stdSerializers.err(error) as SerializedError & { code?: unknown }
+  return code === undefined ? told : { ...told, error_code: code }
 }
 
 /** Gives every request an id, which error pages and problem details name, and logs how it ended. */

@@ -186,6 +186,11 @@ export class Content {
     })
   }
 
+  /** Resolves once nothing is on its way: what the server refused of it is unsent again. */
+  settled(): Promise<void> {
+    return this.#requests.settled()
+  }
+
   /** Gives up what is not sent. */
   discard(): void {
     this.#unsent.clear()

@@ -88,6 +88,7 @@ export class Contents {
       if (!content.isClean) await content.flush()
     } catch (error) {
       this.#failed(node, error)
+      await content.settled()
       if (!isTransient(error) && node.opens === 0) this.forsake(node)
     }
     this.settle(node)
@@ -97,7 +98,8 @@ export class Contents {
   forsake(node: KnownNode): void {
     const birth = node.content?.birth
     node.content?.discard()
-    if (birth !== undefined) this.#mount.forsaken(birth)
+    if (birth === undefined) this.#mount.foreign(node)
+    else this.#mount.forsaken(birth)
     this.settle(node)
   }
 

@@ -17,6 +17,8 @@ import { type Machine, type World, world } from './local-mount.js'
 /** Of renameat2(2). */
 const RENAME_EXCHANGE = 2
 
+const PART = 4 << 20
+
 describe('the mount file system', () => {
   let earth: World
   let here: Machine
@@ -140,6 +142,41 @@ describe('the mount file system', () => {
   })
 
   describe('writing', () => {
+    it('is given up at the last close as a whole, where the server refused a part of it', async () => {
+      const { fs, calls, fault, invalidated } = here
+      const { node } = await calls.store(ROOT, 'long', 'short')
+      const { handle } = await fs.open(node, O_RDWR, caller)
+      const held: (() => void)[] = []
+      let writes = 0
+      fault.before = (operation) => {
+        if (operation !== 'write') return undefined
+        writes += 1
+        return new Promise((_, reject) => {
+          const refuse = (): void => reject(new RemoteError('ENOSPC', 'full'))
+          if (writes > 3) refuse()
+          else held.push(refuse)
+        })
+      }
+      for (const part of [0, 1, 2, 3]) {
+        await fs.write(node, handle, part * PART, Buffer.alloc(PART, 'x'), caller)
+      }
+      const closing = refused(fs.flush(node, handle, caller))
+      await until('three parts are on their way', async () => held.length === 3)
+      held.shift()?.()
+      expect(await closing).to.equal('ENOSPC')
+      const released = fs.release(node, handle, caller)
+      for (const refuse of held) {
+        refuse()
+        for (let turn = 0; turn < 9; turn++) await new Promise(setImmediate)
+      }
+      await released
+      delete fault.before
+      expect(fs.pending()).to.deep.equal({ bytes: 0, files: 0 })
+      expect(invalidated).to.include(`inode ${node} 0`)
+      expect((await calls.stat(node)).size).to.equal(5)
+      expect(await calls.text(node)).to.equal('short')
+    })
+
     it('is read back before it is sent, through any handle', async () => {
       const { fs, calls, requests } = here
       const file = await calls.store(ROOT, 'f', 'abcdefgh')
