@@ -175,19 +175,26 @@ export class Contents {
     for (const slot of [...this.#open.values()]) this.#close(slot)
   }
 
-  /** Copies by reading and writing; what is all zeros is left out, so holes stay holes. */
+  /**
+   * Copies by reading and writing; what is all zeros is left out, so holes stay holes. Where a hole may have begun, its end is asked
+   * for: it may be longer than anybody could read.
+   */
   async #copyBytes(from: number, to: number): Promise<void> {
     const source = this.acquire(from)
     try {
       const target = this.create(to)
       try {
         const { length } = this.#disk.stat(source.fd)
-        for (let position = 0; position < length; position += COPY_CHUNK) {
+        for (let position = 0; position < length; ) {
           const buffer = Buffer.allocUnsafe(Math.min(COPY_CHUNK, length - position))
           const bytes = await this.#disk.read(source.fd, buffer, position)
+          let isZero = true
           for (const { at, piece } of withoutHoles(buffer.subarray(0, bytes))) {
+            isZero = false
             await this.#disk.write(target.fd, [piece], position + at)
           }
+          position += COPY_CHUNK
+          if (isZero) position = await this.#nextData(source.fd, position, length)
         }
         await this.#disk.truncate(target.fd, length)
       } finally {
@@ -196,6 +203,13 @@ export class Contents {
     } finally {
       this.release(source)
     }
+  }
+
+  /** Where data goes on; if that cannot be told, it is looked for from here. */
+  async #nextData(fd: number, position: number, length: number): Promise<number> {
+    const found = await this.#disk.seek(fd, position, 'data')
+    if (found.kind === 'found') return found.position
+    return found.kind === 'none' ? length : position
   }
 
   #makeFolder(folder: string): void {

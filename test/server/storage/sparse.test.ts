@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { nodeDisk } from '../../../server/storage/fs.js'
 import { fileName as name } from '../../../server/storage/path.js'
+import { sparseCalls } from '../../../server/storage/sparse-calls.js'
 import { append, overwrite, type Tree } from '../../../server/storage/storage.js'
 import { put } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
@@ -39,6 +40,42 @@ describe('a hole', () => {
       const all = await files(subject.directory)
       for (const path of all) expect((await stat(path)).blocks * 512).to.be.below(100_000)
       expect(all).to.have.length(2)
+    } finally {
+      await subject.close()
+    }
+  })
+})
+
+describe('the copy of a hole', () => {
+  it('does not read through it, however long it is', async function () {
+    if (sparseCalls() === undefined) this.skip()
+    const subject = await temporaryStorage()
+    try {
+      const tree = await subject.storage.tree('ann')
+      const { ino } = await put(tree, at(tree, 'f'), 'begin')
+      const TERABYTE = 1024 ** 4
+      for (const [offset, text] of [
+        [TERABYTE, 'middle'],
+        [2 * TERABYTE + 12_345, 'end'],
+      ] as const) {
+        await tree.write(ino, [{ offset, data: Buffer.from(text) }], overwrite, {})
+      }
+      await tree.setAttributes(ino, { size: 3 * TERABYTE }, overwrite, {})
+      await tree.copy(ino, at(tree, 'g'), COPY, {})
+      const copy = await tree.lookup(tree.root, name('g'))
+      expect(copy.size).to.equal(3 * TERABYTE)
+      const content = await tree.open(copy.ino)
+      for (const [offset, text] of [
+        [0, 'begin\0'],
+        [TERABYTE - 1, '\0middle\0'],
+        [2 * TERABYTE + 12_344, '\0end\0'],
+      ] as const) {
+        expect(String(await content.read(offset, text.length))).to.equal(text)
+      }
+      await content.close()
+      for (const path of await files(subject.directory)) {
+        expect((await stat(path)).blocks * 512).to.be.below(100_000)
+      }
     } finally {
       await subject.close()
     }
