@@ -7,6 +7,12 @@ const NANOSECONDS_PER_MILLISECOND = 1_000_000n
 const MAX_TARGET_IN_FIELD = 4096
 const BLOCK_BYTES = 4096
 
+/** Cut off to the past, as the database does where it spells them. */
+function wholeMilliseconds(time: bigint): number {
+  const from = time < 0n ? time - NANOSECONDS_PER_MILLISECOND + 1n : time
+  return Number(from / NANOSECONDS_PER_MILLISECOND)
+}
+
 export function wireAttributes(inode: Inode): WireAttributes {
   const attributes: WireAttributes = {
     ino: inode.ino,
@@ -24,7 +30,7 @@ export function wireAttributes(inode: Inode): WireAttributes {
     version: inode.version,
     generation: inode.generation,
     etag: strongEtag(inode),
-    modified_time: new Date(Number(inode.mtime / NANOSECONDS_PER_MILLISECOND)).toISOString(),
+    modified_time: new Date(wholeMilliseconds(inode.mtime)).toISOString(),
   }
   if (inode.allocated !== undefined) attributes.allocated = inode.allocated
   if (inode.target !== undefined) attributes.target = inode.target

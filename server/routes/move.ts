@@ -19,6 +19,10 @@ export async function move(exchange: Exchange): Promise<void> {
   const { request, tree, query, origin } = exchange
   const swap = parseFlag(HEADERS.exchange, field(request.headers, HEADERS.exchange), 'F') === 'T'
   const replace = mayReplace(exchange)
+  if (swap && !replace) {
+    // as RENAME_EXCHANGE with RENAME_NOREPLACE
+    throw new FileError('EINVAL', `${HEADERS.exchange}: T and Overwrite: F exclude each other`)
+  }
   const source = precondition(exchange)
   const to = await destination(exchange)
   const from = await placeAt(exchange)

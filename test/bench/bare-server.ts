@@ -43,6 +43,8 @@ const tls = { cert: readFileSync(certificate), key: readFileSync(key), noDelay: 
 const server = createServer(tls, (request, response) => {
   serve(request, response).catch(() => response.destroy())
 })
+// nginx's own is 75 seconds
+server.keepAliveTimeout = 75_000
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`port ${(server.address() as AddressInfo).port}\n`)
 })

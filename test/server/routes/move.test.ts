@@ -72,6 +72,7 @@ describe('moving and copying', () => {
       ['/files/f', '', {}, 400, 'EINVAL'],
       ['/files/f', '/files/new', { 'If-Match': '"x"' }, 412, 'ESTALE'],
       ['/files/f', '/files/d/g', { 'Coffer-Exchange': 'x' }, 400, 'EINVAL'],
+      ['/files/f', '/files/d', { 'Coffer-Exchange': 'T', Overwrite: 'F' }, 400, 'EINVAL'],
     ]
     for (const [from, to, headers, expected, code] of refused) {
       it(`refuses ${from} to ${to} ${JSON.stringify(headers)} with ${code}`, async () => {

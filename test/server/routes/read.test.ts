@@ -37,6 +37,13 @@ describe('GET and HEAD of a file', () => {
     expect(attributes().modified_time).to.equal('2023-11-14T22:13:20.123Z')
   })
 
+  it('cuts a time before 1970 off to the past', async () => {
+    await server.send('PUT', '/files/old', { headers: { 'Coffer-Mtime': '-1' } })
+    const { attributes } = await get({}, '/files/old')
+    expect(attributes().modified_time).to.equal('1969-12-31T23:59:59.999Z')
+    await server.send('DELETE', '/files/old')
+  })
+
   const asked: [name: string, headers: Record<string, string>, target?: string][] = [
     ['plain', {}],
     ['empty', {}, '/files/empty'],
