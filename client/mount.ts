@@ -1,5 +1,5 @@
 import { CommandError } from './command-error.js'
-import { type ControlReply, type ControlRequest, openControl } from './control.js'
+import { type Control, type ControlReply, type ControlRequest, openControl } from './control.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Binding, Mounted } from './fuse/filesystem.js'
 import { fuseNativeBinding } from './fuse/fuse-native.js'
@@ -44,7 +44,12 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       allowOther: request.allowOther,
       defaultPermissions: true,
     })
-    await serveMount({ request, surroundings, remote, session, news, shown, reads, mounted })
+    try {
+      await serveMount({ request, surroundings, remote, session, news, shown, reads, mounted })
+    } catch (error) {
+      await mounted.unmount({ lazy: true }).catch(() => {}) // rather than leave a dead one
+      throw error
+    }
     if (writeBack !== undefined) {
       await endWriteBack(writeBack, remote.state.kind === 'connected', log)
     }
@@ -58,16 +63,7 @@ async function serveMount(serving: Serving): Promise<void> {
   const { request, surroundings, shown, mounted } = serving
   const { log, stop } = surroundings
   const registry = new MountRegistry(request.stateDirectory)
-  const since = new Date(surroundings.clock()).toISOString()
-  const record: MountRecord = {
-    directory: request.directory,
-    server: request.server,
-    pid: surroundings.pid,
-    socket: await registry.socketPath(request.directory),
-    ...(request.log === undefined ? {} : { log: request.log }),
-  }
-  const control = await openControl(record.socket, (asked) => answer(asked, serving, since))
-  await registry.add(record)
+  const { record, control } = await announced(serving, registry)
   const stopped = (): void => {
     log.info('asked to stop')
     stopMount(shown, mounted, log).catch((error: unknown) => log.error({ err: error }, 'unmount'))
@@ -83,6 +79,30 @@ async function serveMount(serving: Serving): Promise<void> {
   log.info('unmounted')
   await registry.remove(record)
   await control.close()
+}
+
+/** Lets commands find the mount. */
+async function announced(
+  serving: Serving,
+  registry: MountRegistry,
+): Promise<{ record: MountRecord; control: Control }> {
+  const { request, surroundings } = serving
+  const since = new Date(surroundings.clock()).toISOString()
+  try {
+    const record: MountRecord = {
+      directory: request.directory,
+      server: request.server,
+      pid: surroundings.pid,
+      socket: await registry.socketPath(request.directory),
+      ...(request.log === undefined ? {} : { log: request.log }),
+    }
+    const control = await openControl(record.socket, (asked) => answer(asked, serving, since))
+    await registry.add(record)
+    return { record, control }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommandError(`${request.stateDirectory} cannot be written: ${why}`, { cause })
+  }
 }
 
 /** SIGINT and SIGTERM: what is written is sent; programs that still use the mount lose it. */

@@ -224,6 +224,16 @@ describe('the mount command', function () {
     expect(await isMounted(directory)).to.equal(false)
   })
 
+  it('leaves no mount behind that no command could find', async () => {
+    const directory = join(home.home, 'empty')
+    await mkdir(directory)
+    await mkdir(join(home.home, 'state'))
+    await writeFile(join(home.home, 'state', 'mounts'), '')
+    expect(await failure('mount', directory)).to.include('state cannot be written')
+    expect(await isMounted(directory)).to.equal(false)
+    await rm(join(home.home, 'state', 'mounts'))
+  })
+
   it('says what is wrong with a server', async () => {
     const directory = join(home.home, 'empty')
     await mkdir(directory)
