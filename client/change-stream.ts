@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { WireChange } from '../server/wire.js'
 import type { Duplex } from './duplex.js'
-import { Declined, ExchangeError } from './exchange.js'
+import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
 import { RemoteError, type RemoteNews } from './remote-files.js'
 import { Busy } from './retry.js'
 
@@ -22,7 +22,7 @@ const EVENT_BYTES = 1 << 20
 /** What the stream tells of the server, also when no program asks for anything. */
 export interface Reachability {
   reached(): void
-  missed(trouble: string): void
+  missed(trouble: string, why: NoAnswer): void
 }
 
 /** The stream of changes of docs/file-api.md, opened again and again until the signal says enough. */
@@ -52,7 +52,9 @@ export async function* changeStream(
     } catch (error) {
       if (!mayPass(error)) throw error
       // A stream that breaks off may have ended for itself; one that cannot be opened tells of the server.
-      if (!isConnected && !signal.aborted && isAway(error)) server.missed(error.message)
+      if (!isConnected && !signal.aborted && isAway(error)) {
+        server.missed(error.message, error.kind)
+      }
     }
     if (isConnected) yield { kind: 'lost' }
     await delay(pause, undefined, { signal, ref: false }).catch(() => {})

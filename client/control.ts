@@ -25,7 +25,7 @@ export const MOUNT_STATUS = z.object({
   pid: z.number(),
   since: z.string(),
   connection: z.object({
-    state: z.enum(['connected', 'away']),
+    state: z.enum(['connected', 'away', 'untrusted']),
     since: z.string().optional(),
     trouble: z.string().optional(),
   }),

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { type Agent, request } from 'node:https'
 import type { Credentials } from './api.js'
 import { Declined, type Exchange, ExchangeError } from './exchange.js'
+import { isUntrusted } from './trust.js'
 
 /** A request whose content is still being sent while its answer comes. */
 export interface Duplex {
@@ -51,6 +52,8 @@ export async function duplex(
     try {
       response = await incoming
     } catch (cause) {
+      const { code = '', message } = cause as NodeJS.ErrnoException
+      if (isUntrusted(code)) throw new ExchangeError('untrusted', message, { cause })
       throw new ExchangeError('lost', `${url.host}: no answer`, { cause })
     }
     credentials.heard?.(asked, response.headers)

@@ -37,7 +37,7 @@ export async function mountedFiles(
   const writeBack = await openWriteBack(request, surroundings, {
     files: cached,
     root,
-    isAway: () => remote.state.kind === 'away',
+    isAway: () => remote.state.kind !== 'connected',
     identity,
   })
   const shown = fileSystem(writeBack === undefined ? cached : journaledFiles(cached, writeBack), {

@@ -37,7 +37,7 @@ export function mountStatus(
       state.kind === 'connected'
         ? { state: 'connected' }
         : {
-            state: 'away',
+            state: state.kind,
             since: new Date(state.since).toISOString(),
             trouble: state.trouble,
           },

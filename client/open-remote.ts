@@ -5,7 +5,7 @@ import { serverUrl } from './config.js'
 import type { Logger } from './log.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import { type Remote, remoteFiles } from './remote.js'
-import type { Patience } from './retry.js'
+import type { ConnectionState, Patience } from './retry.js'
 import { Session, type SessionNotice } from './session.js'
 import { accountTokens } from './tokens.js'
 import { chosenTrust } from './trust-choice.js'
@@ -44,12 +44,25 @@ export async function openRemote(
     clock,
     remotePath: request.remote,
     ...(patience === undefined ? {} : { patience }),
-    notice: (state) =>
-      state.kind === 'away'
-        ? log.warn({ trouble: state.trouble }, 'the server is away; operations wait')
-        : log.info('the server is back'),
+    notice: (state) => logState(log, state),
   })
   return { remote, session, account }
+}
+
+function logState(log: Logger, state: ConnectionState): void {
+  switch (state.kind) {
+    case 'connected':
+      log.info('the server is back')
+      return
+    case 'away':
+      log.warn({ trouble: state.trouble }, 'the server is away; operations wait')
+      return
+    case 'untrusted':
+      log.error(
+        { trouble: state.trouble },
+        'the certificate of the server is not trusted; operations fail. If its administrator says that it is right, log in with --ca or --fingerprint, and mount again',
+      )
+  }
 }
 
 function logNotice(log: Logger, notice: SessionNotice): void {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Answer, ExchangeError } from './exchange.js'
+import { type Answer, ExchangeError, type NoAnswer } from './exchange.js'
 import { RemoteError } from './remote-files.js'
 
 /**
@@ -50,6 +50,7 @@ export class Connection {
   readonly #clock: () => number
   #awaySince: number | undefined
   #trouble: string | undefined
+  #isUntrusted = false
   #notice: (state: ConnectionState) => void
 
   constructor(clock: () => number, notice: (state: ConnectionState) => void = () => {}) {
@@ -60,20 +61,26 @@ export class Connection {
   get state(): ConnectionState {
     return this.#awaySince === undefined
       ? { kind: 'connected' }
-      : { kind: 'away', since: this.#awaySince, trouble: this.#trouble ?? '' }
+      : {
+          kind: this.#isUntrusted ? 'untrusted' : 'away',
+          since: this.#awaySince,
+          trouble: this.#trouble ?? '',
+        }
   }
 
   reached(): void {
     if (this.#awaySince === undefined) return
     this.#awaySince = undefined
+    this.#isUntrusted = false
     this.#notice(this.state)
   }
 
-  missed(trouble: string): void {
+  missed(trouble: string, why: NoAnswer): void {
     this.#trouble = trouble
-    if (this.#awaySince !== undefined) return
-    this.#awaySince = this.#clock()
-    this.#notice(this.state)
+    const before = this.state.kind
+    this.#isUntrusted = why === 'untrusted'
+    this.#awaySince ??= this.#clock()
+    if (this.state.kind !== before) this.#notice(this.state)
   }
 
   awayFor(): number {
@@ -87,7 +94,12 @@ export class Connection {
 
 export type ConnectionState =
   | { readonly kind: 'connected' }
-  | { readonly kind: 'away'; readonly since: number; readonly trouble: string }
+  | {
+      /** `untrusted`: something answers whose certificate is not trusted. */
+      readonly kind: 'away' | 'untrusted'
+      readonly since: number
+      readonly trouble: string
+    }
 
 export interface RetryOptions {
   readonly connection: Connection
@@ -118,10 +130,13 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
       const failure = passing(error)
       if (failure === undefined) {
         if (error instanceof RemoteError) connection.reached()
+        if (error instanceof ExchangeError && error.kind === 'untrusted') {
+          connection.missed(error.message, error.kind)
+        }
         throw final(error)
       }
       if (failure.perhapsDone) earlier = 'perhaps done'
-      connection.missed(failure.trouble)
+      connection.missed(failure.trouble, failure.perhapsDone ? 'lost' : 'unreachable')
       options.lost()
       const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
       troubleSince ??= connection.now

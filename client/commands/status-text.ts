@@ -41,13 +41,11 @@ function brokenLines({ directory, server, pid, state }: BrokenMount): string[] {
 }
 
 function mountLines(mount: MountStatus): string[] {
-  const { connection, login, pending } = mount
+  const { login, pending } = mount
   const where = `${mount.server}${mount.remote === '/' ? '' : mount.remote}`
   return [
     `${mount.directory}  ←  ${where}${mount.readOnly ? '  (read-only)' : ''}`,
-    connection.state === 'connected'
-      ? `  connected, mounted since ${mount.since}, process ${mount.pid}`
-      : `  THE SERVER IS AWAY since ${connection.since}: ${connection.trouble}. Operations wait and go on when it is back.`,
+    connectionLine(mount),
     login.state === 'dead' ? `  LOGGED OUT: ${login.message}` : '  logged in',
     mount.changes === 'live'
       ? "  others' changes are seen at once"
@@ -58,6 +56,17 @@ function mountLines(mount: MountStatus): string[] {
     readLine(mount.reads),
     ...(mount.log === undefined ? [] : [`  log: ${mount.log}`]),
   ]
+}
+
+function connectionLine({ connection, since, pid }: MountStatus): string {
+  switch (connection.state) {
+    case 'connected':
+      return `  connected, mounted since ${since}, process ${pid}`
+    case 'away':
+      return `  THE SERVER IS AWAY since ${connection.since}: ${connection.trouble}. Operations wait and go on when it is back.`
+    case 'untrusted':
+      return `  THE SERVER'S CERTIFICATE IS NOT TRUSTED since ${connection.since}: ${connection.trouble}. Operations fail. If its administrator says that it is right, log in with --ca or --fingerprint, and mount again.`
+  }
 }
 
 function conflictLines({ overwritten, copies }: MountStatus['conflicts']): string[] {

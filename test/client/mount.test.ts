@@ -157,23 +157,6 @@ describe('the mount command', function () {
     await again.unmount()
   })
 
-  it('says that the process of a mount is stopped, and unmounts without it by force', async () => {
-    const { directory, pid } = await home.mount()
-    const stopped = await pid()
-    process.kill(stopped, 'SIGSTOP')
-    try {
-      const told = await home.coffer('status')
-      expect(told.status).to.equal(1)
-      expect(told.stdout).to.include(`ITS PROCESS (${stopped}) DOES NOT ANSWER`)
-      expect(await failure('unmount', directory)).to.include('coffer unmount --force')
-      expect((await home.coffer('unmount', '--force', directory)).status).to.equal(0)
-      expect(await isMounted(directory)).to.equal(false)
-    } finally {
-      process.kill(stopped, 'SIGCONT')
-    }
-    await ended(stopped)
-  })
-
   it('unmounts what a killed process has left', async () => {
     const { directory, pid, unmount } = await home.mount()
     const killed = await pid()
@@ -203,35 +186,6 @@ describe('the mount command', function () {
     expect(await failure('mount', directory)).to.include('already mounted')
     await unmount()
     expect(await failure('unmount', directory)).to.include('Nothing is mounted')
-  })
-
-  it('says what is wrong with a log or a cache', async () => {
-    const directory = join(home.home, 'empty')
-    await mkdir(directory)
-    const file = join(home.home, 'file')
-    await writeFile(file, '')
-    for (const [flag, path] of [
-      ['--log', home.home],
-      ['--log', join(file, 'log')],
-      ['--cache-dir', file],
-      ['--cache-dir', join(file, 'cache')],
-    ] as const) {
-      expect(await failure('mount', flag, path, directory)).to.include(path)
-    }
-    expect(await failure('mount', '--foreground', '--log', home.home, directory)).to.include(
-      'cannot be the log',
-    )
-    expect(await isMounted(directory)).to.equal(false)
-  })
-
-  it('leaves no mount behind that no command could find', async () => {
-    const directory = join(home.home, 'empty')
-    await mkdir(directory)
-    await mkdir(join(home.home, 'state'))
-    await writeFile(join(home.home, 'state', 'mounts'), '')
-    expect(await failure('mount', directory)).to.include('state cannot be written')
-    expect(await isMounted(directory)).to.equal(false)
-    await rm(join(home.home, 'state', 'mounts'))
   })
 
   it('says what is wrong with a server', async () => {

@@ -1,0 +1,111 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { isMounted, type Machine, machine } from '../support/mount.js'
+import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
+
+describe('a mount that something is wrong with', function () {
+  this.timeout(120_000)
+
+  let server: TestServer
+  let home: Machine
+
+  before(async () => {
+    server = await startServer()
+  })
+  after(() => server?.remove())
+  beforeEach(async () => {
+    home = await machine(server)
+    await home.login()
+  })
+  afterEach(() => home.remove())
+
+  const failure = async (...parameters: string[]): Promise<string> => {
+    const { status, stderr } = await home.coffer(...parameters)
+    expect(status, stderr).to.equal(1)
+    expect(stderr).to.not.match(/\n\s+at /)
+    return stderr
+  }
+  const ended = (pid: number): Promise<true> =>
+    until('the process has ended', async () => {
+      try {
+        return !process.kill(pid, 0)
+      } catch {
+        return true
+      }
+    })
+
+  it('says that the process of a mount is stopped, and unmounts without it by force', async () => {
+    const { directory, pid } = await home.mount()
+    const stopped = await pid()
+    process.kill(stopped, 'SIGSTOP')
+    try {
+      const told = await home.coffer('status')
+      expect(told.status).to.equal(1)
+      expect(told.stdout).to.include(`ITS PROCESS (${stopped}) DOES NOT ANSWER`)
+      expect(await failure('unmount', directory)).to.include('coffer unmount --force')
+      expect((await home.coffer('unmount', '--force', directory)).status).to.equal(0)
+      expect(await isMounted(directory)).to.equal(false)
+    } finally {
+      process.kill(stopped, 'SIGCONT')
+    }
+    await ended(stopped)
+  })
+
+  it('says what is wrong with a log or a cache', async () => {
+    const directory = join(home.home, 'empty')
+    await mkdir(directory)
+    const file = join(home.home, 'file')
+    await writeFile(file, '')
+    for (const [flag, path] of [
+      ['--log', home.home],
+      ['--log', join(file, 'log')],
+      ['--cache-dir', file],
+      ['--cache-dir', join(file, 'cache')],
+    ] as const) {
+      expect(await failure('mount', flag, path, directory)).to.include(path)
+    }
+    expect(await failure('mount', '--foreground', '--log', home.home, directory)).to.include(
+      'cannot be the log',
+    )
+    expect(await isMounted(directory)).to.equal(false)
+  })
+
+  it('leaves no mount behind that no command could find', async () => {
+    const directory = join(home.home, 'empty')
+    await mkdir(directory)
+    await mkdir(join(home.home, 'state'))
+    await writeFile(join(home.home, 'state', 'mounts'), '')
+    expect(await failure('mount', directory)).to.include('state cannot be written')
+    expect(await isMounted(directory)).to.equal(false)
+    await rm(join(home.home, 'state', 'mounts'))
+  })
+
+  it('says that the certificate is another one, and goes on when it is the old one again', async () => {
+    const { directory, unmount } = await home.mount()
+    await mkdir(join(directory, 'there'))
+    const tls = join(server.data, 'tls')
+    await rename(tls, `${tls}.kept`)
+    await server.restart()
+    const refused = await readdir(join(directory, 'there')).catch((error: unknown) => error)
+    expect(refused).to.have.property('code', 'EIO')
+    const told = await home.coffer('status')
+    expect(told.status).to.equal(1)
+    expect(told.stdout).to.include("THE SERVER'S CERTIFICATE IS NOT TRUSTED")
+    expect(
+      await readFile(
+        JSON.parse((await home.coffer('status', '--json')).stdout).mounts[0].log,
+        'utf8',
+      ),
+    ).to.include('--fingerprint')
+    await rm(tls, { recursive: true })
+    await rename(`${tls}.kept`, tls)
+    await server.restart()
+    await until('the mount is well again', async () => {
+      await readdir(join(directory, 'there')).catch(() => undefined)
+      return (await home.coffer('status')).status === 0
+    })
+    await unmount()
+  })
+})
