@@ -130,7 +130,7 @@ async function serveMount(): Promise<number> {
 }
 
 /** As mount(8)'s helper the program has another name and other parameters. */
-function parameters(): string[] {
+function parameters(): string[] | 'nothing' {
   const [, name = '', ...given] = process.argv
   return basename(name) === 'mount.coffer' ? mountHelperArguments(given) : given
 }
@@ -148,9 +148,12 @@ try {
   const finish = (result: number): void => {
     status = result
   }
-  await commandLine(surroundings, serveMount, finish)
-    .version(version())
-    .parseAsync(parameters(), { from: 'user' })
+  const given = parameters()
+  if (given !== 'nothing') {
+    await commandLine(surroundings, serveMount, finish)
+      .version(version())
+      .parseAsync(given, { from: 'user' })
+  }
 } catch (error) {
   process.stderr.write(`coffer: ${printable(said(error))}\n`)
   status = 1

@@ -6,19 +6,22 @@ import { CommandError } from './command-error.js'
  *
  *     https://files.example.org  /mnt/files  coffer  _netdev,nofail,allow_other,uid=1000,gid=1000  0 0
  */
-export function mountHelperArguments(parameters: readonly string[]): string[] {
+export function mountHelperArguments(parameters: readonly string[]): string[] | 'nothing' {
   const places: string[] = []
   const flags: string[] = []
+  let pretends = false
   for (let at = 0; at < parameters.length; at++) {
     const parameter = parameters[at] ?? ''
     if (parameter === '-o') flags.push(...mountFlags(parameters[++at] ?? ''))
     else if (parameter === '-t' || parameter === '-N') at++
     else if (!/^-[sfnv]+$/.test(parameter)) places.push(parameter)
+    else if (parameter.includes('f')) pretends = true
   }
   const [spec, directory, ...others] = places
   if (spec === undefined || directory === undefined || others.length > 0) {
     throw new CommandError('Usage: mount.coffer URL DIRECTORY [-o OPTIONS]')
   }
+  if (pretends) return 'nothing'
   // Nobody can log in while a machine starts, but its network may come late.
   return ['mount', '--no-login', '--wait', '60', ...flags, spec, directory]
 }

@@ -62,6 +62,10 @@ describe('mount.coffer, the helper of mount(8)', () => {
     })
   }
 
+  it('does nothing when mount(8) only pretends (-f)', () => {
+    expect(mountHelperArguments(['https://a', '/mnt', '-fv', '-o', 'ro'])).to.equal('nothing')
+  })
+
   it('is this program under another name', async () => {
     const directory = await temporaryDirectory('helper')
     try {
@@ -113,6 +117,14 @@ describe('coffer completion', () => {
       expect(await complete('mount', '--cache-d')).to.equal('--cache-dir')
       expect(await complete('mount', 'fol')).to.equal('folder')
       expect(await complete('serve')).to.equal('')
+      expect(await complete('umo')).to.equal('umount')
+      expect(await complete('umount', '--fo')).to.equal('--force')
+      expect(await complete('mount', '--locks', "''")).to.equal('shared local')
+      expect(await complete('mount', '--ca', 'coffer.b')).to.equal('coffer.bash')
+      expect(await complete('mount', '--cache-dir', "''")).to.equal('folder')
+      expect(await complete('mount', '--umask', "''")).to.equal('')
+      expect(await complete('completion', "''")).to.equal('bash zsh fish')
+      expect(await complete('help', 'lo')).to.equal('login logout')
     } finally {
       await removeDirectory(directory)
     }
