@@ -12,19 +12,7 @@ import { JournalData } from './segment.js'
 import { Sender } from './sender.js'
 import { type Pending, UnsentFile } from './unsent-file.js'
 import { UnsentFiles } from './unsent-files.js'
-
-export interface WriteBackOptions {
-  /** New changes go to the first; those of the others, of mounts that are gone, are sent. */
-  readonly journals: readonly Journal[]
-  /** False: what earlier mounts left is sent, and nothing new is kept. */
-  readonly keepsNew: boolean
-  readonly root: number
-  readonly hostname: string
-  readonly clock: () => number
-  /** The server cannot be reached now. */
-  readonly isAway: () => boolean
-  log(message: string, error?: unknown): void
-}
+import type { WriteBackOptions } from './write-back-options.js'
 
 /** Attributes remembered, for what is based on them. */
 const REMEMBERED = 50_000
@@ -281,15 +269,19 @@ export class WriteBack {
   #settled(file: UnsentFile, now: WireAttributes | undefined): void {
     if (file.place !== undefined) this.#places.found(file.place, file.ino)
     if (now === undefined || now.version < 0) return
-    this.#seen.set(file.ino, now)
     const { ino, place } = file
+    const last = this.#seen.get(ino)
+    // A removal that was sent later may have been answered sooner.
+    const isOvertaken = last?.version === now.version && BigInt(last.ctime) > BigInt(now.ctime)
+    if (!isOvertaken) this.#seen.set(ino, now)
     if (file.target !== ino && place !== undefined) {
       this.#tell({ ...HERE, kind: 'make', place, ino: file.target })
       return
     }
     // By the time it is heard something newer may have been written.
     const current = () => (this.unsent.of(ino) === undefined ? this.#seen.get(ino) : undefined)
-    this.news.tell({ kind: 'settled', current })
+    if (isOvertaken) this.#tell({ ...HERE, kind: 'attributes', ino })
+    else this.news.tell({ kind: 'settled', current })
     if (place === undefined || this.unsent.in(place.directory).size > 0) return
     this.#tell({ ...HERE, kind: 'attributes', ino: place.directory })
   }

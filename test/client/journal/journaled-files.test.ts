@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { journaledFiles } from '../../../client/journal/journaled-files.js'
 import { WriteBack } from '../../../client/journal/write-back.js'
+import type { RemoteNews } from '../../../client/remote-files.js'
 import { world } from '../fs/local-mount.js'
 
 describe('the files of a mount with a journal', () => {
@@ -23,6 +24,52 @@ describe('the files of a mount with a journal', () => {
       }
       expect(await shown.stat(seen.ino)).to.deep.equal(seen)
     } finally {
+      await earth.close()
+    }
+  })
+
+  it('are not what they were before a removal that was sent later and answered sooner', async () => {
+    const earth = await world()
+    const stop = new AbortController()
+    try {
+      const { files, fault } = await earth.machine()
+      const writeBack = new WriteBack(files, {
+        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        isAway: () => false,
+        log: () => {},
+      })
+      const shown = journaledFiles(files, writeBack)
+      const told: RemoteNews[] = []
+      const listening = (async () => {
+        for await (const news of writeBack.news.over(undefined, stop.signal)) told.push(news)
+      })()
+      const { ino: root } = await shown.root()
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      const { ino } = await shown.make(root, 'f', { type: 'file' }, attributes)
+      let arrives = (): void => {}
+      const carriedOut = new Promise<void>((resolve) => {
+        fault.answer = (operation) => {
+          if (operation !== 'write') return undefined
+          resolve()
+          return new Promise((answered) => {
+            arrives = answered
+          })
+        }
+      })
+      const parts = [{ offset: 0, data: Buffer.from('x') }]
+      const written = shown.write(ino, parts, { durability: 'process' })
+      await carriedOut
+      await shown.remove(root, 'f', 'unlink', { keep: true })
+      told.splice(0)
+      arrives()
+      await written
+      while (told.length === 0) await new Promise(setImmediate)
+      const askAgain = { kind: 'change', change: { seq: 0, at: 0, kind: 'attributes', ino } }
+      expect(told[0]).to.deep.equal(askAgain)
+      stop.abort()
+      await listening
+    } finally {
+      stop.abort()
       await earth.close()
     }
   })
