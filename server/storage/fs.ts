@@ -68,7 +68,7 @@ export const nodeDisk: Disk = {
     let rest = data.filter((piece) => piece.length > 0)
     let at = position
     while (rest.length > 0) {
-      const { bytesWritten } = await writev(fd, rest.slice(0, IOV_MAX), at)
+      const { bytesWritten } = await writev(fd, leading(rest), at)
       at += bytesWritten
       rest = after(rest, bytesWritten)
     }
@@ -114,6 +114,20 @@ export const nodeDisk: Disk = {
 
 /** The most buffers one writev(2) takes. */
 const IOV_MAX = 1024
+/**
+ * About so many bytes go to the page cache at a time. For more the kernel takes larger folios, which are slow to fill for the
+ * first time on some virtual machines: at times 3 ms of a processor for a MiB in place of 1.7, measured with 512 KiB.
+ */
+export const WRITE_BYTES = 128 * 1024
+
+/** The first buffers, as many as one call is to write. */
+function leading(buffers: readonly Buffer[]): readonly Buffer[] {
+  let bytes = 0
+  let count = 0
+  for (; count < IOV_MAX && bytes < WRITE_BYTES; count += 1)
+    bytes += buffers[count]?.length ?? WRITE_BYTES
+  return buffers.slice(0, count)
+}
 
 /** What is left of buffers after their first bytes went. */
 function after(buffers: readonly Buffer[], bytes: number): Buffer[] {

@@ -7,6 +7,7 @@ import { timespec } from './clock.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
+import { WRITE_BYTES } from './fs.js'
 import { modified, toInode, withoutPrivileges } from './inode.js'
 import { bytesOf, touchDirectory } from './links.js'
 import { whenFree } from './name-guard.js'
@@ -22,8 +23,6 @@ import type { Committing, Expected } from './upload-terms.js'
 
 /** Up to so many bytes are kept until the commit and written with it, in one tick. */
 const SMALL = 64 * 1024
-/** Bytes gathered before they are written. */
-const CHUNK = 512 * 1024
 /** How often a commit looks again when what it replaces changes under it. */
 const ATTEMPTS = 100
 
@@ -105,7 +104,7 @@ export class FileUpload implements Upload {
       this.#engine.space.take(bytes)
       this.#pending.push(...pieces)
       this.#pendingBytes += bytes
-      if (this.#pendingBytes < CHUNK) continue
+      if (this.#pendingBytes < WRITE_BYTES) continue
       this.#claim.extend(this.size)
       await this.#flush()
     }
