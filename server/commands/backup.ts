@@ -1,11 +1,17 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { backup } from '../storage/backup.js'
+import { backup, type ChangedContent } from '../storage/backup.js'
 import { restore } from '../storage/restore.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
 
 /** What a server is beside its database and contents: without these nobody can sign in to it again. */
 const SERVER_FILES = ['secret', join('tls', 'ca.pem'), join('tls', 'ca-key.pem')]
+
+const CHANGED: { readonly [where in ChangedContent['where']]: string } = {
+  backup: 'in the backup, and was copied again',
+  server: 'on the disk of the server; the backup has it as it was',
+  both: 'in the backup and on the disk of the server; the backup now has what the server has',
+}
 
 /** backup, restore */
 export function backupCommands(program: Command, line: CommandLine): void {
@@ -14,7 +20,11 @@ export function backupCommands(program: Command, line: CommandLine): void {
     .description(
       'copy everything as it is now, also while serving; again into the same: what is new',
     )
-    .action(async (to: string) =>
+    .option(
+      '--verify',
+      'read what is there already, too, and find what a disk has changed; status 1 when something has',
+    )
+    .action(async (to: string, { verify }: { verify?: true }) =>
       atWorkbench(line, async ({ config, database, audit }) => {
         const { contents, copied, bytes } = await backup({
           directory: config.data,
@@ -22,6 +32,12 @@ export function backupCommands(program: Command, line: CommandLine): void {
           to,
           also: SERVER_FILES,
           clock: line.clock,
+          ...(verify && {
+            verify: ({ ino, where }) => {
+              line.print(`The content of inode ${ino} has changed ${CHANGED[where]}.`)
+              line.fail(1)
+            },
+          }),
         })
         audit.append({ event: 'backup', outcome: 'success', detail: `${contents} contents` })
         line.print(`Backed up ${contents} contents, ${copied} of them new (${bytes} bytes).`)

@@ -63,7 +63,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'coffer-server fsck',
     'coffer-server fsck --repair  # with the server stopped',
   ],
-  'coffer-server backup': ['coffer-server backup /mnt/backup'],
+  'coffer-server backup': [
+    'coffer-server backup /mnt/backup',
+    'coffer-server backup --verify /mnt/backup  # reads all of it, and finds rotten bytes',
+  ],
   'coffer-server restore': [
     'coffer-server restore /mnt/backup',
     'coffer-server --data /srv/coffer restore /mnt/backup',

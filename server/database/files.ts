@@ -238,9 +238,9 @@ function recoveryStatements(row: Prepare) {
     held: row<[generation: number, now: number], { id: number }>(
       'SELECT id FROM holds WHERE generation > ? AND until > ? LIMIT 1',
     ),
-    insertHold: row<[until: number], { id: number }>(
+    insertHold: row<[until: number], { id: number; generation: number }>(
       `INSERT INTO holds (until, generation)
-       SELECT ?, value FROM counters WHERE name = 'generation' RETURNING id`,
+       SELECT ?, value FROM counters WHERE name = 'generation' RETURNING id, generation`,
     ),
     extendHold: row<[until: number, id: number], never>('UPDATE holds SET until = ? WHERE id = ?'),
     deleteHold: row<[id: number, now: number], never>(

@@ -85,21 +85,32 @@ export async function copyHashed(from: string, to: string, bytes: number): Promi
 
 const CHUNK = 1024 * 1024
 
-async function hashInto(from: string, bytes: number, target: FileHandle): Promise<string> {
+/** The SHA-256 of so many bytes of a file. @throws if there are fewer */
+export async function hashOf(path: string, bytes: number): Promise<string> {
+  return hashInto(path, bytes, undefined)
+}
+
+async function hashInto(
+  from: string,
+  bytes: number,
+  target: FileHandle | undefined,
+): Promise<string> {
   const hash = createHash('sha256')
   let position = 0
   if (bytes > 0) {
     for await (const chunk of createReadStream(from, { end: bytes - 1, highWaterMark: CHUNK })) {
       const data: Buffer = chunk
       hash.update(data)
-      for (const { at, piece } of withoutHoles(data)) {
-        await target.write(piece, 0, piece.length, position + at)
+      if (target !== undefined) {
+        for (const { at, piece } of withoutHoles(data)) {
+          await target.write(piece, 0, piece.length, position + at)
+        }
       }
       position += data.length
     }
   }
   if (position < bytes) throw new Error(`${from} has ${position} bytes instead of ${bytes}`)
-  await target.truncate(bytes)
+  await target?.truncate(bytes)
   return hash.digest('hex')
 }
 

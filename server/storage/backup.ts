@@ -9,11 +9,13 @@ import {
   contentList,
   copyHashed,
   DATABASE,
+  hashOf,
   isBackup,
   openBackup,
   syncFolder,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
+import { heldSnapshot } from './held-snapshot.js'
 import { STORED } from './small.js'
 
 export interface BackupOptions {
@@ -25,6 +27,15 @@ export interface BackupOptions {
   /** Files of the data directory that go with it, such as its secret; those that are not there are left out. */
   readonly also: readonly string[]
   readonly clock: () => Date
+  /** Also reads what an earlier backup has already, there and here, and tells what a disk has changed. */
+  readonly verify?: (found: ChangedContent) => void
+}
+
+/** A content whose bytes are not those that the earlier backup was made of. */
+export interface ChangedContent {
+  readonly ino: number
+  /** In the backup: it is copied again. On the server: the backup keeps what it has. */
+  readonly where: 'backup' | 'server' | 'both'
 }
 
 export interface BackupReport {
@@ -51,9 +62,7 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
   await refuseWhatIsNoBackup(options)
   const sql = fileStatements(database)
   const now = () => Math.floor(clock().getTime() / 1000)
-  const hold = sql.insertHold.get(now() + HOLD_SECONDS)
-  if (hold === undefined)
-    throw new Error('the database has lost its counters; run coffer-server fsck')
+  const hold = heldSnapshot(database, `${join(to, DATABASE)}.new`, now() + HOLD_SECONDS)
   let heard = now()
   const extend = () => {
     if (now() < heard + EXTEND_SECONDS) return
@@ -86,11 +95,9 @@ async function refuseWhatIsNoBackup({ directory, to }: BackupOptions): Promise<v
 }
 
 async function copyAll(options: BackupOptions, extend: () => void): Promise<BackupReport> {
-  const { directory, database, to, also } = options
+  const { directory, to, also, verify } = options
   const path = join(to, DATABASE)
   const next = `${path}.new`
-  await rm(next, { force: true })
-  database.prepare('VACUUM INTO ?').run(next)
   const earlier = existsSync(path) ? openBackup(path, 'read') : undefined
   const snapshot = openBackup(next, 'write')
   const report = { contents: 0, copied: 0, bytes: 0 }
@@ -104,13 +111,18 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
       const before = known?.get(generation, version)
       const isThere =
         before?.reusable === 1 && before.bytes === bytes && (await isSize(file, bytes))
-      const sha256 = isThere
-        ? before.sha256
-        : await copyHashed(contentPath(join(directory, CONTENT), generation), file, bytes)
+      const source = contentPath(join(directory, CONTENT), generation)
+      const changed =
+        isThere && verify !== undefined
+          ? await whereChanged(source, file, bytes, before.sha256)
+          : undefined
+      if (changed !== undefined) verify?.({ ino: content.ino, where: changed })
+      const isGood = isThere && (changed === undefined || changed === 'server')
+      const sha256 = isGood ? before.sha256 : await copyHashed(source, file, bytes)
       list.add.run(generation, version, bytes, sha256, reusable)
       report.contents += 1
       report.bytes += bytes
-      if (!isThere) report.copied += 1
+      if (!isGood) report.copied += 1
     }
     await mkdir(join(to, FILES), { recursive: true, mode: 0o700 })
     for (const name of also) {
@@ -131,7 +143,21 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
   return report
 }
 
+async function whereChanged(
+  source: string,
+  copy: string,
+  bytes: number,
+  sha256: string,
+): Promise<ChangedContent['where'] | undefined> {
+  const here = (await hashOf(source, bytes)) !== sha256
+  const there = (await hashOf(copy, bytes)) !== sha256
+  if (here) return there ? 'both' : 'server'
+  return there ? 'backup' : undefined
+}
+
 interface Wanted {
+  /** 0 for what an unfinished write has saved. */
+  readonly ino: number
   readonly generation: number
   readonly version: number
   readonly bytes: number
@@ -148,7 +174,7 @@ async function* contentsOf(snapshot: Database): AsyncGenerator<Wanted> {
       last = ino
       if (stored !== STORED.file) continue
       const reusable = sql.undo.all(ino).length === 0 ? 1 : 0
-      yield { generation, version, bytes: size, reusable }
+      yield { ino, generation, version, bytes: size, reusable }
     }
     if (page.length === 0) break
   }
@@ -157,7 +183,7 @@ async function* contentsOf(snapshot: Database): AsyncGenerator<Wanted> {
      WHERE spool IS NOT NULL GROUP BY spool`,
   )
   for (const { generation, bytes } of spools.all()) {
-    yield { generation, version: 0, bytes, reusable: 0 }
+    yield { ino: 0, generation, version: 0, bytes, reusable: 0 }
   }
 }
 

@@ -200,6 +200,11 @@ describe('coffer-server', () => {
     expect((await coffer(['export', 'admin', join(parent, 'out')])).stderr).to.contain('in use by')
     const backedUp = await coffer(['backup', join(parent, 'backup')])
     expect(backedUp.stdout, backedUp.stderr).to.match(/Backed up \d+ contents/)
+    const verified = await coffer(['backup', '--verify', join(parent, 'backup')])
+    expect([verified.status, verified.stdout], verified.stderr).to.deep.equal([
+      0,
+      backedUp.stdout.replace(/, \d+ of them/, ', 0 of them'),
+    ])
     await site.stop()
 
     const restored = join(parent, 'restored')

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { backup } from '../../../server/storage/backup.js'
+import { type BackupOptions, backup } from '../../../server/storage/backup.js'
+import { backupContentPath } from '../../../server/storage/backup-set.js'
+import { contentPath } from '../../../server/storage/content-path.js'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
+import { heldSnapshot } from '../../../server/storage/held-snapshot.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import { restore } from '../../../server/storage/restore.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
@@ -30,9 +33,10 @@ describe('backup and restore', () => {
 
   const to = () => join(elsewhere, 'backup')
   const at = (text: string) => ({ directory: tree.root, name: name(text) })
-  const make = (also: string[] = []) => {
+  const make = (also: string[] = [], verify?: BackupOptions['verify']) => {
     const { directory, database } = subject
-    return backup({ directory, database, to: to(), also, clock: () => subject.clock.date })
+    const clock = () => subject.clock.date
+    return backup({ directory, database, to: to(), also, clock, ...(verify && { verify }) })
   }
   const now = () => new Date()
   const restored = async <T>(
@@ -69,6 +73,75 @@ describe('backup and restore', () => {
       expect(await dump(tree, tree.root)).to.equal(model.dump())
       expect(existsSync(join(directory, 'secret'))).to.equal(true)
     })
+  })
+
+  it('finds what a disk has changed where it is asked to verify, and mends the backup', async () => {
+    const content = 'c'.repeat(100_000)
+    const rot = async (path: string) => {
+      const file = await open(path, 'r+')
+      await file.write('x', 500)
+      await file.close()
+    }
+    const rotHere = async (ino: number) =>
+      rot(contentPath(join(subject.directory, 'content'), (await tree.stat(ino)).generation))
+    const rotThere = async (ino: number) => {
+      const { generation, version } = await tree.stat(ino)
+      await rot(backupContentPath(to(), generation, version))
+    }
+    const kept = await put(tree, at('kept'), content)
+    const here = await put(tree, at('here'), content)
+    const both = await put(tree, at('both'), content)
+    await put(tree, at('good'), content)
+    await make()
+    await rotThere(kept.ino)
+    await rotHere(here.ino)
+    await rotHere(both.ino)
+    await rotThere(both.ino)
+    expect(await make()).to.include({ copied: 0 })
+    const found: object[] = []
+    expect(await make([], (one) => found.push(one))).to.include({ contents: 4, copied: 2 })
+    expect(found).to.have.deep.members([
+      { ino: kept.ino, where: 'backup' },
+      { ino: here.ino, where: 'server' },
+      { ino: both.ino, where: 'both' },
+    ])
+    await restored(async (_again, tree) => {
+      expect(await read(tree, kept.ino)).to.equal(content)
+      expect(await read(tree, here.ino)).to.equal(content)
+    })
+  })
+
+  it('holds also a content that begins just before the snapshot', async () => {
+    await put(tree, at('file'), 'x'.repeat(100_000))
+    const generations = `UPDATE counters SET value = value + 1 WHERE name = 'generation'`
+    let snapshots = 0
+    // another process takes a number between the hold and the first snapshot
+    const busy = new Proxy(subject.database, {
+      get(database, property) {
+        const value: unknown = Reflect.get(database, property)
+        if (property !== 'prepare')
+          return typeof value === 'function' ? value.bind(database) : value
+        return (text: string) => {
+          const statement = database.prepare(text)
+          if (!text.startsWith('VACUUM INTO')) return statement
+          return {
+            run: (path: string) => {
+              snapshots += 1
+              if (snapshots === 1) database.exec(generations)
+              return statement.run(path)
+            },
+          }
+        }
+      },
+    })
+    const path = join(elsewhere, 'snapshot.db')
+    const { id } = heldSnapshot(busy, path, Number.MAX_SAFE_INTEGER)
+    expect(snapshots).to.equal(2)
+    const holds = subject.database.prepare('SELECT id, generation FROM holds').all()
+    const counter = subject.database
+      .prepare(`SELECT value FROM counters WHERE name = 'generation'`)
+      .pluck()
+    expect(holds).to.deep.equal([{ id, generation: counter.get() }])
   })
 
   it('copies only what is new the next time, and drops what is no longer needed', async () => {
