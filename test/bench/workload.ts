@@ -89,11 +89,17 @@ const sh = (script: string, cwd: string): void => {
 
 /** tar(1) keeps who may execute what. */
 export function checkModes(dir: string, source: Source): void {
-  for (const name of readdirSync(source.directory, { recursive: true }) as string[]) {
-    const { mode } = lstatSync(join(source.directory, name))
-    if ((mode & 0o170100) !== 0o100100) continue
-    if ((lstatSync(join(dir, 'tree', name)).mode & 0o100) === 0) throw new Error('modes are lost')
+  const tree = join(dir, 'tree')
+  // Of the source the archive may have only a part.
+  let files = 0
+  for (const name of readdirSync(tree, { recursive: true }) as string[]) {
+    const { mode } = lstatSync(join(tree, name))
+    if ((mode & 0o170000) !== 0o100000) continue
+    files += 1
+    const isProgram = (lstatSync(join(source.directory, name)).mode & 0o100) !== 0
+    if (isProgram && (mode & 0o100) === 0) throw new Error('modes are lost')
   }
+  if (files !== source.files) throw new Error(`${files} files of ${source.files} are there`)
 }
 
 /** In this order: later rows use what earlier ones made. */
