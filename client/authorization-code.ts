@@ -7,6 +7,7 @@ import type { Send } from './exchange.js'
 import { type CallbackRequest, openLoopback } from './loopback.js'
 import { Refused, requestTokens } from './token-endpoint.js'
 import type { Tokens } from './tokens.js'
+import { unlessStopped } from './unless-stopped.js'
 
 /** The built-in public client of every Coffer server. */
 export const CLIENT_ID = 'coffer'
@@ -34,7 +35,7 @@ export async function loginByCode(login: CodeLogin): Promise<Tokens> {
   try {
     const { redirect_uri } = loopback
     login.show(authorizationUrl(login, redirect_uri, state, code_verifier))
-    const callback = await unlessAborted(loopback.response, login.signal)
+    const callback = await unlessStopped(loopback.response, login.signal)
     try {
       const code = codeFrom(callback, login.authority)
       const tokens = await redeem(login, { code, code_verifier, redirect_uri })
@@ -104,13 +105,4 @@ function redeem(
   const endpoint = { client_id: CLIENT_ID, token_endpoint: authority.token_endpoint, scope }
   const form = { grant_type: 'authorization_code', resource: authority.resource, ...grant }
   return requestTokens({ send, endpoint, grant: form, now: clock(), key, signal })
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }
