@@ -55,12 +55,17 @@ export async function gather(
     claim.keep(bytes)
     // it is written once more in the end
     engine.space.require(bytes)
-    let position = bytes - inMemory
-    for (; spilled < pieces.length; spilled += 1) {
-      const piece = pieces[spilled]
-      if (piece?.data === undefined) continue
-      await engine.disk.write(spool.fd, [piece.data], position)
+    const start = bytes - inMemory
+    const fresh = pieces.slice(spilled)
+    await engine.disk.write(
+      spool.fd,
+      fresh.flatMap(({ data }) => data ?? []),
+      start,
+    )
+    let position = start
+    for (const piece of fresh) {
       pieces[spilled] = { ...piece, data: undefined, spooled: position }
+      spilled += 1
       position += piece.length
     }
     engine.gathered.bytes -= inMemory
