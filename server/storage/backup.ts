@@ -15,6 +15,7 @@ import {
   syncFolder,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
+import { isErrno } from './fs.js'
 import { heldSnapshot } from './held-snapshot.js'
 import { STORED } from './small.js'
 
@@ -110,7 +111,7 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
       const file = backupContentPath(to, generation, version)
       const before = known?.get(generation, version)
       const isThere =
-        before?.reusable === 1 && before.bytes === bytes && (await isSize(file, bytes))
+        before?.reusable === 1 && before.bytes === bytes && (await sizeOf(file)) === bytes
       const source = contentPath(join(directory, CONTENT), generation)
       const changed =
         isThere && verify !== undefined
@@ -149,10 +150,20 @@ async function whereChanged(
   bytes: number,
   sha256: string,
 ): Promise<ChangedContent['where'] | undefined> {
-  const here = (await hashOf(source, bytes)) !== sha256
-  const there = (await hashOf(copy, bytes)) !== sha256
+  const here = !(await isAs(source, bytes, sha256))
+  const there = !(await isAs(copy, bytes, sha256))
   if (here) return there ? 'both' : 'server'
   return there ? 'backup' : undefined
+}
+
+/** What is missing, shorter, or cannot be read any more has changed, too. */
+async function isAs(path: string, bytes: number, sha256: string): Promise<boolean> {
+  try {
+    return (await sizeOf(path)) >= bytes && (await hashOf(path, bytes)) === sha256
+  } catch (error) {
+    if (isErrno(error, 'EIO')) return false
+    throw error
+  }
 }
 
 interface Wanted {
@@ -187,11 +198,12 @@ async function* contentsOf(snapshot: Database): AsyncGenerator<Wanted> {
   }
 }
 
-async function isSize(path: string, bytes: number): Promise<boolean> {
+/** -1 where nothing is. */
+async function sizeOf(path: string): Promise<number> {
   try {
-    return (await stat(path)).size === bytes
+    return (await stat(path)).size
   } catch {
-    return false
+    return -1
   }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, readdir, rename, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type BackupOptions, backup } from '../../../server/storage/backup.js'
@@ -104,6 +104,14 @@ describe('backup and restore', () => {
       { ino: kept.ino, where: 'backup' },
       { ino: here.ino, where: 'server' },
       { ino: both.ino, where: 'both' },
+    ])
+    const { generation } = await tree.stat(kept.ino)
+    await rm(contentPath(join(subject.directory, 'content'), generation))
+    found.length = 0
+    await make([], (one) => found.push(one))
+    expect(found).to.have.deep.members([
+      { ino: here.ino, where: 'server' },
+      { ino: kept.ino, where: 'server' },
     ])
     await restored(async (_again, tree) => {
       expect(await read(tree, kept.ino)).to.equal(content)
