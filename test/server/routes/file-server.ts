@@ -1,6 +1,6 @@
 import { once, setMaxListeners } from 'node:events'
 import http from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import type { Guard } from '../../../oauth/index.js'
@@ -47,6 +47,8 @@ export interface FileServer {
   send(method: string, target: string, options?: Options): Promise<Answer>
   /** Sends bytes as they are and answers all that comes until the server closes, or `until` has come. */
   raw(text: string | Buffer, until?: RegExp): Promise<string>
+  /** A connection on which this was written; that it breaks is no error. */
+  open(text: string): Promise<Socket>
   /** Tells the channels that the server is about to stop. */
   closing(): void
   close(): Promise<void>
@@ -136,6 +138,7 @@ export async function startFileServer({
     send: (method, target, options = {}) =>
       send({ agent, host: '127.0.0.1', port, method, path: target }, options),
     raw: (text, until) => raw(port, text, until),
+    open: (text) => open(port, text),
     closing: () => closing.abort(),
     close: async () => {
       agent.destroy()
@@ -189,4 +192,12 @@ async function raw(port: number, text: string | Buffer, until?: RegExp): Promise
   }
   socket.destroy()
   return received
+}
+
+async function open(port: number, text: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.on('error', () => {})
+  socket.write(text)
+  return socket
 }

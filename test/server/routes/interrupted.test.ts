@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { readdir, readlink } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -14,14 +13,6 @@ describe('an interrupted request', () => {
     server = await startFileServer({ limits: { uploadBytes: 10_000_000 } })
   })
   afterEach(() => server.close())
-
-  async function open(text: string): Promise<Socket> {
-    const socket = connect(server.port, '127.0.0.1')
-    await once(socket, 'connect')
-    socket.on('error', () => {})
-    socket.write(text)
-    return socket
-  }
 
   async function contentFiles(): Promise<number> {
     const entries = await readdir(join(server.directory, 'content'), {
@@ -50,7 +41,7 @@ describe('an interrupted request', () => {
   for (const [what, head, sent] of cutOff) {
     it(`makes nothing of an upload with ${what}`, async () => {
       const files = await contentFiles()
-      const socket = await open(`PUT /files/f HTTP/1.1\r\nHost: h\r\n${head}\r\n\r\n${sent}`)
+      const socket = await server.open(`PUT /files/f HTTP/1.1\r\nHost: h\r\n${head}\r\n\r\n${sent}`)
       await eventually(async () => (await contentFiles()) > files)
       socket.destroy()
       await eventually(async () => (await contentFiles()) === files)
@@ -60,7 +51,7 @@ describe('an interrupted request', () => {
     it(`leaves the old content after a replacement with ${what}`, async () => {
       const before = (await server.send('PUT', '/files/f', { body: 'old' })).attributes()
       const files = await contentFiles()
-      const socket = await open(`PUT /files/f HTTP/1.1\r\nHost: h\r\n${head}\r\n\r\n${sent}`)
+      const socket = await server.open(`PUT /files/f HTTP/1.1\r\nHost: h\r\n${head}\r\n\r\n${sent}`)
       await eventually(async () => (await contentFiles()) > files)
       socket.destroy()
       await eventually(async () => (await contentFiles()) === files)
@@ -73,7 +64,9 @@ describe('an interrupted request', () => {
     await server.send('PUT', '/files/f', { body: '0123456789' })
     const head =
       'PATCH /files/f?append HTTP/1.1\r\nHost: h\r\nContent-Type: application/octet-stream'
-    const socket = await open(`${head}\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(50_000)}`)
+    const socket = await server.open(
+      `${head}\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(50_000)}`,
+    )
     const [written] = await Promise.all([
       server.send('PUT', '/files/other', { body: 'meanwhile' }),
       delay(50),
@@ -93,7 +86,7 @@ describe('an interrupted request', () => {
     await server.send('GET', '/files/large')
     const before = await openHandles()
     for (const range of ['', 'Range: bytes=0-7999990\r\n', 'Range: bytes=0-3999999,4000001-\r\n']) {
-      const socket = await open(`GET /files/large HTTP/1.1\r\nHost: h\r\n${range}\r\n`)
+      const socket = await server.open(`GET /files/large HTTP/1.1\r\nHost: h\r\n${range}\r\n`)
       await once(socket, 'data')
       socket.destroy()
     }
@@ -106,11 +99,11 @@ describe('an interrupted request', () => {
     for (const [index, body] of contents.entries())
       await server.send('PUT', `/files/f${index}`, { body })
     const broken = async (index: number) => {
-      const socket = await open(`GET /files/f${index} HTTP/1.1\r\nHost: h\r\n\r\n`)
+      const socket = await server.open(`GET /files/f${index} HTTP/1.1\r\nHost: h\r\n\r\n`)
       await once(socket, 'data')
       socket.destroy()
     }
-    const slow = await open('GET /files/f0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
+    const slow = await server.open('GET /files/f0 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n')
     await once(slow, 'readable')
     const whole = async (index: number) => {
       const { body } = await server.send('GET', `/files/f${index}`)
@@ -152,7 +145,7 @@ describe('an interrupted request', () => {
       const place = { directory: tree.root, name: fileName(`n${i}`) }
       await tree.make(place, { type: 'file' }, { mode: 0, uid: 0, gid: 0 }, {})
     }
-    const socket = await open('GET /files HTTP/1.1\r\nHost: h\r\n\r\n')
+    const socket = await server.open('GET /files HTTP/1.1\r\nHost: h\r\n\r\n')
     await once(socket, 'data')
     socket.destroy()
     expect((await server.send('GET', '/files?limit=1')).entries()).to.have.length(1)
@@ -163,7 +156,7 @@ describe('an interrupted request', () => {
       `${method} ${target} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n${fields}Content-Length: ${length}\r\n\r\n`
 
     it('is continued when the body is wanted', async () => {
-      const socket = await open(expecting('/files/f'))
+      const socket = await server.open(expecting('/files/f'))
       const [interim] = await once(socket, 'data')
       expect(String(interim)).to.equal('HTTP/1.1 100 Continue\r\n\r\n')
       socket.write('abc')
@@ -273,7 +266,7 @@ describe('an interrupted request', () => {
   })
 
   it('gives up on a client that goes on sending what was refused', async () => {
-    const socket = await open(
+    const socket = await server.open(
       'PUT /files/none/f HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n',
     )
     const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`

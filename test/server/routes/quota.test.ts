@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -26,14 +26,6 @@ describe('partial writes of a user whose quota ends (507 EDQUOT)', function () {
   const quota = (maxBytes: number) =>
     server.storage.setQuota('alice', { maxBytes, maxInodes: null })
   const used = async () => (await server.storage.quota('alice')).bytes
-
-  async function open(text: string): Promise<Socket> {
-    const socket = connect(server.port, '127.0.0.1')
-    await once(socket, 'connect')
-    socket.on('error', () => {})
-    socket.write(text)
-    return socket
-  }
 
   const patch = (target: string, ...fields: string[]) =>
     `${[`PATCH /files/${target} HTTP/1.1`, 'Host: h', ...fields].join('\r\n')}\r\n\r\n`
@@ -79,13 +71,13 @@ describe('partial writes of a user whose quota ends (507 EDQUOT)', function () {
   ]
   for (const [what, head] of early) {
     it(`refuses a PATCH before its body comes: ${what}`, async () => {
-      expect(await said(await open(head()))).to.match(/^HTTP\/1\.1 507 .*"EDQUOT"/s)
+      expect(await said(await server.open(head()))).to.match(/^HTTP\/1\.1 507 .*"EDQUOT"/s)
       await allIsFree()
     })
   }
 
   it('stops a PATCH while it comes', async () => {
-    const socket = await open(appending + chunk(500_000) + chunk(500_001))
+    const socket = await server.open(appending + chunk(500_000) + chunk(500_001))
     expect(await said(socket)).to.match(/^HTTP\/1\.1 507 .*"EDQUOT"/s)
     await allIsFree()
     expect(await used()).to.equal(MB)
@@ -100,7 +92,7 @@ describe('partial writes of a user whose quota ends (507 EDQUOT)', function () {
     )
     const piece = Buffer.alloc(12 + MB)
     piece.writeUInt32BE(MB, 8)
-    const socket = await open(head)
+    const socket = await server.open(head)
     const answered = said(socket)
     for (let sent = 0; sent < 12; sent += 1) {
       socket.write(`${piece.length.toString(16)}\r\n`)
@@ -113,11 +105,11 @@ describe('partial writes of a user whose quota ends (507 EDQUOT)', function () {
   })
 
   it('shares what is left between those that come at once, until a client goes away', async () => {
-    const one = await open(
+    const one = await server.open(
       patch('f?append', BYTES, 'Content-Length: 600000', 'Expect: 100-continue'),
     )
     expect(String((await once(one, 'data'))[0])).to.match(/^HTTP\/1\.1 100 /)
-    const other = await open(appending + chunk(600_000))
+    const other = await server.open(appending + chunk(600_000))
     expect(await said(other)).to.match(/^HTTP\/1\.1 507 .*"EDQUOT"/s)
     const whole = await server.send('PUT', '/files/other', { body: Buffer.alloc(600_000) })
     expect(whole.status).to.equal(507)
@@ -154,7 +146,7 @@ describe('partial writes of a user whose quota ends (507 EDQUOT)', function () {
   it('answers a write of a batch before its content comes', async () => {
     const head = `POST /batch HTTP/1.1\r\nHost: h\r\nContent-Type: ${BATCH_TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n`
     const frame = write('append')
-    const socket = await open(head)
+    const socket = await server.open(head)
     socket.write(`${frame.length.toString(16)}\r\n`)
     socket.write(frame)
     socket.write('\r\n')
