@@ -40,7 +40,9 @@ export function backupCommands(program: Command, line: CommandLine): void {
           }),
         })
         audit.append({ event: 'backup', outcome: 'success', detail: `${contents} contents` })
-        line.print(`Backed up ${contents} contents, ${copied} of them new (${bytes} bytes).`)
+        line.print(
+          `Backed up ${contents} contents, ${copied} of them new (${bytes} bytes), and the database, which has all small files.`,
+        )
         if (config.secret !== undefined || config.secretFile !== undefined) {
           line.print(
             'The secret is not in it, because it is not in the data directory: keep it, too.',
