@@ -121,8 +121,8 @@ export const nodeDisk: Disk = {
 /** The most buffers one writev(2) takes. */
 const IOV_MAX = 1024
 /**
- * About so many bytes go to the page cache at a time. For more the kernel takes larger folios, which are slow to fill for the
- * first time on some virtual machines: at times 3 ms of a processor for a MiB in place of 1.7, measured with 512 KiB.
+ * About so many bytes go to the page cache at a time. With 512 KiB some processes took 3 ms of a processor for a MiB in place of 1.7,
+ * all of it in filling pages; probably because larger writes take larger folios, which a virtual machine may have to fetch first.
  */
 export const WRITE_BYTES = 128 * 1024
 
