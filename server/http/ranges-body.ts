@@ -12,31 +12,37 @@ export interface Piece {
 }
 
 /**
- * Decodes the body while it comes; memory does not grow with a piece. A long piece is yielded in several.
+ * Decodes the body while it comes, in as many steps; memory does not grow with a piece. A long piece is yielded in several.
  * @throws FileError EINVAL, EFBIG
  */
-export async function* rangesBody(source: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
+export async function* rangesBody(
+  source: AsyncIterable<readonly Buffer[]>,
+): AsyncGenerator<readonly Piece[]> {
   let header = Buffer.alloc(0)
   let position: number | 'append' = 0
   let left = 0
-  for await (let chunk of source) {
-    while (chunk.length > 0) {
-      if (left > 0) {
-        const data = chunk.subarray(0, left)
-        yield { offset: position, data }
-        chunk = chunk.subarray(data.length)
-        left -= data.length
-        if (position !== 'append') position += data.length
-        continue
+  for await (const come of source) {
+    const pieces: Piece[] = []
+    for (let chunk of come) {
+      while (chunk.length > 0) {
+        if (left > 0) {
+          const data = chunk.subarray(0, left)
+          pieces.push({ offset: position, data })
+          chunk = chunk.subarray(data.length)
+          left -= data.length
+          if (position !== 'append') position += data.length
+          continue
+        }
+        const missing = HEADER_BYTES - header.length
+        header = Buffer.concat([header, chunk.subarray(0, missing)])
+        chunk = chunk.subarray(missing)
+        if (header.length < HEADER_BYTES) break
+        left = header.readUInt32BE(8)
+        position = pieceOffset(header.readBigUInt64BE(0), left)
+        header = Buffer.alloc(0)
       }
-      const missing = HEADER_BYTES - header.length
-      header = Buffer.concat([header, chunk.subarray(0, missing)])
-      chunk = chunk.subarray(missing)
-      if (header.length < HEADER_BYTES) break
-      left = header.readUInt32BE(8)
-      position = pieceOffset(header.readBigUInt64BE(0), left)
-      header = Buffer.alloc(0)
     }
+    if (pieces.length > 0) yield pieces
   }
   if (left > 0 || header.length > 0) {
     throw new FileError('EINVAL', 'the body ends in the middle of a piece')

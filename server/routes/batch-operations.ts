@@ -193,10 +193,10 @@ function leading(entries: readonly Entry[]): readonly Entry[] {
 async function* parts(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
   start: WritePart['offset'],
-): AsyncGenerator<WritePart> {
+): AsyncGenerator<readonly WritePart[]> {
   let position = start
   for await (const data of source) {
-    yield { offset: position, data }
+    yield [{ offset: position, data }]
     if (position !== append) position += data.length
   }
 }

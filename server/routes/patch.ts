@@ -3,11 +3,11 @@ import { parseContentRange } from '../http/content-range.js'
 import type { ByteRange } from '../http/range.js'
 import { RANGES_TYPE, rangesBody } from '../http/ranges-body.js'
 import { Refusal } from '../http/refusal.js'
-import { append, type ExpectedWrite, type WritePart } from '../storage/storage.js'
+import { append, type ExpectedWrite, type WritePart, type WriteParts } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
 import { attributeChangeFields } from './attribute-fields.js'
 import { beforehand } from './beforehand.js'
-import { announcedBytes, content } from './body.js'
+import { announcedBytes, contentPieces } from './body.js'
 import type { Exchange } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
@@ -74,49 +74,52 @@ async function patchRanges(exchange: Exchange): Promise<void> {
 }
 
 /** What of a body goes where; in `spent` go the buffers that nobody needs once they are written. */
-type Parts = (source: AsyncIterable<Buffer>, spent: Buffer[]) => AsyncIterable<WritePart>
+type Parts = (source: Pieces, spent: Buffer[]) => WriteParts
+/** As they come: those of a turn of the event loop together. */
+type Pieces = AsyncIterable<readonly Buffer[]>
 
 async function write(exchange: Exchange, parts: Parts, expected: ExpectedWrite): Promise<void> {
   const { request, tree, origin, limits } = exchange
   const changes = attributeChangeFields(request.headers)
   const { admitted, ino, holds } = await beforehand.bytes(exchange)
   const spent: Buffer[] = []
-  const come = parts(content(admitted, limits.uploadBytes), spent)
+  const come = parts(contentPieces(admitted, limits.uploadBytes), spent)
   const inode = await tree.write(ino, come, holds, origin, changes, expected)
   freeSpent(spent)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
 }
 
-async function* appended(
-  source: AsyncIterable<Buffer>,
-  spent: Buffer[],
-): AsyncGenerator<WritePart> {
-  for await (const data of source) {
-    spent.push(data)
-    yield { offset: append, data }
+async function* appended(source: Pieces, spent: Buffer[]): AsyncGenerator<readonly WritePart[]> {
+  for await (const come of source) {
+    spent.push(...come)
+    yield come.map((data) => ({ offset: append, data }))
   }
 }
 
 /** @throws FileError EINVAL when the body is longer or shorter than its range */
 async function* placed(
-  source: AsyncIterable<Buffer>,
+  source: Pieces,
   range: ByteRange,
   spent: Buffer[],
-): AsyncGenerator<WritePart> {
+): AsyncGenerator<readonly WritePart[]> {
   let offset = range.first
-  for await (const data of source) {
-    if (offset + data.length - 1 > range.last) throw unlikeRange()
-    spent.push(data)
-    yield { offset, data }
-    offset += data.length
+  for await (const come of source) {
+    const parts: WritePart[] = []
+    for (const data of come) {
+      parts.push({ offset, data })
+      offset += data.length
+    }
+    if (offset - 1 > range.last) throw unlikeRange()
+    spent.push(...come)
+    yield parts
   }
   if (offset !== range.last + 1) throw unlikeRange()
 }
 
-async function* pieces(source: AsyncIterable<Buffer>): AsyncGenerator<WritePart> {
-  for await (const { offset, data } of rangesBody(source)) {
-    yield { offset: offset === 'append' ? append : offset, data }
+async function* pieces(source: Pieces): AsyncGenerator<readonly WritePart[]> {
+  for await (const come of rangesBody(source)) {
+    yield come.map(({ offset, data }) => ({ offset: offset === 'append' ? append : offset, data }))
   }
 }
 

@@ -58,13 +58,13 @@ async function* bytesOf(
   from: CopiedRange['from'],
   offset: number,
   bytes: number,
-): AsyncGenerator<WritePart> {
+): AsyncGenerator<readonly WritePart[]> {
   const content = open(engine, tree, from.ino)
   try {
     for (let done = 0; done < bytes; ) {
       const data = await content.read(from.offset + done, Math.min(CHUNK, bytes - done))
       if (data.length === 0) throw new FileError('EBUSY', 'the file became shorter meanwhile')
-      yield { offset: offset + done, data }
+      yield [{ offset: offset + done, data }]
       done += data.length
     }
   } finally {

@@ -1,7 +1,7 @@
 import { FileError } from '../errors.js'
 import type { Handle } from './contents.js'
 import type { Engine } from './context.js'
-import type { append, ExpectedWrite, WritePart } from './storage.js'
+import type { append, ExpectedWrite, WritePart, WriteParts } from './storage.js'
 import type { WriteClaim } from './write-claim.js'
 
 /** Parts of one write wait in memory up to the first limit, those of all writes up to the second; then in a file. */
@@ -32,7 +32,7 @@ export interface Gathered {
  */
 export async function gather(
   engine: Engine,
-  parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+  parts: WriteParts,
   claim: WriteClaim,
   expected: ExpectedWrite,
 ): Promise<Gathered> {
@@ -71,25 +71,31 @@ export async function gather(
     engine.gathered.bytes -= inMemory
     inMemory = 0
   }
+  const take = ({ offset, data }: WritePart) => {
+    const { length } = data
+    if (length === 0) return
+    if (pieces.length === PARTS_MAX) {
+      throw new FileError('EINVAL', `one write takes at most ${PARTS_MAX} parts`)
+    }
+    claim.add(offset, length)
+    engine.space.take(length)
+    pieces.push({ offset, length, data, spooled: 0 })
+    bytes += length
+    inMemory += length
+    engine.gathered.bytes += length
+  }
   try {
     claim.begin(expected)
     if (expected.length !== undefined && expected.length > OWN_MEMORY) {
       claim.keep(expected.length)
       engine.space.require(2 * expected.length)
     }
-    for await (const { offset, data } of parts) {
-      if (data.length === 0) continue
-      if (pieces.length === PARTS_MAX) {
-        throw new FileError('EINVAL', `one write takes at most ${PARTS_MAX} parts`)
+    for await (const come of parts) {
+      for (const part of Array.isArray(come) ? come : [come]) {
+        take(part)
+        if (inMemory > (spool === undefined ? OWN_MEMORY : SPILL)) await spill()
+        else if (inMemory > SPILL && engine.gathered.bytes > ALL_MEMORY) await spill()
       }
-      claim.add(offset, data.length)
-      engine.space.take(data.length)
-      pieces.push({ offset, length: data.length, data, spooled: 0 })
-      bytes += data.length
-      inMemory += data.length
-      engine.gathered.bytes += data.length
-      if (inMemory > (spool === undefined ? OWN_MEMORY : SPILL)) await spill()
-      else if (inMemory > SPILL && engine.gathered.bytes > ALL_MEMORY) await spill()
     }
     if (spool !== undefined) await spill()
     return { pieces, bytes, spool, end }

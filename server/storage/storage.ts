@@ -145,6 +145,9 @@ export interface WritePart {
 }
 export const append: unique symbol = Symbol('append')
 
+/** What is there already, part by part; what is still to come, as many parts as come at a time. */
+export type WriteParts = Iterable<WritePart> | AsyncIterable<readonly WritePart[]>
+
 /** What is known of a partial write before it comes, so that it can be refused then. */
 export interface ExpectedWrite {
   /** Where all of it goes, if that is one place. */
@@ -270,7 +273,7 @@ export interface Tree {
    */
   write(
     ino: Ino,
-    parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+    parts: WriteParts,
     precondition: Precondition,
     origin: Origin,
     changes?: AttributeChanges,

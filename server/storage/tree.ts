@@ -43,7 +43,7 @@ import type {
   UploadsUnderWay,
   UserId,
   ValuePrecondition,
-  WritePart,
+  WriteParts,
   XattrMode,
   ZeroRange,
 } from './storage.js'
@@ -235,7 +235,7 @@ export class UserTree implements Tree {
 
   async write(
     ino: Ino,
-    parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+    parts: WriteParts,
     precondition: Precondition,
     origin: Origin,
     changes: AttributeChanges = {},

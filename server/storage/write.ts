@@ -23,7 +23,7 @@ import {
   type Ino,
   type Origin,
   type Precondition,
-  type WritePart,
+  type WriteParts,
 } from './storage.js'
 import { copyBytes, forgetUndo, putBack, type Region, saveUndo } from './undo.js'
 import { WriteClaim } from './write-claim.js'
@@ -36,7 +36,7 @@ export async function write(
   engine: Engine,
   tree: TreeId,
   ino: Ino,
-  parts: AsyncIterable<WritePart> | Iterable<WritePart>,
+  parts: WriteParts,
   terms: WriteTerms,
 ): Promise<InodeRow> {
   const { precondition, origin, changes, expected } = terms

@@ -11,16 +11,20 @@ function piece(offset: bigint, data: string, length = data.length): Buffer {
   return Buffer.concat([header, Buffer.from(data)])
 }
 
-/** Decodes a body that comes `size` bytes at a time, and joins what belongs together. */
-async function decode(body: Buffer, size: number): Promise<unknown> {
+/** Decodes a body that comes `size` bytes in a buffer, `together` of these at a time, and joins what belongs together. */
+async function decode(body: Buffer, size: number, together = 1): Promise<unknown> {
   async function* source() {
-    for (let at = 0; at < body.length; at += size) yield body.subarray(at, at + size)
+    const come: Buffer[] = []
+    for (let at = 0; at < body.length; at += size) come.push(body.subarray(at, at + size))
+    while (come.length > 0) yield come.splice(0, together)
   }
   const text: string[] = []
   try {
-    for await (const { offset, data } of rangesBody(source())) {
-      for (const [index, byte] of data.entries()) {
-        text.push(`${offset === 'append' ? offset : offset + index}:${String.fromCharCode(byte)}`)
+    for await (const pieces of rangesBody(source())) {
+      for (const { offset, data } of pieces) {
+        for (const [index, byte] of data.entries()) {
+          text.push(`${offset === 'append' ? offset : offset + index}:${String.fromCharCode(byte)}`)
+        }
       }
     }
   } catch (error) {
@@ -43,8 +47,10 @@ describe('application/vnd.coffer.ranges', () => {
   ]
   for (const [name, body, expected] of rows) {
     it(`decodes ${name}, however it is cut`, async () => {
-      for (const size of [1, 2, 5, 12, 13, 1000])
-        expect(await decode(body, size)).to.equal(expected)
+      for (const size of [1, 2, 5, 12, 13, 1000]) {
+        for (const together of [1, 3, 1000])
+          expect(await decode(body, size, together)).to.equal(expected)
+      }
     })
   }
 })

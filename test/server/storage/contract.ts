@@ -658,7 +658,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
       it('writes nothing when the source fails', async () => {
         const before = await file('f', 'aaaa')
         const source = async function* () {
-          yield { offset: 0, data: bytes('bb') }
+          yield [{ offset: 0, data: bytes('bb') }]
           throw new FileError('EIO', 'the client went away')
         }
         await refused('EIO', tree.write(before.ino, source(), overwrite, NOBODY))
@@ -879,7 +879,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         let copied: Promise<unknown> = Promise.resolve()
         async function* parts() {
           // so much that the event loop gets a turn while it is written
-          yield { offset: 0, data: bytes('y'.repeat(2_000_000)) }
+          yield [{ offset: 0, data: bytes('y'.repeat(2_000_000)) }]
           setImmediate(() => {
             const how = { ...deep, source }
             copied = tree.copy(one.ino, at('two'), how, NOBODY).catch((error) => error)
@@ -1058,10 +1058,10 @@ export function contract(name: string, open: () => Promise<Subject>): void {
       async function* partsAt(
         offset: (index: number) => WritePart['offset'],
         count: number,
-      ): AsyncGenerator<WritePart> {
+      ): AsyncGenerator<readonly WritePart[]> {
         for (let index = 0; index < count; index += 1) {
           coming.sent += 1
-          yield { offset: offset(index), data: Buffer.alloc(100_000, 'y') }
+          yield [{ offset: offset(index), data: Buffer.alloc(100_000, 'y') }]
         }
       }
       const coming = { sent: 0 }

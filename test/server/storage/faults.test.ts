@@ -275,7 +275,7 @@ describe('Storage on a disk that fails', () => {
       free.bytes = 64 * 1024 * 1024 + 20 * MB
       let sent = 0
       const endless = async function* () {
-        for (; sent < 100; sent += 1) yield { offset: sent * MB, data: Buffer.alloc(MB) }
+        for (; sent < 100; sent += 1) yield [{ offset: sent * MB, data: Buffer.alloc(MB) }]
       }
       // what one statfs(2) said is believed for a while
       await tree.write(ino, [{ offset: 0, data: Buffer.alloc(17 * MB) }], overwrite, {})
