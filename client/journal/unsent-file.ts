@@ -139,7 +139,10 @@ export class UnsentFile {
     const last = gaps.at(-1)?.[1]
     if (start === undefined || last === undefined || this.isUnborn) return whole
     const fetched = await fetch(start, last - start)
-    for (const [from, to] of gaps) fetched.copy(whole, from - offset, from - start, to - start)
+    for (const [from, to] of gaps) {
+      // Where the server's content ends before what was written here begins, there are zeros.
+      fetched.subarray(from - start, to - start).copy(whole, from - offset)
+    }
     return whole
   }
 
