@@ -1,5 +1,5 @@
-// Coffer's authorization server (durable, over TLS) against npm's oidc-provider (in memory, over TLS), in alternating rounds;
-// then what a flood of logins does to requests for small files.
+// Coffer's authorization server (durable, over TLS) against npm's oidc-provider (in memory, over TLS), in alternating rounds, beside
+// what TLS, HTTP and a signature cost in Node (oauth-bare.ts); then what a flood of logins does to requests for small files.
 //
 //   make bench ONLY=oauth
 //   node --import tsx test/bench/oauth.ts sources     without a build
@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { login } from '../support/login.js'
-import { root, run, start } from '../support/process.js'
+import { type Running, root, run, start } from '../support/process.js'
 import { type Form, program } from '../support/program.js'
 import { startServer } from '../support/server.js'
 import { type Connection, connection } from './connection.js'
@@ -48,7 +48,7 @@ async function clientCredentials(peer: Peer, index: number): Promise<void> {
 
 async function introspect(peer: Peer, index: number): Promise<void> {
   const form = `token=${peer.introspected}`
-  const path = peer.name === 'coffer' ? '/introspect' : '/token/introspection'
+  const path = peer.name === 'oidc-provider' ? '/token/introspection' : '/introspect'
   const answer = await peer.connections[index]?.send('POST', path, FORM + peer.basic, form)
   if (!answer?.startsWith('{"active":true')) throw new Error(`${peer.name}: ${answer}`)
 }
@@ -113,10 +113,13 @@ async function issued(connection: Connection | undefined, basic: string): Promis
 const form: Form = process.argv.includes('sources') ? 'sources' : 'built'
 const server = await startServer({ form, env: { COFFER_LOGIN_FAILURES: '1000000' } })
 const secret = randomBytes(32).toString('base64url')
-const script = fileURLToPath(new URL('oauth-peer.ts', import.meta.url))
-const other = start(process.execPath, ['--import', 'tsx', script, secret, `${CONNECTIONS}`], {
-  env: { NODE_ENV: 'production' },
-})
+const startScript = (name: string, ...parameters: readonly string[]): Running => {
+  const script = fileURLToPath(new URL(name, import.meta.url))
+  const env = { NODE_ENV: 'production' }
+  return start(process.execPath, ['--import', 'tsx', script, ...parameters], { env })
+}
+const other = startScript('oauth-peer.ts', secret, `${CONNECTIONS}`)
+const bare = startScript('oauth-bare.ts')
 
 async function coffer(): Promise<Peer> {
   const added = await run(
@@ -166,13 +169,23 @@ async function oidcProvider(): Promise<Peer> {
   }
 }
 
+async function bareNode(): Promise<Peer> {
+  const [, ready = ''] = await bare.printed(/ready (.*)\n/)
+  const { issuer, ca } = JSON.parse(ready)
+  return {
+    ...{ name: 'bare Node', pid: bare.pid, connections: await connections(issuer, ca) },
+    ...{ basic: basicField('nobody', secret), client: 'nobody', introspected: 'x' },
+    ...{ fresh: async () => 'x', refreshTokens: new Array<string>(CONNECTIONS).fill('again') },
+  }
+}
+
 const line = (cells: readonly string[]): void => {
   const [first = '', ...rest] = cells
   process.stdout.write(`${first.padEnd(32)}${rest.map((cell) => cell.padStart(18)).join('')}\n`)
 }
 
 try {
-  const peers = [await coffer(), await oidcProvider()]
+  const peers = [await coffer(), await oidcProvider(), await bareNode()]
   line([
     '',
     ...peers.map(({ name }) => `${name} /s`),
@@ -205,6 +218,7 @@ try {
   for (const peer of peers) for (const each of peer.connections) each.close()
   await loginFlood(server, line)
 } finally {
+  await bare.stop()
   await other.stop()
   await server.remove()
 }
