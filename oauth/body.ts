@@ -5,9 +5,9 @@ import { OAuthError } from './errors.js'
 import { Parameters, parseForm } from './parameters.js'
 import { strictObject } from './strict-json.js'
 
-/** A media type, with no charset but UTF-8 (RFC 9110 section 8.3.1). */
-const FORM = /^application\/x-www-form-urlencoded *(?:; *charset="?utf-8"?)?$/i
-const JSON_TYPE = /^application\/json *(?:; *charset="?utf-8"?)?$/i
+/** A media type, with no charset but UTF-8; parameters = *( OWS ";" OWS [ parameter ] ) (RFC 9110 sections 5.6.6 and 8.3.1). */
+const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*(?:charset="?utf-8"?)?)?$/i
+const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*(?:charset="?utf-8"?)?)?$/i
 
 const BODY_MAX = 64 * 1024
 

@@ -51,7 +51,9 @@ export async function verifyAssertion(
   if (isAhead(nbf, now) || isAhead(iat, now)) refuse('is not valid yet')
   if (typeof jti !== 'string' || jti === '' || jti.length > JTI_MAX) refuse('has no jti')
   const once = digestOf(`assertion ${client.client_id} ${jti}`)
-  if (!(await context.store.useOnce(once, (exp + LEEWAY_SECONDS) * 1000))) {
+  // `exp` may have a fraction (RFC 7519 section 2).
+  const expiresAt = Math.ceil((exp + LEEWAY_SECONDS) * 1000)
+  if (!(await context.store.useOnce(once, expiresAt))) {
     refuse('was used before; make a new one for every request')
   }
 }

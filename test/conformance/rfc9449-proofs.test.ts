@@ -50,7 +50,14 @@ describe('RFC 9449: DPoP proofs', () => {
   row('rfc9449-4.3-2', 'M', 'takes a well-formed JWT only', async (suite) => {
     const url = await suite.endpoint('token')
     const form = suite.codeForm(await suite.code())
-    for (const dpop of ['a.b', 'garbage', 'a.b.c', '{}', 'A'.repeat(9000)]) {
+    const withKey = (jwk: string) =>
+      `${Buffer.from(`{"typ":"dpop+jwt","alg":"ES256","jwk":${jwk}}`).toString('base64url')}.e30.AAAA`
+    const deep = `{"kty":"EC","x":${'['.repeat(5900)}${']'.repeat(5900)}}`
+    const strange = ['{"kty":"constructor"}', '{"kty":"toString"}', '{"kty":["EC"]}', deep]
+    for (const dpop of [
+      ...['a.b', 'garbage', 'a.b.c', '{}', 'A'.repeat(9000)],
+      ...strange.map(withKey),
+    ]) {
       expectError(await suite.http.post(url, form, { dpop }), 400, 'invalid_dpop_proof')
     }
   })

@@ -36,6 +36,7 @@ function anything({ one, many, below }: Random): unknown {
     () => one(['', 'x', '\u0000', '\ud800', 'é'.repeat(50), 'https://as.test', 'A'.repeat(3000)]),
     () => many(4, () => one([1, 'x', null])),
     () => JSON.parse(`${'['.repeat(200)}${']'.repeat(200)}`),
+    () => one(['constructor', '__proto__', 'toString']),
     () => ({ x: { kty: 'EC', crv: 'P-256' } }),
   ])()
 }
@@ -45,7 +46,7 @@ function jwk(random: Random): unknown {
   const { one, below } = random
   if (below(4) === 0) return anything(random)
   return {
-    kty: one(['EC', 'RSA', 'OKP', 'oct', 1, undefined]),
+    kty: one(['EC', 'RSA', 'OKP', 'oct', 'constructor', '__proto__', ['EC'], 1, undefined]),
     crv: one(['P-256', 'P-384', 'Ed25519', 'p-256', undefined]),
     x: one(['A'.repeat(43), 'AA', '', '=', undefined, 1]),
     y: one(['A'.repeat(43), 'AA', undefined, {}]),
