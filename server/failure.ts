@@ -8,6 +8,7 @@ import { TooMany } from './limits.js'
 import type { Log } from './log.js'
 import type { Pages } from './pages.js'
 import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
+import { wantsPage } from './wants-page.js'
 
 /** What the file API serves: its errors are problem details, whatever the client would accept. */
 const FILE_API = /^(?:\*$|\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$))/
@@ -67,7 +68,7 @@ export function onError(pages: Pages, log: Log): ErrorRequestHandler {
       response.set(challenges(error)).json(error.body)
       return
     }
-    if (request.accepts(['html', 'json']) !== 'html') {
+    if (!wantsPage(request)) {
       const { status, title, message: detail } = failure
       response
         .type(PROBLEM_TYPE)

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import type { Pages } from './pages.js'
+import { wantsPage } from './wants-page.js'
 
 /** Where people come with a browser. */
 const PAGES = /^\/(?:login|account|authorize|device|logout)?(?:[/?]|$)/
@@ -15,7 +16,7 @@ export function expectedHost(issuer: string, pages: Pages): RequestHandler {
     if (
       request.method !== 'GET' ||
       !PAGES.test(request.path) ||
-      request.accepts(['json', 'html']) !== 'html' ||
+      !wantsPage(request) ||
       (URL.canParse(used) && new URL(used).host === expected.host)
     ) {
       next()

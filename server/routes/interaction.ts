@@ -2,6 +2,7 @@ import type { Request } from 'express'
 import type { Interaction } from '../../oauth/index.js'
 import { address } from '../sessions.js'
 import type { Site } from '../site.js'
+import { wantsPage } from '../wants-page.js'
 import { describeScope, describeTime } from '../words.js'
 
 /** What the authorization server asks of the site: who is signed in, and the pages of its flows. */
@@ -84,6 +85,10 @@ export function interaction(site: Site): Interaction {
         },
         'refused',
       )
+      if (!wantsPage(request)) {
+        response.status(status).json({ error, error_description: message })
+        return
+      }
       await pages.render(
         response,
         'error',

@@ -21,6 +21,9 @@ export interface Send {
   readonly localAddress?: string
 }
 
+/** As browsers ask for what people see; programs that take anything may get errors in JSON instead of a page. */
+const ACCEPT = 'text/html,application/xhtml+xml,*/*;q=0.8'
+
 /** Sends requests exactly as told, redirects not followed; keeps cookies as one browser would. */
 export class Http {
   readonly cookies = new Map<string, string>()
@@ -52,6 +55,7 @@ export class Http {
             ? { agent: this.#agent }
             : { localAddress, agent: false, family: 4 }),
           headers: {
+            accept: ACCEPT,
             ...(cookie !== '' && { cookie }),
             ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }),
             ...(headers as Record<string, string | string[]>),
