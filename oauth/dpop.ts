@@ -106,8 +106,8 @@ export async function provenKey(
   }
   requireNonce(context, jws.claims.nonce)
   const once = digestOf(`proof ${jkt} ${jws.claims.jti}`)
-  // One of the far end of the window lasts until its near end, and the seconds of `iat` are whole.
-  const expiresAt = context.now() + (2 * WINDOW_SECONDS + 1) * 1000
+  // By `iat`, a number by now, which a proof that is replayed has again; a window longer than it lasts, for clocks are set back.
+  const expiresAt = Math.ceil((Number(jws.claims.iat) + 2 * WINDOW_SECONDS + 1) * 1000)
   if (!(await context.store.useOnce(once, expiresAt))) throw badProof('was used before')
   return jkt
 }

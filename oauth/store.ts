@@ -91,7 +91,10 @@ export interface Store {
   /** What was allowed one client, or all: they have to ask again. */
   removeConsents(sub: string, client_id?: string): Promise<void>
 
-  /** True the first time, false ever after until it expires: proof and assertion ids. */
+  /**
+   * True the first time, false ever after until it expires: proof and assertion ids. An identifier always comes with the same
+   * time, one that is in what it identifies: a store may keep them in the order of it.
+   */
   useOnce(id: Digest, expiresAt: Milliseconds): Promise<boolean>
   /** Counts one more attempt and returns how many fell into the window that the first of them opened. */
   countAttempt(bucket: string, windowSeconds: number, at: Milliseconds): Promise<number>

@@ -1,6 +1,6 @@
 import { accountsSchema } from './schema/accounts.js'
 import { filesSchema, linksSchema } from './schema/files.js'
-import { issueOrderSchema, oauthSchema } from './schema/oauth.js'
+import { endOrderSchema, issueOrderSchema, oauthSchema } from './schema/oauth.js'
 
 /** The schema's history: only ever appended to, once a version has been released. */
 export const MIGRATIONS: readonly string[] = [
@@ -9,4 +9,5 @@ export const MIGRATIONS: readonly string[] = [
   oauthSchema,
   linksSchema,
   issueOrderSchema,
+  endOrderSchema,
 ]

@@ -1,4 +1,4 @@
-import type { Store } from '../../../oauth/index.js'
+import type { Digest, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { Remembered } from '../epochs.js'
 import { groupCommitOf } from '../group-commit.js'
@@ -11,7 +11,7 @@ const EXPIRING = [
   { table: 'grants', key: 'grant_id', time: 'kept_until', kept: 600_000 },
   { table: 'refresh_tokens', key: 'token_digest', time: 'expires_at', kept: 0 },
   { table: 'revoked_tokens', key: 'jti', time: 'expires_at', kept: 0 },
-  { table: 'used_once', key: 'id', time: 'expires_at', kept: 0 },
+  { table: 'used_once', key: 'expires_at, id', time: 'expires_at', kept: 0 },
   { table: 'attempts', key: 'bucket', time: 'expires_at', kept: 0 },
   { table: 'pushed_requests', key: 'uri_digest', time: 'expires_at', kept: 0 },
   { table: 'devices', key: 'device_digest', time: 'expires_at', kept: 600_000 }, // to answer expired_token
@@ -22,12 +22,17 @@ interface Attempts {
   readonly expires_at: number
 }
 
+/** 128 bits of a digest: nobody finds another one with the same, and half of it is half the pages. */
+const ID_BYTES = 16
+
 /** Asked about at every request of a client that authenticates, and hardly ever there. */
 const BUCKETS_MAX = 10_000
 
 /** Identifiers that count once, counters of attempts, and the sweep of what has expired. */
 export function onceStore(database: Database): OnceStore {
   const use = database.prepare('INSERT INTO used_once VALUES (?, ?) ON CONFLICT DO NOTHING')
+  const isFirstUse = (id: Digest, expiresAt: number) =>
+    use.run(expiresAt, Buffer.from(id, 'base64url').subarray(0, ID_BYTES)).changes > 0
   const count = database
     .prepare<{ bucket: string; at: number; expiresAt: number }, number>(
       `INSERT INTO attempts VALUES (@bucket, 1, @expiresAt) ON CONFLICT DO UPDATE SET
@@ -43,13 +48,13 @@ export function onceStore(database: Database): OnceStore {
   const read = (bucket: string) => attempts.get(bucket)
   const sweeps = EXPIRING.map(({ table, key, time, kept }) => {
     const statement = database.prepare(
-      `DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${time} <= ? LIMIT ?)`,
+      `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE ${time} <= ? LIMIT ?)`,
     )
     return (at: number, limit: number) => statement.run(at - kept, limit).changes
   })
   const commits = groupCommitOf(database)
   return {
-    useOnce: (id, expiresAt) => commits.run(() => use.run(id, expiresAt).changes > 0),
+    useOnce: (id, expiresAt) => commits.run(() => isFirstUse(id, expiresAt)),
     countAttempt(bucket, windowSeconds, at) {
       const attempt = { bucket, at, expiresAt: at + windowSeconds * 1000 }
       return commits.run(() => count.get(attempt) ?? 1)

@@ -139,3 +139,17 @@ DROP TABLE refresh_tokens;
 ALTER TABLE tokens_as_issued RENAME TO refresh_tokens;
 CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
 `
+
+/**
+ * Identifiers in the order in which they stop counting: what comes together and goes together lies together. In the order of digests,
+ * each change is on a page of its own, and a sweep writes four kilobytes for each of them.
+ */
+export const endOrderSchema = `
+CREATE TABLE used_in_order (
+  expires_at INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  PRIMARY KEY (expires_at, id)
+) STRICT, WITHOUT ROWID;
+DROP TABLE used_once;
+ALTER TABLE used_in_order RENAME TO used_once;
+`

@@ -131,7 +131,6 @@ const TIMES: Readonly<Record<string, readonly string[]>> = {
   refresh_tokens: ['expires_at', 'spent_at'],
   pushed_requests: ['expires_at'],
   devices: ['created_at', 'expires_at', 'next_poll_at'],
-  used_once: ['expires_at'],
   attempts: ['expires_at'],
   sessions: ['auth_time'],
   users: ['valid_from'],

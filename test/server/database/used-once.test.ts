@@ -17,6 +17,9 @@ const AT_ONCE = IN_A_WINDOW / 2
 const ASKED = 500
 
 const proof = (n: number) => digestOf(`proof ${n}`)
+/** As the store keeps it. */
+const idOf = (n: number) => Buffer.from(proof(n), 'base64url').subarray(0, 16)
+const expiryOf = (n: number) => NOW + n + REMEMBERED
 
 describe('identifiers that count once (RFC 9449 section 11.1)', function () {
   this.timeout(180_000)
@@ -38,10 +41,9 @@ describe('identifiers that count once (RFC 9449 section 11.1)', function () {
   it('are refused again for as long as they count, a million of them in the room of a tenth of them', async () => {
     const put = database.prepare('INSERT INTO used_once VALUES (?, ?)')
     const putAll = database.transaction((from: number, to: number) => {
-      for (let n = from; n < to; n++) put.run(proof(n), expiryOf(n))
+      for (let n = from; n < to; n++) put.run(expiryOf(n), idOf(n))
     })
     const rows = database.prepare<[], number>('SELECT count(*) FROM used_once').pluck()
-    const expiryOf = (n: number) => NOW + n + REMEMBERED
     const most = { rows: 0, bytes: 0, memory: 0 }
     let afterThree = most
     let store = oauthStore(database)
@@ -61,7 +63,7 @@ describe('identifiers that count once (RFC 9449 section 11.1)', function () {
       const again = Array.from({ length: ASKED }, (_, n) =>
         Math.floor(oldest + ((end - 1 - oldest) * n) / (ASKED - 1)),
       )
-      const asked = await Promise.all(again.map((n) => store.useOnce(proof(n), expiryOf(end))))
+      const asked = await Promise.all(again.map((n) => store.useOnce(proof(n), expiryOf(n))))
       expect(asked.some(Boolean), 'one that still counts was taken again').to.equal(false)
 
       most.bytes = Math.max(most.bytes, statSync(file).size + statSync(`${file}-wal`).size)
@@ -75,5 +77,28 @@ describe('identifiers that count once (RFC 9449 section 11.1)', function () {
     expect(most.bytes / most.rows, 'bytes for each').to.be.below(500)
     expect(most.memory - afterThree.memory, 'memory').to.be.below(64 << 20)
     expect(rows.get()).to.be.within(1, IN_A_WINDOW)
+  })
+
+  it('are swept without writing a page for each of them', async () => {
+    const store = oauthStore(database)
+    const count = 20_000
+    const step = 200
+    const from = WINDOWS * IN_A_WINDOW
+    while ((await store.sweep(NOW + from + REMEMBERED, count)) > 0) {
+      // All that the case before has left goes.
+    }
+    for (let n = from; n < from + count; n += step) {
+      const some = Array.from({ length: step }, (_, more) => n + more)
+      // Of the same second, as the `iat` of proofs are.
+      await Promise.all(some.map((each) => store.useOnce(proof(each), expiryOf(n))))
+    }
+    database.pragma('wal_autocheckpoint = 0')
+    database.pragma('wal_checkpoint(TRUNCATE)')
+    let swept = 0
+    for (let removed = step; removed >= step; swept += removed) {
+      removed = await store.sweep(expiryOf(from + count), step)
+    }
+    expect(swept).to.equal(count)
+    expect(statSync(`${file}-wal`).size / count, 'bytes written for each').to.be.below(400)
   })
 })
