@@ -1,4 +1,5 @@
 import type { Statement } from 'better-sqlite3'
+import { chargeStatement } from './charge.js'
 import type { Database } from './database.js'
 import { inodeRows } from './inode-rows.js'
 import { spelledEntries } from './spelled-entries.js'
@@ -73,6 +74,7 @@ export function fileStatements(database: Database) {
     ...inodeStatements(row),
     ...entryStatements(row),
     ...treeStatements(row),
+    ...chargeStatement(row),
     ...recoveryStatements(row),
     ...uploadStatements(row),
   }
@@ -180,14 +182,6 @@ function treeStatements(row: Prepare) {
     setUsage: row<[bytes: number, inodes: number, id: number], never>(
       'UPDATE trees SET bytes = ?, inodes = ? WHERE id = ?',
     ),
-    /** Counts what a change uses or frees, and numbers it. */
-    charge: row<
-      [bytes: number, inodes: number, links: number, changes: 0 | 1, id: number],
-      TreeRow
-    >(
-      `UPDATE trees SET bytes = bytes + ?, inodes = inodes + ?, links = links + ?, seq = seq + ? WHERE id = ?
-       RETURNING *`,
-    ),
     insertChange: {
       run: (tree: number, change: ChangeRow, gone: number | null): unknown =>
         insertChange.run(
@@ -225,6 +219,10 @@ function treeStatements(row: Prepare) {
     ),
     insertReservation: row<[first: number, last: number, tree: number, at: number], never>(
       'INSERT INTO reservations VALUES (?, ?, ?, ?)',
+    ),
+    /** Takes a number that is the first of its range, and not the last. */
+    claimFirst: row<[at: number, first: number, tree: number], never>(
+      'UPDATE reservations SET first = first + 1, at = ? WHERE first = ? AND last > first AND tree = ?',
     ),
     deleteReservation: row<[first: number], never>('DELETE FROM reservations WHERE first = ?'),
     forgetReservations: row<[at: number, limit: number], never>(

@@ -84,7 +84,9 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     async ({ tree, origin, content, length }, { place, mode, attributes, ifMatch }) => {
       const current = mode === 'replace' ? await lookup(tree, place) : undefined
       const replaces = current?.type === 'file' ? { replaces: current.ino } : {}
-      const upload = await tree.upload({ size: length, ...replaces })
+      // What is at hand needs no leave to come: whether it fits, the commit says.
+      const announced = Symbol.iterator in content ? {} : { size: length }
+      const upload = await tree.upload({ ...announced, ...replaces })
       try {
         await upload.write(content)
         const holds: Precondition = (current) => {

@@ -4,7 +4,7 @@ import { EVENT_STREAM, encodeEvent, encodeHeartbeat, encodeRetry } from '../http
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import type { LockNews, Mailbox } from '../locks/session.js'
-import type { Change, Changes } from '../storage/changes.js'
+import type { Change } from '../storage/changes.js'
 import type { WireChange, WireChangesStart } from '../wire.js'
 import type { WireLockNews } from '../wire-locks.js'
 import type { Exchange } from './exchange.js'
@@ -58,6 +58,11 @@ async function* events(
 ): AsyncGenerator<string> {
   const own = query.has('others') ? origin.connection : undefined
   let seq = start
+  const passed = (upTo: number) => {
+    seq = upTo
+  }
+  // Whoever makes many changes is not told of them, and nothing is to be done for each.
+  const passing = own === undefined ? undefined : { connection: own, passed }
   let checked = performance.now()
   let news: LockNews[] = []
   yield encodeRetry(RETRY_MILLISECONDS) + startEvent('ready', seq)
@@ -80,7 +85,8 @@ async function* events(
       yield news.map((one) => encodeEvent(one.kind, seq, wireNews(one))).join('')
       news = []
     } else {
-      await changeOrTimeout(tree.changes, seq, mail, gone, limits.heartbeatMilliseconds)
+      const change = (signal: AbortSignal) => tree.changes.wait(seq, signal, passing)
+      await changeOrTimeout(change, mail, gone, limits.heartbeatMilliseconds)
     }
     if (performance.now() - checked >= limits.heartbeatMilliseconds) {
       // a token that was revoked or has expired must not go on reading
@@ -97,8 +103,7 @@ function hasCome(mail: Mailbox | undefined): boolean {
 
 /** Waits for a change, for news about locks, for so long, or for the client to go away. */
 async function changeOrTimeout(
-  changes: Changes,
-  seq: number,
+  change: (signal: AbortSignal) => Promise<void>,
   mail: Mailbox | undefined,
   gone: AbortSignal,
   milliseconds: number,
@@ -111,7 +116,7 @@ async function changeOrTimeout(
   gone.addEventListener('abort', stop)
   try {
     if (gone.aborted) return
-    await changes.wait(seq, enough.signal)
+    await change(enough.signal)
     if (!hasCome(mail)) {
       await new Promise((resolve) => setTimeout(resolve, GATHER_MILLISECONDS))
     }

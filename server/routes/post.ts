@@ -10,7 +10,7 @@ import { type Admitted, type Exchange, inodeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
 import { precondition } from './preconditions.js'
-import { type NewInodeRequest, type NewLinkRequest, postRequest, present } from './schemas.js'
+import { type NewInodeRequest, type NewLinkRequest, postRequest } from './schemas.js'
 import { createUpload } from './uploads.js'
 
 const DIRECTORY: NewInodeRequest = { type: 'directory' }
@@ -53,7 +53,7 @@ async function request(exchange: Admitted): Promise<NewInodeRequest | NewLinkReq
 }
 
 async function make(exchange: Exchange, place: Place, wanted: NewInodeRequest): Promise<Inode> {
-  const attributes = { ...newAttributeFields(exchange.request.headers), ...present(wanted) }
+  const attributes = { ...newAttributeFields(exchange.request.headers), ...wanted }
   return exchange.tree.make(
     place,
     newInodeOf(wanted),

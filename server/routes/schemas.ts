@@ -32,24 +32,22 @@ const place = z.strictObject({ ino: inodeNumber, offset })
 export const copiedRange = { from: place, to: place, bytes: z.int().min(0) }
 
 const newAttributeShape = {
-  mode: bits.optional(),
-  uid: id.optional(),
-  gid: id.optional(),
-  atime: time.optional(),
-  mtime: time.optional(),
-  ino: inodeNumber.optional(),
+  mode: bits.exactOptional(),
+  uid: id.exactOptional(),
+  gid: id.exactOptional(),
+  atime: time.exactOptional(),
+  mtime: time.exactOptional(),
+  ino: inodeNumber.exactOptional(),
 }
 
-export const attributeChanges: z.ZodType<AttributeChanges> = z
-  .strictObject({
-    mode: bits.optional(),
-    uid: id.optional(),
-    gid: id.optional(),
-    size: size.optional(),
-    atime: timeOrNow.optional(),
-    mtime: timeOrNow.optional(),
-  })
-  .transform(present)
+export const attributeChanges: z.ZodType<AttributeChanges> = z.strictObject({
+  mode: bits.exactOptional(),
+  uid: id.exactOptional(),
+  gid: id.exactOptional(),
+  size: size.exactOptional(),
+  atime: timeOrNow.exactOptional(),
+  mtime: timeOrNow.exactOptional(),
+})
 
 /** Symlink texts are what symlink(2) takes: 1 to 4095 bytes without NUL. */
 const target = z
@@ -91,12 +89,4 @@ export const newInode: z.ZodType<NewInode> = z.discriminatedUnion('type', [
   z.strictObject(SHAPES[1]),
   z.strictObject(SHAPES[2]),
 ])
-export const newAttributes: z.ZodType<Partial<NewAttributes>> = z
-  .strictObject(newAttributeShape)
-  .transform(present)
-
-/** exactOptionalPropertyTypes: absent, not undefined. */
-export function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(value).filter(([, one]) => one !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
-}
+export const newAttributes: z.ZodType<Partial<NewAttributes>> = z.strictObject(newAttributeShape)

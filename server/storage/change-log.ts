@@ -1,6 +1,6 @@
 import type { ChangeRow, FileStatements } from '../database/files.js'
 import { FileError } from '../errors.js'
-import type { Change, ChangedPlace, ChangePage, Changes } from './changes.js'
+import type { Change, ChangedPlace, ChangePage, Changes, OwnChanges } from './changes.js'
 import type { Clock } from './clock.js'
 import type { FileName } from './path.js'
 import { RecentChanges } from './recent-changes.js'
@@ -39,7 +39,7 @@ export class ChangeLog {
   readonly #transactions: Transactions
   readonly #clock: Clock
   readonly #recent = new RecentChanges()
-  readonly #waiting = new Map<number, Set<() => void>>()
+  readonly #waiting = new Map<number, Set<(change: ChangeRow) => void>>()
 
   constructor(sql: FileStatements, transactions: Transactions, clock: Clock) {
     this.#sql = sql
@@ -70,7 +70,7 @@ export class ChangeLog {
     if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
     this.#transactions.afterwards(() => {
       this.#recent.add(tree, noted)
-      this.#wake(tree)
+      this.#tell(tree, noted)
     })
   }
 
@@ -96,7 +96,7 @@ export class ChangeLog {
     return {
       newest: async () => this.#newest(tree),
       after: async (seq, limit) => this.#after(tree, seq, limit),
-      wait: (seq, signal) => this.#wait(tree, seq, signal),
+      wait: (seq, signal, own) => this.#wait(tree, seq, signal, own),
     }
   }
 
@@ -116,7 +116,12 @@ export class ChangeLog {
     return { kind: 'changes', changes: rows.map(toChange), newest }
   }
 
-  #wait(tree: number, seq: number, signal: AbortSignal): Promise<void> {
+  #wait(
+    tree: number,
+    seq: number,
+    signal: AbortSignal,
+    own: OwnChanges | undefined,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason)
@@ -126,25 +131,29 @@ export class ChangeLog {
       this.#waiting.set(tree, waiting)
       const end = () => {
         signal.removeEventListener('abort', aborted)
-        waiting.delete(wake)
+        waiting.delete(come)
         if (waiting.size === 0) this.#waiting.delete(tree)
       }
       const wake = () => {
         end()
         resolve()
       }
+      const come = ({ origin, seq }: ChangeRow) => {
+        if (own !== undefined && origin === own.connection) own.passed(seq)
+        else wake()
+      }
       const aborted = () => {
         end()
         reject(signal.reason)
       }
-      waiting.add(wake)
+      waiting.add(come)
       signal.addEventListener('abort', aborted)
       if (this.#newest(tree) > seq) wake()
     })
   }
 
-  #wake(tree: number): void {
-    for (const wake of [...(this.#waiting.get(tree) ?? [])]) wake()
+  #tell(tree: number, change: ChangeRow): void {
+    for (const come of this.#waiting.get(tree) ?? []) come(change)
   }
 }
 

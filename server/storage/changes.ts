@@ -10,7 +10,14 @@ export interface Changes {
   /** Changes after `seq`, oldest first. @param limit at most this many (1 to 10,000) */
   after(seq: number, limit: number): Promise<ChangePage>
   /** Resolves once there is a change after `seq`; at once if there is one already. Rejects when the signal aborts. */
-  wait(seq: number, signal: AbortSignal): Promise<void>
+  wait(seq: number, signal: AbortSignal, own?: OwnChanges): Promise<void>
+}
+
+/** Changes that whoever waits has made, and need not be woken for. */
+export interface OwnChanges {
+  readonly connection: string
+  /** One of them was made: all up to this one are known. */
+  passed(seq: number): void
 }
 
 /** `expired`: some changes after the number are no longer kept, or it is none of this log: start afresh from `newest`. */

@@ -20,6 +20,9 @@ export function reserve(engine: Engine, tree: TreeId, count: number): number {
 /** Within a transaction: takes a number out of what was reserved. @throws EEXIST, EINVAL */
 export function claim(engine: Engine, tree: TreeId, ino: number): void {
   const { sql } = engine
+  const now = seconds(engine.clock)
+  // They are used in their order: then the first of a range is claimed, and it starts behind that.
+  if (sql.claimFirst.run(now, ino, tree.id).changes > 0) return
   const range = sql.reservation.get(ino)
   if (range === undefined || range.last < ino || range.tree !== tree.id) {
     if (sql.inode.get(ino)?.tree === tree.id) {
@@ -27,7 +30,6 @@ export function claim(engine: Engine, tree: TreeId, ino: number): void {
     }
     throw new FileError('EINVAL', `inode ${ino} was not reserved for you; reserve it first`)
   }
-  const now = seconds(engine.clock)
   sql.deleteReservation.run(range.first)
   if (range.first < ino) sql.insertReservation.run(range.first, ino - 1, tree.id, now)
   if (range.last > ino) sql.insertReservation.run(ino + 1, range.last, tree.id, now)

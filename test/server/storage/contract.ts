@@ -258,10 +258,19 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         expect([first, first + 1, first + 2]).not.to.include(fresh.ino)
       })
 
+      it('gives them once also when they are used in their order, to the last', async () => {
+        const first = await tree.reserve(3)
+        for (const ino of [first, first + 1, first + 2]) {
+          expect((await put(tree, at('a'), 'x', { ino })).ino).to.equal(ino)
+          await tree.remove(at('a'), UNLINK, NOBODY)
+          await refused('EINVAL', tree.make(at('a'), { type: 'file' }, { ...NEW, ino }, NOBODY))
+        }
+      })
+
       it('refuses numbers that are not reserved for this user', async () => {
         const eve = await storage.tree('eve')
-        const first = await eve.reserve(1)
-        for (const ino of [first, first + 1, tree.root + 500_000, 0]) {
+        const first = await eve.reserve(2)
+        for (const ino of [first, first + 1, first + 2, tree.root + 500_000, 0]) {
           await refused('EINVAL', tree.make(at('a'), { type: 'file' }, { ...NEW, ino }, NOBODY))
         }
         await refused('EINVAL', tree.reserve(0))
@@ -1288,6 +1297,19 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         abort.abort()
         await other
         expect(woken).to.deep.equal(['ann', 'aborted'])
+      })
+
+      it('lets pass by, without waking, what the connection of who waits has made', async () => {
+        const newest = await tree.changes.newest()
+        const passed: number[] = []
+        const own = { connection: 'mine', passed: (seq: number) => passed.push(seq) }
+        const waiting = tree.changes.wait(newest, new AbortController().signal, own)
+        await tree.make(at('a'), { type: 'file' }, NEW, { connection: 'mine' })
+        await tree.make(at('b'), { type: 'file' }, NEW, { connection: 'mine' })
+        await tree.make(at('c'), { type: 'file' }, NEW, { connection: 'another' })
+        await tree.make(at('d'), { type: 'file' }, NEW, { connection: 'mine' })
+        await waiting
+        expect(passed).to.deep.equal([newest + 1, newest + 2])
       })
 
       it('logs nothing of what did not happen', async () => {
