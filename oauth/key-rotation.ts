@@ -92,6 +92,33 @@ function isPublished(key: StoredKey, keys: readonly StoredKey[], keep: number, n
   return supersededAt + keep > now
 }
 
+/** What the stored keys are good for at a moment. */
+export interface KeySupply {
+  /** To be published; what is stored besides is to be dropped. */
+  readonly kept: readonly StoredKey[]
+  /** Algorithms whose next key is to be made: the one they have will soon have signed for long enough. */
+  readonly due: readonly SigningAlgorithm[]
+  /** Algorithms that have no key at all. */
+  readonly missing: readonly SigningAlgorithm[]
+}
+
+export function keySupply(
+  stored: readonly StoredKey[],
+  { publishBeforeUse, signingKey: signing, keepAfterUse }: Lifetimes,
+  now: number,
+): KeySupply {
+  const kept = stored.filter((key) => isPublished(key, stored, keepAfterUse * 1000, now))
+  const youngest = (alg: SigningAlgorithm) =>
+    Math.max(...kept.filter((key) => key.alg === alg).map((key) => key.activeAt))
+  return {
+    kept,
+    due: SIGNING_ALGORITHMS.filter(
+      (alg) => youngest(alg) + (signing - publishBeforeUse) * 1000 <= now,
+    ),
+    missing: SIGNING_ALGORITHMS.filter((alg) => kept.every((key) => key.alg !== alg)),
+  }
+}
+
 /** The keys as they should be now; creates and drops what is due. Several processes may do so at once. */
 export async function nextKeys(
   store: Store,
@@ -103,18 +130,13 @@ export async function nextKeys(
   const now = clock()
   for (;;) {
     const stored = await store.signingKeys()
-    const kept = stored.filter((key) =>
-      isPublished(key, stored, lifetimes.keepAfterUse * 1000, now),
-    )
+    const { kept, due, missing } = keySupply(stored, lifetimes, now)
+    if (due.length === 0 && kept.length === stored.length) return stored
     const created: StoredKey[] = []
-    for (const alg of SIGNING_ALGORITHMS) {
-      const youngest = Math.max(...kept.filter((key) => key.alg === alg).map((key) => key.activeAt))
-      if (youngest + lifetimes.signingKey * 1000 - publish > now) continue
-      const first = youngest === Number.NEGATIVE_INFINITY
-      created.push(await createKey(alg, sealing, clock, first ? 0 : publish))
+    for (const alg of due) {
+      created.push(await createKey(alg, sealing, clock, missing.includes(alg) ? 0 : publish))
     }
     const keys = [...kept, ...created]
-    if (created.length === 0 && kept.length === stored.length) return stored
     const seen = stored.map(({ kid }) => kid)
     if (await store.replaceSigningKeys(seen, keys)) return keys
   }

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { CompactSigner } from './compact-signer.js'
-import { nextKeys, rotateKeys, signingKey } from './key-rotation.js'
+import { keySupply, nextKeys, rotateKeys, signingKey } from './key-rotation.js'
 import { unseal } from './sealed.js'
 import { deriveKeys } from './secrets.js'
 import type { Store } from './store.js'
@@ -31,6 +31,8 @@ export interface LocalKeysOptions {
   readonly secret: Buffer
   readonly clock: () => Date
   readonly lifetimes?: Partial<Lifetimes>
+  /** Told why the next keys could not be made. The old ones go on signing, and it is tried again. */
+  readonly rotationFailed?: (cause: unknown) => void
 }
 
 /** How long the set is believed before the store is asked again; far below publishBeforeUse. */
@@ -70,16 +72,35 @@ class KeySet {
 }
 
 /** Keys in the store, encrypted under the secret; made, published and retired by themselves. */
-export function localKeys({ store, secret, clock, lifetimes }: LocalKeysOptions): Keys {
+export function localKeys(options: LocalKeysOptions): Keys {
+  const { store, secret, clock, rotationFailed } = options
+  const lifetimes = { ...DEFAULT_LIFETIMES, ...options.lifetimes }
   const sealing = deriveKeys(secret).signingKeys
   let loaded: Promise<KeySet> | undefined
   let loadedAt = Number.NEGATIVE_INFINITY
+  let isRenewing = false
+
+  const next = () => nextKeys(store, sealing, lifetimes, () => clock().getTime())
 
   async function load(): Promise<KeySet> {
-    const stored = await nextKeys(store, sealing, { ...DEFAULT_LIFETIMES, ...lifetimes }, () =>
-      clock().getTime(),
-    )
-    return new KeySet(stored.map(open))
+    const stored = await store.signingKeys()
+    const { kept, due, missing } = keySupply(stored, lifetimes, clock().getTime())
+    if (missing.length > 0) return new KeySet((await next()).map(open))
+    if (due.length > 0 || kept.length < stored.length) renew()
+    return new KeySet(kept.map(open))
+  }
+
+  /** Beside all that signs and verifies meanwhile: an RSA key takes a second to make, and is needed in an hour. */
+  function renew(): void {
+    if (isRenewing) return
+    isRenewing = true
+    next()
+      .then(() => {
+        loadedAt = Number.NEGATIVE_INFINITY
+      }, rotationFailed)
+      .finally(() => {
+        isRenewing = false
+      })
   }
 
   function open(stored: StoredKey): LoadedKey {

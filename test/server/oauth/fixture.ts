@@ -8,6 +8,7 @@ import {
   localKeys,
   OAuthError,
   registerClient,
+  SIGNING_ALGORITHMS,
   type Store,
 } from '../../../oauth/index.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
@@ -84,6 +85,16 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     response.status(error.status).json(error.body)
   })
   return Object.assign(made, { app, sweep: server.sweep })
+}
+
+/** Until the next keys are there, made since then: they are made beside everything else. */
+export async function keysMade(store: Store, since: number): Promise<void> {
+  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+    const made = (await store.signingKeys()).filter(({ createdAt }) => createdAt >= since)
+    if (made.length >= SIGNING_ALGORITHMS.length) return
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  throw new Error('the next keys were never made')
 }
 
 const NATIVE = {
