@@ -1,18 +1,19 @@
 /** The resource server's side: who makes this request (RFC 9068 section 4, RFC 9449 section 7). */
 import { type AccessTokenClaims, audienceOf, verifyAccessToken } from './access-token.js'
-import { presentedToken, refusal, type Scheme, unauthenticated } from './bearer.js'
+import { type PresentedToken, presentedToken, refusal, unauthenticated } from './bearer.js'
 import type { Call } from './call.js'
 import type { Context } from './context.js'
 import { provenKey } from './dpop.js'
 import { OAuthError } from './errors.js'
 import { digestOf } from './secrets.js'
-import type { AccountClaims, Authenticated, Digest, Grant } from './types.js'
+import type { AccountClaims, Authenticated, Client, Digest, Grant } from './types.js'
 
 const CACHE_MAX = 10_000
 
 /** A token that counts at this moment. */
 export interface LiveToken {
   readonly claims: AccessTokenClaims
+  readonly client: Client
   /** As it was when it was looked up: when it was last used may be later by now. */
   readonly grant: Grant | undefined
   readonly account: AccountClaims | undefined
@@ -89,13 +90,14 @@ export async function liveToken(
   const verified = await tokens.verify(context, token)
   if (verified === undefined) return undefined
   const { claims } = verified
-  if ((await context.store.client(claims.client_id)) === undefined) return undefined
+  const client = await context.store.client(claims.client_id)
+  if (client === undefined) return undefined
   const standing = await context.store.standing(claims.jti, claims.grant_id, context.now())
   if (standing.kind === 'revoked') return undefined
   const { grant } = standing
   const account = grant === undefined ? undefined : await liveAccount(context, grant)
   if (grant !== undefined && account === undefined) return undefined
-  const live = { claims, grant, account, authenticated: authenticatedBy(claims) }
+  const live = { claims, client, grant, account, authenticated: authenticatedBy(claims) }
   const until = Math.min(claims.exp * 1000, grant?.expiresAt ?? Number.POSITIVE_INFINITY)
   verified.found = { live, epoch, until }
   return live
@@ -141,7 +143,7 @@ export async function authenticate(
     )
   }
   checkAudience(context, live, needed)
-  await checkPossession(context, call, presented.scheme, presented.token, live.claims)
+  await checkPossession(context, call, presented, live)
   checkScope(context, live, needed)
   return live
 }
@@ -253,9 +255,8 @@ async function lookUp(
 async function checkPossession(
   context: Context,
   call: Call,
-  scheme: Scheme,
-  token: string,
-  { cnf }: AccessTokenClaims,
+  { scheme, token }: PresentedToken,
+  { claims: { cnf }, client }: LiveToken,
 ): Promise<void> {
   if (scheme === 'Bearer' && cnf === undefined) return
   if (scheme === 'Bearer')
@@ -270,7 +271,7 @@ async function checkPossession(
       'invalid_token',
       'the access token is not bound to a key: use the Bearer scheme',
     )
-  const jkt = await provenKey(context, call, token).catch((error: unknown) => {
+  const jkt = await provenKey(context, call, client, token).catch((error: unknown) => {
     throw error instanceof OAuthError ? refusal(context, error.error, error.message) : error
   })
   if (jkt === undefined) throw refusal(context, 'invalid_dpop_proof', 'the DPoP proof is missing')

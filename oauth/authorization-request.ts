@@ -1,5 +1,5 @@
 /** The authorization request (RFC 6749 section 4.1.1, OpenID Connect Core section 3.1.2.1): who may be answered, and what. */
-import { mustPush } from './client-policy.js'
+import { mustPush, mustSendRedirect } from './client-policy.js'
 import type { Context } from './context.js'
 import { deviceName } from './device-name.js'
 import { OAuthError } from './errors.js'
@@ -94,6 +94,11 @@ const isPushedIfItMust: Check = (_, { client }, { pushed }) => {
   throw new OAuthError('invalid_request', 'this client must push its authorization requests (PAR)')
 }
 
+const redirectIsSentIfItMust: Check = (_, { client, redirect_uri_sent }) => {
+  if (redirect_uri_sent || !mustSendRedirect(client)) return
+  throw new OAuthError('invalid_request', 'this client must send the redirect_uri')
+}
+
 const responseTypeIsCode: Check = (query) => {
   if (query.required('response_type') === 'code') return
   throw new OAuthError('unsupported_response_type', 'the only response_type is code')
@@ -138,6 +143,7 @@ const CHECKS: readonly Check[] = [
   nothingIsRepeated, //   RFC 6749 section 3.1
   noRequestObject, //     OpenID Connect Core section 3.1.2.6
   isPushedIfItMust, //    RFC 9126 section 6
+  redirectIsSentIfItMust,
   responseTypeIsCode, //  RFC 6749 section 4.1.1
   clientMayUseCodes, //   RFC 6749 section 4.1.2.1
   responseModeIsQuery, // OAuth 2.0 Multiple Response Types section 2.1

@@ -8,9 +8,12 @@ import { metadataUrl } from './protected-resource.js'
 
 export type Scheme = 'Bearer' | 'DPoP'
 
-export type Presented =
-  | { readonly kind: 'nothing' }
-  | { readonly kind: 'token'; readonly scheme: Scheme; readonly token: string }
+export interface PresentedToken {
+  readonly kind: 'token'
+  readonly scheme: Scheme
+  readonly token: string
+}
+export type Presented = { readonly kind: 'nothing' } | PresentedToken
 
 /** b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 section 2.1) */
 const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i

@@ -1,4 +1,5 @@
 /** Client authentication by private_key_jwt (RFC 7523 sections 2.2 and 3, OpenID Connect Core section 9). */
+import { maySignWith } from './client-policy.js'
 import { parseCompactJws } from './compact-jws.js'
 import { type Context, seconds } from './context.js'
 import { OAuthError } from './errors.js'
@@ -11,9 +12,6 @@ export const CLIENT_ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-typ
 const LIFETIME_MAX_SECONDS = 5 * 60
 const LEEWAY_SECONDS = 10
 const JTI_MAX = 256
-
-/** FAPI 2.0 Security Profile section 5.4.1 */
-const FAPI_ALGORITHMS: ReadonlySet<unknown> = new Set(['ES256', 'PS256'])
 
 function refuse(why: string): never {
   throw new OAuthError('invalid_client', `the client assertion ${why}`)
@@ -33,7 +31,7 @@ export async function verifyAssertion(
 ): Promise<void> {
   const jws = parseCompactJws(assertion) ?? refuse('is not a well-formed JWT')
   const { kid, alg } = jws.header
-  if (client.fapi && !FAPI_ALGORITHMS.has(alg)) refuse('must be signed with ES256 or PS256')
+  if (!maySignWith(client, alg)) refuse('must be signed with ES256 or PS256')
   const keys = (client.jwks?.keys ?? []).filter(
     (key) => (kid === undefined || key.kid === kid) && (key.alg ?? alg) === alg,
   )

@@ -92,6 +92,10 @@ const RULES: readonly ((metadata: Metadata) => string | undefined)[] = [
     fapi && token_endpoint_auth_method !== 'private_key_jwt'
       ? 'token_endpoint_auth_method: the FAPI 2.0 profile needs private_key_jwt'
       : undefined,
+  ({ fapi, id_token_signed_response_alg, access_token_signed_response_alg }) =>
+    fapi && [id_token_signed_response_alg, access_token_signed_response_alg].includes('RS256')
+      ? 'id_token_signed_response_alg, access_token_signed_response_alg: the FAPI 2.0 profile needs ES256'
+      : undefined,
   ({ introspects, token_endpoint_auth_method }) =>
     introspects && token_endpoint_auth_method === 'none'
       ? 'introspects: only a client that authenticates may introspect'
@@ -146,7 +150,17 @@ export function parseMetadata(
   const known = [...OPENID_SCOPES, ...scopes].join(' ')
   return {
     ...rest,
-    scope: scopeWithin(scope ?? known, known).join(' '),
+    scope: registrableScope(scope ?? known, known),
     ...(jwks !== undefined && { jwks: { keys: jwks.keys as PublicJwk[] } }),
+  }
+}
+
+/** The codes of RFC 7591 section 3.2.2 know no invalid_scope. */
+function registrableScope(scope: string, known: string): string {
+  try {
+    return scopeWithin(scope, known).join(' ')
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    throw new OAuthError('invalid_client_metadata', `scope: ${error.message}`)
   }
 }

@@ -34,7 +34,7 @@ export async function authorizeDevice(context: Context, call: Call): Promise<Ans
     resource: requestedResources(context, form),
     name: deviceName(form),
   }
-  const jkt = await provenKey(context, call)
+  const jkt = await provenKey(context, call, client)
   await admitUnfinished(context, client, call)
   const device_code = randomSecret()
   const expires_in = context.lifetimes.deviceCode

@@ -1,13 +1,14 @@
 /** Demonstrating Proof of Possession (RFC 9449): what makes a proof good. */
 import { createHash, createHmac } from 'node:crypto'
 import type { Call } from './call.js'
+import { maySignWith } from './client-policy.js'
 import { type CompactJws, parseCompactJws } from './compact-jws.js'
 import { type Context, seconds } from './context.js'
 import { OAuthError } from './errors.js'
 import { importedKey, isForeignAlgorithm, isSignedBy } from './foreign-jwt.js'
 import { thumbprint } from './key-rotation.js'
 import { digestOf, equalInConstantTime } from './secrets.js'
-import type { PublicJwk } from './types.js'
+import type { Client, PublicJwk } from './types.js'
 
 /** A proof may be this old or this far ahead: clocks differ. */
 const WINDOW_SECONDS = 60
@@ -21,6 +22,7 @@ interface Proof {
   readonly jws: CompactJws
   readonly jwk: PublicJwk
   readonly jkt: string
+  readonly client: Client
   readonly accessToken: string | undefined
 }
 
@@ -32,6 +34,9 @@ const typIsDpop: Check = (_, { jws }) =>
 
 const algorithmIsAsymmetric: Check = (_, { jws }) =>
   isForeignAlgorithm(jws.header.alg) ? undefined : 'must be signed with an asymmetric algorithm'
+
+const algorithmIsOfProfile: Check = (_, { jws, client }) =>
+  maySignWith(client, jws.header.alg) ? undefined : 'must be signed with ES256 or PS256'
 
 const keyIsPublic: Check = (_, { jwk }) =>
   PRIVATE_MEMBERS.some((member) => member in jwk) ? 'must not carry a private key' : undefined
@@ -73,6 +78,7 @@ const hashMatchesToken: Check = (_, { jws, accessToken }) => {
 const CHECKS: readonly Check[] = [
   typIsDpop,
   algorithmIsAsymmetric,
+  algorithmIsOfProfile,
   keyIsPublic,
   identifierIsUsable,
   methodMatches,
@@ -89,6 +95,7 @@ const CHECKS: readonly Check[] = [
 export async function provenKey(
   context: Context,
   call: Call,
+  client: Client,
   accessToken?: string,
 ): Promise<string | undefined> {
   const fields = call.headers.dpop
@@ -101,7 +108,7 @@ export async function provenKey(
   const jkt = thumbprint(jwk)
   if (jkt === undefined) throw badProof('has a kind of key that is not supported')
   for (const check of CHECKS) {
-    const wrong = check(context, { call, jws, jwk, jkt, accessToken })
+    const wrong = check(context, { call, jws, jwk, jkt, client, accessToken })
     if (wrong !== undefined) throw badProof(wrong)
   }
   requireNonce(context, jws.claims.nonce)

@@ -8,7 +8,7 @@ import { currentNonce, provenKey } from './dpop.js'
 import { OAuthError } from './errors.js'
 import { Parameters } from './parameters.js'
 import { digestOf, randomSecret } from './secrets.js'
-import type { Digest } from './types.js'
+import type { Client, Digest } from './types.js'
 
 const URI_PREFIX = 'urn:ietf:params:oauth:request_uri:'
 
@@ -26,7 +26,7 @@ export async function push(context: Context, call: Call): Promise<Answer> {
   if (form.optional('request_uri') !== undefined) {
     throw new OAuthError('invalid_request', 'a request_uri cannot be pushed (RFC 9126 section 2.1)')
   }
-  const jkt = await pushedKey(context, call)
+  const jkt = await pushedKey(context, call, client)
   const pairs = form.pairs.filter(([name]) => !CREDENTIALS.has(name) && name !== 'client_id')
   const request = new Parameters([...pairs, ['client_id', client.client_id]])
   const trusted = await trustedRedirect(context, request)
@@ -50,8 +50,12 @@ export async function push(context: Context, call: Call): Promise<Answer> {
 }
 
 /** A proof and dpop_jkt both bind the code; they must name the same key (RFC 9449 section 10.1). */
-async function pushedKey(context: Context, call: Call): Promise<string | undefined> {
-  const jkt = await provenKey(context, call)
+async function pushedKey(
+  context: Context,
+  call: Call,
+  client: Client,
+): Promise<string | undefined> {
+  const jkt = await provenKey(context, call, client)
   const dpop_jkt = call.parameters.optional('dpop_jkt')
   if (jkt === undefined || dpop_jkt === undefined || jkt === dpop_jkt) return jkt ?? dpop_jkt
   throw new OAuthError('invalid_dpop_proof', 'the dpop_jkt is not that of the DPoP proof')

@@ -36,17 +36,24 @@ function equalButForPort(uri: string, asked: string): boolean {
   return uri.slice(known[0].length) === asked.slice(given[0].length)
 }
 
+/** authority = host [ ":" port ], and it is there (RFC 9110 section 4.2.2); URL parsers take "https:host" for it, too. */
+const HTTPS = /^https:\/\/[^/?]/
+
+/** pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 section 2.1) */
+const HALF_ENCODED = /%(?![0-9A-Fa-f]{2})/
+
 /** Refuses what must not be registered: relative, with a fragment, http beyond loopback, a scheme without a dot. */
 export function assertRegistrable(uri: string): void {
   const refuse = (why: string): never => {
     throw new OAuthError('invalid_redirect_uri', `the redirect URI ${uri} ${why}`)
   }
-  if (!URI_CHARACTERS.test(uri)) refuse('has characters that a URI must percent-encode')
+  if (!URI_CHARACTERS.test(uri) || HALF_ENCODED.test(uri))
+    refuse('has characters that a URI must percent-encode')
   if (!URL.canParse(uri)) refuse('is not absolute')
   if (uri.includes('#')) refuse('has a fragment')
-  const { protocol, username, password } = new URL(uri)
+  const { username, password } = new URL(uri)
   if (username !== '' || password !== '') refuse('has user information')
-  if (protocol === 'https:' || LOOPBACK.test(uri) || PRIVATE_SCHEME.test(uri)) return
+  if (HTTPS.test(uri) || LOOPBACK.test(uri) || PRIVATE_SCHEME.test(uri)) return
   refuse('must be https, http on 127.0.0.1 or [::1], or a private-use scheme with a dot')
 }
 

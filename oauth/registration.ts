@@ -48,7 +48,8 @@ export async function readRegistration(
   call: Call,
   client_id: string,
 ): Promise<Answer> {
-  return { status: 200, body: information(context, await managedClient(context, call, client_id)) }
+  const { client, registration_access_token } = await managedClient(context, call, client_id)
+  return { status: 200, body: { ...information(context, client), registration_access_token } }
 }
 
 /** RFC 7592 section 2.2: what is left out goes back to its default. */
@@ -58,7 +59,8 @@ export async function updateRegistration(
   client_id: string,
   metadata: unknown,
 ): Promise<Answer> {
-  const client = await managedClient(context, call, client_id)
+  const { client, registration_access_token } = await managedClient(context, call, client_id)
+  refuseOthers(client, object(metadata))
   const { createdAt, client_secret_digest, registration_digest } = client
   const parsed = parseMetadata(context, { ...object(metadata), ...RESERVED })
   if (parsed.token_endpoint_auth_method !== client.token_endpoint_auth_method) {
@@ -76,7 +78,7 @@ export async function updateRegistration(
   }
   await context.store.saveClient(updated)
   context.audit({ type: 'client.update', outcome: 'success', client_id, address: call.address })
-  return { status: 200, body: information(context, updated) }
+  return { status: 200, body: { ...information(context, updated), registration_access_token } }
 }
 
 /** RFC 7592 section 2.3 */
@@ -93,7 +95,13 @@ export async function deleteRegistration(
 
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
 
-async function managedClient(context: Context, call: Call, client_id: string): Promise<Client> {
+interface Managed {
+  readonly client: Client
+  /** As it was shown: an answer has it again (RFC 7592 section 3), and only its digest is kept. */
+  readonly registration_access_token: string
+}
+
+async function managedClient(context: Context, call: Call, client_id: string): Promise<Managed> {
   const [field, ...others] = call.headers.authorization
   const shown = BEARER.exec(others.length === 0 ? (field ?? '') : '')?.[1]
   const client = await context.store.client(client_id)
@@ -108,7 +116,21 @@ async function managedClient(context: Context, call: Call, client_id: string): P
       headers: { 'WWW-Authenticate': 'Bearer realm="coffer", error="invalid_token"' },
     })
   }
-  return client
+  return { client, registration_access_token: shown }
+}
+
+/** What the client names of itself must be so; it cannot choose it (RFC 7592 section 2.2). */
+function refuseOthers(client: Client, sent: Readonly<Record<string, unknown>>): void {
+  const { client_id = client.client_id, client_secret } = sent
+  if (client_id !== client.client_id) {
+    throw new OAuthError('invalid_client_metadata', 'the client_id is that of another client')
+  }
+  const expected = client.client_secret_digest ?? ''
+  if (client_secret === undefined) return
+  if (typeof client_secret === 'string' && equalInConstantTime(digestOf(client_secret), expected)) {
+    return
+  }
+  throw new OAuthError('invalid_client_metadata', 'the client_secret is not that of the client')
 }
 
 /** RFC 7591 section 3.2.1; digests stay here. */
@@ -116,13 +138,17 @@ function information(context: Context, client: Client): object {
   const { client_secret_digest, registration_digest: _, createdAt, ...metadata } = client
   return {
     ...metadata,
+    response_types: client.grant_types.includes('authorization_code') ? ['code'] : [],
     client_id_issued_at: Math.floor(createdAt / 1000),
     ...(client_secret_digest !== undefined && { client_secret_expires_at: 0 }),
     registration_client_uri: `${context.issuer}/register/${client.client_id}`,
   }
 }
 
-function object(metadata: unknown): object {
-  if (typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)) return metadata
+/** Its members; null is as good as left out (RFC 7592 section 2.2). */
+function object(metadata: unknown): Readonly<Record<string, unknown>> {
+  if (typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata)) {
+    return Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null))
+  }
   throw new OAuthError('invalid_client_metadata', 'the body must be a JSON object')
 }

@@ -41,7 +41,7 @@ function supportedGrantType(grant_type: string): GrantType {
 }
 
 async function proof(context: Context, call: Call, client: Client): Promise<string | undefined> {
-  const jkt = await provenKey(context, call)
+  const jkt = await provenKey(context, call, client)
   if (jkt !== undefined || !mustProveKey(client)) return jkt
   throw new OAuthError('invalid_dpop_proof', 'this client must send a DPoP proof')
 }

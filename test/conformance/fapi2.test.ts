@@ -54,10 +54,14 @@ describe('FAPI 2.0 Security Profile', () => {
   row(
     'fapi2-5.3.2.2-1',
     'M',
-    'takes no authorization request that was not pushed',
+    'takes no authorization request that was not pushed, and none without its redirect_uri',
     async (suite) => {
       const { client_id } = suite.client('fapi')
       expectRedirect(await suite.asked({ client_id, redirect_uri: WEB_URI }), 'invalid_request')
+      const url = await suite.endpoint('pushed_authorization_request')
+      const form = suite.baseline({ client_id, redirect_uri: undefined })
+      const answer = await suite.http.post(url, { ...form, ...(await suite.assertion('fapi')) })
+      expectError(answer, 400, 'invalid_request')
     },
     needs,
   )
@@ -106,7 +110,7 @@ describe('FAPI 2.0 Security Profile', () => {
   row(
     'fapi2-5.4.1-1',
     'M',
-    'takes assertions that are signed with PS256 or ES256, not with RS256',
+    'takes assertions and proofs that are signed with PS256 or ES256, not with RS256',
     async (suite) => {
       const { publicKey, privateKey } = await generateKeyPair('PS256', { extractable: true })
       const asRs256 = await importJWK(await exportJWK(privateKey), 'RS256')
@@ -128,8 +132,30 @@ describe('FAPI 2.0 Security Profile', () => {
       }
       expect((await error('RS256', asRs256)).error).to.equal('invalid_client')
       expect((await error('PS256', privateKey)).error).to.not.equal('invalid_client')
+
+      const prover = await Prover.create('RS256')
+      await prover.token(
+        suite,
+        {
+          ...{ grant_type: 'refresh_token', refresh_token: 'x' },
+          client_id: suite.client('fuse').client_id,
+        },
+        {},
+        { header: { alg: 'RS256' } },
+      )
+      const url = await suite.endpoint('pushed_authorization_request')
+      const form = suite.baseline({ redirect_uri: WEB_URI })
+      const pushed = async (alg: string, key: Prover) =>
+        key.post(
+          suite,
+          url,
+          { ...form, ...(await suite.assertion('fapi')) },
+          {},
+          { header: { alg } },
+        )
+      expectError(await pushed('RS256', prover), 400, 'invalid_dpop_proof')
     },
-    { inside: true },
+    { inside: true, clients: ['fuse', 'fapi'] },
   )
 
   row(

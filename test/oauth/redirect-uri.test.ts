@@ -64,6 +64,10 @@ describe('assertRegistrable (RFC 6749 section 3.1.2, RFC 8252 section 7)', () =>
     'https://a.test/a b',
     'https://a.test/\u202e',
     'https://a.test\\@evil.test/',
+    'https:a.test/cb',
+    'https:///a.test/cb',
+    'HTTPS://a.test/cb',
+    'https://a.test/%zz',
     'com.example.app://host/cb',
   ]) {
     it(`refuses ${JSON.stringify(uri)}`, () => {

@@ -33,6 +33,7 @@ describe('dynamic registration (RFC 7591)', () => {
     expect(status).to.equal(201)
     expect(headers['cache-control']).to.equal('no-store')
     expect(body).to.include({ client_name: METADATA.client_name, client_secret_expires_at: 0 })
+    expect(body.response_types).to.deep.equal(['code'])
     expect(body).to.include.keys(
       'client_id',
       'client_secret',
@@ -64,7 +65,17 @@ describe('dynamic registration (RFC 7591)', () => {
       { token_endpoint_auth_method: 'private_key_jwt' },
       'invalid_client_metadata',
     ],
-    ['an unknown scope', { scope: 'admin' }, 'invalid_scope'],
+    ['an unknown scope', { scope: 'admin' }, 'invalid_client_metadata'],
+    [
+      'RS256 with the FAPI 2.0 profile',
+      {
+        fapi: true,
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [{ kty: 'EC' }] },
+        id_token_signed_response_alg: 'RS256',
+      },
+      'invalid_client_metadata',
+    ],
     [
       'client_credentials without a secret',
       { token_endpoint_auth_method: 'none', grant_types: ['client_credentials'] },
@@ -146,6 +157,30 @@ describe('managing a registration (RFC 7592)', () => {
     }
     const builtIn = await supertest(at.app).get('/register/fuse').set('Authorization', 'Bearer x')
     expect(builtIn.status).to.equal(401)
+  })
+
+  it('answers with the token again, as section 3 wants', async () => {
+    expect((await manage('get')).body.registration_access_token).to.equal(token)
+    const changed = await manage('put').send(METADATA)
+    expect(changed.body.registration_access_token).to.equal(token)
+  })
+
+  it('takes back what it answered, and null for what is left out', async () => {
+    const known = (await manage('get')).body
+    expect((await manage('put').send(known)).status).to.equal(200)
+    const changed = await manage('put').send({ ...METADATA, client_name: null })
+    expect([changed.status, changed.body.client_name]).to.deep.equal([200, 'Unnamed application'])
+  })
+
+  it('refuses another client_id, and a secret that the client chose', async () => {
+    for (const own of [
+      { client_id: 'fuse' },
+      { client_id, client_secret: 'chosen' },
+      { client_secret: 1 },
+    ]) {
+      const { status, body } = await manage('put').send({ ...METADATA, ...own })
+      expect([status, body.error]).to.deep.equal([400, 'invalid_client_metadata'])
+    }
   })
 
   it('does not change how the client authenticates', async () => {
