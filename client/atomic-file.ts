@@ -1,10 +1,39 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** A directory for nobody else's eyes, made with all its parents if needed. */
+/**
+ * A directory for nobody else's eyes, made with all its parents if needed. Not by Node's recursive mkdir: that asks for ever where
+ * a parent is there and yet nothing can be made in it, as below /proc.
+ */
 export async function privateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  const made = await madeIfPossible(path)
+  if (made !== 'no parent') return
+  const parent = dirname(path)
+  if (parent !== path) await privateDirectory(parent)
+  await mkdir(path, { mode: 0o700 }).catch(unlessDirectory(path))
+}
+
+async function madeIfPossible(path: string): Promise<'there' | 'no parent'> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'no parent'
+    await unlessDirectory(path)(error)
+  }
+  return 'there'
+}
+
+/** Also where it could not be made: on a disk that can only be read it may be there. */
+function unlessDirectory(path: string): (error: unknown) => Promise<void> {
+  return async (error) => {
+    const found = await stat(path).catch(() => undefined)
+    if (found?.isDirectory() !== true) throw error
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 /**

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import { privateDirectory } from './atomic-file.js'
 import { CommandError } from './command-error.js'
 import type { Environment } from './config.js'
 import type { MountRequest } from './mount-request.js'
@@ -18,6 +19,7 @@ export interface Program {
 
 /** What a mount's process says over its IPC channel. */
 export const MOUNT_MESSAGE = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('warning'), message: z.string() }),
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('failed'), message: z.string() }),
 ])
@@ -55,13 +57,14 @@ export async function mountInBackground(
   request: MountRequest,
   threads: number,
   log: string,
+  warn: (message: string) => void,
   stop: AbortSignal,
 ): Promise<number> {
-  const output = openOutput(log)
+  const output = await openOutput(log)
   const child = startMount(program, request, threads, { detached: true, output })
   closeSync(output)
   try {
-    await unlessStopped(readiness(child, log), stop)
+    await unlessStopped(readiness(child, log, warn), stop)
   } catch (error) {
     await ended(child)
     throw error
@@ -76,10 +79,10 @@ export async function mountInForeground(
   program: Program,
   request: MountRequest,
   threads: number,
-  onReady: () => void,
+  tell: { ready(): void; warn(message: string): void },
   stop: AbortSignal,
 ): Promise<number> {
-  if (request.log !== undefined) closeSync(openOutput(request.log))
+  if (request.log !== undefined) closeSync(await openOutput(request.log))
   const child = startMount(program, request, threads, { detached: true, output: 'inherit' })
   const ended = new Promise<number>((resolve) => {
     child.once('exit', (status) => resolve(status ?? 1))
@@ -88,14 +91,14 @@ export async function mountInForeground(
     child.kill('SIGTERM')
   }
   stop.addEventListener('abort', pass, { once: true })
-  await readiness(child, 'the messages above')
-  onReady()
+  await readiness(child, 'the messages above', tell.warn)
+  tell.ready()
   return ended
 }
 
-function openOutput(log: string): number {
+async function openOutput(log: string): Promise<number> {
   try {
-    mkdirSync(dirname(log), { recursive: true, mode: 0o700 })
+    await privateDirectory(dirname(log))
     return openSync(log, 'a', 0o600)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
@@ -114,16 +117,26 @@ async function ended(child: ChildProcess): Promise<void> {
   clearTimeout(kill)
 }
 
-function readiness(child: ChildProcess, log: string): Promise<void> {
+function readiness(
+  child: ChildProcess,
+  log: string,
+  warn: (message: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', () => {
       reject(new CommandError(`the mount's process ended unexpectedly; see ${log}`))
     })
-    child.once('message', (sent) => {
+    child.on('message', (sent) => {
       const message = MOUNT_MESSAGE.parse(sent)
-      if (message.kind === 'ready') resolve()
-      else reject(new CommandError(message.message))
+      switch (message.kind) {
+        case 'warning':
+          return warn(message.message)
+        case 'ready':
+          return resolve()
+        case 'failed':
+          return reject(new CommandError(message.message))
+      }
     })
   })
 }

@@ -117,6 +117,7 @@ async function serveMount(): Promise<number> {
       clock: Date.now,
       log,
       stop: stop.signal,
+      warn: (message) => tell({ kind: 'warning', message }),
       ready: () => tell({ kind: 'ready' }),
     })
     return 0

@@ -22,7 +22,7 @@ export interface MountedFiles {
 /** What is mounted, layer over layer: the server, its rate, the cache on the disk, the journal, the file system. */
 export async function mountedFiles(
   request: MountRequest,
-  surroundings: Pick<MountProcess, 'clock' | 'log'>,
+  surroundings: Pick<MountProcess, 'clock' | 'log' | 'warn'>,
   { remote, files, root }: { remote: Remote; files: RemoteFiles; root: WireAttributes },
 ): Promise<MountedFiles> {
   const { clock, log } = surroundings
@@ -30,7 +30,7 @@ export async function mountedFiles(
   const reads = noReads()
   const limit = request.limitRate
   const limited = counted(limit === undefined ? files : limitedRate(files, limit, clock), reads)
-  const disk = await openDiskCache(request, identity, log)
+  const disk = await openDiskCache(request, identity, surroundings)
   let believed = (_: number): WireAttributes | undefined => undefined
   const cached =
     disk === undefined ? limited : filesThroughDisk(limited, disk, (ino) => believed(ino), reads)
@@ -60,16 +60,22 @@ export async function mountedFiles(
 async function openDiskCache(
   { cache }: MountRequest,
   identity: string,
-  log: MountProcess['log'],
+  { log, warn }: Pick<MountProcess, 'log' | 'warn'>,
 ): Promise<DiskCache | undefined> {
   if (cache === undefined) return undefined
   const say = (message: string, error?: unknown) => log.warn({ err: error }, message)
   try {
     const opened = await DiskCache.open(join(cache.directory, identity), cache.bytes, say)
-    if (opened === undefined) say('too many mounts use the cache directory: this one does without')
+    if (opened === undefined) {
+      const message = `too many mounts use ${cache.directory}: this one does without a cache there`
+      say(message)
+      warn(message)
+    }
     return opened
   } catch (error) {
-    say(`${cache.directory} cannot be used as a cache`, error)
+    const message = `${cache.directory} cannot be used as a cache: the mount does without`
+    say(message, error)
+    warn(`${message} (${error instanceof Error ? error.message : String(error)})`)
     return undefined
   }
 }

@@ -36,6 +36,8 @@ export interface MountProcess {
   readonly log: Logger
   /** Aborted by SIGINT and SIGTERM. */
   readonly stop: AbortSignal
+  /** Something that whoever mounts must know, before the mount can be used. */
+  warn(message: string): void
   /** The mount can be used. */
   ready(): void
 }

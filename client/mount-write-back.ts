@@ -24,7 +24,7 @@ export function accountIdentity(server: string, root: WireAttributes): string {
 /** The journals of a mount: with --write-back one of its own, and in any case what earlier mounts left. */
 export async function openWriteBack(
   request: MountRequest,
-  { clock, log }: Pick<MountProcess, 'clock' | 'log'>,
+  { clock, log, warn }: Pick<MountProcess, 'clock' | 'log' | 'warn'>,
   remote: { files: RemoteFiles; identity: string; root: WireAttributes; isAway: () => boolean },
 ): Promise<WriteBack | undefined> {
   const say = (message: string, error?: unknown) => log.warn({ err: error }, message)
@@ -36,12 +36,19 @@ export async function openWriteBack(
     log: say,
     own: keepsNew,
   }).catch((error: unknown) => {
-    say('there can be no journal here: what is written goes to the server at once', error)
+    const trouble = keepsNew
+      ? 'there can be no journal here: what is written goes to the server at once'
+      : 'what an earlier mount left in the journal cannot be sent now'
+    say(trouble, error)
+    warn(`${trouble} (${saidOf(error)})`)
     return []
   })
   if (journals.length === 0) return undefined
   if (request.readOnly) {
-    log.warn('an earlier mount left files to be sent; a read-only mount leaves them for the next')
+    const message =
+      'an earlier mount left files to be sent; a read-only mount leaves them for the next'
+    log.warn(message)
+    warn(message)
     for (const journal of journals) await journal.close()
     return undefined
   }
@@ -103,4 +110,8 @@ export async function endWriteBack(
   const left = writeBack.pending()
   if (left.files > 0) log.warn(left, 'not everything was sent; the next mount sends the rest')
   await writeBack.close()
+}
+
+function saidOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,7 +1,8 @@
-import { access, constants } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { access, constants, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { privateDirectory } from '../atomic-file.js'
 import { CommandError } from '../command-error.js'
+import { koffi } from '../koffi.js'
 import type { MountRequest } from '../mount-request.js'
 import { JOURNAL_BYTES } from '../mount-write-back.js'
 
@@ -32,28 +33,70 @@ export function localStorage(
   }
 }
 
-const MISTAKES: ReadonlySet<unknown> = new Set(['EEXIST', 'ENOTDIR', 'EACCES', 'EPERM'])
+/** Without locks two mounts would write to one journal. @throws CommandError where there can be none */
+export function requireLocks(what: string): void {
+  try {
+    koffi()
+  } catch (cause) {
+    throw new CommandError(
+      `${what} needs the package koffi, which is not installed: nothing would be kept here. Run "npm install koffi" where Coffer is installed, or mount without ${what}.`,
+      { cause },
+    )
+  }
+}
+
+/** A disk that is full or broken. */
+const DISK_TROUBLE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EIO'])
 
 /** A mount does without a cache whose disk is broken, but not without one that was named wrong. */
-export async function prepareCache(directory: string | undefined): Promise<void> {
+export async function prepareCache(directory: string | undefined, uid: number): Promise<void> {
   if (directory === undefined) return
   try {
     await privateDirectory(directory)
     await access(directory, constants.W_OK)
+    refuseOthers(directory, await stat(directory), uid)
   } catch (cause) {
-    if (!(cause instanceof Error && 'code' in cause && MISTAKES.has(cause.code))) return
-    throw new CommandError(`${directory} cannot be the cache: ${cause.message}`, { cause })
+    if (cause instanceof CommandError) throw cause
+    if (cause instanceof Error && 'code' in cause && DISK_TROUBLE.has(cause.code)) return
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommandError(`${directory} cannot be the cache: ${why}`, { cause })
   }
 }
 
+const WRITE_BY_OTHERS = 0o022
+
+/** Who may write to the directory may replace what is in it. */
+function refuseOthers(directory: string, found: { uid: number; mode: number }, uid: number): void {
+  if (found.uid !== uid) {
+    throw new CommandError(
+      `${directory} cannot be the cache: it belongs to another user (${found.uid}); name a directory of your own`,
+    )
+  }
+  if ((found.mode & WRITE_BY_OTHERS) === 0) return
+  const mode = (found.mode & 0o7777).toString(8)
+  throw new CommandError(
+    `${directory} cannot be the cache: others may write to it (mode ${mode}); name a directory in it, or run: chmod 700 ${directory}`,
+  )
+}
+
 /** What a mount needs to work cannot be behind it. */
-export function refuseInside(
+export async function refuseInside(
   mount: string,
   paths: Readonly<Record<string, string | undefined>>,
-): void {
+): Promise<void> {
   for (const [what, path] of Object.entries(paths)) {
-    if (path !== undefined && `${path}/`.startsWith(`${mount}/`)) {
+    if (path !== undefined && `${await withoutLinks(path)}/`.startsWith(`${mount}/`)) {
       throw new CommandError(`${what} must not be inside the mount: ${path}`)
     }
+  }
+}
+
+/** As the kernel will find it; what is not there yet has no links. */
+async function withoutLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch {
+    const parent = dirname(path)
+    return parent === path ? path : join(await withoutLinks(parent), basename(path))
   }
 }

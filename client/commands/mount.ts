@@ -17,7 +17,13 @@ import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
 import { trustByFingerprint } from '../trust-choice.js'
 import { unlessStopped } from '../unless-stopped.js'
-import { localStorage, prepareCache, refuseInside, type StorageFlags } from './local-storage.js'
+import {
+  localStorage,
+  prepareCache,
+  refuseInside,
+  requireLocks,
+  type StorageFlags,
+} from './local-storage.js'
 import { type LoginFlags, loginTo, type TrustFlags } from './login.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -52,34 +58,35 @@ export async function mountCommand(
   if (directory === undefined || places.length > 2) {
     throw new CommandError('Usage: coffer mount [URL] DIR')
   }
-  const { config, terminal, workingDirectory, program, stop } = surroundings
+  const { config, terminal, workingDirectory, program, stop, uid } = surroundings
   if (flags.binding === 'fuse-native') {
     terminal.say(['The binding fuse-native has limits:', ...FUSE_NATIVE_LIMITS].join('\n- '))
   }
   const point = await usableMountPoint(resolve(workingDirectory, directory), terminal.say)
   const request = mountRequest(url, point, flags, surroundings)
-  refuseInside(point, {
+  if (request.writeBack !== undefined) requireLocks('--write-back')
+  await refuseInside(point, {
     'the cache': request.cache?.directory,
-    'the state directory': request.writeBack && request.stateDirectory,
+    'the state directory': request.stateDirectory,
+    'the log': request.log,
   })
-  await prepareCache(request.cache?.directory)
+  await prepareCache(request.cache?.directory, uid)
   try {
     await reachable(request, flags, surroundings)
   } catch (error) {
     throw serverTrouble(error, request.server)
   }
+  const warn = (message: string): void => terminal.say(`Warning: ${message}`)
   const mounted = `${request.server} is mounted on ${directory}.`
   if (flags.foreground) {
     const ready = (): void => {
       terminal.say(mounted)
       surroundings.ready()
     }
-    return mountInForeground(program, request, THREAD_POOL_SIZE, ready, stop)
+    return mountInForeground(program, request, THREAD_POOL_SIZE, { ready, warn }, stop)
   }
-  const log =
-    request.log ?? join(config.stateDirectory, 'logs', `${mountId(request.directory)}.log`)
-  refuseLogInside(log, request.directory, workingDirectory)
-  await mountInBackground(program, { ...request, log }, THREAD_POOL_SIZE, log, stop)
+  const log = request.log ?? join(config.stateDirectory, 'logs', `${mountId(point)}.log`)
+  await mountInBackground(program, { ...request, log }, THREAD_POOL_SIZE, log, warn, stop)
   terminal.say(mounted)
   return 0
 }
@@ -125,13 +132,6 @@ async function usableMountPoint(
     await unmountDirectory(directory, true)
     say(`Removed the dead mount that was left on ${directory}.`)
     return mountPoint(directory)
-  }
-}
-
-function refuseLogInside(log: string, directory: string, workingDirectory: string): void {
-  const path = resolve(workingDirectory, log)
-  if (`${path}/`.startsWith(`${directory}/`)) {
-    throw new CommandError('the log must not be inside the mount; choose another file with --log')
   }
 }
 
