@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Express, RequestHandler } from 'express'
 import type { Guard, GuardedRequest } from '../oauth/index.js'
+import { originForm } from './http/origin-form.js'
 import type { LeanResponse } from './lean-response.js'
 import { inTurn } from './pipeline.js'
 
@@ -27,7 +28,8 @@ export type LeanListener = RequestListener<typeof IncomingMessage, typeof LeanRe
  */
 export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
   return inTurn<LeanResponse>((request, response) => {
-    const { url = '' } = request
+    const url = originForm(request.url ?? '')
+    request.url = url
     const steps = lanes.find((lane) => lane.match(url))?.steps
     if (steps === undefined) {
       app(request, response)

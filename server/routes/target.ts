@@ -1,4 +1,5 @@
 import { FileError } from '../errors.js'
+import { originForm } from '../http/origin-form.js'
 import { type StoragePath, storagePath } from '../storage/path.js'
 import type { Ino } from '../storage/storage.js'
 
@@ -18,8 +19,6 @@ export interface TreeTarget {
   readonly names: StoragePath
 }
 
-/** absolute-form = absolute-URI, which a server must take too (RFC 9112 section 3.2.2) */
-const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*/i
 /** Ids are 128 random bits in base64url. */
 const UPLOAD = /^\/uploads\/([A-Za-z0-9_-]{22})$/
 const KINDS: readonly (readonly [RegExp, TargetKind])[] = [
@@ -42,7 +41,7 @@ const VISIBLE = /^[\x21\x22\x24-\x7e]*$/
 export function rawTarget(url: string): RawTarget | undefined {
   // nearly all there is, and no need to look twice
   if (url.startsWith('/files/')) return split('tree', url)
-  const origin = url.startsWith('/') ? url : url.replace(ABSOLUTE_FORM, '')
+  const origin = originForm(url)
   const mark = origin.indexOf('?')
   const path = mark === -1 ? origin : origin.slice(0, mark)
   const kind = KINDS.find(([prefix]) => prefix.test(path))?.[1]
