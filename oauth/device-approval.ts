@@ -27,8 +27,7 @@ export async function enterUserCode(
   const buckets = [`sid ${session.sid}`, `sub ${session.sub}`, `address ${networkOf(address)}`].map(
     (key) => `user code ${key}`,
   )
-  for (const bucket of buckets) {
-    if ((await context.store.attempts(bucket, context.now())) < FAILURES_MAX) continue
+  if (!(await mayGuess(context, buckets))) {
     return { kind: 'again', problem: 'Too many wrong codes. Wait ten minutes, then try again.' }
   }
   const letters = parseUserCode(entered)
@@ -38,9 +37,6 @@ export async function enterUserCode(
       : await context.store.waitingDevice(digestOf(letters), context.now())
   const client = device && (await context.store.client(device.client_id))
   if (letters === undefined || device === undefined || client === undefined) {
-    for (const bucket of buckets) {
-      await context.store.countAttempt(bucket, FAILURES_WINDOW_SECONDS, context.now())
-    }
     const { sub } = session
     context.audit({
       type: 'device.code',
@@ -54,10 +50,20 @@ export async function enterUserCode(
       problem: 'This code is not known or has expired. Check what the device shows.',
     }
   }
+  for (const bucket of buckets) await context.store.takeBackAttempt(bucket, context.now())
   return {
     kind: 'consent',
     page: consentPage(context, device, client.client_name, letters, session),
   }
+}
+
+/** Counts a code as a wrong one before it is looked at: otherwise many that come together would all be looked at. */
+async function mayGuess({ store, now }: Context, buckets: readonly string[]): Promise<boolean> {
+  for (const bucket of buckets) {
+    if ((await store.attempts(bucket, now())) >= FAILURES_MAX) return false
+  }
+  const counts = buckets.map((bucket) => store.countAttempt(bucket, FAILURES_WINDOW_SECONDS, now()))
+  return (await Promise.all(counts)).every((count) => count <= FAILURES_MAX)
 }
 
 function consentPage(

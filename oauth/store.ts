@@ -99,6 +99,8 @@ export interface Store {
   /** Counts one more attempt and returns how many fell into the window that the first of them opened. */
   countAttempt(bucket: string, windowSeconds: number, at: Milliseconds): Promise<number>
   attempts(bucket: string, at: Milliseconds): Promise<number>
+  /** One of them was none: it is counted no longer. */
+  takeBackAttempt(bucket: string, at: Milliseconds): Promise<void>
 
   savePushedRequest(request: PushedRequest): Promise<void>
   /** Undefined when unknown, expired or spent. */

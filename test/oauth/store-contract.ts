@@ -266,6 +266,10 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect(await store.attempts('b', NOW + 59_999)).to.equal(2)
       expect(await store.attempts('b', NOW + 60_000)).to.equal(0)
       expect(await count(NOW + 60_000)).to.equal(1)
+      await store.takeBackAttempt('b', NOW + 60_000)
+      await store.takeBackAttempt('b', NOW + 60_000)
+      expect(await store.attempts('b', NOW + 60_000)).to.equal(0)
+      expect(await count(NOW + 60_001)).to.equal(1)
     })
 
     describe('with a device', () => {

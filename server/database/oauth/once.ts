@@ -3,7 +3,10 @@ import type { Database } from '../database.js'
 import { Remembered } from '../epochs.js'
 import { groupCommitOf } from '../group-commit.js'
 
-export type OnceStore = Pick<Store, 'useOnce' | 'countAttempt' | 'attempts' | 'sweep'>
+export type OnceStore = Pick<
+  Store,
+  'useOnce' | 'countAttempt' | 'attempts' | 'takeBackAttempt' | 'sweep'
+>
 
 /** Tables whose rows expire: their key, the time, and how long after it a row is still of use (milliseconds). */
 const EXPIRING = [
@@ -44,6 +47,9 @@ export function onceStore(database: Database): OnceStore {
   const attempts = database.prepare<[string], Attempts>(
     'SELECT count, expires_at FROM attempts WHERE bucket = ?',
   )
+  const takeBack = database.prepare(
+    'UPDATE attempts SET count = count - 1 WHERE bucket = ? AND expires_at > ? AND count > 0',
+  )
   const known = new Remembered<Attempts | undefined>(database, 'attempts', BUCKETS_MAX)
   const read = (bucket: string) => attempts.get(bucket)
   const sweeps = EXPIRING.map(({ table, key, time, kept }) => {
@@ -62,6 +68,9 @@ export function onceStore(database: Database): OnceStore {
     async attempts(bucket, at) {
       const found = known.get(bucket, read)
       return found !== undefined && found.expires_at > at ? found.count : 0
+    },
+    async takeBackAttempt(bucket, at) {
+      await commits.run(() => takeBack.run(bucket, at))
     },
     async sweep(at, limit) {
       return sweeps.reduce((removed, sweep) => removed + sweep(at, limit), 0)
