@@ -37,6 +37,13 @@ export interface AuthorizationRequest {
   readonly deviceName: string | undefined
 }
 
+/** Parameters that mean something here, if only that they are not supported. */
+export const MEANT: ReadonlySet<string> = new Set([
+  ...['client_id', 'redirect_uri', 'response_type', 'response_mode', 'scope', 'resource', 'state'],
+  ...['nonce', 'prompt', 'max_age', 'login_hint', 'id_token_hint', 'device_name', 'dpop_jkt'],
+  ...['code_challenge', 'code_challenge_method', 'request', 'request_uri', 'registration'],
+])
+
 /** Throws what belongs on an error page. */
 export async function trustedRedirect(context: Context, query: Parameters): Promise<Trusted> {
   const client_id = query.required('client_id')

@@ -3,10 +3,12 @@ import {
   type AuthorizationRequest,
   asksForSilence,
   authorizationRequest,
+  MEANT,
   redirectError,
   type Trusted,
   trustedRedirect,
 } from './authorization-request.js'
+import { carried } from './carried.js'
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
 import { issueCode } from './issue-code.js'
@@ -35,14 +37,17 @@ export async function authorize(
   parameters: Parameters,
   session: BrowserSession | undefined,
 ): Promise<Step> {
-  const { query, pushed } = await effectiveParameters(context, parameters)
-  return advance(context, { query, pushed, startedAt: context.now() }, session)
+  return advance(context, await received(context, parameters), session)
 }
 
 /** Carries a request over to a page that is got, not posted: a form posted from another site brings no cookie. */
 export async function hold(context: Context, parameters: Parameters): Promise<string> {
+  return sealPending(context, await received(context, parameters))
+}
+
+async function received(context: Context, parameters: Parameters): Promise<Pending> {
   const { query, pushed } = await effectiveParameters(context, parameters)
-  return sealPending(context, { query, pushed, startedAt: context.now() })
+  return { query: carried(query, MEANT), pushed, startedAt: context.now() }
 }
 
 /** After the login page. */

@@ -1,4 +1,5 @@
 /** OpenID Connect RP-Initiated Logout. */
+import { carried } from './carried.js'
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
 import { type IdTokenClaims, verifyIdTokenHint } from './id-token.js'
@@ -88,10 +89,13 @@ export function confirmedLogout(
 }
 
 const HELD = 'logout request'
+const MEANT: ReadonlySet<string> = new Set([
+  ...['id_token_hint', 'client_id', 'post_logout_redirect_uri', 'state'],
+])
 
 /** Carries a request that was posted from another site over to one that brings the session's cookie. */
 export function holdLogout(context: Context, parameters: Parameters): string {
-  return seal(context.derived.sealing, HELD, JSON.stringify(parameters.pairs))
+  return seal(context.derived.sealing, HELD, JSON.stringify(carried(parameters, MEANT).pairs))
 }
 
 export function heldLogout(context: Context, sealed: string): Parameters {

@@ -1,7 +1,8 @@
 /** Pushed authorization requests (RFC 9126). */
 import { admitUnfinished } from './admission.js'
-import { authorizationRequest, trustedRedirect } from './authorization-request.js'
+import { authorizationRequest, MEANT, trustedRedirect } from './authorization-request.js'
 import type { Answer, Call } from './call.js'
+import { carried } from './carried.js'
 import { authenticateClient } from './client-auth.js'
 import type { Context } from './context.js'
 import { currentNonce, provenKey } from './dpop.js'
@@ -28,7 +29,7 @@ export async function push(context: Context, call: Call): Promise<Answer> {
   }
   const jkt = await pushedKey(context, call, client)
   const pairs = form.pairs.filter(([name]) => !CREDENTIALS.has(name) && name !== 'client_id')
-  const request = new Parameters([...pairs, ['client_id', client.client_id]])
+  const request = carried(new Parameters([...pairs, ['client_id', client.client_id]]), MEANT)
   const trusted = await trustedRedirect(context, request)
   await authorizationRequest(context, request, trusted, { pushed: true })
 

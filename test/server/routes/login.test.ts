@@ -28,6 +28,38 @@ describe('/login', () => {
     expect(answer.headers.location).to.equal('/account')
   })
 
+  it('leads on to what was pushed because it is too long for a URL (RFC 9126 section 1)', async () => {
+    const state = 'é"'.repeat(1000)
+    const form = authorizePath({ state, claims: `{"x":"${'x'.repeat(20_000)}"}` }).split('?')[1]
+    const pushed = await site.browser().post('/par').type('form').send(form)
+    const { request_uri } = pushed.body
+    const browser = site.browser()
+    const query = new URLSearchParams({ client_id: 'coffer', request_uri })
+    const start = await browser.get(`/authorize?${query}`)
+    const login = await browser.get(String(start.headers.location))
+    const on = await signIn(browser, { return_to: field(login.text, 'return_to') })
+    const consent = await browser.get(String(on.headers.location))
+    expect(consent.status, consent.text).to.equal(200)
+    const answer = await browser
+      .post('/authorize/decision')
+      .type('form')
+      .send({
+        csrf_token: field(consent.text, 'csrf_token'),
+        request: field(consent.text, 'request'),
+        scope: 'file.read',
+        decision: 'allow',
+      })
+    expect(new URL(String(answer.headers.location)).searchParams.get('state')).to.equal(state)
+  })
+
+  it('carries a long request over from a form of another site', async () => {
+    const form = `${authorizePath().split('?')[1]}&claims=${'x'.repeat(20_000)}`
+    const browser = site.browser()
+    const held = await browser.post('/authorize').type('form').send(form)
+    const start = await browser.get(String(held.headers.location))
+    expect((await browser.get(String(start.headers.location))).status).to.equal(200)
+  })
+
   it('sets a cookie that only this origin gets, only over TLS, and no script', async () => {
     const answer = await signIn(site.browser())
     const set = cookies(answer)
