@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { UploadContent } from './remote-files.js'
+import type { UploadContent } from './upload-content.js'
 
 /** One HTTP request as the client asks for it, and its answer. `client/api.ts` carries it out. */
 export interface Exchange {

@@ -1,8 +1,9 @@
 import { HEADERS, NAME_MAX, type WireAttributes } from '../server/wire.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'
-import { RemoteError, type UploadContent } from './remote-files.js'
+import { RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
+import type { UploadContent } from './upload-content.js'
 import { headerAttributes, successful } from './wire-answer.js'
 
 /** Where the requests of one mount go, and how they are sent. */

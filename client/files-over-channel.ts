@@ -7,10 +7,10 @@ import {
   RemoteError,
   type RemoteFiles,
   type RemovalOutcome,
-  type UploadContent,
   type WriteOptions,
 } from './remote-files.js'
 import { copied, readContents } from './reply-content.js'
+import { bytesOf, isAtHand } from './upload-content.js'
 import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
 
 /** Entries of one page: they must not keep others waiting for long. */
@@ -172,8 +172,8 @@ export function filesOverChannels(
         (files) => files.copyRange(from, to, length),
       )
     },
-    async put(directory, name, content, options) {
-      if (content.size > CHANNEL_BYTES) {
+    put(directory, name, content, options) {
+      if (!isAtHand(content) || bytesOf(content) > CHANNEL_BYTES) {
         return first.put(directory, name, content, options)
       }
       const made = options.mode === 'create' ? creation(options.attributes) : options.attributes
@@ -186,7 +186,7 @@ export function filesOverChannels(
           attributes: { ...made, ...number },
           ...durable(options.durability),
         },
-        await whole(content),
+        whole(content),
         named(directory, name),
         (files) => files.put(directory, name, content, { ...options, attributes: made }),
       )
@@ -293,8 +293,7 @@ function durable(durability: WriteOptions['durability'] = 'power'): { durability
   return durability === 'power' ? { durability } : {}
 }
 
-async function whole(content: UploadContent): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  for await (const piece of content.open()) pieces.push(piece)
-  return Buffer.concat(pieces)
+function whole(pieces: readonly Buffer[]): Buffer {
+  const [only, ...others] = pieces
+  return only !== undefined && others.length === 0 ? only : Buffer.concat(pieces)
 }

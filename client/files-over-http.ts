@@ -2,6 +2,7 @@ import { HEADERS, type WireAttributes, type WireEntry } from '../server/wire.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import { creation, isOurs, renameOnce, writeOnce } from './once.js'
 import { type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'
+import { uploadContent } from './upload-content.js'
 import {
   bodyAttributes,
   bodyEntries,
@@ -111,7 +112,7 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
             ...(options.ino === undefined ? {} : { [HEADERS.ino]: String(options.ino) }),
             ...attributeHeaders(creates ? ours : options.attributes),
           },
-          content,
+          content: uploadContent(content),
         })
         if (earlier === 'perhaps done' && (answer.status === 412 || answer.status === 409)) {
           const there = await requests.lookupOrNone(directory, name)

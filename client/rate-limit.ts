@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CommandError } from './command-error.js'
-import type { RemoteFiles, UploadContent } from './remote-files.js'
+import type { RemoteFiles } from './remote-files.js'
+import { bytesOf, isAtHand, type UploadContent } from './upload-content.js'
 
 /** How many bytes a second may pass in each direction. */
 export interface RateLimit {
@@ -107,8 +108,11 @@ export function limitedRate(
       await uploads(parts.reduce((sum, part) => sum + part.data.length, 0))
       return files.write(ino, parts, options)
     },
-    put: (directory, name, content, options) =>
-      files.put(directory, name, slowed(content), options),
+    async put(directory, name, content, options) {
+      if (!isAtHand(content)) return files.put(directory, name, slowed(content), options)
+      await uploads(bytesOf(content))
+      return files.put(directory, name, content, options)
+    },
   }
 }
 

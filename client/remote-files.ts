@@ -8,6 +8,7 @@ import type {
   WireTotals,
 } from '../server/wire.js'
 import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from '../server/wire-locks.js'
+import type { PutContent } from './upload-content.js'
 
 /**
  * The remote tree as the mount sees it: inode by inode. `client/api.ts` speaks it over HTTP, caches wrap it and return
@@ -49,7 +50,7 @@ export interface RemoteFiles {
   put(
     directory: number,
     name: string,
-    content: UploadContent,
+    content: PutContent,
     options: PutOptions,
   ): Promise<WireAttributes>
 
@@ -193,12 +194,6 @@ export interface WriteOptions {
 export interface Condition {
   /** The `etag` the file must have, decided in the same step. @throws ESTALE if it is another one */
   readonly ifMatch?: string
-}
-
-/** Content of known size that can be read again when a request must be retried. */
-export interface UploadContent {
-  readonly size: number
-  open(): AsyncIterable<Buffer>
 }
 
 export interface PutOptions extends Omit<WriteOptions, 'attributes'> {

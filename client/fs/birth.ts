@@ -1,5 +1,5 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
-import type { RemoteFiles, UploadContent, WriteOptions } from '../remote-files.js'
+import type { RemoteFiles, WriteOptions } from '../remote-files.js'
 import { isTime } from './time.js'
 
 /** A new file that the server has not heard of yet. */
@@ -26,19 +26,10 @@ export function bear(
     atime: isTime(atime) ? atime : planned.atime,
     ...(isTime(mtime) ? { mtime } : {}),
   }
-  return files.put(directory, name, upload(pieces), {
+  return files.put(directory, name, pieces, {
     mode: 'create',
     durability,
     attributes: { mode, uid, gid, ...times },
     ino: planned.ino,
   })
-}
-
-function upload(pieces: readonly Buffer[]): UploadContent {
-  return {
-    size: pieces.reduce((sum, data) => sum + data.length, 0),
-    async *open() {
-      yield* pieces
-    },
-  }
 }

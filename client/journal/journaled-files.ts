@@ -1,11 +1,7 @@
 import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire.js'
 import { orRemembered } from '../away.js'
-import {
-  RemoteError,
-  type RemoteFiles,
-  type RemovalOutcome,
-  type UploadContent,
-} from '../remote-files.js'
+import { RemoteError, type RemoteFiles, type RemovalOutcome } from '../remote-files.js'
+import { isAtHand } from '../upload-content.js'
 import { afterSending } from './after-sending.js'
 import { markedTime } from './clock.js'
 import type { Place } from './record.js'
@@ -127,7 +123,7 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     async put(directory, name, content, options) {
       const { ino, mode } = options
       const isKept = writeBack.keepsNew && options.durability === 'process' && mode === 'create'
-      if (!isKept || ino === undefined) {
+      if (!isKept || ino === undefined || !isAtHand(content)) {
         await writeBack.sentAt({ directory, name })
         return saw(await files.put(directory, name, content, options), { directory, name })
       }
@@ -143,7 +139,7 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
         mtime: attributes.mtime ?? now,
       }
       const birth = { kind: 'birth' as const, ino, place, attributes: given }
-      return writeBack.bear(birth, await whole(content))
+      return writeBack.bear(birth, content)
     },
 
     async remove(directory, name, kind, { keep }) {
@@ -240,10 +236,4 @@ function fixed(changes: WireAttributeChanges): Omit<WireAttributeChanges, 'atime
     ...(atime === undefined ? {} : { atime: time(atime) }),
     ...(mtime === undefined ? {} : { mtime: time(mtime) }),
   }
-}
-
-async function whole(content: UploadContent): Promise<Buffer[]> {
-  const pieces: Buffer[] = []
-  for await (const piece of content.open()) pieces.push(piece)
-  return pieces
 }

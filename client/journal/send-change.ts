@@ -1,10 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
-import {
-  RemoteError,
-  type RemoteFiles,
-  type RemotePart,
-  type UploadContent,
-} from '../remote-files.js'
+import { RemoteError, type RemoteFiles, type RemotePart } from '../remote-files.js'
 import type { Change, Seen } from './record.js'
 import type { Pending, UnsentFile } from './unsent-file.js'
 
@@ -42,7 +37,7 @@ async function sendBirth(
   { attributes, ino, place }: Of<'birth'>,
 ): Promise<Sent> {
   const { directory, name } = file.place ?? place
-  const content = upload(await data.whole())
+  const content = [await data.whole()]
   const options = { mode: 'create', durability: 'process', attributes } as const
   try {
     return sent(await files.put(directory, name, content, { ...options, ino }))
@@ -161,13 +156,4 @@ export async function statOrNone(
 
 export function isRefusal(error: unknown, ...codes: RemoteError['code'][]): boolean {
   return error instanceof RemoteError && codes.includes(error.code)
-}
-
-function upload(data: Buffer): UploadContent {
-  return {
-    size: data.length,
-    async *open() {
-      yield data
-    },
-  }
 }

@@ -83,12 +83,7 @@ describe('a login that is bound to a key (RFC 9449)', function () {
       .split('\n')
       .filter((line) => line.includes('"msg":"request"') && line.includes('"status":401')).length
 
-  const content = (text: string) => ({
-    size: text.length,
-    async *open() {
-      yield Buffer.from(text)
-    },
-  })
+  const content = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
 
   it('is what a login is where the server can; its key stays with the tokens', async () => {

@@ -68,12 +68,7 @@ function channels(transport: (typeof TRANSPORTS)[number]): void {
     root = (await remote.files.root()).ino
   }
 
-  const small = (text: string) => ({
-    size: text.length,
-    async *open() {
-      yield Buffer.from(text)
-    },
-  })
+  const small = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
 
   it('let operations go on without an error while their tokens expire', async () => {

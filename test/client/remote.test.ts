@@ -2,18 +2,13 @@ import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
 import { FileRequests } from '../../client/file-requests.js'
 import { filesOverHttp } from '../../client/files-over-http.js'
-import { RemoteError, type RemoteFiles, type UploadContent } from '../../client/remote-files.js'
+import { RemoteError, type RemoteFiles } from '../../client/remote-files.js'
 import { Connection } from '../../client/retry.js'
 import { login } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.js'
 
-const content = (...pieces: string[]): UploadContent => ({
-  size: Buffer.byteLength(pieces.join('')),
-  async *open() {
-    for (const piece of pieces) yield Buffer.from(piece)
-  },
-})
+const content = (...pieces: string[]) => pieces.map((piece) => Buffer.from(piece))
 const process_ = { durability: 'process' } as const
 
 describe('the remote files over HTTP', () => {

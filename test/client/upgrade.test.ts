@@ -46,12 +46,7 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
     return only
   }
 
-  const small = (text: string) => ({
-    size: text.length,
-    async *open() {
-      yield Buffer.from(text)
-    },
-  })
+  const small = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
 
   it('carries one operation after another over one connection', async () => {

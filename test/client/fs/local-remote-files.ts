@@ -7,6 +7,7 @@ import {
   type RemovalOutcome,
   type WriteOptions,
 } from '../../../client/remote-files.js'
+import { uploadContent } from '../../../client/upload-content.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
 import { wireAttributes, wireEntry, wireTotals } from '../../../server/routes/attributes.js'
 import { type FileName, fileName } from '../../../server/storage/path.js'
@@ -131,8 +132,9 @@ export function localRemoteFiles(
       }),
     put: (directory, name, content, options) =>
       asked('put', `${name}${durable(options)}`, async () => {
-        const upload = await tree.upload({ size: content.size })
-        await upload.write(content.open())
+        const { size, open } = uploadContent(content)
+        const upload = await tree.upload({ size })
+        await upload.write(open())
         const attributes = newAttributes(options.attributes)
         const { inode } = await upload.commit(
           place(directory, name),
