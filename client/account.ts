@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { privateDirectory, replaceFile } from './atomic-file.js'
@@ -60,6 +60,12 @@ export class AccountDirectory {
 
   load(): Promise<Account | undefined> {
     return loadAccount(this.#file)
+  }
+
+  /** Names this writing of the account: another one has another name. */
+  async written(): Promise<string | undefined> {
+    const found = await stat(this.#file, { bigint: true }).catch(() => undefined)
+    return found === undefined ? undefined : `${found.ino}/${found.ctimeNs}`
   }
 
   async save(account: Account): Promise<void> {

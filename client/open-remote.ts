@@ -3,12 +3,13 @@ import { httpClient } from './api.js'
 import { CommandError } from './command-error.js'
 import { serverUrl } from './config.js'
 import type { Logger } from './log.js'
+import { LoginTrust } from './login-trust.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import { type Remote, remoteFiles } from './remote.js'
 import type { ConnectionState, Patience } from './retry.js'
 import { Session, type SessionNotice } from './session.js'
 import { accountTokens } from './tokens.js'
-import { chosenTrust } from './trust-choice.js'
+import { trustingClient } from './trusting-client.js'
 
 type RemoteRequest = Pick<
   MountRequest,
@@ -22,18 +23,30 @@ export async function openRemote(
 ): Promise<{ remote: Remote; session: Session; account: Account }> {
   const server = serverUrl(request.server)
   const directory = new AccountDirectory(request.configDirectory, server)
+  const written = await directory.written()
   const account = await directory.load()
   if (account === undefined) {
     throw new CommandError(
       `not logged in to ${request.server}; run: coffer login ${request.server}`,
     )
   }
-  const trust = chosenTrust(server, request, account)
+  const trust = new LoginTrust({
+    server,
+    wishes: request,
+    directory,
+    account,
+    written,
+    changed: ({ kind }) =>
+      log.warn(
+        { trust: kind },
+        'a login has decided which certificate is trusted; going on with it',
+      ),
+  })
   const session = new Session({
     account,
     directory,
     store: accountTokens(directory),
-    send: httpClient({ trust, connections: 2 }).send,
+    send: trustingClient(trust, (now) => httpClient({ trust: now, connections: 2 })).send,
     clock,
     notice: (notice) => logNotice(log, notice),
   })
@@ -60,7 +73,7 @@ function logState(log: Logger, state: ConnectionState): void {
     case 'untrusted':
       log.error(
         { trouble: state.trouble },
-        'the certificate of the server is not trusted; operations fail. If its administrator says that it is right, log in with --ca or --fingerprint, and mount again',
+        'the certificate of the server is not trusted; operations fail. If its administrator says that it is right, log in with --ca or --fingerprint: the mount goes on',
       )
   }
 }

@@ -14,11 +14,12 @@ import { Meter } from './meter.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
+import { type TrustSource, trustingClient } from './trusting-client.js'
 
 export interface RemoteOptions {
   /** Scheme, host, port and perhaps a path, no slash at the end. */
   readonly server: string
-  readonly trust: Trust
+  readonly trust: TrustSource
   readonly credentials: Credentials
   readonly clock: () => number
   /** The folder of the user's tree to show as root; "/" for all of it. */
@@ -45,7 +46,7 @@ export interface Remote {
 /** The user's files on a server. */
 export function remoteFiles(options: RemoteOptions): Remote {
   const meter = new Meter(options.now ?? (() => performance.now()))
-  const client = httpClient(clientOptions(options))
+  const client = trustingClient(options.trust, (trust) => httpClient(clientOptions(trust, options)))
   const connection = new Connection(options.clock, options.notice)
   const connectionId = randomBytes(12).toString('base64url')
   const requests = new FileRequests({
@@ -110,7 +111,10 @@ export function remoteFiles(options: RemoteOptions): Remote {
   }
 }
 
-function clientOptions({ trust, credentials, silenceMilliseconds }: RemoteOptions): ClientOptions {
+function clientOptions(
+  trust: Trust,
+  { credentials, silenceMilliseconds }: RemoteOptions,
+): ClientOptions {
   return {
     trust,
     credentials,

@@ -58,14 +58,14 @@ function mountLines(mount: MountStatus): string[] {
   ]
 }
 
-function connectionLine({ connection, since, pid }: MountStatus): string {
+function connectionLine({ connection, since, pid, server }: MountStatus): string {
   switch (connection.state) {
     case 'connected':
       return `  connected, mounted since ${since}, process ${pid}`
     case 'away':
       return `  THE SERVER IS AWAY since ${connection.since}: ${connection.trouble}. Operations wait and go on when it is back.`
     case 'untrusted':
-      return `  THE SERVER'S CERTIFICATE IS NOT TRUSTED since ${connection.since}: ${connection.trouble}. Operations fail. If its administrator says that it is right, log in with --ca or --fingerprint, and mount again.`
+      return `  THE SERVER'S CERTIFICATE IS NOT TRUSTED since ${connection.since}: ${connection.trouble}. Operations fail. If its administrator says that it is right, run: coffer login ${server} --fingerprint SHA256 (or --ca FILE); the mount goes on by itself.`
   }
 }
 

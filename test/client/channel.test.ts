@@ -61,7 +61,7 @@ function channels(transport: (typeof TRANSPORTS)[number]): void {
     }
     remote = remoteFiles({
       server: proxy?.url ?? server.issuer,
-      trust: { kind: 'authority', pem: server.ca },
+      trust: { trust: { kind: 'authority', pem: server.ca }, renew: async () => {} },
       credentials,
       clock,
     })

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { approve } from '../support/login.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -107,5 +108,27 @@ describe('a mount that something is wrong with', function () {
       return (await home.coffer('status')).status === 0
     })
     await unmount()
+  })
+
+  it('goes on by itself once a login has accepted another certificate, and says so', async () => {
+    const { directory, unmount, pid } = await home.mount()
+    await writeFile(join(directory, 'before'), 'kept')
+    const before = await pid()
+    await rename(join(server.data, 'tls'), join(server.data, 'tls.kept'))
+    await server.restart()
+    const refused = await readdir(directory).catch((error: unknown) => error)
+    expect(refused).to.have.property('code', 'EIO')
+    const ca = await readFile(server.caFile, 'utf8')
+    await home.login((url) => approve(url, { ...server, ca }))
+    expect(await readFile(join(directory, 'before'), 'utf8')).to.equal('kept')
+    expect((await home.coffer('status')).status).to.equal(0)
+    await writeFile(join(directory, 'after'), 'the login')
+    expect(await pid()).to.equal(before)
+    const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
+    expect(await readFile(mounts[0].log, 'utf8')).to.include('a login has decided')
+    await unmount()
+    await rm(join(server.data, 'tls'), { recursive: true })
+    await rename(join(server.data, 'tls.kept'), join(server.data, 'tls'))
+    await server.restart()
   })
 })

@@ -31,7 +31,7 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
     const headers = async () => ({ authorization: `Bearer ${token}` })
     remote = remoteFiles({
       server: proxy.url,
-      trust: { kind: 'authority', pem: server.ca },
+      trust: { trust: { kind: 'authority', pem: server.ca }, renew: async () => {} },
       credentials: { headers, renewed: headers },
       clock: () => performance.now(),
       silenceMilliseconds,
