@@ -17,13 +17,18 @@ export const authorizationCode: GrantHandler = async (context, request) => {
   const digest = digestOf(form.required('code'))
   const code_verifier = requiredVerifier(form)
   const state = await context.store.authorizationCode(digest, context.now())
-  // Somebody else's code is refused without a trace: its owner can still redeem it.
-  if (state.kind === 'unknown' || state.code.client_id !== client.client_id) throw unknownCode()
+  if (state.kind === 'unknown') throw unknownCode()
+  // Somebody else's code stays as it was: its owner can still redeem it.
+  if (state.code.client_id !== client.client_id) {
+    audit(context, request, state.code, 'failure', 'the code of another client was shown')
+    throw unknownCode()
+  }
   if (state.kind === 'redeemed') throw await replayed(context, request, state.code)
 
   const { code, grant } = state
   checkRedirect(form, code)
   if (code.dpop_jkt !== undefined && code.dpop_jkt !== jkt) {
+    audit(context, request, code, 'failure', 'the code is bound to another DPoP key')
     throw new OAuthError('invalid_grant', 'the code is bound to another DPoP key')
   }
   const resource = narrowedResources(form, grant.resource)

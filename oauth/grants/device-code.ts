@@ -25,9 +25,19 @@ export const deviceCode: GrantHandler = async (context, request) => {
   const { call, client, jkt } = request
   const digest = digestOf(call.parameters.required('device_code'))
   const device = await context.store.device(digest)
-  if (device === undefined || device.client_id !== client.client_id) throw problem('dead')
+  if (device === undefined) throw problem('dead')
+  const { client_id } = client
+  const { address } = call
+  const type = 'device.redeem'
+  const refused = (detail: string) =>
+    context.audit({ type, outcome: 'failure', client_id, address, detail })
+  if (device.client_id !== client_id) {
+    refused('the device code of another client was shown')
+    throw problem('dead')
+  }
   const resource = narrowedResources(call.parameters, device.resource)
   if (device.dpop_jkt !== undefined && device.dpop_jkt !== jkt) {
+    refused('the device code is bound to another DPoP key')
     throw new OAuthError('invalid_grant', 'the device code is bound to another DPoP key')
   }
   const { refresh_token, redemption } = firstRefreshToken(context, request)
@@ -35,10 +45,8 @@ export const deviceCode: GrantHandler = async (context, request) => {
   if (outcome.kind !== 'redeemed') throw problem(outcome.kind)
   const { grant } = outcome
   if ((await liveAccount(context, grant)) === undefined) throw problem('dead')
-  const { client_id } = client
   const { sub, grantId } = grant
-  const { address } = call
-  context.audit({ type: 'device.redeem', outcome: 'success', sub, client_id, grantId, address })
+  context.audit({ type, outcome: 'success', sub, client_id, grantId, address })
   return userTokens(context, {
     client,
     grant,

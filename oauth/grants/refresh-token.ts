@@ -16,9 +16,21 @@ export const refreshToken: GrantHandler = async (context, request) => {
   const form = call.parameters
   const token = form.required('refresh_token')
   const found = await context.store.refreshable(digestOf(token))
-  if (found === undefined || found.token.client_id !== client.client_id) throw deadToken()
+  if (found === undefined) throw deadToken()
   const { token: stored, grant } = found
-  if (stored.dpop_jkt !== undefined && stored.dpop_jkt !== jkt) throw wrongKey()
+  if (stored.client_id !== client.client_id) {
+    audit(
+      context,
+      request,
+      grant,
+      'refresh.refuse',
+      'the refresh token of another client was shown',
+    )
+    throw deadToken()
+  }
+  if (stored.dpop_jkt !== undefined && stored.dpop_jkt !== jkt) {
+    throw wrongKey(context, request, grant)
+  }
   // Checked before anything is spent: a refused request leaves the token as it was.
   const asked = form.optional('scope')
   const scope = asked === undefined ? grant.scope : scopeWithin(asked, grant.scope).join(' ')
@@ -53,7 +65,7 @@ async function rotated(
     case 'dead':
       throw deadToken()
     case 'refused':
-      throw wrongKey()
+      throw wrongKey(context, request, grant)
     case 'reused':
       throw reused(context, request, grant)
     case 'rotated':
@@ -99,26 +111,30 @@ function deadToken(): OAuthError {
   )
 }
 
-function wrongKey(): OAuthError {
-  return new OAuthError('invalid_grant', 'the refresh token is bound to another DPoP key')
+/** Perhaps a thief's: the token alone is of no use, and its owner's stays as it was. */
+function wrongKey(context: Context, request: GrantRequest, grant: Grant): OAuthError {
+  const detail = 'the refresh token is bound to another DPoP key'
+  audit(context, request, grant, 'refresh.refuse', detail)
+  return new OAuthError('invalid_grant', detail)
 }
 
-function reused(context: Context, { call, client }: GrantRequest, grant: Grant): OAuthError {
-  const { sub, grantId } = grant
-  const { client_id } = client
+function reused(context: Context, request: GrantRequest, grant: Grant): OAuthError {
   const detail = 'a refresh token was used again after it was replaced; the grant is revoked'
-  const { address } = call
-  context.audit({
-    type: 'refresh.reuse',
-    outcome: 'failure',
-    sub,
-    client_id,
-    grantId,
-    address,
-    detail,
-  })
+  audit(context, request, grant, 'refresh.reuse', detail)
   return new OAuthError(
     'invalid_grant',
     'the refresh token was used again after it had been replaced, perhaps by a thief: everything issued with it is revoked; log in again',
   )
+}
+
+function audit(
+  context: Context,
+  { call, client }: GrantRequest,
+  { sub, grantId }: Grant,
+  type: 'refresh.refuse' | 'refresh.reuse',
+  detail: string,
+): void {
+  const { client_id } = client
+  const { address } = call
+  context.audit({ type, outcome: 'failure', sub, client_id, grantId, address, detail })
 }

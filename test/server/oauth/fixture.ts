@@ -192,8 +192,8 @@ export function post({ app }: World, path: string, form: Record<string, string>)
   return supertest(app).post(path).type('form').send(new URLSearchParams(form).toString())
 }
 
-export async function code(world: World): Promise<string> {
-  return (await allow(world)).searchParams.get('code') ?? ''
+export async function code(world: World, changes: Record<string, string> = {}): Promise<string> {
+  return (await allow(world, authorizeQuery(changes))).searchParams.get('code') ?? ''
 }
 
 export function redeem(world: World, code: string, changes: Record<string, string> = {}) {

@@ -277,6 +277,74 @@ describe('revocation (RFC 7009)', () => {
   })
 })
 
+describe('what was issued to another client or key', () => {
+  it('is of no use, stays as it was, and that it was shown is audited', async () => {
+    const at = await world({ registration: 'open' })
+    const { body: other } = await supertest(at.app)
+      .post('/register')
+      .send({
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['http://127.0.0.1/cb'],
+        grant_types: [
+          'authorization_code',
+          'refresh_token',
+          'urn:ietf:params:oauth:grant-type:device_code',
+        ],
+      })
+    const { client_id } = other
+    const shown = async (asked: PromiseLike<{ body: { error?: string } }>) =>
+      expect((await asked).body.error).to.equal('invalid_grant')
+    const bound = await code(at, { dpop_jkt: 'x'.repeat(43) })
+    await shown(redeem(at, bound, { client_id }))
+    await shown(redeem(at, bound))
+    const { refresh_token } = await tokens(at)
+    await shown(refresh(at, refresh_token, { client_id }))
+    const { body: device } = await post(at, '/device_authorization', {
+      client_id: 'fuse',
+      scope: 'file.read',
+    })
+    await shown(
+      post(at, '/token', {
+        grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+        client_id,
+        device_code: device.device_code,
+      }),
+    )
+    await refreshed(at, refresh_token)
+    const events = at.events.filter(({ outcome }) => outcome === 'failure')
+    expect(events.map((event) => [event.type, event.client_id, event.detail])).to.deep.equal([
+      ['code.redeem', client_id, 'the code of another client was shown'],
+      ['code.redeem', 'fuse', 'the code is bound to another DPoP key'],
+      ['refresh.refuse', client_id, 'the refresh token of another client was shown'],
+      ['device.redeem', client_id, 'the device code of another client was shown'],
+    ])
+  })
+
+  it('is so for refresh tokens of a key, too', async () => {
+    const at = await world()
+    const { publicKey, privateKey } = await generateKeyPair('ES256')
+    const jwk = await exportJWK(publicKey)
+    const proof = (nonce?: string) =>
+      new SignJWT({ htm: 'POST', htu: 'https://as.test/token', jti: String(nonce), nonce })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+        .setIssuedAt(at.now / SECOND)
+        .sign(privateKey)
+    const { refresh_token } = await tokens(at)
+    const asked = await refresh(at, refresh_token).set('DPoP', await proof())
+    const { body } = await refresh(at, refresh_token).set(
+      'DPoP',
+      await proof(asked.headers['dpop-nonce']),
+    )
+    expect((await refresh(at, body.refresh_token)).body.error).to.equal('invalid_grant')
+    const event = at.events.at(-1)
+    expect([event?.type, event?.sub, event?.detail]).to.deep.equal([
+      'refresh.refuse',
+      'user-1',
+      'the refresh token is bound to another DPoP key',
+    ])
+  })
+})
+
 describe('tokens of a client for itself (RFC 6749 section 4.4)', () => {
   it('are audited once in a quarter of an hour for each client, scope and address', async () => {
     const at = await world({ registration: 'open' })
