@@ -28,7 +28,7 @@ const CLAIMS = [
 const TYPS = ['at+jwt', 'dpop+jwt', 'JWT', 'application/at+jwt', 1, null, 'at+jwt\u0000']
 
 /** A value of any JSON type. */
-function anything({ one, many, below }: Random): unknown {
+export function anything({ one, many, below }: Random): unknown {
   return one<() => unknown>([
     () => null,
     () => below(2) === 0,
