@@ -8,7 +8,7 @@ import { listCommand, type StatusFlags, statusCommand } from './commands/status.
 import type { Surroundings } from './commands/surroundings.js'
 import { unitCommand } from './commands/unit.js'
 import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
-import { completion, SHELLS } from './completion.js'
+import { completion, SHELLS } from './completion/shells.js'
 import { showExamples } from './examples.js'
 import { parseRateLimit } from './rate-limit.js'
 

@@ -44,6 +44,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   completion: [
     'source <(coffer completion bash)  # in ~/.bashrc',
+    'source <(coffer completion zsh)  # in ~/.zshrc, after compinit',
     'coffer completion fish > ~/.config/fish/completions/coffer.fish',
   ],
 }

@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { CommandError } from '../../client/command-error.js'
@@ -93,56 +93,5 @@ describe('coffer unit', () => {
       'ExecStart="/usr/bin/node" "/a b/main.js" "mount" "--foreground" "--no-login" "--wait" "60" "https://a" "/home/ada/50%% \\"$$x\\""',
     )
     expect(unit).to.match(/^Type=notify$/m)
-  })
-})
-
-describe('coffer completion', () => {
-  it('completes commands, options and directories in bash', async () => {
-    const directory = await temporaryDirectory('completion')
-    try {
-      const { stdout } = await outcome(process.execPath, [
-        ...program('client'),
-        'completion',
-        'bash',
-      ])
-      await writeFile(join(directory, 'coffer.bash'), stdout)
-      await mkdir(join(directory, 'folder'))
-      const complete = async (...words: string[]): Promise<string> => {
-        const script = `source coffer.bash; COMP_WORDS=(coffer ${words.join(' ')}); COMP_CWORD=${words.length}; _coffer; echo "\${COMPREPLY[*]}"`
-        const { stdout: replies } = await outcome('bash', ['-c', script], { cwd: directory })
-        return replies.trim()
-      }
-      expect(await complete('unm')).to.equal('unmount')
-      expect(await complete('mount', '--read')).to.equal('--read-only')
-      expect(await complete('mount', '--cache-d')).to.equal('--cache-dir')
-      expect(await complete('mount', 'fol')).to.equal('folder')
-      expect(await complete('serve')).to.equal('')
-      expect(await complete('umo')).to.equal('umount')
-      expect(await complete('umount', '--fo')).to.equal('--force')
-      expect(await complete('mount', '--locks', "''")).to.equal('shared local')
-      expect(await complete('mount', '--ca', 'coffer.b')).to.equal('coffer.bash')
-      expect(await complete('mount', '--cache-dir', "''")).to.equal('folder')
-      expect(await complete('mount', '--umask', "''")).to.equal('')
-      expect(await complete('completion', "''")).to.equal('bash zsh fish')
-      expect(await complete('help', 'lo')).to.equal('login logout')
-    } finally {
-      await removeDirectory(directory)
-    }
-  })
-
-  it('knows zsh and fish, and no other shell', async () => {
-    for (const [shell, expected] of [
-      ['zsh', 'bashcompinit'],
-      ['fish', '__fish_seen_subcommand_from mount'],
-    ] as const) {
-      const { stdout } = await outcome(process.execPath, [
-        ...program('client'),
-        'completion',
-        shell,
-      ])
-      expect(stdout).to.include(expected)
-    }
-    const { status } = await outcome(process.execPath, [...program('client'), 'completion', 'tcsh'])
-    expect(status).to.equal(1)
   })
 })
