@@ -131,6 +131,30 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
     return removeUpTo.run(end.number).changes
   })
 
+  /** As it is at one moment: the server goes on writing meanwhile, and removes what is old. */
+  const verify = database.transaction((): Verification => {
+    const anchor = noted('audit_anchor')
+    if (anchor === 'forged') return { kind: 'cut', end: 'beginning' }
+    let before = anchor
+    let entries = 0
+    for (;;) {
+      const rows = page.all(before.number)
+      if (rows.length === 0) {
+        const head = noted('audit_head')
+        const reached = head !== 'forged' && head.number === before.number
+        return reached ? { kind: 'whole', entries } : { kind: 'cut', end: 'end' }
+      }
+      for (const row of rows) {
+        const right = chained(key, before.hash, row)
+        if (row.number !== before.number + 1 || !timingSafeEqual(right, row.hash)) {
+          return { kind: 'broken', number: row.number }
+        }
+        before = row
+        entries++
+      }
+    }
+  })
+
   return {
     begin: () => begin.immediate(),
     append: (record) => append.immediate(record),
@@ -138,28 +162,7 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
       matching
         .all({ subject: subject ?? null, event: event ?? null, since: since ?? 0, limit })
         .map(entry),
-    verify() {
-      const anchor = noted('audit_anchor')
-      if (anchor === 'forged') return { kind: 'cut', end: 'beginning' }
-      let before = anchor
-      let entries = 0
-      for (;;) {
-        const rows = page.all(before.number)
-        if (rows.length === 0) {
-          const head = noted('audit_head')
-          const reached = head !== 'forged' && head.number === before.number
-          return reached ? { kind: 'whole', entries } : { kind: 'cut', end: 'end' }
-        }
-        for (const row of rows) {
-          const right = chained(key, before.hash, row)
-          if (row.number !== before.number + 1 || !timingSafeEqual(right, row.hash)) {
-            return { kind: 'broken', number: row.number }
-          }
-          before = row
-          entries++
-        }
-      }
-    },
+    verify: () => verify(),
     prune: (before, limit) => prune.immediate(before, limit),
   }
 }

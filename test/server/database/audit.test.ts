@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { auditLog } from '../../../server/database/audit.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
 const KEY = Buffer.alloc(32, 7)
 
@@ -33,6 +35,35 @@ describe('the audit log', () => {
   it('is whole as long as nobody touches it', () => {
     for (let count = 0; count < 2500; count++) login(`user ${count}`)
     expect(log().verify()).to.deep.equal({ kind: 'whole', entries: 2500 })
+  })
+
+  it('is whole while a server writes on', async () => {
+    const directory = await temporaryDirectory('audit')
+    const file = join(directory, 'coffer.db')
+    const server = openDatabase(file)
+    const clock = () => new Date(now)
+    const written = auditLog(server, KEY, clock)
+    written.begin()
+    written.append({ event: 'login', outcome: 'success' })
+    const reader = openDatabase(file)
+    const prepare = reader.prepare.bind(reader)
+    // After the last look at the entries there are more of them.
+    reader.prepare = ((sql: string) => {
+      const statement = prepare(sql)
+      if (!sql.startsWith('SELECT * FROM audit WHERE number >')) return statement
+      const all = statement.all.bind(statement)
+      statement.all = (...parameters: unknown[]) => {
+        const rows = all(...parameters)
+        if (rows.length === 0) written.append({ event: 'login', outcome: 'success' })
+        return rows
+      }
+      return statement
+    }) as typeof reader.prepare
+    const { kind } = auditLog(reader, KEY, clock).verify()
+    expect(kind).to.equal('whole')
+    reader.close()
+    server.close()
+    await removeDirectory(directory)
   })
 
   it('goes on under a new key once it is taken as it is', () => {
