@@ -20,7 +20,7 @@ export type Middleware = Guard
  */
 const CORS = [
   ...['Access-Control-Allow-Origin', '*'],
-  ...['Access-Control-Expose-Headers', 'WWW-Authenticate, DPoP-Nonce'],
+  ...['Access-Control-Expose-Headers', 'WWW-Authenticate, DPoP-Nonce, Retry-After'],
 ]
 
 const PREFLIGHT = {

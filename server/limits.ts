@@ -130,11 +130,15 @@ function clientLimit(counters: LimitStore, most: number, note: Note): Guard {
 
 type Note = (request: GuardedRequest, prefix: string, key: string, detail: string) => void
 
-/** What programs are told, with when to come back. */
+/** What programs are told, with when to come back; those in browsers, too, as the endpoints themselves do (CORS). */
 function protocolError(what: string, seconds: number): OAuthError {
   return new OAuthError('temporarily_unavailable', `${what}: come again in ${seconds} seconds`, {
     status: 429,
-    headers: { 'Retry-After': String(seconds) },
+    headers: {
+      'Retry-After': String(seconds),
+      'Access-Control-Allow-Origin': '*',
+      'Access-Control-Expose-Headers': 'Retry-After',
+    },
   })
 }
 

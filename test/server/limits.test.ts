@@ -190,6 +190,9 @@ describe('what programs leave behind (RFC 9126 section 2.3)', () => {
     expect([answer.status, answer.body.error]).to.deep.equal([429, 'temporarily_unavailable'])
     expect(Number(answer.headers['retry-after'])).to.be.within(1, 300)
     expect(answer.headers['cache-control']).to.equal('no-store')
+    // An application in a browser is told, too.
+    expect(answer.headers['access-control-allow-origin']).to.equal('*')
+    expect(answer.headers['access-control-expose-headers']).to.contain('Retry-After')
   }
 
   for (const [path, form, status] of [
