@@ -73,32 +73,17 @@ class Channel implements FrameReceiver {
   }
 
   ask(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
-    const reply = this.#send(operation, content)
-    this.#finishInTime()
-    return reply
-  }
-
-  /** They stay together: the channel does not end between them. */
-  askInOrder(operations: readonly WireOperation[]): Promise<Reply>[] {
-    const replies = operations.map((operation) => this.#send(operation, undefined))
-    this.#finishInTime()
-    return replies
-  }
-
-  #send(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
     this.#isUsed = true
     this.#operations += 1
     const began = this.#meter.begin()
     const frame = encodeFrame(operation, content)
-    return new Promise<Reply>((resolve, reject) => {
+    const reply = new Promise<Reply>((resolve, reject) => {
       this.#waiting.push({ began, resolve, reject })
       if (this.#connection === undefined) this.#unsent.push(frame)
       else this.#connection.write(frame)
     })
-  }
-
-  #finishInTime(): void {
     if (this.#operations >= this.#most || this.#now() >= this.#until) this.finish()
+    return reply
   }
 
   close(): void {
@@ -196,11 +181,6 @@ export class Channels {
   /** @throws ExchangeError if there is no answer: `unreachable` if the server cannot have carried it out */
   ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
     return this.#best().ask(operation, content)
-  }
-
-  /** Operations that are carried out one after another. */
-  askInOrder(operations: readonly WireOperation[]): Promise<Reply>[] {
-    return this.#best().askInOrder(operations)
   }
 
   #best(): Channel {

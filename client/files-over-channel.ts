@@ -6,9 +6,11 @@ import { creation } from './once.js'
 import {
   RemoteError,
   type RemoteFiles,
+  type RemoteRemoval,
   type RemovalOutcome,
   type WriteOptions,
 } from './remote-files.js'
+import { outcomes, removeAll, removedOneByOne, together } from './removed-together.js'
 import { copied, readContents } from './reply-content.js'
 import { bytesOf, isAtHand } from './upload-content.js'
 import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
@@ -22,7 +24,7 @@ const PAGE = 1_000
  * out) if it may have.
  */
 export function filesOverChannels(
-  channels: Pick<Channels, 'ask' | 'askInOrder'>,
+  channels: Pick<Channels, 'ask'>,
   requests: FileRequests,
   first: RemoteFiles,
   again: RemoteFiles,
@@ -62,6 +64,27 @@ export function filesOverChannels(
         return otherwise(error.kind === 'unreachable' ? first : again)
       },
     )
+  }
+
+  async function removedTogether(removals: readonly RemoteRemoval[]): Promise<RemovalOutcome[]> {
+    const oneByOne = (files: RemoteFiles) => removedOneByOne(files, removals)
+    try {
+      return await asked(
+        removeAll(removals),
+        undefined,
+        (reply) => {
+          const all = outcomes(reply, removals.length)
+          for (const [at, { directory, name }] of removals.entries()) {
+            if (all[at]?.status === 'fulfilled') requests.unseen(directory, name)
+          }
+          return all
+        },
+        oneByOne,
+      )
+    } catch {
+      // What is wrong for all of them is told of each.
+      return oneByOne(first)
+    }
   }
 
   const attributes = ({ result }: Reply): WireAttributes =>
@@ -218,31 +241,9 @@ export function filesOverChannels(
         (files) => files.remove(directory, name, kind, { keep }),
       ),
     async removeAll(removals) {
-      const replies = channels.askInOrder(
-        removals.map(({ directory, name, kind }) => ({
-          op: 'remove',
-          place: place(directory, name),
-          kind,
-          keep: false,
-        })),
-      )
-      // Each is looked at in its turn: until then nobody hears of its end.
-      for (const reply of replies) reply.catch(() => {})
-      const outcomes: RemovalOutcome[] = []
-      for (const [index, { directory, name, kind }] of removals.entries()) {
-        const reply = replies[index]
-        if (reply === undefined) break
-        const outcome = answered(
-          reply,
-          (done): WireAttributes | undefined => {
-            requests.unseen(directory, name)
-            return attributes(done)
-          },
-          (files) => files.remove(directory, name, kind, { keep: false }),
-        )
-        outcomes.push(...(await Promise.allSettled([outcome])))
-      }
-      return outcomes
+      const all: RemovalOutcome[] = []
+      for (const some of together(removals)) all.push(...(await removedTogether(some)))
+      return all
     },
     rename(from, to, options) {
       // Swapping needs to know beforehand which is which; it is rare.

@@ -229,6 +229,8 @@ export type WireOperation = (
       kind: 'unlink' | 'rmdir' | 'either'
       keep?: boolean
     } & WireCondition)
+  /** Removals (up to 256) one after another; nothing of them is kept. */
+  | { op: 'removeAll'; removals: { place: WirePlace; kind: 'unlink' | 'rmdir' | 'either' }[] }
   | { op: 'release'; ino: number }
   | ({
       op: 'rename'
@@ -262,6 +264,9 @@ export type WireOperation = (
 /** One file of `readAll`: so many bytes of the content, or the reason why there are none. */
 export type WireContent = { attributes: WireAttributes; bytes: number } | { code: string }
 
+/** What became of one of the removals of `removeAll`: the inode as it was left, or why it still stands. */
+export type WireRemoved = { attributes: WireAttributes } | { code: string; detail: string }
+
 /**
  * The header of an answer frame; one for each operation, in order. Content follows `read`, `readAll` and `getXattr`. `broken` is the last
  * answer: the request could not be read further.
@@ -273,6 +278,8 @@ export type WireResult =
       entries?: WireEntry[]
       /** Of `readAll`: what the content is made of, as far as it goes. */
       contents?: WireContent[]
+      /** Of `removeAll`: of each. */
+      removed?: WireRemoved[]
       /** With `entries`: there are more after the last. */
       more?: boolean
       names?: string[]

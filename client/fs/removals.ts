@@ -8,6 +8,8 @@ import { localTime } from './time.js'
 const MOST = 256
 /** As many travel together. */
 const AT_ONCE = 64
+/** While they come fast, and nobody waits for any, more are gathered for so long. */
+const GATHER_MILLISECONDS = 3
 
 export interface Removal {
   readonly directory: number
@@ -38,6 +40,8 @@ export class Removals {
   readonly #pending = new Set<Removal>()
   readonly #queue: Removal[] = []
   #sending: Promise<void> | undefined
+  #waiting = 0
+  #enough: (() => void) | undefined
   #mayRemove = false
 
   constructor(files: RemoteFiles, news: RemovalNews) {
@@ -75,26 +79,49 @@ export class Removals {
   add(removal: Removal): void {
     this.#pending.add(removal)
     this.#queue.push(removal)
-    this.#send()
+    if (this.#queue.length >= AT_ONCE) this.#enough?.()
+    this.#send('at once')
   }
 
   /** Resolves once all are done. */
-  async all(): Promise<void> {
-    while (this.#pending.size > 0) await this.#sending
+  all(): Promise<void> {
+    return this.#until(() => this.#pending.size === 0)
   }
 
   /** Resolves once those are done that bear on a directory or another inode. */
-  async about(ino: number): Promise<void> {
+  about(ino: number): Promise<void> {
     const isAbout = (removal: Removal) => removal.directory === ino || removal.ino === ino
-    while ([...this.#pending].some(isAbout)) await this.#sending
+    return this.#until(() => ![...this.#pending].some(isAbout))
   }
 
-  #send(): void {
+  async #until(isDone: () => boolean): Promise<void> {
+    this.#waiting += 1
+    this.#enough?.()
+    try {
+      while (!isDone()) await this.#sending
+    } finally {
+      this.#waiting -= 1
+    }
+  }
+
+  #send(when: 'at once' | 'gathered'): void {
     if (this.#sending !== undefined || this.#queue.length === 0) return
-    this.#sending = this.#carryOut(this.#queue.splice(0, AT_ONCE)).finally(() => {
+    this.#sending = this.#sendNext(when).finally(() => {
       this.#sending = undefined
-      this.#send()
+      // What came meanwhile came fast.
+      this.#send('gathered')
     })
+  }
+
+  async #sendNext(when: 'at once' | 'gathered'): Promise<void> {
+    if (when === 'gathered' && this.#waiting === 0 && this.#queue.length < AT_ONCE) {
+      await new Promise<void>((resolve) => {
+        this.#enough = resolve
+        setTimeout(resolve, GATHER_MILLISECONDS)
+      })
+      this.#enough = undefined
+    }
+    await this.#carryOut(this.#queue.splice(0, AT_ONCE))
   }
 
   async #carryOut(batch: readonly Removal[]): Promise<void> {

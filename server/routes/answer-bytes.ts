@@ -3,6 +3,7 @@
 export const MAX_READ_BYTES = 4 * 1024 * 1024
 export const PAGE_ENTRIES = 1000
 export const MAX_ENTRIES = 10_000
+export const MAX_REMOVALS = 256
 /** A page of a directory ends here, too: its entries may be symlinks with long texts. */
 export const MAX_PAGE_BYTES = 8 * 1024 * 1024
 const ENTRY_BYTES = 1024
@@ -15,6 +16,8 @@ export function expectedBytes(header: Readonly<Record<string, unknown>>): number
       return within(header.bytes, MAX_READ_BYTES, MAX_READ_BYTES)
     case 'list':
       return within(header.limit, PAGE_ENTRIES, MAX_ENTRIES) * ENTRY_BYTES
+    case 'removeAll':
+      return MAX_REMOVALS * ENTRY_BYTES
     default:
       return 0
   }

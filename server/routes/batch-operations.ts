@@ -8,11 +8,18 @@ import {
   overwrite,
   type Place,
   type Precondition,
+  type Removed,
   type WritePart,
 } from '../storage/storage.js'
-import type { WireOperation } from '../wire.js'
-import { MAX_ENTRIES, MAX_PAGE_BYTES, MAX_READ_BYTES, PAGE_ENTRIES } from './answer-bytes.js'
-import { wireEntry } from './attributes.js'
+import type { WireOperation, WireRemoved } from '../wire.js'
+import {
+  MAX_ENTRIES,
+  MAX_PAGE_BYTES,
+  MAX_READ_BYTES,
+  MAX_REMOVALS,
+  PAGE_ENTRIES,
+} from './answer-bytes.js'
+import { wireAttributes, wireEntry } from './attributes.js'
 import { matching, type Operation, operation } from './batch-operation.js'
 import { lookup } from './exchange.js'
 import { LOCK_OPERATIONS } from './lock-operations.js'
@@ -30,6 +37,7 @@ const ino = inodeNumber
 const name = z.string().transform(fileName)
 const place: z.ZodType<Place> = z.strictObject({ directory: ino, name })
 const offset = z.int().min(0)
+const kind = z.enum(['unlink', 'rmdir', 'either'])
 const keep = z.boolean().default(false)
 const xattrName = z.string()
 
@@ -127,9 +135,17 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   remove: operation(
     'write',
-    { place, kind: z.enum(['unlink', 'rmdir', 'either']), keep, ifMatch: matching },
+    { place, kind, keep, ifMatch: matching },
     ({ tree, origin }, { place, kind, keep, ifMatch }) =>
       tree.remove(place, { kind, keep, precondition: ifMatch }, origin),
+  ),
+  removeAll: operation(
+    'write',
+    { removals: z.array(z.strictObject({ place, kind })).min(1).max(MAX_REMOVALS) },
+    async ({ tree, origin }, { removals }) => {
+      const removed = await tree.removeAll(removals, origin)
+      return { header: { outcome: 'done', removed: removed.map(wireRemoved) } }
+    },
   ),
   release: operation('write', { ino }, async ({ tree }, fields) => {
     await tree.release(fields.ino, overwrite)
@@ -175,6 +191,12 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   ...LOCK_OPERATIONS,
   ...RANGE_OPERATIONS,
+}
+
+function wireRemoved(removed: Removed): WireRemoved {
+  if (removed.kind === 'removed') return { attributes: wireAttributes(removed.inode) }
+  const { code, message: detail } = removed.error
+  return { code, detail }
 }
 
 const absent: Precondition = (current) => {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { FileError } from '../errors.js'
 import type { FileType } from '../wire.js'
 import type { Changes } from './changes.js'
 import type { NameGuard } from './name-guard.js'
@@ -177,6 +178,15 @@ export type RenameMode = 'replace' | 'noreplace' | 'exchange'
 /** What `remove` accepts under the name: unlink(2) takes no directory, rmdir(2) only one; DELETE takes both. */
 export type RemoveKind = 'unlink' | 'rmdir' | 'either'
 
+export interface Removal {
+  readonly place: Place
+  readonly kind: RemoveKind
+}
+/** What became of one of several. */
+export type Removed =
+  | { readonly kind: 'removed'; readonly inode: Inode }
+  | { readonly kind: 'refused'; readonly error: FileError }
+
 /**
  * One user's files. Every inode number is checked to belong to this tree: a foreign or unknown one is ENOENT, and one
  * whose last link is gone is ESTALE. Symlinks are never followed here.
@@ -214,6 +224,8 @@ export interface Tree {
     how: { kind: RemoveKind; keep: boolean; precondition: Precondition },
     origin: Origin,
   ): Promise<Inode>
+  /** Removals one after another, in one step. Each is refused for itself, and nothing of them is kept. */
+  removeAll(removals: readonly Removal[], origin: Origin): Promise<Removed[]>
   /** Gives up an inode kept without a name. */
   release(ino: Ino, precondition: Precondition): Promise<void>
   /**

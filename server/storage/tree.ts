@@ -11,6 +11,7 @@ import { whenFree } from './name-guard.js'
 import { link, make, release, remove } from './names.js'
 import { atHand, open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
+import { removeAll } from './removals.js'
 import { rename } from './rename.js'
 import { reserve } from './reservations.js'
 import { resize } from './resize.js'
@@ -32,6 +33,8 @@ import type {
   Origin,
   Place,
   Precondition,
+  Removal,
+  Removed,
   RemoveKind,
   RenameMode,
   ResumableUpload,
@@ -159,6 +162,10 @@ export class UserTree implements Tree {
     origin: Origin,
   ): Promise<Inode> {
     return toInode(remove(this.#engine, this, place, how, origin))
+  }
+
+  async removeAll(removals: readonly Removal[], origin: Origin): Promise<Removed[]> {
+    return removeAll(this.#engine, this, removals, origin)
   }
 
   async release(ino: Ino, precondition: Precondition): Promise<void> {

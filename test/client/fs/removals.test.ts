@@ -71,6 +71,28 @@ describe('removing files and directories', () => {
     expect(here.requests.count('removeAll')).to.equal(3)
   })
 
+  it('gathers what comes fast, as long as nobody waits', async () => {
+    const directory = await filled('d', 3)
+    const { files } = here
+    const removeAll = files.removeAll
+    let last: Promise<void> | undefined
+    files.removeAll = async (removals) => {
+      const outcomes = await removeAll(removals)
+      // once the answer was taken in, and before any time has passed
+      last ??= (async () => {
+        for (let step = 0; step < 100; step++) await undefined
+        await here.fs.unlink(directory, 'f2', caller)
+      })()
+      return outcomes
+    }
+    await here.fs.unlink(directory, 'f0', caller)
+    await here.fs.unlink(directory, 'f1', caller)
+    await new Promise(setImmediate)
+    await last
+    await here.fs.drain()
+    expect(here.requests.count('removeAll')).to.equal(2)
+  })
+
   it('changes nothing else before they are done: others see all in order', async () => {
     const directory = await filled('d', 1)
     const hold = held()

@@ -79,6 +79,22 @@ function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void 
     expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
   })
 
+  it('removes many in one operation, and says of each what became of it', async () => {
+    const place = { directory: root, name: 'removed' }
+    await one({ op: 'put', place, mode: 'create' }, 'x')
+    const removals = [
+      { place, kind: 'unlink' },
+      { place, kind: 'either' },
+    ]
+    const { outcome, removed } = await one({ op: 'removeAll', removals })
+    const [first, second] = removed as Record<string, unknown>[]
+    expect(outcome).to.equal('done')
+    expect(first?.attributes).to.include({ type: 'file', nlink: 0 })
+    expect(second).to.deep.equal({ code: 'ENOENT', detail: 'there is no "removed"' })
+    const many = Array.from({ length: 257 }, () => ({ place, kind: 'unlink' }))
+    expect(await one({ op: 'removeAll', removals: many })).to.include({ code: 'EINVAL' })
+  })
+
   it('counts what a put replaces against the quota', async () => {
     const { bytes } = await server.storage.quota('alice')
     await server.storage.setQuota('alice', { maxBytes: bytes + 100, maxInodes: null })

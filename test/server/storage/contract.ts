@@ -313,6 +313,27 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         expect((await tree.stat(tree.root)).nlink).to.equal(2)
       })
 
+      it('removes several one after another, and refuses each for itself', async () => {
+        const folder = await directory('folder')
+        await file('x', 'content', folder.ino)
+        await file('y')
+        const newest = await tree.changes.newest()
+        const removals = [
+          { place: at('folder'), kind: 'rmdir' },
+          { place: at('x', folder.ino), kind: 'unlink' },
+          { place: at('x', folder.ino), kind: 'unlink' },
+          { place: at('y'), kind: 'rmdir' },
+          { place: at('folder'), kind: 'rmdir' },
+        ] as const
+        const removed = await tree.removeAll(removals, NOBODY)
+        expect(
+          removed.map((one) => (one.kind === 'removed' ? one.inode.type : one.error.code)),
+        ).to.deep.equal(['ENOTEMPTY', 'file', 'ENOENT', 'ENOTDIR', 'directory'])
+        expect(await names()).to.deep.equal(['y'])
+        expect(await tree.changes.newest()).to.equal(newest + 2)
+        await refused('ESTALE', tree.stat(folder.ino))
+      })
+
       it('refuses a directory with names in it', async () => {
         const folder = await directory('folder')
         await file('x', '', folder.ino)
