@@ -9,7 +9,7 @@ const BULK_BYTES = 256 << 10
 /** Room that is asked for besides the bytes of a range. */
 const MOST_RANGE_BYTES = 8 << 20
 const READ_BYTES = 64 << 10
-/** Exchanges at the same time, as many as the longest window of a reader has; more of them wait. */
+/** Exchanges at the same time, as many as two readers with their longest windows have; more of them wait. */
 const CONNECTIONS = 8
 
 export interface BulkOptions {

@@ -1,6 +1,6 @@
 /** Memory for one long answer. */
-export const LENT_BYTES = 2 << 20
-const MOST_SPARE = 12
+export const LENT_BYTES = 4 << 20
+const MOST_SPARE = 6
 
 /** Bytes in memory that somebody else uses next. */
 export interface Lent {

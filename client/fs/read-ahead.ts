@@ -11,7 +11,7 @@ const FIRST_WINDOW = 256 << 10
 const LONG_BYTES = 512 << 10
 const LAST_WINDOW = 16 << 20
 /** One request fetches this much at most, so that several are under way. */
-const SEGMENT_BYTES = 2 << 20
+const SEGMENT_BYTES = 4 << 20
 /** The kernel's own read-ahead asks out of order, but not further apart than this. */
 const NEAR_BYTES = 1 << 20
 
