@@ -178,6 +178,11 @@ export class Channels {
     this.#now = now
   }
 
+  /** Opens one ahead: who asks first need not wait for it. */
+  prepare(): void {
+    this.#best()
+  }
+
   /** @throws ExchangeError if there is no answer: `unreachable` if the server cannot have carried it out */
   ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
     return this.#best().ask(operation, content)

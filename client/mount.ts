@@ -70,6 +70,7 @@ async function serveMount(serving: Serving): Promise<void> {
   }
   stop.addEventListener('abort', stopped, { once: true })
   if (stop.aborted) stopped()
+  serving.remote.prepare()
   // What a program learns before others' changes are told cannot be kept for long.
   await serving.news.begun(NEWS_MILLISECONDS)
   log.info({ server: request.server, directory: request.directory }, 'mounted')

@@ -40,6 +40,8 @@ export interface Remote {
   readonly connectionId: string
   readonly state: ConnectionState
   readonly meter: Meter
+  /** Something is going to be asked soon: connects for that. */
+  prepare(): void
   close(): void
 }
 
@@ -104,6 +106,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
     get state() {
       return connection.state
     },
+    prepare: () => channels.prepare(),
     close() {
       channels.close()
       client.close()

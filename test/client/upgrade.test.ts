@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
 import { type Remote, remoteFiles } from '../../client/remote.js'
@@ -48,6 +49,14 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
 
   const small = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
+
+  it('can be there before anything is asked', async () => {
+    await connect('tunnel')
+    remote.prepare()
+    while (proxy.tunnels.length === 0) await turn()
+    await remote.files.stat(root)
+    expect(proxy.tunnels).to.have.length(1)
+  })
 
   it('carries one operation after another over one connection', async () => {
     await connect('tunnel')
