@@ -9,6 +9,7 @@ import { address, type SignedIn } from '../sessions.js'
 import type { Site } from '../site.js'
 import { describeBrowser, describeScopes, describeTime } from '../words.js'
 import { formBody, textField } from './login.js'
+import { only } from './only.js'
 
 export interface AccountOptions {
   readonly grants: Grants
@@ -143,6 +144,11 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
     }
   })
 
+  router.all(['/', '/account'], only('GET', 'HEAD'))
+  router.all(
+    ['revoke', 'revoke-all', 'sign-out-others', 'password'].map((name) => `/account/${name}`),
+    only('POST'),
+  )
   return router
 }
 

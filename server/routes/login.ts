@@ -6,6 +6,7 @@ import { Busy } from '../passwords.js'
 import { type ReturnTo, returnTo } from '../return-to.js'
 import { address } from '../sessions.js'
 import type { Site } from '../site.js'
+import { only } from './only.js'
 
 export interface LoginOptions {
   /** Counts failed attempts and refuses when there were too many. */
@@ -116,6 +117,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
     }
   })
 
+  router.all('/login', only('GET', 'HEAD', 'POST'))
   return router
 }
 

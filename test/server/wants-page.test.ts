@@ -13,6 +13,9 @@ describe('an error outside the file API', () => {
   const asks: Ask[] = [
     ['get', '/nothing-here', 404],
     ['put', '/authorize', 405],
+    ['put', '/login', 405],
+    ['post', '/account', 405],
+    ['get', '/account/revoke', 405],
     ['get', '/authorize?client_id=%zz', 400],
     ['get', '/authorize?client_id=unknown', 400],
     ['get', '/logout?id_token_hint=x', 400],
@@ -34,6 +37,7 @@ describe('an error outside the file API', () => {
         expect(status, accept).to.equal(ask[2])
         expect(headers['content-type'], accept).to.match(/^application\/(?:problem\+)?json/)
         expect(headers['cache-control'], accept).to.equal('no-store')
+        if (status === 405) expect(headers.allow, accept).to.match(/^(GET|POST)/)
         if (headers['content-type']?.includes('problem')) expect(body.status).to.equal(ask[2])
         else expect(body).to.include.keys('error', 'error_description')
       }
