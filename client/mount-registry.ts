@@ -26,13 +26,19 @@ export class MountRegistry {
     this.#directory = join(stateDirectory, 'mounts')
   }
 
+  /** In place of a mount that was on the directory before, and may have died, or live on for files that are open. */
   async add(record: MountRecord): Promise<void> {
     await privateDirectory(this.#directory)
+    const former = await this.find(record.directory)
     await replaceFile(this.#recordFile(record.directory), JSON.stringify(record))
+    if (former !== undefined && former.socket !== record.socket)
+      await rm(former.socket, { force: true })
   }
 
+  /** Leaves alone what has taken the mount's place. */
   async remove({ directory, socket }: MountRecord): Promise<void> {
-    await rm(this.#recordFile(directory), { force: true })
+    const now = await this.find(directory)
+    if (now?.socket === socket) await rm(this.#recordFile(directory), { force: true })
     await rm(socket, { force: true })
   }
 
@@ -50,9 +56,9 @@ export class MountRegistry {
   }
 
   /** Beside the records; in a directory of the user's own under /tmp if that path is too long for a socket. */
-  async socketPath(directory: string): Promise<string> {
+  async socketPath(directory: string, pid: number): Promise<string> {
     await privateDirectory(this.#directory)
-    const path = join(this.#directory, `${mountId(directory)}.sock`)
+    const path = join(this.#directory, `${mountId(directory)}-${pid}.sock`)
     if (Buffer.byteLength(path) <= LONGEST_SOCKET_PATH) return path
     const fallback = join(tmpdir(), `coffer-${userInfo().uid}`)
     await privateDirectory(fallback)

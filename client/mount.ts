@@ -94,7 +94,7 @@ async function announced(
       directory: request.directory,
       server: request.server,
       pid: surroundings.pid,
-      socket: await registry.socketPath(request.directory),
+      socket: await registry.socketPath(request.directory, surroundings.pid),
       ...(request.log === undefined ? {} : { log: request.log }),
     }
     const control = await openControl(record.socket, (asked) => answer(asked, serving, since))

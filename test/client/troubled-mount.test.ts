@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { approve } from '../support/login.js'
@@ -52,6 +52,23 @@ describe('a mount that something is wrong with', function () {
       process.kill(stopped, 'SIGCONT')
     }
     await ended(stopped)
+  })
+
+  it('does not lose a mount to the end of one that was unmounted by force before', async () => {
+    const first = await home.mount()
+    await writeFile(join(first.directory, 'open'), 'still read')
+    const pid = await first.pid()
+    const file = await open(join(first.directory, 'open'))
+    expect((await home.coffer('unmount', '--force', first.directory)).status).to.equal(0)
+    const second = await home.mount()
+    expect(await second.pid()).to.not.equal(pid)
+    await file.close()
+    await ended(pid)
+    expect((await home.coffer('list')).stdout).to.include(second.directory)
+    const own = await second.pid()
+    await second.unmount()
+    await ended(own)
+    expect(await readdir(join(home.home, 'state', 'mounts'))).to.deep.equal([])
   })
 
   it('says what is wrong with a log or a cache', async () => {
