@@ -54,7 +54,8 @@ export type MountStatus = z.infer<typeof MOUNT_STATUS>
 
 const REPLY = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('status'), status: MOUNT_STATUS }),
-  z.object({ kind: z.literal('pending'), pending: PENDING }),
+  /** `trouble`: why the server gets nothing now. */
+  z.object({ kind: z.literal('pending'), pending: PENDING, trouble: z.string().optional() }),
   /** `kept`: in the journal, which the next mount sends. */
   z.object({ kind: z.literal('unmounted'), lost: PENDING, kept: PENDING.optional() }),
   z.object({ kind: z.literal('failed'), message: z.string() }),

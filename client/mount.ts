@@ -1,7 +1,6 @@
 import { CommandError } from './command-error.js'
 import { type Control, type ControlReply, type ControlRequest, openControl } from './control.js'
-import type { CofferFileSystem } from './fs/options.js'
-import type { Binding, Mounted } from './fuse/filesystem.js'
+import type { Binding } from './fuse/filesystem.js'
 import { fuseNativeBinding } from './fuse/fuse-native.js'
 import { kernelBinding } from './fuse/kernel.js'
 import type { Logger } from './log.js'
@@ -66,7 +65,7 @@ async function serveMount(serving: Serving): Promise<void> {
   const { record, control } = await announced(serving, registry)
   const stopped = (): void => {
     log.info('asked to stop')
-    stopMount(shown, mounted, log).catch((error: unknown) => log.error({ err: error }, 'unmount'))
+    stopMount(serving, log).catch((error: unknown) => log.error({ err: error }, 'unmount'))
   }
   stop.addEventListener('abort', stopped, { once: true })
   if (stop.aborted) stopped()
@@ -107,8 +106,9 @@ async function announced(
 }
 
 /** SIGINT and SIGTERM: what is written is sent; programs that still use the mount lose it. */
-async function stopMount(shown: CofferFileSystem, mounted: Mounted, log: Logger): Promise<void> {
-  for await (const step of unmountGently(shown, mounted)) {
+async function stopMount(serving: Serving, log: Logger): Promise<void> {
+  const { shown, mounted } = serving
+  for await (const step of unmountGently(shown, mounted, () => troubleOf(serving))) {
     if (step.kind === 'pending') log.info(step.pending, 'still sending')
     if (step.kind !== 'failed') continue
     log.warn(step.message)
@@ -128,6 +128,19 @@ async function* answer(
     case 'unmount':
       yield* asked.force
         ? unmountByForce(serving.shown, serving.mounted)
-        : unmountGently(serving.shown, serving.mounted)
+        : unmountGently(serving.shown, serving.mounted, () => troubleOf(serving))
+  }
+}
+
+/** What keeps anything from being sent. */
+function troubleOf({ remote, session }: Serving): string | undefined {
+  if (session.state.kind === 'dead') return session.state.message
+  switch (remote.state.kind) {
+    case 'connected':
+      return undefined
+    case 'away':
+      return `the server is away: ${remote.state.trouble}`
+    case 'untrusted':
+      return `the server's certificate is not trusted: ${remote.state.trouble}`
   }
 }

@@ -10,6 +10,7 @@ const NOTHING: PendingWrites = { bytes: 0, files: 0 }
 export async function* unmountGently(
   fileSystem: CofferFileSystem,
   mounted: Mounted,
+  trouble: () => string | undefined,
 ): AsyncGenerator<ControlReply> {
   const drained = fileSystem.drain().then(
     () => ({ kind: 'drained' }) as const,
@@ -18,7 +19,9 @@ export async function* unmountGently(
   for (;;) {
     const step = await Promise.race([drained, delay(PROGRESS_MILLISECONDS, 'waiting' as const)])
     if (step === 'waiting') {
-      yield { kind: 'pending', pending: fileSystem.pending() }
+      const why = trouble()
+      const pending = fileSystem.pending()
+      yield { kind: 'pending', pending, ...(why === undefined ? {} : { trouble: why }) }
       continue
     }
     if (step.kind === 'failed') {

@@ -1,5 +1,5 @@
 import { CommandError } from '../command-error.js'
-import { askMount, NobodyAnswers, NobodyListens } from '../control.js'
+import { askMount, NobodyAnswers, NobodyListens, type PendingWrites } from '../control.js'
 import { unmountDirectory } from '../fuse/fusermount.js'
 import { mountOn } from '../fuse/mount-point.js'
 import { mountDirectory } from '../mount-directory.js'
@@ -35,11 +35,19 @@ async function unmountByItself(
   { terminal, progress, stop }: Surroundings,
 ): Promise<boolean> {
   let done = false
+  let trouble: string | undefined
   const bar = new Progress()
   try {
     for await (const reply of askMount(record.socket, { command: 'unmount', force }, stop)) {
       if (reply.kind === 'failed') throw new CommandError(reply.message)
-      if (reply.kind === 'pending') progress(bar.line(reply.pending))
+      if (reply.kind === 'pending') {
+        if (reply.trouble !== undefined && trouble === undefined) {
+          progress('')
+          terminal.say(waiting(reply.pending, reply.trouble))
+        }
+        trouble = reply.trouble
+        progress(bar.line(reply.pending))
+      }
       if (reply.kind !== 'unmounted') continue
       done = true
       if (reply.lost.files > 0) terminal.say(`Not sent and lost: ${amount(reply.lost)}`)
@@ -62,6 +70,10 @@ async function unmountByItself(
   }
   if (!done) throw new CommandError('the mount ended before it said that everything was sent')
   return true
+}
+
+function waiting(pending: PendingWrites, trouble: string): string {
+  return `${amount(pending)} cannot be sent now: ${trouble}. Waiting for that; Ctrl-C leaves it mounted, --force does not wait.`
 }
 
 async function unmountWithoutProcess(directory: string, force: boolean): Promise<void> {

@@ -198,6 +198,30 @@ describe('coffer mount --write-back', function () {
     await mount.unmount()
   })
 
+  it('says while unmounting why it waits, stays mounted after Ctrl-C, and ends once all is sent', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    const directory = await folder(mount, 'unmounted')
+    await allSent()
+    await server.stop('SIGKILL')
+    await noticed()
+    await writeFile(join(directory, 'file'), Buffer.alloc(3_000_000, 1))
+    const why =
+      /2\.9 MiB in 1 file cannot be sent now: the server is away: .*Ctrl-C leaves it mounted/
+    const given = home.start('unmount', mount.directory)
+    await given.printed(why)
+    await given.stop('SIGINT')
+    expect(given.log()).to.include('stays mounted')
+    expect((await pending())?.bytes).to.equal(3_000_000)
+    const waiting = home.start('unmount', mount.directory)
+    await waiting.printed(why)
+    await server.restart()
+    await waiting.printed(/is unmounted/)
+    await waiting.ended
+    const again = await home.mount()
+    expect(await readFile(join(again.directory, 'unmounted', 'file'))).to.have.lengthOf(3_000_000)
+    await again.unmount()
+  })
+
   it('puts what was written here into a conflict copy when somebody else changed the file', async () => {
     const here = await home.mount({ flags: FLAGS })
     const directory = await folder(here, 'conflict')
