@@ -75,6 +75,7 @@ clean:
 dist/.built: node_modules $(SOURCES)
 	rm -rf dist
 	$(BIN)/tsc -p .
+	chmod +x dist/client/main.js dist/server/main.js
 	cp -R views dist/ && touch $@
 
 node_modules: package-lock.json

@@ -57,6 +57,9 @@ function mountFlags(options: string): string[] {
     if (ours?.takesValue && rest.length > 0) return [ours.flag, rest.join('=')]
     if (ours !== undefined && !ours.takesValue && rest.length === 0) return [ours.flag]
     if (ours === undefined && STANDARD.test(option)) return []
+    if (option === 'remount') {
+      throw new CommandError('a mount keeps its options: unmount it, and mount it anew with others')
+    }
     throw new CommandError(
       `mount.coffer does not know the option "${option}"; it knows ${Object.keys(OURS).join(', ')} and those of mount(8)`,
     )

@@ -1,5 +1,10 @@
 /** A unit for systemd's user manager that keeps a mount: `systemctl --user enable --now NAME` starts it with the session. */
-export function systemdUnit(command: readonly string[], url: string, directory: string): string {
+export function systemdUnit(
+  command: readonly string[],
+  url: string,
+  directory: string,
+  settings: Readonly<Record<string, string>>,
+): string {
   const start = [...command, 'mount', '--foreground', '--no-login', '--wait', '60', url, directory]
   return `[Unit]
 Description=Coffer: ${url} on ${escaped(directory)}
@@ -10,7 +15,7 @@ After=network-online.target
 [Service]
 Type=notify
 NotifyAccess=all
-ExecStart=${start.map(quoted).join(' ')}
+${environment(settings)}ExecStart=${start.map(quoted).join(' ')}
 Restart=on-failure
 RestartSec=10
 TimeoutStartSec=90
@@ -21,10 +26,21 @@ WantedBy=default.target
 `
 }
 
+/** Where logins are, and what is trusted, is as it was for whoever asked for the unit. */
+function environment(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `Environment=${quotedSetting(`${name}=${value}`)}\n`)
+    .join('')
+}
+
+/** man 5 systemd.exec, "Environment=": as a command line, but "$" has no special meaning. */
+function quotedSetting(setting: string): string {
+  return `"${escaped(setting.replaceAll('\\', '\\\\').replaceAll('"', '\\"'))}"`
+}
+
 /** man 5 systemd.service, "Command lines": quoted, backslashes and quotes escaped, "%" and "$" doubled. */
 function quoted(argument: string): string {
-  const inner = escaped(argument.replaceAll('\\', '\\\\').replaceAll('"', '\\"'))
-  return `"${inner.replaceAll('$', '$$$$')}"`
+  return quotedSetting(argument).replaceAll('$', '$$$$')
 }
 
 function escaped(text: string): string {

@@ -62,6 +62,11 @@ describe('mount.coffer, the helper of mount(8)', () => {
     })
   }
 
+  it('says that options cannot be changed by remounting', () => {
+    const remount = () => mountHelperArguments(['https://a', '/mnt', '-o', 'remount,ro'])
+    expect(remount).to.throw(CommandError, 'unmount it, and mount it anew')
+  })
+
   it('does nothing when mount(8) only pretends (-f)', () => {
     expect(mountHelperArguments(['https://a', '/mnt', '-fv', '-o', 'ro'])).to.equal('nothing')
   })
@@ -87,11 +92,26 @@ describe('mount.coffer, the helper of mount(8)', () => {
 })
 
 describe('coffer unit', () => {
+  it('finds logins where whoever asks for it has them', async () => {
+    const parameters = [...program('client'), 'unit', 'https://a', '/mnt']
+    const env = { COFFER_CA: 'ca.pem', COFFER_STATE_DIR: '/s', COFFER_CONFIG_DIR: '', HOME: '/h' }
+    const { stdout } = await outcome(process.execPath, parameters, { cwd: '/tmp', env })
+    expect(stdout.match(/^Environment=.*COFFER.*$/gm)).to.deep.equal([
+      'Environment="COFFER_CA=/tmp/ca.pem"',
+      'Environment="COFFER_STATE_DIR=/s"',
+    ])
+  })
+
   it('quotes what systemd would take for something else (man 5 systemd.service)', () => {
-    const unit = systemdUnit(['/usr/bin/node', '/a b/main.js'], 'https://a', '/home/ada/50% "$x"')
+    const unit = systemdUnit(['/usr/bin/node', '/a b/main.js'], 'https://a', '/home/ada/50% "$x"', {
+      COFFER_CA: '/etc/my "50%"/$ca.pem',
+    })
     expect(unit).to.include(
       'ExecStart="/usr/bin/node" "/a b/main.js" "mount" "--foreground" "--no-login" "--wait" "60" "https://a" "/home/ada/50%% \\"$$x\\""',
     )
     expect(unit).to.match(/^Type=notify$/m)
+    expect(unit.match(/^Environment=.*$/gm)).to.deep.equal([
+      'Environment="COFFER_CA=/etc/my \\"50%%\\"/$ca.pem"',
+    ])
   })
 })

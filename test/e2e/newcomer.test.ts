@@ -67,6 +67,9 @@ describe('somebody new types the two commands of the README', () => {
     expect(password).to.have.length.at.least(12)
     const { mode } = await stat(join(checkout, '.coffer', 'data'))
     expect(mode & 0o777).to.equal(0o700)
+    // so that a symbolic link makes it a command, as for mount(8)
+    const command = await stat(join(checkout, 'dist', 'client', 'main.js'))
+    expect(command.mode & 0o111).to.equal(0o111)
   }).timeout(180_000)
 
   it('make mount without koffi: trusts this server, logs in, says what is missing', async () => {
