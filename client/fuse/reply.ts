@@ -178,9 +178,19 @@ function dirent(out: Buffer, at: number, entry: FuseDirectoryEntry, nameLength: 
   return end
 }
 
+/**
+ * Memory for entries, each with so many bytes before its name. The kernel has room for far more than most directories have: to
+ * take all of that each time would keep the garbage collector busy.
+ */
+function room(size: number, entries: readonly FuseDirectoryEntry[], before: number): Buffer {
+  let needed = 0
+  for (const { name } of entries) needed += align(before + Buffer.byteLength(name))
+  return Buffer.allocUnsafe(Math.min(size, needed))
+}
+
 /** As many entries as fit into `size` bytes. */
 export function direntsOut(size: number, entries: readonly FuseDirectoryEntry[]): Buffer {
-  const out = Buffer.allocUnsafe(size)
+  const out = room(size, entries, DIRENT_SIZE)
   let at = 0
   for (const entry of entries) {
     const nameLength = Buffer.byteLength(entry.name)
@@ -197,7 +207,7 @@ export function direntsPlusOut(
   size: number,
   entries: readonly FuseDirectoryEntryPlus[],
 ): { data: Buffer; taken: number } {
-  const out = Buffer.allocUnsafe(size)
+  const out = room(size, entries, ENTRY_OUT_SIZE + DIRENT_SIZE)
   let at = 0
   let taken = 0
   for (const entry of entries) {

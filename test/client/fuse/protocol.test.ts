@@ -349,6 +349,12 @@ describe('answers (linux/fuse.h)', () => {
     expect(data).to.deep.equal(Buffer.concat([Buffer.alloc(128), dot, ENTRY_OUT, a]))
   })
 
+  it('entries in no more memory than they need, however much the kernel has room for', () => {
+    const list = LIST.map((entry) => ({ ...entry, entry: ENTRY }))
+    expect(direntsOut(2 ** 20, LIST).buffer.byteLength).to.be.below(2 ** 16)
+    expect(direntsPlusOut(2 ** 20, list).data.buffer.byteLength).to.be.below(2 ** 16)
+  })
+
   it('fuse_notify_inval_entry_out and fuse_notify_inval_inode_out', () => {
     for (const [expireOnly, flags] of [
       [false, 0],
