@@ -12,13 +12,16 @@ export class LockedInode {
   readonly #handles = new Map<string, Set<Handle>>()
   #turn: Promise<unknown> = Promise.resolve()
   #turns = 0
+  /** Requests for locks that are not decided: what they get is noted here. */
+  #undecided = 0
 
   constructor(node: KnownNode) {
     this.node = node
   }
 
   get isUnused(): boolean {
-    return this.held.size === 0 && !this.isDelegated && this.#turns === 0
+    const isIdle = this.#turns === 0 && this.#undecided === 0
+    return this.held.size === 0 && !this.isDelegated && isIdle
   }
 
   /** Nothing is under way, so that it can be decided at once. */
@@ -35,6 +38,16 @@ export class LockedInode {
       return await turn
     } finally {
       this.#turns -= 1
+    }
+  }
+
+  /** While it is decided about a lock, however long that takes, the inode stays known. */
+  async undecided<T>(decide: () => Promise<T>): Promise<T> {
+    this.#undecided += 1
+    try {
+      return await decide()
+    } finally {
+      this.#undecided -= 1
     }
   }
 

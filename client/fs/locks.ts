@@ -65,18 +65,29 @@ export class MountLocks {
     const request = `r${++this.#requests}`
     const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting', known }
     const here = inode.isQuiet ? this.#decideHere(inode, wanted) : 'elsewhere'
-    let decision = here === 'elsewhere' ? await inode.inTurn(() => this.#ask(inode, wanted)) : here
-    while (decision === 'waiting') {
-      await this.decisions.about(request, caller.signal)
-      if (caller.signal.aborted && (await this.#isCancelled(node.ino, request))) {
-        this.#forgetUnused(inode)
-        throw refusal('EINTR', 'interrupted while waiting for a lock')
-      }
-      decision = await inode.inTurn(() => this.#ask(inode, wanted))
-    }
+    if (here === 'granted') return
+    const decision =
+      here === 'elsewhere'
+        ? await inode.undecided(() => this.#decided(inode, wanted, caller))
+        : here
     if (decision === 'granted') return
     this.#forgetUnused(inode)
     throw refusal(decision, 'the lock cannot be had')
+  }
+
+  async #decided(
+    inode: LockedInode,
+    wanted: Wanted,
+    { signal }: Pick<Context, 'signal'>,
+  ): Promise<Exclude<Decision, 'waiting'> | 'EINTR'> {
+    for (;;) {
+      const decision = await inode.inTurn(() => this.#ask(inode, wanted))
+      if (decision !== 'waiting') return decision
+      await this.decisions.about(wanted.request, signal)
+      if (signal.aborted && (await this.#isCancelled(inode.node.ino, wanted.request))) {
+        return 'EINTR'
+      }
+    }
   }
 
   async unlock(node: KnownNode, range: LockRange): Promise<void> {

@@ -47,12 +47,9 @@ export class OpenFiles {
       this.#mount.budget,
     )
     const handle = this.#handles.add({ node, flags, ahead })
-    return {
-      handle,
-      keepCache,
-      directIo: false,
-      noFlush: !mayWrite(flags) && this.#mount.locks?.areThere(node.ino) !== true,
-    }
+    // Who locks a file has it open for writing, mostly: closing any descriptor of it then matters (fcntl(2)).
+    const mayBeLocked = node.writers > 0 || this.#mount.locks?.areThere(node.ino) === true
+    return { handle, keepCache, directIo: false, noFlush: !mayWrite(flags) && !mayBeLocked }
   }
 
   async read(

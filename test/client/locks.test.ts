@@ -93,6 +93,23 @@ describe('locks between machines', () => {
     expect(order).to.deep.equal(['other ok', 'third ok'])
   })
 
+  it('fcntl: of many that wait on one machine each gets the lock, and lets go of it at its end', async () => {
+    const file = newFile()
+    const holder = await program(0, file)
+    expect(await holder.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+    const ended = []
+    for (let count = 0; count < 4; count++) {
+      const waiting = await program(0, file)
+      const answer = waiting.ask('fcntl', 'f', 'write', 0, 0, 'wait')
+      await waits(waiting)
+      ended.push(answer.then((got) => waiting.kill('SIGKILL').then(() => got)))
+    }
+    await holder.kill('SIGKILL')
+    expect(await Promise.all(ended)).to.deep.equal(['ok', 'ok', 'ok', 'ok'])
+    const last = await program(1, file)
+    expect(await last.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+  })
+
   for (const how of ['flock', 'fcntl'] as const) {
     const take = (way: 'now' | 'wait') =>
       how === 'flock' ? ['flock', 'f', 'exclusive', way] : ['fcntl', 'f', 'write', 0, 0, way]
@@ -162,6 +179,16 @@ describe('locks between machines', () => {
     const path = join(mounts[0]?.directory ?? '', file)
     expect(await one.ask('openread', 'g', path)).to.equal('ok')
     expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('EAGAIN')
+    expect(await one.ask('close', 'g')).to.equal('ok')
+    expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
+  })
+
+  it('fcntl: so does closing one for reading that was opened before the lock was taken', async () => {
+    const file = newFile()
+    const [one, other] = [await program(0, file), await program(1, file)]
+    const path = join(mounts[0]?.directory ?? '', file)
+    expect(await one.ask('openread', 'g', path)).to.equal('ok')
+    expect(await one.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
     expect(await one.ask('close', 'g')).to.equal('ok')
     expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
   })
