@@ -33,7 +33,9 @@ export function rangeOperations(
     if (offset >= (await sizeOf(node))) return undefined
     if (node.content?.isClean === false) await node.content.flush()
     const { size, allocated } = (await state.stat(node.ino)).value
-    if (allocated !== undefined) return orStale(files.seek(node.ino, offset, what))
+    // Of a file in the journal only the server will know.
+    const mayHaveHoles = allocated !== undefined || files.journals === true
+    if (mayHaveHoles) return orStale(files.seek(node.ino, offset, what))
     // Without holes all of it is data, and its end the only hole.
     if (offset >= size) return undefined
     return what === 'data' ? offset : size

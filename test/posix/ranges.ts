@@ -95,6 +95,12 @@ export const rangeCases: Cases = {
     await file.close()
   },
 
+  'SEEK_DATA finds what a new file begins with behind a hole': async (dir) => {
+    const file = await open(join(dir, 'a'), 'w+')
+    await file.write(Buffer.alloc(STEP, 'x'), 0, STEP, 4 * MIB)
+    expect(await lseek(file.fd, 0, SEEK_DATA)).to.be.within(4 * MIB - STEP, 4 * MIB)
+    await file.close()
+  },
   'copy_file_range copies a whole file of some MiB': async (dir) => {
     const bytes = randomBytes(20 * MIB + 77)
     const [from, to] = await both(dir, bytes)
