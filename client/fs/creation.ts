@@ -31,6 +31,12 @@ export function withoutPrivileges(mode: number): number {
   return mode & ~(S_ISUID | group)
 }
 
+/** The same for a file that is planned here: the directory, as it was last seen, may pass its group on (inode(7)). */
+export function inherited(owned: Ownership, directory: WireAttributes | undefined): Ownership {
+  const passesOn = directory !== undefined && (directory.mode & S_ISGID) !== 0
+  return passesOn ? { ...owned, gid: directory.gid } : owned
+}
+
 /** A file as it will be once the server has it. */
 export function planned(ino: number, { mode, uid, gid }: Ownership): WireAttributes {
   const now = localTime()

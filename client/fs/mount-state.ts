@@ -148,6 +148,8 @@ export class MountState {
       const known = this.cache.attributes(ino)
       if (known !== undefined) return known
     }
+    const removed = this.nodes.of(ino)?.removed
+    if (removed !== undefined) return { value: removed, milliseconds: this.cache.timeout }
     const ticket = this.cache.ticket()
     try {
       const value = await this.files.stat(ino)
@@ -244,6 +246,8 @@ export class MountState {
   #stillStands({ directory, name, kind, ino }: Removal, error: unknown): void {
     const { cache, nodes, log } = this
     log(`${kind} of "${name}" in inode ${directory} was refused later: it still stands`, error)
+    const node = nodes.of(ino)
+    if (node !== undefined) node.removed = undefined
     cache.changed(ino)
     cache.changed(directory)
     cache.forgetNames(directory)

@@ -138,6 +138,15 @@ export class Names {
     const { cache } = this.#mount
     cache.changedName(directory, name, ABSENT, change, ticket)
     if (change?.subdirectories !== 0) cache.forgetNames(ino)
+    this.#leaves(ino)
+  }
+
+  /** A directory without a name is empty for ever; the kernel sees to that, if it is told what it was (rmdir(2)). */
+  #leaves(ino: number): void {
+    const { cache, nodes } = this.#mount
+    const node = nodes.of(ino)
+    const last = cache.lastAttributes(ino)
+    if (node !== undefined && last?.type === 'directory') node.removed = { ...last, nlink: 0 }
   }
 
   /**
@@ -178,6 +187,7 @@ export class Names {
     if (answer?.ino === moved) cache.changedTo(answer, ticket)
     else cache.changed(moved)
     if (replaced === ABSENT) return
+    if (mode !== 'exchange') this.#leaves(replaced)
     cache.changed(replaced)
     if (held !== undefined && mode !== 'exchange') {
       held.isOrphan = await isNameless(files, replaced)

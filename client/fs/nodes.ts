@@ -1,3 +1,4 @@
+import type { WireAttributes } from '../../server/wire.js'
 import type { Node } from '../fuse/filesystem.js'
 import type { Content } from './content.js'
 
@@ -22,6 +23,8 @@ export interface KnownNode {
   directory: number | undefined
   /** Its last name was removed here while it was open: to be released with its last handle. */
   isOrphan: boolean
+  /** A directory that was removed here, as it was: a program may still stand in it. */
+  removed: WireAttributes | undefined
 }
 
 /** The kernel's nodes and the remote inodes they stand for. A node is the inode's number, but for the root, which is 1. */
@@ -92,6 +95,7 @@ export class Nodes {
       pages: undefined,
       directory: undefined,
       isOrphan: false,
+      removed: undefined,
     }
     this.#byId.set(id, node)
     return node

@@ -2,7 +2,7 @@ import type { Context, FileSystem, FuseEntry, FuseOpen, Node } from '../fuse/fil
 import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteNew } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
-import { ownership, planned } from './creation.js'
+import { inherited, ownership, planned } from './creation.js'
 import { O_EXCL, O_TRUNC } from './handles.js'
 import type { MountState } from './mount-state.js'
 import type { KnownNode } from './nodes.js'
@@ -53,7 +53,8 @@ export function openOperations(
     context: Context,
   ): FuseEntry & FuseOpen {
     const directory = ino(parent)
-    const attributes = planned(number, ownership(mode, context, owners))
+    const owned = ownership(mode, context, owners)
+    const attributes = planned(number, inherited(owned, cache.lastAttributes(directory)))
     const node = nodes.known(number)
     node.pages = attributes.version
     contents.bear(node, attributes, {

@@ -252,4 +252,16 @@ export const ownerCases: Cases = {
     await chown(path, 1, 1)
     expect((await times(path)).ctimeNs > before.ctimeNs).to.equal(true)
   },
+  'a directory with set-group-ID passes its group on, and what is new there has it at once': async (
+    dir,
+  ) => {
+    await chown(dir, 0, 77)
+    await chmod(dir, 0o2755)
+    const opened = await open(join(dir, 'a'), 'w')
+    expect((await opened.stat()).gid).to.equal(77)
+    await opened.close()
+    expect((await stat(join(dir, 'a'))).gid).to.equal(77)
+    await mkdir(join(dir, 'd'))
+    expect((await stat(join(dir, 'd'))).gid).to.equal(77)
+  },
 }

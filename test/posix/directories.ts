@@ -1,5 +1,6 @@
 import {
   mkdir,
+  open,
   opendir,
   readdir,
   rename,
@@ -50,6 +51,27 @@ export const directoryCases: Cases = {
   'mkdir below a file is ENOTDIR': async (dir) => {
     await writeFile(join(dir, 'a'), '')
     await fails('ENOTDIR', mkdir(join(dir, 'a', 'd')))
+  },
+  'a removed directory that is open is one still, without a name': async (dir) => {
+    for (const remove of [
+      (path: string) => rmdir(path),
+      async (path: string) => {
+        await mkdir(join(dir, 'other'))
+        await rename(join(dir, 'other'), path)
+      },
+    ]) {
+      await mkdir(join(dir, 'd'))
+      const opened = await open(join(dir, 'd'))
+      const { ino } = await opened.stat()
+      await remove(join(dir, 'd'))
+      const left = await opened.stat()
+      expect(left).to.include({ ino, nlink: 0 })
+      expect(left.isDirectory()).to.equal(true)
+      await fails('ENOENT', writeFile(`/proc/self/fd/${opened.fd}/new`, ''))
+      await fails('ENOENT', mkdir(`/proc/self/fd/${opened.fd}/new`))
+      await opened.close()
+      await rm(join(dir, 'd'), { recursive: true, force: true })
+    }
   },
   'mkdir from many at once has one winner': async (dir) => {
     const settled = await Promise.allSettled(
