@@ -4,7 +4,7 @@
 #   make mount MNT=dir [SERVER=]   log in and mount;  make unmount MNT=dir
 #   make                           check, test, build
 #   make conformance URL=          the OAuth suite against any running server; without URL= what that must have
-#   make bench [ONLY=peer|oauth] [ROWS=name] [RTT=50]   measure beside sshfs and rclone, and beside oidc-provider
+#   make bench [ONLY=peer|oauth] [ROWS=name] [RTT=50] [USED=1]   measure beside sshfs and rclone, and beside oidc-provider
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
@@ -46,11 +46,11 @@ conformance: node_modules
 
 bench: build
 	@scripts/install-packages mount bench
-	$(if $(filter oauth,$(ONLY)),,$(NODE) --import tsx test/bench/main.ts $(ONLY) '--rows=$(ROWS)' --rtt=$(RTT))
-	$(if $(filter-out oauth,$(ONLY))$(ROWS)$(RTT),,$(NODE) --import tsx test/bench/oauth.ts)
-	$(if $(ONLY)$(ROWS)$(RTT),,$(NODE) --import tsx test/bench/main.ts --rtt=50)
-	$(if $(ONLY)$(ROWS)$(RTT),,$(NODE) --import tsx test/bench/http.ts)
-	$(if $(ONLY)$(ROWS)$(RTT),,$(NODE) --import tsx test/bench/storage.ts)
+	$(if $(filter oauth,$(ONLY)),,$(NODE) --import tsx test/bench/main.ts $(ONLY) '--rows=$(ROWS)' --rtt=$(RTT) --used=$(USED))
+	$(if $(filter-out oauth,$(ONLY))$(ROWS)$(RTT)$(USED),,$(NODE) --import tsx test/bench/oauth.ts)
+	$(if $(ONLY)$(ROWS)$(RTT)$(USED),,$(NODE) --import tsx test/bench/main.ts --rtt=50)
+	$(if $(ONLY)$(ROWS)$(RTT)$(USED),,$(NODE) --import tsx test/bench/http.ts)
+	$(if $(ONLY)$(ROWS)$(RTT)$(USED),,$(NODE) --import tsx test/bench/storage.ts)
 
 build: dist/.built
 

@@ -4,14 +4,15 @@
 //   make bench ONLY=coffer     this peer, beside the local disk
 //   make bench ROWS=sequential only rows whose name has this in it (a row may need what an earlier one made)
 //   make bench RTT=50          work over a long way: so many milliseconds from client to server and back
+//   make bench USED=1          in mounts that did all of it twice before; what is to be cold was made through another mount
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { type Running, run, start } from '../support/process.js'
 import { realTree } from '../support/tree.js'
 import { CutOff, DISTANT_ROWS, distantSource } from './distant-rows.js'
 import { PEERS, type Peer, type Way } from './peers.js'
-import { ROWS as NEAR_ROWS, type Source } from './workload.js'
+import { ROWS as NEAR_ROWS, type Row, type Source } from './workload.js'
 
 const DISTANT_FILES = 150
 
@@ -22,25 +23,32 @@ const asked = parameters.filter((text) => !text.startsWith('--'))
 const rows = new RegExp(option('rows'), 'i')
 /** From client to server and back, in milliseconds. */
 const rtt = Number(option('rtt'))
+const isUsed = option('used') !== ''
 const ROWS = (rtt > 0 ? DISTANT_ROWS : NEAR_ROWS).filter(({ name }) => rows.test(name))
 
 /** A rate, one that it is below of, or why there is none. */
 type Result = number | { readonly below: number } | string
 
 async function measured(peer: Peer, source: Source): Promise<Map<string, Result>> {
+  if (isUsed) for (const name of ['once', 'twice']) await pass(peer, source, name)
+  return pass(peer, source, 'bench')
+}
+
+async function pass(peer: Peer, source: Source, name: string): Promise<Map<string, Result>> {
   const results = new Map<string, Result>()
-  const dir = join(peer.directory, 'bench')
+  let dir = join(peer.directory, name)
   await mkdir(dir)
   for (const row of ROWS) {
     try {
       if (row.cold) {
-        await peer.remount()
+        if (isUsed) dir = await unseen(peer, dir, row)
+        else await peer.remount()
         await writeFile('/proc/sys/vm/drop_caches', '3').catch(() => {})
       }
       const work = stopwatch()
       const amount = row.run(dir, source)
       const worked = work()
-      const isSynced = row.synced === undefined || (await isOnServer(peer, row.synced))
+      const isSynced = row.synced === undefined || (await isOnServer(peer, name, row.synced))
       // Over a long way the question is when the server has it.
       const rest = stopwatch()
       if (rtt > 0) await peer.stored?.()
@@ -62,8 +70,19 @@ function stopwatch(): () => number {
   return () => Number(process.hrtime.bigint() - began) / 1e9
 }
 
-async function isOnServer(peer: Peer, { name, bytes }: { name: string; bytes: number }) {
-  return peer.onServer === undefined || (await peer.onServer(`bench/${name}`)) === bytes
+/** What the row reads, copied through another mount: this one has nothing of it. */
+async function unseen(peer: Peer, dir: string, { name, of = '' }: Row): Promise<string> {
+  const theirs = await peer.elsewhere?.()
+  if (theirs === undefined) throw new Error('there is no other mount')
+  const copy = `${basename(dir)}, ${name}`
+  const script = 'mkdir "$2" && cp -R "$1" "$2"'
+  await run('sh', ['-ec', script, 'sh', join(theirs, basename(dir), of), join(theirs, copy)])
+  return join(peer.directory, copy)
+}
+
+async function isOnServer(peer: Peer, dir: string, synced: { name: string; bytes: number }) {
+  const size = await peer.onServer?.(`${dir}/${synced.name}`)
+  return size === undefined || size === synced.bytes
 }
 
 function shown(result: Result | undefined): string {

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
-import { isMounted, machine } from '../support/mount.js'
+import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
 import { type Running, run, start } from '../support/process.js'
 import { installed } from '../support/requires.js'
 import { startServer } from '../support/server.js'
@@ -18,6 +18,8 @@ export interface Peer {
   onServer?(path: string): Promise<number>
   /** Everything stored, nothing cached. */
   remount(): Promise<void>
+  /** The same files through another mount, where one hears of what is new in the other. */
+  elsewhere?(): Promise<string>
   close(): Promise<void>
 }
 
@@ -31,6 +33,7 @@ export const PEERS: Readonly<
   local: async (work) => ({
     directory: work,
     remount: async () => {},
+    elsewhere: async () => work,
     close: async () => {},
   }),
 
@@ -43,6 +46,8 @@ export const PEERS: Readonly<
     const server = await startServer({ form: 'built', env })
     const home = await machine(server, { form: 'built' })
     let mount = await home.mount()
+    let other: Machine | undefined
+    let otherMount: Mount | undefined
     const { access_token } = await login(server)
     const api = fileApi(server, access_token)
     return {
@@ -53,8 +58,14 @@ export const PEERS: Readonly<
         await mount.unmount()
         mount = await home.mount()
       },
+      elsewhere: async () => {
+        other ??= await machine(server, { form: 'built' })
+        otherMount ??= await other.mount()
+        return otherMount.directory
+      },
       close: async () => {
         api.close()
+        await other?.remove()
         await home.remove()
         await server.remove()
       },
@@ -82,9 +93,9 @@ export const PEERS: Readonly<
     ])
     await server.printed(/Server listening/)
     const near = await way(port)
-    const mount = async (): Promise<void> => {
+    const mount = async (at = directory): Promise<void> => {
       await run('sshfs', [
-        ...['-p', `${near}`, `${process.env.USER ?? 'root'}@127.0.0.1:${data}`, directory],
+        ...['-p', `${near}`, `${process.env.USER ?? 'root'}@127.0.0.1:${data}`, at],
         ...option(`IdentityFile=${join(work, 'user')}`),
         ...option('StrictHostKeyChecking=no'),
         ...option('UserKnownHostsFile=/dev/null'),
@@ -92,7 +103,20 @@ export const PEERS: Readonly<
       ])
     }
     await mount()
-    return mounted({ data, directory }, mount, () => server.stop())
+    const other = join(work, 'other')
+    const isElsewhere = () => isMounted(other)
+    const stop = async (): Promise<void> => {
+      if (await isElsewhere()) await run('fusermount3', ['-u', other])
+      await server.stop()
+    }
+    return {
+      ...mounted({ data, directory }, mount, stop),
+      elsewhere: async () => {
+        await mkdir(other, { recursive: true })
+        if (!(await isElsewhere())) await mount(other)
+        return other
+      },
+    }
   },
 
   /** WebDAV over TLS with the full cache: the mode that passes most programs. */

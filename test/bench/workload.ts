@@ -20,6 +20,8 @@ export interface Row {
   readonly unit: string
   /** Starts on a fresh mount, without any cache. */
   readonly cold: boolean
+  /** What it reads in `dir`, where it is cold. */
+  readonly of?: string
   /** Works in `dir` and answers the amount; the rate is amount by seconds. */
   run(dir: string, source: Source): number
   /** A file that fsync(2) has put on the server: that many bytes are there now, or the row was not done. */
@@ -48,7 +50,8 @@ const row = (name: string, unit: string, run: Row['run'], more: Partial<Row> = {
   ...more,
 })
 const SYNCED = { name: 'big', bytes: MEGABYTES * 2 ** 20 } as const
-const cold = (name: string, unit: string, run: Row['run']): Row => ({ name, unit, cold: true, run })
+const cold = (name: string, unit: string, of: string, run: Row['run']): Row =>
+  row(name, unit, run, { cold: true, of })
 
 function withFile<T>(path: string, flags: string, use: (fd: number) => T): T {
   const fd = openSync(path, flags)
@@ -123,9 +126,9 @@ export const ROWS: readonly Row[] = [
     })
     return 50
   }),
-  cold('sequential read, cold', 'MB/s', readAll),
+  cold('sequential read, cold', 'MB/s', 'big', readAll),
   row('sequential read, warm', 'MB/s', readAll),
-  cold('random 4 KiB reads, cold', '/s', (dir) => {
+  cold('random 4 KiB reads, cold', '/s', 'big', (dir) => {
     withFile(join(dir, 'big'), 'r', (fd) => {
       const buffer = Buffer.alloc(4096)
       for (let index = 0; index < 500; index++)
@@ -139,7 +142,7 @@ export const ROWS: readonly Row[] = [
       writeFileSync(join(dir, 'small', `f${index}`), PIECE.subarray(0, 4096))
     return SMALL
   }),
-  cold('read 4 KiB files, cold', '/s', readSmall),
+  cold('read 4 KiB files, cold', '/s', 'small', readSmall),
   row('read 4 KiB files, warm', '/s', readSmall),
   row(
     'untar',
@@ -151,9 +154,9 @@ export const ROWS: readonly Row[] = [
     },
     { check: checkModes },
   ),
-  cold('stat walk, cold', '/s', walk),
+  cold('stat walk, cold', '/s', 'tree', walk),
   row('stat walk, warm', '/s', walk),
-  cold('grep -r, cold', 'files/s', (dir, source) => {
+  cold('grep -r, cold', 'files/s', 'tree', (dir, source) => {
     sh('grep -rc zzznotfound tree || true', dir)
     return source.files
   }),
