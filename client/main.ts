@@ -27,6 +27,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stop.abort(new CommandError(`stopped by ${signal}`)))
 }
 
+/** Whoever read what is printed may have seen enough, as "head" has; messages are for whoever is there. */
+process.stdout.on('error', () => process.exit(0))
+process.stderr.on('error', () => {})
+
 function surroundings(): Surroundings {
   return {
     config: clientConfig(process.env, homedir()),

@@ -91,6 +91,28 @@ describe('mount.coffer, the helper of mount(8)', () => {
   })
 })
 
+describe('what coffer prints', () => {
+  it('may be read in part: it ends quietly when its reader has gone', async () => {
+    const home = await temporaryDirectory('reader')
+    try {
+      const script = 'set -o pipefail; "$@" | head -1'
+      const parameters = [process.execPath, ...program('client'), 'status', '--watch', '--json']
+      const { status, stdout, stderr } = await outcome(
+        'bash',
+        ['-c', script, 'bash', ...parameters],
+        {
+          env: { HOME: home },
+        },
+      )
+      expect(stderr).to.equal('')
+      expect(status).to.equal(0)
+      expect(stdout).to.match(/^{"mounts":.*}\n$/)
+    } finally {
+      await removeDirectory(home)
+    }
+  })
+})
+
 describe('coffer unit', () => {
   it('finds logins where whoever asks for it has them', async () => {
     const parameters = [...program('client'), 'unit', 'https://a', '/mnt']
