@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, ExchangeError, type NoAnswer } from './exchange.js'
 import { RemoteError } from './remote-files.js'
+import { HANDSHAKE_MILLISECONDS } from './trust.js'
 
 /**
  * Repeats an exchange while the server is away, up to a limit. The attempt is told whether an earlier one may have been
@@ -9,7 +10,7 @@ import { RemoteError } from './remote-files.js'
 export type Attempt<T> = (earlier: 'none' | 'perhaps done') => Promise<T>
 
 export interface Patience {
-  /** How long an operation is retried after its first failure. */
+  /** How long an operation is tried again after its trouble began. */
   readonly milliseconds: number
   /** The same, once the server has been away for longer than that: programs get their errors sooner. */
   readonly whileAwayMilliseconds: number
@@ -51,6 +52,7 @@ export class Connection {
   #awaySince: number | undefined
   #trouble: string | undefined
   #isUntrusted = false
+  #wasGivenUp = false
   #notice: (state: ConnectionState) => void
 
   constructor(clock: () => number, notice: (state: ConnectionState) => void = () => {}) {
@@ -72,6 +74,7 @@ export class Connection {
     if (this.#awaySince === undefined) return
     this.#awaySince = undefined
     this.#isUntrusted = false
+    this.#wasGivenUp = false
     this.#notice(this.state)
   }
 
@@ -83,8 +86,14 @@ export class Connection {
     if (this.state.kind !== before) this.#notice(this.state)
   }
 
-  awayFor(): number {
-    return this.#awaySince === undefined ? 0 : this.#clock() - this.#awaySince
+  /** An operation waited in vain: the next one need not wait as long. */
+  givenUp(): void {
+    this.#wasGivenUp = true
+  }
+
+  isAwayFor(milliseconds: number): boolean {
+    if (this.#awaySince === undefined) return false
+    return this.#wasGivenUp || this.#clock() - this.#awaySince > milliseconds
   }
 
   get now(): number {
@@ -114,13 +123,13 @@ export interface RetryOptions {
 /** @throws RemoteError EIO once patience is over, EINTR if the caller gives up; and what the attempt refuses with */
 export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions): Promise<T> {
   const { connection, patience, signal } = options
-  const limit =
-    connection.awayFor() > patience.milliseconds
-      ? patience.whileAwayMilliseconds
-      : patience.milliseconds
+  const limit = connection.isAwayFor(patience.milliseconds)
+    ? patience.whileAwayMilliseconds
+    : patience.milliseconds
   let earlier: 'none' | 'perhaps done' = options.earlier ?? 'none'
   let troubleSince: number | undefined
   for (let tries = 0; ; tries++) {
+    const begun = connection.now
     try {
       const result = await attempt(earlier)
       connection.reached()
@@ -139,8 +148,9 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
       connection.missed(failure.trouble, failure.perhapsDone ? 'lost' : 'unreachable')
       options.lost()
       const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
-      troubleSince ??= connection.now
+      troubleSince ??= begunTrouble(failure, begun, connection.now)
       if (connection.now - troubleSince + pause >= limit) {
+        connection.givenUp()
         throw new RemoteError(
           'EIO',
           `gave up after ${Math.round(limit / 1000)} s: ${failure.trouble}`,
@@ -152,6 +162,11 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
       await rest(pause, signal)
     }
   }
+}
+
+/** Who found no server has waited since the try began, or since it had its turn; who lost one was well until then. */
+function begunTrouble({ perhapsDone }: Passing, begun: number, now: number): number {
+  return perhapsDone ? now : Math.max(begun, now - HANDSHAKE_MILLISECONDS)
 }
 
 interface Passing {

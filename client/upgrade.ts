@@ -1,6 +1,7 @@
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type Agent, request } from 'node:https'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { CHANNEL_PROTOCOL } from '../server/wire-frames.js'
 import type { Credentials } from './api.js'
 import type { Silence } from './duplex.js'
@@ -11,6 +12,7 @@ import {
   type FrameReceiver,
   NotUpgraded,
 } from './frame-connection.js'
+import { HANDSHAKE_MILLISECONDS } from './trust.js'
 
 /**
  * Ahead of the token's end: a session has a new one a minute before. The server cuts what is idle after three minutes, and what
@@ -41,6 +43,7 @@ export async function upgrade(
     silence.lost()
     outgoing.destroy(new Error('the connection fell silent'))
   })
+  outgoing.once('socket', (socket) => boundHandshake(socket as TLSSocket, outgoing))
   const upgraded = new Promise<[IncomingMessage, Socket, Buffer]>((resolve, reject) => {
     outgoing.once('upgrade', (response, socket, head) => {
       resolve([response, socket as Socket, head])
@@ -71,6 +74,18 @@ export async function upgrade(
     if (PASSING.has(statusCode)) throw new Declined(`${url.pathname} answered ${statusCode}`)
     throw new NotUpgraded(`${url.pathname} answered ${statusCode}`)
   }
+}
+
+/** Whoever sets up a connection so slowly is as good as away; programs wait. */
+function boundHandshake(socket: TLSSocket, outgoing: ClientRequest): void {
+  // Null before the handshake; one that is used again, or was compared first, is past that.
+  if (socket.alpnProtocol !== null) return
+  const late = setTimeout(() => {
+    outgoing.destroy(new Error('no connection in time'))
+  }, HANDSHAKE_MILLISECONDS)
+  const over = (): void => clearTimeout(late)
+  socket.once('secureConnect', over)
+  socket.once('close', over)
 }
 
 /** Answers that are about the login or the moment, and not about the upgrade. */

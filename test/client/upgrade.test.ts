@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
@@ -49,6 +50,25 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
 
   const small = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
+
+  it('is given up after ten seconds by a server that never ends the handshake', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const client = httpClient({
+      trust: { kind: 'authority', pem: server.ca },
+      credentials: { headers: async () => ({}), renewed: async () => ({}) },
+    })
+    const begun = performance.now()
+    const receiver = { isWaiting: () => true, came: () => {}, over: () => {} }
+    const error = await client
+      .upgrade({ url: new URL(`https://127.0.0.1:${port}/batch`) }, receiver)
+      .catch((caught: unknown) => caught)
+    expect(error).to.have.property('kind', 'unreachable')
+    expect(performance.now() - begun).to.be.within(9_000, 15_000)
+    client.close()
+    silent.close()
+  })
 
   it('can be there before anything is asked', async () => {
     await connect('tunnel')
