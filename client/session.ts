@@ -47,6 +47,8 @@ export class Session implements Credentials {
   #dead: { tokens: Tokens | undefined; message: string; lookedAt: number } | undefined
   #failedAt = Number.NEGATIVE_INFINITY
   #unsaved = false
+  /** Why the store gives nothing. */
+  #outOfReach: string | undefined
   #key: DpopKey | undefined
 
   constructor(options: SessionOptions) {
@@ -54,7 +56,8 @@ export class Session implements Credentials {
   }
 
   get state(): LoginState {
-    if (this.#dead !== undefined) return { kind: 'dead', message: this.#dead.message }
+    const message = this.#dead?.message ?? this.#outOfReach
+    if (message !== undefined) return { kind: 'dead', message }
     if (this.#tokens === undefined) return { kind: 'none' }
     return { kind: 'alive', expiresAt: this.#tokens.expiresAt }
   }
@@ -104,7 +107,7 @@ export class Session implements Credentials {
 
   async #usable(): Promise<Tokens> {
     if (this.#dead !== undefined) return this.#revived()
-    this.#tokens ??= await this.#options.store.load()
+    this.#tokens ??= await this.#stored()
     const tokens = this.#tokens
     if (tokens === undefined) return this.#die(undefined, 'nobody is logged in')
     const lifetime = tokens.expiresAt - tokens.issuedAt
@@ -129,7 +132,7 @@ export class Session implements Credentials {
 
   async #refreshOnce(old: Tokens | undefined): Promise<Tokens> {
     const tokens = await withRefreshLock(this.#options.directory, async () => {
-      const stored = await this.#options.store.load()
+      const stored = await this.#stored()
       if (!this.#unsaved && stored !== undefined && isNewer(stored, old, this.#now)) return stored
       const latest = this.#unsaved ? old : stored
       const refresh_token = latest?.refresh_token
@@ -186,7 +189,7 @@ export class Session implements Credentials {
     if (dead === undefined) return this.#usable()
     if (this.#now - dead.lookedAt < PAUSE_MILLISECONDS) throw deadLogin(dead.message)
     dead.lookedAt = this.#now
-    const stored = await this.#options.store.load()
+    const stored = await this.#stored()
     if (stored === undefined || stored.refresh_token === dead.tokens?.refresh_token) {
       throw deadLogin(dead.message)
     }
@@ -195,6 +198,22 @@ export class Session implements Credentials {
     this.#unsaved = false
     this.#options.notice({ kind: 'alive' })
     return this.#usable()
+  }
+
+  /** A keyring may be locked, or gone, and be back later. */
+  async #stored(): Promise<Tokens | undefined> {
+    const { store, notice } = this.#options
+    try {
+      const tokens = await store.load()
+      if (this.#outOfReach !== undefined) notice({ kind: 'alive' })
+      this.#outOfReach = undefined
+      return tokens
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause)
+      if (this.#outOfReach === undefined) notice({ kind: 'dead', message })
+      this.#outOfReach = message
+      throw new RemoteError('EACCES', message, { cause })
+    }
   }
 
   #die(tokens: Tokens | undefined, why: string): never {

@@ -189,6 +189,8 @@ async function tryRoot(
     await unlessStopped(remote.files.root(), stop)
     return 'works'
   } catch (error) {
+    // Tokens that cannot be got at are no reason for another login.
+    if (error instanceof RemoteError && error.cause instanceof CommandError) throw error.cause
     if (session.state.kind === 'dead') return 'login is over'
     if (error instanceof RemoteError && error.code === 'ENOENT') {
       throw new CommandError(`There is no folder ${request.remote} on ${request.server}.`)

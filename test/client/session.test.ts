@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { decodeJwt } from 'jose'
 import { type Account, AccountDirectory } from '../../client/account.js'
 import { httpClient } from '../../client/api.js'
+import { CommandError } from '../../client/command-error.js'
 import { DpopKey } from '../../client/dpop.js'
 import { ExchangeError } from '../../client/exchange.js'
 import { RemoteError } from '../../client/remote-files.js'
@@ -103,6 +104,28 @@ describe('a session (RFC 6749 section 6)', () => {
     for (const headers of all) expect(headers.authorization).to.equal('Bearer access-1')
     expect(redeemed).to.deep.equal(['refresh-0'])
     expect((await store.load())?.refresh_token).to.equal('refresh-1')
+  })
+
+  it('says why while the store is out of reach, and goes on when it is back', async () => {
+    let isLocked = false
+    const keyring: TokenStore = {
+      ...store,
+      load: async () => {
+        if (isLocked) throw new CommandError('the keyring is locked; unlock it')
+        return store.load()
+      },
+    }
+    const one = session(keyring)
+    await one.headers(request)
+    now += 901_000
+    isLocked = true
+    const failure = await one.headers(request).catch((error: unknown) => error)
+    expect(failure).to.include({ code: 'EACCES', message: 'the keyring is locked; unlock it' })
+    expect(one.state).to.deep.equal({ kind: 'dead', message: 'the keyring is locked; unlock it' })
+    isLocked = false
+    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
+    expect(one.state.kind).to.equal('alive')
+    expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
   })
 
   it('refreshes ahead of time and serves the old token meanwhile', async () => {
