@@ -75,7 +75,7 @@ function refuseOthers(directory: string, found: { uid: number; mode: number }, u
   if ((found.mode & WRITE_BY_OTHERS) === 0) return
   const mode = (found.mode & 0o7777).toString(8)
   throw new CommandError(
-    `${directory} cannot be the cache: others may write to it (mode ${mode}); name a directory in it, or run: chmod 700 ${directory}`,
+    `${directory} cannot be the cache: others may write to it (mode ${mode}); name one that is yours alone`,
   )
 }
 
