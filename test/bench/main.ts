@@ -72,11 +72,12 @@ function stopwatch(): () => number {
 
 /** What the row reads, copied through another mount: this one has nothing of it. */
 async function unseen(peer: Peer, dir: string, { name, of = '' }: Row): Promise<string> {
-  const theirs = await peer.elsewhere?.()
-  if (theirs === undefined) throw new Error('there is no other mount')
+  if (peer.elsewhere === undefined) throw new Error('there is no other mount')
   const copy = `${basename(dir)}, ${name}`
   const script = 'mkdir "$2" && cp -R "$1" "$2"'
-  await run('sh', ['-ec', script, 'sh', join(theirs, basename(dir), of), join(theirs, copy)])
+  await peer.elsewhere((theirs) =>
+    run('sh', ['-ec', script, 'sh', join(theirs, basename(dir), of), join(theirs, copy)]),
+  )
   return join(peer.directory, copy)
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
-import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
+import { isMounted, machine } from '../support/mount.js'
 import { type Running, run, start } from '../support/process.js'
 import { installed } from '../support/requires.js'
 import { startServer } from '../support/server.js'
@@ -18,8 +18,8 @@ export interface Peer {
   onServer?(path: string): Promise<number>
   /** Everything stored, nothing cached. */
   remount(): Promise<void>
-  /** The same files through another mount, where one hears of what is new in the other. */
-  elsewhere?(): Promise<string>
+  /** Uses the same files through another mount, where one hears of what is new in the other. */
+  elsewhere?(use: (directory: string) => Promise<unknown>): Promise<void>
   close(): Promise<void>
 }
 
@@ -33,7 +33,9 @@ export const PEERS: Readonly<
   local: async (work) => ({
     directory: work,
     remount: async () => {},
-    elsewhere: async () => work,
+    elsewhere: async (use) => {
+      await use(work)
+    },
     close: async () => {},
   }),
 
@@ -46,8 +48,6 @@ export const PEERS: Readonly<
     const server = await startServer({ form: 'built', env })
     const home = await machine(server, { form: 'built' })
     let mount = await home.mount()
-    let other: Machine | undefined
-    let otherMount: Mount | undefined
     const { access_token } = await login(server)
     const api = fileApi(server, access_token)
     return {
@@ -58,14 +58,13 @@ export const PEERS: Readonly<
         await mount.unmount()
         mount = await home.mount()
       },
-      elsewhere: async () => {
-        other ??= await machine(server, { form: 'built' })
-        otherMount ??= await other.mount()
-        return otherMount.directory
+      elsewhere: async (use) => {
+        const other = await machine(server, { form: 'built' })
+        await use((await other.mount()).directory)
+        await other.remove()
       },
       close: async () => {
         api.close()
-        await other?.remove()
         await home.remove()
         await server.remove()
       },
@@ -103,18 +102,14 @@ export const PEERS: Readonly<
       ])
     }
     await mount()
-    const other = join(work, 'other')
-    const isElsewhere = () => isMounted(other)
-    const stop = async (): Promise<void> => {
-      if (await isElsewhere()) await run('fusermount3', ['-u', other])
-      await server.stop()
-    }
     return {
-      ...mounted({ data, directory }, mount, stop),
-      elsewhere: async () => {
+      ...mounted({ data, directory }, mount, () => server.stop()),
+      elsewhere: async (use) => {
+        const other = join(work, 'other')
         await mkdir(other, { recursive: true })
-        if (!(await isElsewhere())) await mount(other)
-        return other
+        await mount(other)
+        await use(other)
+        await run('fusermount3', ['-u', other])
       },
     }
   },
