@@ -1,4 +1,5 @@
 import { HEADERS, NAME_MAX, type WireAttributes } from '../server/wire.js'
+import type { Attempts } from './attempts.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'
 import { RemoteError } from './remote-files.js'
@@ -13,6 +14,7 @@ export interface Transport {
   readonly base: string
   /** Names this mount in the stream of changes. */
   readonly connection: string
+  readonly attempts: Attempts
   readonly retry: Omit<RetryOptions, 'signal'>
 }
 
@@ -61,21 +63,24 @@ export class FileRequests {
   /** One try; whatever the server said comes back. */
   async ask(request: FileRequest): Promise<Answer> {
     const { method, target, json, signal } = request
+    const { send, base, connection, attempts } = this.#transport
     const content = json === undefined ? request.content : Buffer.from(JSON.stringify(json))
-    return settled(
-      await this.#transport.send({
+    const sent = (fields: Readonly<Record<string, string>>) =>
+      send({
         method,
-        url: new URL(this.#transport.base + target),
+        url: new URL(base + target),
         headers: {
-          [HEADERS.connection]: this.#transport.connection,
+          [HEADERS.connection]: connection,
           ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
           ...request.headers,
+          ...fields,
         },
         ...(content === undefined ? {} : { content }),
         limit: request.limit ?? ANSWER_LIMIT,
         signal,
-      }),
-    )
+      })
+    const changes = method !== 'GET' && method !== 'HEAD'
+    return settled(await (changes ? attempts.request(sent) : sent({})))
   }
 
   /** One try that must succeed. @throws RemoteError with the server's code */

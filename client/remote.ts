@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { HEADERS, type WireAttributes } from '../server/wire.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
 import { type ClientOptions, type Credentials, httpClient } from './api.js'
+import { Attempts } from './attempts.js'
 import { changeStream } from './change-stream.js'
 import { Channels } from './channel.js'
 import { CommandError } from './command-error.js'
@@ -51,7 +52,9 @@ export function remoteFiles(options: RemoteOptions): Remote {
   const client = trustingClient(options.trust, (trust) => httpClient(clientOptions(trust, options)))
   const connection = new Connection(options.clock, options.notice)
   const connectionId = randomBytes(12).toString('base64url')
+  const attempts = new Attempts()
   const requests = new FileRequests({
+    attempts,
     base: options.server,
     connection: connectionId,
     send: (exchange) => meter.timed(() => client.send(exchange)),
@@ -71,12 +74,14 @@ export function remoteFiles(options: RemoteOptions): Remote {
   }
   const channels = new Channels(
     upgradedOrPosted(
-      (receiver) => client.upgrade(batch, receiver),
-      async (receiver) => {
-        const headers = { ...batch.headers, 'Content-Type': BATCH_TYPE }
+      attempts.channel((fields, receiver) =>
+        client.upgrade({ ...batch, headers: { ...batch.headers, ...fields } }, receiver),
+      ),
+      attempts.channel(async (fields, receiver) => {
+        const headers = { ...batch.headers, ...fields, 'Content-Type': BATCH_TYPE }
         const exchange = { ...batch, method: 'POST', headers }
         return posted(await client.duplex(exchange, () => receiver.isWaiting()), receiver)
-      },
+      }),
       options.clock,
     ),
     options.clock,

@@ -4,17 +4,12 @@ import { Refusal } from '../http/refusal.js'
 import { methodOfUpload, OFFSET_TYPE, TUS_VERSION } from '../http/tus.js'
 import type { Locks } from '../locks/locks.js'
 import type { Storage } from '../storage/storage.js'
+import { Attempts } from './attempts.js'
 import { batch } from './batch.js'
 import { dropRest } from './body.js'
 import { changes } from './changes.js'
 import { channel } from './channel.js'
-import {
-  DEFAULT_LIMITS,
-  type Exchange,
-  type Limits,
-  parseDurability,
-  parseOrigin,
-} from './exchange.js'
+import { DEFAULT_LIMITS, type Exchange, type Limits, parseDurability } from './exchange.js'
 import { HeldAnswers } from './held-answers.js'
 import { copy, move } from './move.js'
 import { ACCEPT_PATCH, patch } from './patch.js'
@@ -116,6 +111,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   const { heldAnswerBytes: bytes, stalledMilliseconds } = limits
   const heldAnswers = new HeldAnswers({ bytes, stalledMilliseconds })
   const clock = dependencies.clock ?? (() => new Date())
+  const attempts = new Attempts()
   const digests = new ReprDigests()
   const uploads = new ResumableUploads(limits.uploadLifetimeMilliseconds, clock)
 
@@ -132,9 +128,9 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       if (atHand !== undefined) return answerAtHand(atHand, response, clock)
     }
     const query = parseQuery(raw.query, known)
-    const origin = parseOrigin(request)
     const durability = parseDurability(request)
     const authenticated: Authenticated = response.locals.authenticated
+    const origin = attempts.origin(authenticated.sub, request.headers)
     const mayWrite = authenticated.scope.has('file.write')
     const isLive = () => dependencies.isLive(authenticated)
     const tree = await storage.tree(authenticated.sub)

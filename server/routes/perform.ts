@@ -20,6 +20,7 @@ export async function perform(
 ): Promise<Answer> {
   const { tree, storage, origin, mayWrite, locks } = exchange
   try {
+    origin.mustBeWanted?.()
     const operation = operationOf(frame.header.op)
     if (operation.access === 'write' && !mayWrite) {
       throw new FileError('EACCES', 'this needs the scope file.write')

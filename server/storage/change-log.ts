@@ -47,8 +47,9 @@ export class ChangeLog {
     this.#clock = clock
   }
 
-  /** Within a transaction: the change, and its use against the quota. @throws EDQUOT */
+  /** Within a transaction: the change, and its use against the quota. @throws EDQUOT, ESTALE (not wanted any more) */
   note(tree: number, change: Noted, usage: Usage, origin: Origin): void {
+    origin.mustBeWanted?.()
     const row = this.#sql.charge.get(usage.bytes, usage.inodes, usage.links ?? 0, 1, tree)
     if (row === undefined)
       throw new FileError('EIO', 'a tree has lost its root; run coffer-server fsck')

@@ -134,6 +134,8 @@ export interface Place {
 export interface Origin {
   /** The client's connection, if it named one. */
   readonly connection?: string
+  /** Called when it is about to happen. @throws FileError ESTALE once the client has given it up */
+  readonly mustBeWanted?: () => void
 }
 
 /** XATTR_CREATE, XATTR_REPLACE, or neither (setxattr(2)). */

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
+import { Attempts } from '../../client/attempts.js'
 import { FileRequests } from '../../client/file-requests.js'
 import { filesOverHttp } from '../../client/files-over-http.js'
 import { fileSystem } from '../../client/fs/operations.js'
@@ -39,6 +40,7 @@ describe('a listing that a proxy holds back while the directory changes', () => 
       credentials: { headers, renewed: headers },
     })
     const requests = new FileRequests({
+      attempts: new Attempts(),
       base: proxy.url,
       connection: 'held-listing',
       send: client.send,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -67,6 +67,24 @@ describe('a mount on a bad network', () => {
         net.reset()
       }
     })
+  })
+
+  it('lets nothing that a dead connection brings late go over what was written since', async function () {
+    this.timeout(120_000)
+    const file = await open(join(mount.directory, 'late'), 'w')
+    await file.write('first', 0)
+    await file.sync()
+    net.detain()
+    await file.write('older', 0)
+    await file.sync()
+    await file.write('newer', 0)
+    await file.sync()
+    expect(net.deliver()).to.be.above(0)
+    // Comes behind it, and is answered by the same server.
+    const other = await home.mount({ directory: join(home.home, 'other') })
+    expect(await readFile(join(other.directory, 'late'), 'utf8')).to.equal('newer')
+    await other.unmount()
+    await file.close()
   })
 
   it('copies while the network comes and goes', async function () {

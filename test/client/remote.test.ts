@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
+import { Attempts } from '../../client/attempts.js'
 import { FileRequests } from '../../client/file-requests.js'
 import { filesOverHttp } from '../../client/files-over-http.js'
 import { RemoteError, type RemoteFiles } from '../../client/remote-files.js'
@@ -58,6 +59,7 @@ describe('the remote files over HTTP', () => {
     })
     const connection = new Connection(() => performance.now())
     const requests = new FileRequests({
+      attempts: new Attempts(),
       base: proxy.url,
       connection: `test-${counter++}`,
       send: client.send,

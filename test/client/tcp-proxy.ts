@@ -14,6 +14,10 @@ export interface Network {
   reset(): void
   /** Nothing passes any more through the connections there are; new ones work. As after a laptop's sleep behind a NAT. */
   forget(): void
+  /** The same, but what is sent through them is kept. */
+  detain(): void
+  /** Brings it to the server, whoever has closed the connections since. Answers how many bytes. */
+  deliver(): number
   close(): Promise<void>
 }
 
@@ -24,6 +28,7 @@ export async function network(target: () => number): Promise<Network> {
   let weather: Weather = 'pass'
   const links = new Set<[near: Socket, far: Socket]>()
   const forgotten = new Set<Socket>()
+  const detained: [far: Socket, data: Buffer][] = []
 
   const server = createServer((near) => {
     if (weather === 'gone') return near.resetAndDestroy()
@@ -61,6 +66,19 @@ export async function network(target: () => number): Promise<Network> {
         for (const socket of link) forgotten.add(socket.removeAllListeners('data').pause())
       }
       links.clear()
+    },
+    detain() {
+      for (const [near, far] of links) {
+        near.removeAllListeners('data').removeAllListeners('close')
+        near.on('data', (data: Buffer) => detained.push([far, data]))
+        forgotten.add(near).add(far.removeAllListeners('data').resume())
+      }
+      links.clear()
+    },
+    deliver() {
+      const waiting = detained.splice(0).filter(([far]) => !far.destroyed)
+      for (const [far, data] of waiting) far.write(data)
+      return waiting.reduce((bytes, [, data]) => bytes + data.length, 0)
     },
     port: (server.address() as AddressInfo).port,
     become(next) {

@@ -1,0 +1,80 @@
+import { HEADERS } from '../server/wire.js'
+import type { Answer } from './exchange.js'
+import { ExchangeError } from './exchange.js'
+import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
+
+/** As many as one field takes. */
+const MOST_AT_ONCE = 32
+const MOST_ABANDONED = 1000
+
+type Fields = Readonly<Record<string, string>>
+
+/**
+ * Names each request that changes something, and each channel, and tells the server which of them were given up: what a dead connection
+ * still brings, perhaps much later, is then not done, for it would go over what was changed since.
+ */
+export class Attempts {
+  #last = 0
+  readonly #abandoned = new Set<string>()
+
+  /** One request. */
+  async request(send: (fields: Fields) => Promise<Answer>): Promise<Answer> {
+    const attempt = this.#next()
+    const abandoned = this.#told()
+    try {
+      const answer = await send(fieldsOf(attempt, abandoned))
+      // A refusal may come from before where this is read.
+      if (answer.status < 400) for (const one of abandoned) this.#abandoned.delete(one)
+      return answer
+    } catch (error) {
+      if (!isUnseen(error)) this.#abandon(attempt)
+      throw error
+    }
+  }
+
+  /** A channel is one attempt at all that goes through it. */
+  channel(open: (fields: Fields, receiver: FrameReceiver) => Promise<FrameConnection>): OpenFrames {
+    return (receiver) => {
+      const attempt = this.#next()
+      return open(fieldsOf(attempt, this.#told()), {
+        isWaiting: () => receiver.isWaiting(),
+        came: (data) => receiver.came(data),
+        over: (error) => {
+          if (receiver.isWaiting()) this.#abandon(attempt)
+          receiver.over(error)
+        },
+      })
+    }
+  }
+
+  #next(): string {
+    this.#last += 1
+    return String(this.#last)
+  }
+
+  /** The newest: what is asked next is what one of these was about. */
+  #told(): string[] {
+    return [...this.#abandoned].slice(-MOST_AT_ONCE)
+  }
+
+  #abandon(attempt: string): void {
+    this.#abandoned.add(attempt)
+    const [oldest] = this.#abandoned
+    if (oldest !== undefined && this.#abandoned.size > MOST_ABANDONED)
+      this.#abandoned.delete(oldest)
+  }
+}
+
+function fieldsOf(attempt: string, abandoned: readonly string[]): Fields {
+  const none = abandoned.length === 0
+  return {
+    [HEADERS.attempt]: attempt,
+    ...(none ? {} : { [HEADERS.abandoned]: abandoned.join(', ') }),
+  }
+}
+
+function isUnseen(error: unknown): boolean {
+  return (
+    error instanceof ExchangeError && (error.kind === 'unreachable' || error.kind === 'untrusted')
+  )
+}

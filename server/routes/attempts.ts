@@ -1,0 +1,66 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { FileError } from '../errors.js'
+import { field } from '../http/field.js'
+import type { Origin } from '../storage/storage.js'
+import { HEADERS } from '../wire.js'
+import { parseOrigin } from './exchange.js'
+
+/** Of each user; the oldest are forgotten first. */
+const MOST_ABANDONED = 1000
+const MOST_IN_FIELD = 32
+const ATTEMPT = /^[A-Za-z0-9_-]{1,64}$/
+
+/**
+ * Requests and channels that their client has given up, to ask again on another connection. What the dead connection still brings,
+ * perhaps much later, must not be done any more: it would go over what was changed since.
+ */
+export class Attempts {
+  readonly #abandoned = new Map<string, Set<string>>()
+
+  /** Who sends a request, and until when it wants that; takes in what it says of others that it wants no longer. @throws FileError EINVAL */
+  origin(user: string, headers: IncomingHttpHeaders): Origin {
+    const origin = parseOrigin({ headers })
+    const { connection } = origin
+    const attempt = field(headers, HEADERS.attempt)
+    const abandoned = field(headers, HEADERS.abandoned)
+    if (attempt === undefined && abandoned === undefined) return origin
+    if (connection === undefined) {
+      throw new FileError(
+        'EINVAL',
+        `an attempt is of a connection: send ${HEADERS.connection}, too`,
+      )
+    }
+    if (abandoned !== undefined) {
+      for (const name of names(abandoned)) this.#abandon(user, `${connection} ${name}`)
+    }
+    if (attempt === undefined) return origin
+    if (!ATTEMPT.test(attempt)) throw malformed()
+    const key = `${connection} ${attempt}`
+    return { ...origin, mustBeWanted: () => this.#mustBeWanted(user, key) }
+  }
+
+  #abandon(user: string, key: string): void {
+    const keys = this.#abandoned.get(user) ?? new Set()
+    this.#abandoned.set(user, keys.add(key))
+    for (const oldest of keys) {
+      if (keys.size <= MOST_ABANDONED) break
+      keys.delete(oldest)
+    }
+  }
+
+  #mustBeWanted(user: string, key: string): void {
+    if (this.#abandoned.get(user)?.has(key) !== true) return
+    throw new FileError('ESTALE', 'the client has given this up and asked again')
+  }
+}
+
+function names(text: string): string[] {
+  const all = text.split(',').map((name) => name.trim())
+  if (all.length <= MOST_IN_FIELD && all.every((name) => ATTEMPT.test(name))) return all
+  throw malformed()
+}
+
+function malformed(): FileError {
+  const most = `up to ${MOST_IN_FIELD} are given up at once`
+  return new FileError('EINVAL', `an attempt is named by 1 to 64 of A-Z a-z 0-9 _ -, and ${most}`)
+}
