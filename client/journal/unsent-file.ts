@@ -104,9 +104,11 @@ export class UnsentFile {
   /** What the server says of the inode, under what it does not know yet. */
   over(remote: WireAttributes): WireAttributes {
     const { mode, uid, gid, size, atime, mtime, version, etag, modified_time } = this.shown
+    const { allocated } = this.shown
     this.shown = {
       ...remote,
       ...{ ino: this.ino, mode, uid, gid, size, atime, mtime, version, etag, modified_time },
+      ...(allocated === undefined ? {} : { allocated }),
     }
     return this.shown
   }
@@ -159,6 +161,7 @@ export class UnsentFile {
     const { change, data } = pending
     const put = (extent: Extent) => this.#extents.push({ extent, of: pending })
     let { size } = this.shown
+    let leavesHole = false
     if (change.kind === 'birth') {
       size = data.length
       put({ from: 0, to: size, source: { data, at: 0 } })
@@ -168,6 +171,7 @@ export class UnsentFile {
       for (const { offset, length } of change.parts) {
         const from = offset === 'append' ? size : offset
         put({ from, to: from + length, source: { data, at } })
+        leavesHole ||= from > size
         size = Math.max(size, from + length)
         at += length
       }
@@ -176,8 +180,23 @@ export class UnsentFile {
     if (cut !== undefined && cut < size) {
       put({ from: cut, to: Number.POSITIVE_INFINITY, source: 'zeros' })
     }
-    this.shown = shownAfter(this.shown, change, cut ?? size)
+    leavesHole ||= cut !== undefined && cut > size
+    const before = this.shown
+    const after = shownAfter(before, change, cut ?? size)
+    const isSparse = leavesHole || before.allocated !== undefined
+    this.shown = isSparse
+      ? { ...after, allocated: allocatedAfter(before, data.length, after.size) }
+      : after
   }
+}
+
+/** At most; exactly the server says it. */
+function allocatedAfter(
+  { allocated, size: sizeBefore }: WireAttributes,
+  written: number,
+  size: number,
+): number {
+  return Math.min(size, (allocated ?? sizeBefore) + written)
 }
 
 function shownAfter(before: WireAttributes, change: Change, size: number): WireAttributes {

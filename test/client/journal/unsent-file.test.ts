@@ -34,5 +34,8 @@ describe('a file that waits in the journal', () => {
     expect(await read(0, 100)).to.equal('abc\0\0wx\0\0yz')
     expect(await read(4, 4)).to.equal('\0wx\0')
     expect(await read(7, 2)).to.equal('\0\0')
+    // The gaps take no room, as du(1) has it.
+    expect(file.shown).to.include({ size: 11, allocated: 7 })
+    expect(file.over(base)).to.include({ size: 11, allocated: 7 })
   })
 })
