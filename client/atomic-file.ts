@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { codeOf } from './error-of.js'
 
 /**
  * A directory for nobody else's eyes, made with all its parents if needed. Not by Node's recursive mkdir: that asks for ever where
@@ -30,10 +31,6 @@ function unlessDirectory(path: string): (error: unknown) => Promise<void> {
     const found = await stat(path).catch(() => undefined)
     if (found?.isDirectory() !== true) throw error
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 /**

@@ -1,10 +1,7 @@
-import { HEADERS } from '../server/wire.js'
-import type { Answer } from './exchange.js'
-import { ExchangeError } from './exchange.js'
+import { ABANDONED_AT_ONCE, HEADERS } from '../server/wire.js'
+import { type Answer, ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 
-/** As many as one field takes. */
-const MOST_AT_ONCE = 32
 const MOST_ABANDONED = 1000
 
 type Fields = Readonly<Record<string, string>>
@@ -54,7 +51,7 @@ export class Attempts {
 
   /** The newest: what is asked next is what one of these was about. */
   #told(): string[] {
-    return [...this.#abandoned].slice(-MOST_AT_ONCE)
+    return [...this.#abandoned].slice(-ABANDONED_AT_ONCE)
   }
 
   #abandon(attempt: string): void {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { privateDirectory } from './atomic-file.js'
 import { CommandError } from './command-error.js'
 import type { Environment } from './config.js'
+import { messageOf } from './error-of.js'
 import type { MountRequest } from './mount-request.js'
 import { unlessStopped } from './unless-stopped.js'
 
@@ -101,7 +102,7 @@ async function openOutput(log: string): Promise<number> {
     await privateDirectory(dirname(log))
     return openSync(log, 'a', 0o600)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     throw new CommandError(`${log} cannot be the log: ${why}`, { cause })
   }
 }

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { CommandError } from './command-error.js'
+import { messageOf } from './error-of.js'
 
 /** What the environment says; flags come on top of it, command by command. */
 export interface ClientConfig {
@@ -25,7 +26,7 @@ export function clientConfig(environment: Environment, home: string): ClientConf
     try {
       return parse(environment[name] || otherwise)
     } catch (cause) {
-      problems.push(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`)
+      problems.push(`${name}: ${messageOf(cause)}`)
       return parse(otherwise)
     }
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { WireAttributes } from '../server/wire.js'
 import { DiskCache } from './disk-cache.js'
+import { messageOf } from './error-of.js'
 import { counted, filesThroughDisk, noReads, type ReadCounts } from './files-through-disk.js'
 import { fileSystem } from './fs/operations.js'
 import type { CofferFileSystem } from './fs/options.js'
@@ -75,7 +76,7 @@ async function openDiskCache(
   } catch (error) {
     const message = `${cache.directory} cannot be used as a cache: the mount does without`
     say(message, error)
-    warn(`${message} (${error instanceof Error ? error.message : String(error)})`)
+    warn(`${message} (${messageOf(error)})`)
     return undefined
   }
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WireAttributes } from '../server/wire.js'
+import { messageOf } from './error-of.js'
 import type { CofferFileSystem } from './fs/options.js'
 import { openJournals } from './journal/open-journals.js'
 import { WriteBack } from './journal/write-back.js'
@@ -40,7 +41,7 @@ export async function openWriteBack(
       ? 'there can be no journal here: what is written goes to the server at once'
       : 'what an earlier mount left in the journal cannot be sent now'
     say(trouble, error)
-    warn(`${trouble} (${saidOf(error)})`)
+    warn(`${trouble} (${messageOf(error)})`)
     return []
   })
   if (journals.length === 0) return undefined
@@ -110,8 +111,4 @@ export async function endWriteBack(
   const left = writeBack.pending()
   if (left.files > 0) log.warn(left, 'not everything was sent; the next mount sends the rest')
   await writeBack.close()
-}
-
-function saidOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

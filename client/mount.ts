@@ -1,5 +1,6 @@
 import { CommandError } from './command-error.js'
 import { type Control, type ControlReply, type ControlRequest, openControl } from './control.js'
+import { messageOf } from './error-of.js'
 import type { Binding } from './fuse/filesystem.js'
 import { fuseNativeBinding } from './fuse/fuse-native.js'
 import { kernelBinding } from './fuse/kernel.js'
@@ -100,7 +101,7 @@ async function announced(
     await registry.add(record)
     return { record, control }
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = messageOf(cause)
     throw new CommandError(`${request.stateDirectory} cannot be written: ${why}`, { cause })
   }
 }

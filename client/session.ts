@@ -1,6 +1,7 @@
 import type { Account, AccountDirectory } from './account.js'
 import type { Credentials } from './api.js'
 import { DpopKey, wantsProof } from './dpop.js'
+import { messageOf } from './error-of.js'
 import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
 import { RemoteError } from './remote-files.js'
@@ -159,7 +160,7 @@ export class Session implements Credentials {
       this.#unsaved = false
     } catch (error) {
       this.#unsaved = true
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       this.#options.notice({
         kind: 'unsaved',
         message: `the renewed login cannot be kept in ${store.place} (${why}); other processes may have to log in again`,
@@ -209,7 +210,7 @@ export class Session implements Credentials {
       this.#outOfReach = undefined
       return tokens
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message : String(cause)
+      const message = messageOf(cause)
       if (this.#outOfReach === undefined) notice({ kind: 'dead', message })
       this.#outOfReach = message
       throw new RemoteError('EACCES', message, { cause })

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ControlReply, PendingWrites } from './control.js'
+import { messageOf } from './error-of.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Mounted } from './fuse/filesystem.js'
 
@@ -27,7 +28,7 @@ export async function* unmountGently(
     if (step.kind === 'failed') {
       const kept = fileSystem.kept?.().files ?? 0
       const advice = kept === 0 ? '' : '; with --force the journal keeps it for the next mount'
-      const message = `not everything could be sent: ${said(step.error)}${advice}`
+      const message = `not everything could be sent: ${messageOf(step.error)}${advice}`
       yield { kind: 'failed', message }
       return
     }
@@ -37,7 +38,7 @@ export async function* unmountGently(
     await mounted.unmount({ lazy: false })
     yield { kind: 'unmounted', lost: NOTHING }
   } catch (error) {
-    yield { kind: 'failed', message: said(error) }
+    yield { kind: 'failed', message: messageOf(error) }
   }
 }
 
@@ -53,10 +54,6 @@ export async function* unmountByForce(
     await mounted.unmount({ lazy: true })
     yield { kind: 'unmounted', lost, kept }
   } catch (error) {
-    yield { kind: 'failed', message: said(error) }
+    yield { kind: 'failed', message: messageOf(error) }
   }
-}
-
-function said(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

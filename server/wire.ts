@@ -140,13 +140,16 @@ export const HEADERS = {
   connection: 'Coffer-Connection',
   /** Names a request, or a channel, among those of the connection, so that it can be given up. At most 64 of [A-Za-z0-9_-]. */
   attempt: 'Coffer-Attempt',
-  /** Attempts that are not to be carried out any more, however late they come: up to 32 names with commas between. */
+  /** Attempts that are not to be carried out any more, however late they come: up to ABANDONED_AT_ONCE names with commas between. */
   abandoned: 'Coffer-Abandoned',
   /** `power` (the default: survives loss of power) or `process` (survives kill -9 of the server). */
   durability: 'Coffer-Durability',
   /** `T`: MOVE swaps source and destination (renameat2(2) RENAME_EXCHANGE). */
   exchange: 'Coffer-Exchange',
 } as const
+
+/** How many attempts one request gives up at most. */
+export const ABANDONED_AT_ONCE = 32
 
 /** Attributes of something new; the defaults are those of PUT and POST. */
 export interface WireNewAttributes {

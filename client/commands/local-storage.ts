@@ -2,6 +2,7 @@ import { access, constants, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { privateDirectory } from '../atomic-file.js'
 import { CommandError } from '../command-error.js'
+import { codeOf, messageOf } from '../error-of.js'
 import { koffi } from '../koffi.js'
 import type { MountRequest } from '../mount-request.js'
 import { JOURNAL_BYTES } from '../mount-write-back.js'
@@ -57,8 +58,8 @@ export async function prepareCache(directory: string | undefined, uid: number): 
     refuseOthers(directory, await stat(directory), uid)
   } catch (cause) {
     if (cause instanceof CommandError) throw cause
-    if (cause instanceof Error && 'code' in cause && DISK_TROUBLE.has(cause.code)) return
-    const why = cause instanceof Error ? cause.message : String(cause)
+    if (DISK_TROUBLE.has(codeOf(cause))) return
+    const why = messageOf(cause)
     throw new CommandError(`${directory} cannot be the cache: ${why}`, { cause })
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Account, AccountDirectory, allAccounts } from '../account.js'
 import { serverUrl } from '../config.js'
 import { askMount, type MountStatus, NobodyAnswers, NobodyListens } from '../control.js'
+import { messageOf } from '../error-of.js'
 import { isStale } from '../fuse/mount-point.js'
 import { type MountRecord, MountRegistry } from '../mount-registry.js'
 import { printable } from '../printable.js'
@@ -120,7 +121,7 @@ async function loginOf(account: Account, configDirectory: string): Promise<Login
       ? { server, login: 'none', note: `run: coffer login ${server}` }
       : { server, login: 'kept', note: `in ${store.place}` }
   } catch (error) {
-    const note = error instanceof Error ? error.message : String(error)
+    const note = messageOf(error)
     return { server, login: 'out of reach', note }
   }
 }

@@ -2,13 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { Origin } from '../storage/storage.js'
-import { HEADERS } from '../wire.js'
-import { parseOrigin } from './exchange.js'
+import { ABANDONED_AT_ONCE, HEADERS } from '../wire.js'
+import { NAME, parseOrigin } from './exchange.js'
 
 /** Of each user; the oldest are forgotten first. */
 const MOST_ABANDONED = 1000
-const MOST_IN_FIELD = 32
-const ATTEMPT = /^[A-Za-z0-9_-]{1,64}$/
 
 /**
  * Requests and channels that their client has given up, to ask again on another connection. What the dead connection still brings,
@@ -34,7 +32,7 @@ export class Attempts {
       for (const name of names(abandoned)) this.#abandon(user, `${connection} ${name}`)
     }
     if (attempt === undefined) return origin
-    if (!ATTEMPT.test(attempt)) throw malformed()
+    if (!NAME.test(attempt)) throw malformed()
     const key = `${connection} ${attempt}`
     return { ...origin, mustBeWanted: () => this.#mustBeWanted(user, key) }
   }
@@ -56,11 +54,11 @@ export class Attempts {
 
 function names(text: string): string[] {
   const all = text.split(',').map((name) => name.trim())
-  if (all.length <= MOST_IN_FIELD && all.every((name) => ATTEMPT.test(name))) return all
+  if (all.length <= ABANDONED_AT_ONCE && all.every((name) => NAME.test(name))) return all
   throw malformed()
 }
 
 function malformed(): FileError {
-  const most = `up to ${MOST_IN_FIELD} are given up at once`
+  const most = `up to ${ABANDONED_AT_ONCE} are given up at once`
   return new FileError('EINVAL', `an attempt is named by 1 to 64 of A-Z a-z 0-9 _ -, and ${most}`)
 }

@@ -109,13 +109,13 @@ export async function placeOf(tree: Tree, from: Ino, names: StoragePath): Promis
   return { directory: parent.ino, name }
 }
 
-/** `connection` = 1*64( ALPHA / DIGIT / "_" / "-" ) */
-const CONNECTION = /^[A-Za-z0-9_-]{1,64}$/
+/** What clients name: connection, attempt = 1*64( ALPHA / DIGIT / "_" / "-" ) */
+export const NAME = /^[A-Za-z0-9_-]{1,64}$/
 
 export function parseOrigin(request: Pick<IncomingMessage, 'headers'>): Origin {
   const connection = field(request.headers, HEADERS.connection)
   if (connection === undefined) return {}
-  if (!CONNECTION.test(connection)) {
+  if (!NAME.test(connection)) {
     throw new FileError('EINVAL', `${HEADERS.connection} must be 1 to 64 of A-Z a-z 0-9 _ -`)
   }
   return { connection }
