@@ -32,7 +32,7 @@ export interface LocalKeysOptions {
   readonly clock: () => Date
   readonly lifetimes?: Partial<Lifetimes>
   /** Told why the next keys could not be made. The old ones go on signing, and it is tried again. */
-  readonly rotationFailed?: (cause: unknown) => void
+  readonly rotationFailed: (cause: unknown) => void
 }
 
 /** How long the set is believed before the store is asked again; far below publishBeforeUse. */
@@ -146,7 +146,7 @@ export async function rotateLocalKeys({
   secret,
   clock,
   lifetimes,
-}: LocalKeysOptions): Promise<readonly StoredKey[]> {
+}: Omit<LocalKeysOptions, 'rotationFailed'>): Promise<readonly StoredKey[]> {
   const all = { ...DEFAULT_LIFETIMES, ...lifetimes }
   return rotateKeys(store, deriveKeys(secret).signingKeys, all, () => clock().getTime())
 }

@@ -187,7 +187,14 @@ async function ownTarget(): Promise<Target> {
       store,
       server,
       database,
-      keys: localKeys({ store, secret, clock }),
+      keys: localKeys({
+        store,
+        secret,
+        clock,
+        rotationFailed: (cause) => {
+          throw cause
+        },
+      }),
       async signText(header, payload) {
         const key = (await store.signingKeys()).find(({ alg }) => alg === 'ES256')
         if (key === undefined) throw new Error('the server has no ES256 key')

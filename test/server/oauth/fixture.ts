@@ -67,7 +67,14 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     scopes: ['file.read', 'file.write'],
     store,
     secret: SECRET,
-    keys: localKeys({ store, secret: SECRET, clock }),
+    keys: localKeys({
+      store,
+      secret: SECRET,
+      clock,
+      rotationFailed: (cause) => {
+        throw cause
+      },
+    }),
     clock,
     accounts,
     audit: (event) => made.events.push(event),
