@@ -37,6 +37,9 @@ export interface Mount {
   unmount(): Promise<void>
 }
 
+/** What a mount answers whose process has ended, or (ECONNABORTED) is just ending. */
+const STALE = new Set<string | undefined>(['ENOTCONN', 'ECONNABORTED'])
+
 export async function machine(
   server: TestServer,
   settings: { readonly env?: NodeJS.ProcessEnv; readonly form?: Form } = {},
@@ -82,7 +85,7 @@ export async function machine(
     login: (approveLogin = approval, flags = []) => interactive(['login', ...flags], approveLogin),
     mount: async ({ directory = join(home, 'mount'), flags = [], ...wishes } = {}) => {
       await mkdir(directory, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOTCONN') throw error // a stale mount, which the command clears up
+        if (!STALE.has(error.code)) throw error // a stale mount, which the command clears up
       })
       await interactive(['mount', ...flags, directory], wishes.approval ?? approval)
       const mount: Mount = {
