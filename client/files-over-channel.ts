@@ -89,6 +89,7 @@ export function filesOverChannels(
 
   const attributes = ({ result }: Reply): WireAttributes =>
     checkedAttributes(result.outcome === 'done' ? result.attributes : undefined)
+  const seen = (reply: Reply) => requests.seen(attributes(reply))
   const named = (directory: number, name: string) => (reply: Reply) =>
     requests.seen(attributes(reply), directory, name)
   const place = (directory: number, name: string) => ({ directory, name })
@@ -96,12 +97,7 @@ export function filesOverChannels(
   return {
     ...first,
     stat: (ino, signal) =>
-      asked(
-        { op: 'stat', ino },
-        undefined,
-        (reply) => requests.seen(attributes(reply)),
-        (files) => files.stat(ino, signal),
-      ),
+      asked({ op: 'stat', ino }, undefined, seen, (files) => files.stat(ino, signal)),
     lookup: (directory, name, signal) =>
       asked({ op: 'lookup', directory, name }, undefined, named(directory, name), (files) =>
         files.lookup(directory, name, signal),
@@ -167,7 +163,7 @@ export function filesOverChannels(
           ...durable(options?.durability),
         },
         part.data,
-        (reply) => requests.seen(attributes(reply)),
+        seen,
         (files) => files.write(ino, parts, options),
       )
     },
@@ -179,11 +175,8 @@ export function filesOverChannels(
         (files) => files.seek(ino, offset, what, signal),
       ),
     zero: (ino, { offset, length, extend }) =>
-      asked(
-        { op: 'zero', ino, offset, bytes: length, extend },
-        undefined,
-        (reply) => requests.seen(attributes(reply)),
-        (files) => files.zero(ino, { offset, length, extend }),
+      asked({ op: 'zero', ino, offset, bytes: length, extend }, undefined, seen, (files) =>
+        files.zero(ino, { offset, length, extend }),
       ),
     copyRange(from, to, length) {
       // Others must not wait behind a long one.
@@ -223,6 +216,10 @@ export function filesOverChannels(
         (files) => files.make(directory, name, what, made),
       )
     },
+    makeNameless: (directory, given) =>
+      asked({ op: 'makeNameless', directory, attributes: given }, undefined, seen, (files) =>
+        files.makeNameless(directory, given),
+      ),
     link: (ino, directory, name) =>
       asked(
         { op: 'link', ino, place: place(directory, name) },
@@ -259,11 +256,8 @@ export function filesOverChannels(
       )
     },
     setAttributes: (ino, changes, condition) =>
-      asked(
-        { op: 'setAttributes', ino, changes, ...condition },
-        undefined,
-        (reply) => requests.seen(attributes(reply)),
-        (files) => files.setAttributes(ino, changes, condition),
+      asked({ op: 'setAttributes', ino, changes, ...condition }, undefined, seen, (files) =>
+        files.setAttributes(ino, changes, condition),
       ),
     sync: (ino) =>
       asked(

@@ -60,6 +60,8 @@ export interface RemoteFiles {
     what: RemoteNew,
     attributes: RemoteNewAttributes,
   ): Promise<WireAttributes>
+  /** An empty file that has no name until `link` gives it one, for as long as it is used or until `release`. */
+  makeNameless(directory: number, attributes: RemoteNewAttributes): Promise<WireAttributes>
   link(ino: number, directory: number, name: string): Promise<WireAttributes>
   /**
    * `keep`: an inode that loses its last name stays usable by number until `release`.

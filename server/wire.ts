@@ -229,6 +229,8 @@ export type WireOperation = (
       bytes: number
     } & WireCondition)
   | { op: 'make'; place: WirePlace; what: WireNew; attributes?: WireNewAttributes }
+  /** A file that has no name until `link` gives it one. */
+  | { op: 'makeNameless'; directory: number; attributes?: WireNewAttributes }
   | { op: 'link'; ino: number; place: WirePlace }
   | ({
       op: 'remove'

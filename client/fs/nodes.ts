@@ -21,7 +21,7 @@ export interface KnownNode {
   pages: number | undefined
   /** The directory in which it was last found. */
   directory: number | undefined
-  /** Its last name was removed here while it was open: to be released with its last handle. */
+  /** It has no name, or lost its last one here while it was open: to be released with its last handle. */
   isOrphan: boolean
   /** A directory that was removed here, as it was: a program may still stand in it. */
   removed: WireAttributes | undefined

@@ -1,7 +1,7 @@
 import type { Context, FileSystem, FuseEntry, FuseOpen, Node } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteNew } from '../remote-files.js'
-import { hasCode, refusal } from './answer.js'
+import { hasCode, orStale, refusal } from './answer.js'
 import { inherited, ownership, planned } from './creation.js'
 import { O_EXCL, O_TRUNC } from './handles.js'
 import type { MountState } from './mount-state.js'
@@ -16,13 +16,13 @@ type Make = (
   context: Context,
 ) => Promise<FuseEntry>
 
-/** open(2), of what is there and of what is not. */
+/** open(2), of what is there, of what is not, and of what has no name. */
 export function openOperations(
   state: MountState,
   make: Make,
   dropPrivileges: (node: Node) => Promise<void>,
-): Pick<FileSystem, 'open' | 'create'> {
-  const { cache, nodes, view, names, contents, numbers, unborn, owners, leases } = state
+): Pick<FileSystem, 'open' | 'create' | 'tmpfile'> {
+  const { files, cache, nodes, view, names, contents, numbers, unborn, owners, leases } = state
   const ino = (node: Node) => nodes.ino(node)
 
   function open(node: Node, flags: number, context: Context): Soon<FuseOpen> {
@@ -111,6 +111,16 @@ export function openOperations(
 
   return {
     open,
+    async tmpfile(parent, mode, flags, context) {
+      const ticket = cache.ticket()
+      const owned = ownership(mode, context, owners)
+      const attributes = await orStale(files.makeNameless(ino(parent), owned))
+      const node = nodes.known(attributes.ino)
+      node.isOrphan = true
+      node.pages = attributes.version
+      cache.changedTo(attributes, ticket)
+      return { ...view.localEntry(node, attributes), ...state.open.open(node, flags, node.pages) }
+    },
     create(parent, name, mode, flags, context) {
       return when(mayWait(parent, flags), (isOurs) =>
         when(isOurs ? numbers.take() : undefined, (number) =>

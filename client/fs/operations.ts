@@ -146,6 +146,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async link(node, newParent, newName) {
       await state.sent(ino(node))
       const linked = await names.link(ino(node), place(newParent, newName))
+      const known = nodes.get(node)
+      if (known !== undefined) known.isOrphan = false
       const { attributes, nameMilliseconds, milliseconds } = linked
       return view.entry(ino(newParent), attributes, nameMilliseconds, milliseconds)
     },

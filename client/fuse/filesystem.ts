@@ -55,6 +55,13 @@ export interface FileSystem {
     flags: number,
     context: Context,
   ): Soon<FuseEntry & FuseOpen>
+  /** open(2) with `O_TMPFILE`: a file without a name, which `link` may give it (Linux 6.1). */
+  tmpfile?(
+    parent: Node,
+    mode: number,
+    flags: number,
+    context: Context,
+  ): Promise<FuseEntry & FuseOpen>
   read(node: Node, handle: Handle, offset: number, size: number, context: Context): Promise<Buffer>
   /**
    * `data` is only valid until the write is answered, and less than SHORT_WRITE bytes only until the call returns: copy what

@@ -13,7 +13,7 @@ export const FUSE_NATIVE_LIMITS: readonly string[] = [
   'The kernel is not told what others change: it asks again after a second.',
   'The kernel does not say who asks: new files belong to the user of the mount.',
   'A file that is removed while open stays visible as .fuse_hidden… until it is closed.',
-  'There is no renaming without replacing, no exchange, no fallocate, no seeking of holes and no copy on the server.',
+  'There is no renaming without replacing, no exchange, no O_TMPFILE, no fallocate, no seeking of holes and no copy on the server.',
   'O_EXCL is not passed on: two machines that create a file at once may both believe to have made it.',
   'An operation that waits cannot be interrupted.',
   'Asking for an extended attribute with too small a buffer gives EIO in place of ERANGE.',

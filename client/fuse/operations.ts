@@ -1,5 +1,12 @@
 import { FuseError } from './errno.js'
-import type { Context, FileSystem, FuseDirectoryEntryPlus, FuseEntry, Node } from './filesystem.js'
+import type {
+  Context,
+  FileSystem,
+  FuseDirectoryEntryPlus,
+  FuseEntry,
+  FuseOpen,
+  Node,
+} from './filesystem.js'
 import { lkOut } from './lock.js'
 import type { OperationName } from './protocol.js'
 import {
@@ -80,14 +87,11 @@ export const OPERATIONS: Operations = {
       undo: () => unawaited(() => fs.release(node, open.handle, context)),
     })),
   create: (fs, node, { name, mode, flags }, context) =>
-    when(fs.create(node, name, mode, flags, context), (created) => ({
-      kind: 'structure',
-      encode: (out, at) => openOut(out, entryOut(out, at, created), created, 'file'),
-      undo: () => {
-        unawaited(() => fs.release(created.node, created.handle, context))
-        fs.forget(created.node, 1)
-      },
-    })),
+    when(fs.create(node, name, mode, flags, context), (created) => opened(fs, created, context)),
+  tmpfile: async (fs, node, { mode, flags }, context) => {
+    if (fs.tmpfile === undefined) throw missing('tmpfile')
+    return opened(fs, await fs.tmpfile(node, mode, flags, context), context)
+  },
   read: async (fs, node, { handle, offset, size }, context) => {
     const data = await fs.read(node, handle, offset, size, context)
     return bytes(data.length > size ? data.subarray(0, size) : data)
@@ -188,6 +192,17 @@ function entered(fs: FileSystem, entry: FuseEntry): Answer {
     kind: 'structure',
     encode: (out, at) => entryOut(out, at, entry),
     undo: () => fs.forget(entry.node, 1),
+  }
+}
+
+function opened(fs: FileSystem, created: FuseEntry & FuseOpen, context: Context): Answer {
+  return {
+    kind: 'structure',
+    encode: (out, at) => openOut(out, entryOut(out, at, created), created, 'file'),
+    undo: () => {
+      unawaited(() => fs.release(created.node, created.handle, context))
+      fs.forget(created.node, 1)
+    },
   }
 }
 

@@ -65,6 +65,7 @@ export const OPCODE = {
   rename2: 45,
   lseek: 46,
   copy_file_range: 47,
+  tmpfile: 51,
 } as const
 export type OperationName = keyof typeof OPCODE
 

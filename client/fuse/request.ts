@@ -59,6 +59,7 @@ export interface Requests {
   link: { source: Node; newName: string }
   open: { flags: number } & Killing
   create: Named & { mode: number; flags: number } & Killing
+  tmpfile: { mode: number; flags: number }
   read: Listing
   write: Opened & { offset: number; data: Buffer; fromPages: boolean } & Killing
   statfs: object
@@ -222,6 +223,7 @@ const FIELDS: { readonly [Op in OperationName]: (body: Buffer) => Requests[Op] }
     killPrivileges: (body.readUInt32LE(12) & OPEN_KILL_SUIDGID) !== 0,
     name: text(body, 16),
   }),
+  tmpfile: (body) => ({ flags: body.readUInt32LE(0), mode: body.readUInt32LE(4) }),
   read: listing,
   write: (body) => {
     const { offset, length } = span(exact(body, 8), body.readUInt32LE(16))

@@ -3,7 +3,15 @@ import type { WriteBack } from './write-back.js'
 
 type AfterSending = Pick<
   RemoteFiles,
-  'make' | 'link' | 'rename' | 'zero' | 'copyRange' | 'setXattr' | 'removeXattr' | 'locks'
+  | 'make'
+  | 'makeNameless'
+  | 'link'
+  | 'rename'
+  | 'zero'
+  | 'copyRange'
+  | 'setXattr'
+  | 'removeXattr'
+  | 'locks'
 >
 
 /** What is done on the server at once, after what waits of the files and names it is about. */
@@ -15,6 +23,10 @@ export function afterSending(files: RemoteFiles, writeBack: WriteBack): AfterSen
     async make(directory, name, what, attributes) {
       await writeBack.sentAt({ directory, name })
       return saw(await files.make(directory, name, what, attributes), { directory, name })
+    },
+    async makeNameless(directory, attributes) {
+      await writeBack.sent(directory)
+      return saw(await files.makeNameless(directory, attributes))
     },
     async link(ino, directory, name) {
       await writeBack.sentAt({ directory, name })

@@ -245,9 +245,12 @@ function recoveryStatements(row: Prepare) {
       'DELETE FROM holds WHERE id = ? OR until < ?',
     ),
     keep: row<[ino: number, used: number, building: 0 | 1], never>(
-      'INSERT OR REPLACE INTO kept VALUES (?, ?, ?)',
+      'INSERT OR REPLACE INTO kept (ino, used, building) VALUES (?, ?, ?)',
     ),
-    kept: row<[ino: number], { ino: number; used: number; building: number }>(
+    keepLinkable: row<[ino: number, used: number], never>(
+      'INSERT INTO kept (ino, used, building, linkable) VALUES (?, ?, 0, 1)',
+    ),
+    kept: row<[ino: number], { ino: number; used: number; building: number; linkable: number }>(
       'SELECT * FROM kept WHERE ino = ?',
     ),
     keptBefore: row<[used: number, limit: number], { ino: number }>(

@@ -1,5 +1,5 @@
 import { accountsSchema } from './schema/accounts.js'
-import { filesSchema, linksSchema } from './schema/files.js'
+import { filesSchema, linkableSchema, linksSchema } from './schema/files.js'
 import { endOrderSchema, issueOrderSchema, oauthSchema } from './schema/oauth.js'
 
 /** The schema's history: only ever appended to, once a version has been released. */
@@ -10,4 +10,5 @@ export const MIGRATIONS: readonly string[] = [
   linksSchema,
   issueOrderSchema,
   endOrderSchema,
+  linkableSchema,
 ]

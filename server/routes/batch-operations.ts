@@ -130,6 +130,12 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     ({ tree, origin }, { place, what, attributes }) =>
       tree.make(place, what, completed(what, attributes), origin),
   ),
+  makeNameless: operation(
+    'write',
+    { directory: ino, attributes: newAttributes.default({}) },
+    ({ tree, origin }, { directory, attributes }) =>
+      tree.makeNameless(directory, completed({ type: 'file' }, attributes), origin),
+  ),
   link: operation('write', { ino, place }, ({ tree, origin }, fields) =>
     tree.link(fields.ino, fields.place, origin),
   ),

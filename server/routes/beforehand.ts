@@ -94,6 +94,16 @@ export const beforehand = {
     return { admitted: admit(exchange), place }
   },
 
+  /** POST ?nameless on a directory. */
+  async nameless(exchange: Exchange): Promise<Omit<OfInode, 'holds'>> {
+    const holds = precondition(exchange)
+    const { ino, type } = await inodeAt(exchange)
+    if (type !== 'directory') throw new FileError('ENOTDIR', 'this is no directory')
+    await exchange.tree.require({ inodes: 1 })
+    holds(undefined)
+    return { admitted: admit(exchange), ino }
+  },
+
   /** POST /batch: operations say what they are about when they come. */
   batch: (exchange: Exchange): Admitted => admit(exchange),
 }

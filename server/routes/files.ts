@@ -71,7 +71,7 @@ const METHODS: Readonly<Record<TargetKind, Methods>> = {
     ['HEAD', READ],
     ['PUT', { scope: 'requireWrite', query: ['xattr', 'mode'], serve: put }],
     ['PATCH', { scope: 'requireWrite', query: ['append'], serve: patch }],
-    ['POST', { scope: 'requireWrite', query: ['sync'], serve: post }],
+    ['POST', { scope: 'requireWrite', query: ['sync', 'nameless'], serve: post }],
     ['DELETE', { scope: 'requireWrite', query: ['xattr', 'kind', 'keep'], serve: remove }],
     ['MOVE', { scope: 'requireWrite', query: ['keep'], serve: move }],
     ['COPY', { scope: 'requireWrite', query: [], serve: copy }],

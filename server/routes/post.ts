@@ -1,3 +1,4 @@
+import type { ZodType } from 'zod'
 import { Refusal } from '../http/refusal.js'
 import { speaksTus } from '../http/tus.js'
 import { fileName } from '../storage/path.js'
@@ -10,7 +11,7 @@ import { type Admitted, type Exchange, inodeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
 import { precondition } from './preconditions.js'
-import { type NewInodeRequest, type NewLinkRequest, postRequest } from './schemas.js'
+import { type NewInodeRequest, type NewLinkRequest, newAttributes, postRequest } from './schemas.js'
 import { createUpload } from './uploads.js'
 
 const DIRECTORY: NewInodeRequest = { type: 'directory' }
@@ -18,6 +19,7 @@ const DIRECTORY: NewInodeRequest = { type: 'directory' }
 /** POST makes what PUT cannot, and syncs. */
 export async function post(exchange: Exchange): Promise<void> {
   if (exchange.query.has('sync')) return sync(exchange)
+  if (exchange.query.has('nameless')) return nameless(exchange)
   if (speaksTus(exchange.request.headers)) return createUpload(exchange)
   const { admitted, place } = await beforehand.make(exchange)
   const wanted = await request(admitted)
@@ -38,18 +40,33 @@ async function sync(exchange: Exchange): Promise<void> {
   answerEmpty(exchange, 204, inode)
 }
 
-async function request(exchange: Admitted): Promise<NewInodeRequest | NewLinkRequest> {
+/** open(2) with `O_TMPFILE`. */
+async function nameless(exchange: Exchange): Promise<void> {
+  const { admitted, ino } = await beforehand.nameless(exchange)
+  const given = await requested(admitted, newAttributes, {})
+  const fields = newAttributeFields(exchange.request.headers)
+  const attributes = completed({ type: 'file' }, { ...fields, ...given })
+  const inode = await exchange.tree.makeNameless(ino, attributes, exchange.origin)
+  await settled(exchange, inode.ino)
+  answerAttributes(exchange, 201, inode)
+}
+
+const request = (exchange: Admitted): Promise<NewInodeRequest | NewLinkRequest> =>
+  requested(exchange, postRequest, DIRECTORY)
+
+/** What a JSON body asks for, or what stands for none. */
+async function requested<T>(exchange: Admitted, schema: ZodType<T>, otherwise: T): Promise<T> {
   if (!hasContent(exchange.request)) {
     // the digest of something else: what was to be made has been lost on the way
     await wholeContent(exchange, 0)
-    return DIRECTORY
+    return otherwise
   }
   if (mediaType(exchange.request) !== 'application/json') {
-    throw new Refusal(415, 'POST takes application/json, or no body for a directory', {
+    throw new Refusal(415, 'POST takes application/json, or no body', {
       Accept: 'application/json',
     })
   }
-  return jsonContent(exchange, postRequest)
+  return jsonContent(exchange, schema)
 }
 
 async function make(exchange: Exchange, place: Place, wanted: NewInodeRequest): Promise<Inode> {

@@ -1,7 +1,7 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { inodeRow, liveDirectoryRow } from './access.js'
-import { NOTHING_USED } from './change-log.js'
+import { NOTHING_USED, seconds } from './change-log.js'
 import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { changed, isDirectory, toInode } from './inode.js'
@@ -45,6 +45,28 @@ export function make(
   })
 }
 
+/** open(2) with `O_TMPFILE`: an empty file that has no name until `link` gives it one. */
+export function makeNameless(
+  engine: Engine,
+  tree: TreeId,
+  directory: Ino,
+  attributes: NewAttributes,
+  origin: Origin,
+): InodeRow {
+  const now = timespec(engine.clock())
+  const made = draft({ type: 'file' }, attributes, now, engine.generations.next())
+  const number = inodeNumber(engine, attributes.ino)
+  return engine.transactions.run(() => {
+    const parent = liveDirectoryRow(engine, tree, directory)
+    const row = insertInode(engine, tree, inherited(made, parent), number, now)
+    const nameless = { ...row, nlink: 0 }
+    engine.sql.updateInode.run(nameless)
+    engine.sql.keepLinkable.run(row.ino, seconds(engine.clock))
+    engine.log.note(tree.id, { kind: 'attributes', ino: row.ino }, { bytes: 0, inodes: 1 }, origin)
+    return nameless
+  })
+}
+
 /** The number of a new inode: the reserved one its maker asked for, or a fresh one. */
 export function inodeNumber(engine: Engine, reserved: Ino | undefined) {
   return reserved === undefined ? { fresh: engine.inos.next() } : { reserved }
@@ -71,7 +93,10 @@ export function link(
   return engine.transactions.run(() => {
     const row = inodeRow(engine, tree, ino)
     if (isDirectory(row)) throw new FileError('EPERM', 'a directory cannot have a second name')
-    if (row.nlink === 0) throw new FileError('ENOENT', 'the file was removed')
+    const isFirst = row.nlink === 0
+    if (isFirst && engine.sql.kept.get(ino)?.linkable !== 1) {
+      throw new FileError('ENOENT', 'the file was removed')
+    }
     if (row.nlink >= LINK_MAX) {
       throw new FileError('EMLINK', `a file has at most ${LINK_MAX} names`)
     }
@@ -80,7 +105,9 @@ export function link(
     engine.sql.updateInode.run(linked)
     engine.sql.insertEntry.run(place.directory, place.name, ino)
     touchDirectory(engine, place.directory, 0, now)
-    engine.log.note(tree.id, { kind: 'make', ino, place }, { ...NOTHING_USED, links: 1 }, origin)
+    if (isFirst) engine.sql.unkeep.run(ino)
+    const usage = isFirst ? NOTHING_USED : { ...NOTHING_USED, links: 1 }
+    engine.log.note(tree.id, { kind: 'make', ino, place }, usage, origin)
     return linked
   })
 }

@@ -215,6 +215,11 @@ export interface Tree {
 
   /** Makes an empty file, directory, symlink or special file. @throws EEXIST, ENOENT, ENOTDIR, ENOSPC, EDQUOT */
   make(place: Place, what: NewInode, attributes: NewAttributes, origin: Origin): Promise<Inode>
+  /**
+   * An empty file without a name (open(2), `O_TMPFILE`): kept as by `remove` with `keep`, until `link` names it. The directory
+   * says whose it is.
+   */
+  makeNameless(directory: Ino, attributes: NewAttributes, origin: Origin): Promise<Inode>
   link(ino: Ino, place: Place, origin: Origin): Promise<Inode>
   /**
    * Removes a name. With `keep`, an inode that loses its last name stays usable by number (nlink 0) until `release`, or

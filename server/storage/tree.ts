@@ -8,7 +8,7 @@ import { copy } from './copy.js'
 import { copyRange } from './copy-range.js'
 import { isDirectory, knownInode, toInode } from './inode.js'
 import { whenFree } from './name-guard.js'
-import { link, make, release, remove } from './names.js'
+import { link, make, makeNameless, release, remove } from './names.js'
 import { atHand, open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
 import { removeAll } from './removals.js'
@@ -57,10 +57,7 @@ import { write } from './write.js'
 import { getXattr, listXattrs, removeXattr, setXattr } from './xattrs.js'
 import { zero } from './zero.js'
 
-interface Page {
-  readonly after?: FileName
-  readonly limit: number
-}
+type Page = { readonly after?: FileName; readonly limit: number }
 /** The most entries of one page of a directory. */
 const PAGE_MAX = 10_000
 
@@ -148,6 +145,10 @@ export class UserTree implements Tree {
     return whenFree(this.#engine.names, this.owner, place, origin, () =>
       toInode(make(this.#engine, this, place, what, attributes, origin)),
     )
+  }
+
+  async makeNameless(directory: Ino, attributes: NewAttributes, origin: Origin): Promise<Inode> {
+    return toInode(makeNameless(this.#engine, this, directory, attributes, origin))
   }
 
   async link(ino: Ino, place: Place, origin: Origin): Promise<Inode> {

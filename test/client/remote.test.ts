@@ -188,6 +188,14 @@ describe('the remote files over HTTP', () => {
     expect(await codeOf(files.read(ino, 0, 4))).to.equal('ESTALE')
   })
 
+  it('makes a file without a name, and names it', async () => {
+    const name = fresh()
+    const { ino, nlink } = await files.makeNameless(root, { mode: 0o600 })
+    expect(nlink).to.equal(0)
+    await files.link(ino, root, name)
+    expect(await files.lookup(root, name)).to.include({ ino, nlink: 1, mode: 0o600 })
+  })
+
   it('has extended attributes, totals and reserved numbers', async () => {
     const { ino } = await files.make(root, fresh(), { type: 'file' }, {})
     await files.setXattr(ino, 'user.a', Buffer.from([0, 255]), 'create')

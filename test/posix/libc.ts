@@ -183,6 +183,13 @@ export async function setlk(
   checked('fcntl', fcntl_(fd, F_SETLK, 'uint8_t *', lock))
 }
 
+const linkat_ = libc.func('int linkat(int, str, int, str, int)')
+/** Names an open file that has no name, as open(2) shows it: by way of /proc, for which no privilege is needed. */
+export async function linkOpen(fd: number, path: string): Promise<void> {
+  const AT_SYMLINK_FOLLOW = 0x400
+  checked('linkat', linkat_(AT_FDCWD, `/proc/self/fd/${fd}`, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+}
+
 const umask_ = libc.func('uint umask(uint)')
 /** The file mode mask of this process, for the time of one call. */
 export async function withUmask<T>(mask: number, call: () => Promise<T>): Promise<T> {

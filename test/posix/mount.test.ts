@@ -4,7 +4,13 @@ import { startServer, type TestServer } from '../support/server.js'
 import { behavesLikePosix, posix } from './suite.js'
 
 /** With a journal ctime is this machine's until a file is sent: what tells of times is left out there (docs/write-back.md). */
-const JOURNALED = ['open(2)', 'read(2) and write(2)', 'memory maps and ranges', 'holes and ranges']
+const JOURNALED = [
+  'open(2)',
+  'open(2) with O_TMPFILE',
+  'read(2) and write(2)',
+  'memory maps and ranges',
+  'holes and ranges',
+]
 
 for (const flags of [[], ['--write-back']]) {
   const isChosen = (topic: string) => flags.length === 0 || JOURNALED.includes(topic)

@@ -11,11 +11,13 @@ import { nameCases } from './names.js'
 import { openCases } from './open.js'
 import { rangeCases } from './ranges.js'
 import { renameCases } from './rename.js'
+import { hasTmpfile, tmpfileCases } from './tmpfile.js'
 import { xattrCases } from './xattrs.js'
 
 /** The suite as data: topic, then case. Its sources are POSIX.1-2017 and the Linux man pages. */
 export const posix: Readonly<Record<string, Cases>> = {
   'open(2)': openCases,
+  ...(hasTmpfile ? { 'open(2) with O_TMPFILE': tmpfileCases } : {}),
   'read(2) and write(2)': contentCases,
   'rename(2)': renameCases,
   'link(2) and unlink(2)': linkCases,

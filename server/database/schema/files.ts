@@ -158,3 +158,8 @@ ALTER TABLE trees ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
 UPDATE trees SET links = (SELECT coalesce(sum(nlink - 1), 0) FROM inodes
   WHERE tree = trees.id AND nlink > 1 AND (mode & 61440) <> 16384);
 `
+
+/** What is kept without a name, and was made without one, may get one (open(2), `O_TMPFILE`). */
+export const linkableSchema = `
+ALTER TABLE kept ADD COLUMN linkable INTEGER NOT NULL DEFAULT 0;
+`

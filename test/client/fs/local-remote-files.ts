@@ -159,6 +159,16 @@ export function localRemoteFiles(
           ),
         ),
       ),
+    makeNameless: (directory, attributes) =>
+      asked('makeNameless', directory, async () =>
+        wireAttributes(
+          await tree.makeNameless(
+            directory,
+            { mode: 0o644, uid: 0, gid: 0, ...newAttributes(attributes) },
+            origin,
+          ),
+        ),
+      ),
     link: (ino, directory, name) =>
       asked('link', name, async () =>
         wireAttributes(await tree.link(ino, place(directory, name), origin)),

@@ -140,6 +140,22 @@ describe('changing names', () => {
       expect([answer.status, answer.headers.accept]).to.deep.equal([415, 'application/json'])
     })
 
+    it('makes a file without a name, which a link names', async () => {
+      const answer = await post('/files/d?nameless', { mode: 0o600 })
+      const { ino, nlink, mode } = answer.attributes()
+      expect([answer.status, nlink, mode]).to.deep.equal([201, 0, 0o600])
+      const named = await post('/files/named', { type: 'link', ino })
+      expect([named.status, named.attributes().ino, named.attributes().nlink]).to.deep.equal([
+        201,
+        ino,
+        1,
+      ])
+      const plain = await server.send('POST', '/files/?nameless')
+      expect([plain.status, plain.attributes().mode]).to.deep.equal([201, 0o644])
+      expect(outcome(await post('/files/f?nameless', {}))).to.deep.equal([409, 'ENOTDIR'])
+      expect(outcome(await post('/files/none?nameless', {}))).to.deep.equal([404, 'ENOENT'])
+    })
+
     it('syncs a file', async () => {
       const headers = { 'Coffer-Durability': 'process' }
       await server.send('PUT', '/files/s', { body: 'x', headers })

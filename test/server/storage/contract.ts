@@ -377,6 +377,29 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         expect(await storage.quota('ann')).to.include({ bytes: 0, inodes: 1 })
       })
 
+      it('makes a file without a name, which may be given one', async () => {
+        const attributes = { mode: 0o600, uid: 3, gid: 4 }
+        const { ino, nlink } = await tree.makeNameless(tree.root, attributes, NOBODY)
+        expect(nlink).to.equal(0)
+        await tree.write(ino, [{ offset: 0, data: bytes('abc') }], overwrite, NOBODY)
+        expect(await storage.quota('ann')).to.include({ bytes: 3, inodes: 2 })
+        expect(await tree.list(tree.root, { limit: 9 })).to.have.length(0)
+        expect(await tree.link(ino, at('file'), NOBODY)).to.include({ nlink: 1, mode: 0o600 })
+        await tree.release(ino, overwrite)
+        expect(await read(tree, ino)).to.equal('abc')
+        expect(await storage.quota('ann')).to.include({ bytes: 3, inodes: 2 })
+        await tree.remove(at('file'), KEEP, NOBODY)
+        await refused('ENOENT', tree.link(ino, at('again'), NOBODY))
+      })
+
+      it('gives up a file that never had a name on release', async () => {
+        const attributes = { mode: 0o600, uid: 3, gid: 4 }
+        const { ino } = await tree.makeNameless(tree.root, attributes, NOBODY)
+        await tree.release(ino, overwrite)
+        await refused('ESTALE', tree.stat(ino))
+        expect(await storage.quota('ann')).to.include({ bytes: 0, inodes: 1 })
+      })
+
       it('leaves an inode that has a name alone on release', async () => {
         const { ino } = await file('file', 'abc')
         await tree.release(ino, overwrite)

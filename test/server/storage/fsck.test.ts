@@ -38,7 +38,7 @@ describe('fsck', () => {
     ['entry without directory', (ino) => sql(`INSERT INTO entries VALUES (${ino}, 'x', ${ino})`)],
     ['name of a root', () => sql(`INSERT INTO entries VALUES (${tree.root}, 'x', ${tree.root})`)],
     ['lost inode', (ino) => sql(`DELETE FROM entries WHERE ino = ${ino}`)],
-    ['kept in vain', (ino) => sql(`INSERT INTO kept VALUES (${ino}, 0, 0)`)],
+    ['kept in vain', (ino) => sql(`INSERT INTO kept VALUES (${ino}, 0, 0, 0)`)],
     ['attribute without inode', () => sql(`INSERT INTO xattrs VALUES (999999, 'user.a', x'00')`)],
     ['wrong link count', (ino) => sql(`UPDATE inodes SET nlink = 7 WHERE ino = ${ino}`)],
     ['wrong link count', () => sql(`UPDATE inodes SET nlink = 7 WHERE ino = ${tree.root}`)],
