@@ -18,8 +18,10 @@ import { lockOperations } from './lock-operations.js'
 import { MountState } from './mount-state.js'
 import { openOperations } from './opening.js'
 import type { CofferFileSystem, FileSystemOptions } from './options.js'
+import { shownChanges } from './pending-attributes.js'
 import { rangeOperations } from './range-operations.js'
 import { storedChanges } from './stored-changes.js'
+import { localTime } from './time.js'
 
 const TICK_MILLISECONDS = 1000
 const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
@@ -74,6 +76,11 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
   async function changeAttributes(node: Node, changes: WireAttributeChanges): Promise<void> {
     if (Object.keys(changes).length === 0) return
     const known = nodes.get(node)
+    if (known?.removed !== undefined) {
+      // Nobody else can see it any more: the server need not know.
+      known.removed = { ...known.removed, ...shownChanges(changes), ctime: localTime() }
+      return
+    }
     const isWritten = known !== undefined && (known.writers > 0 || known.content?.isClean === false)
     if (isWritten) {
       const content = await contents.of(known)
@@ -174,6 +181,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       directories.entriesPlus(node, handle, offset, size),
     releasedir: (_, handle) => directories.close(handle),
     async fsyncdir(node, _, context) {
+      if (nodes.get(node)?.removed !== undefined) return
       await state.unborn.sendAll(ino(node))
       await unlessInterrupted(
         orStale(removals.all().then(() => state.durable.sync(ino(node)))),

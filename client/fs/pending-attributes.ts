@@ -1,6 +1,25 @@
 import type { WireAttributeChanges, WireTime } from '../../server/wire.js'
 import { isTime, localTime } from './time.js'
 
+type ShownChanges = Omit<WireAttributeChanges, 'size' | 'atime' | 'mtime'> & {
+  atime?: WireTime
+  mtime?: WireTime
+}
+
+/** Changes as attributes, with "now" as this machine's clock has it. */
+export function shownChanges({
+  size: _,
+  mtime,
+  atime,
+  ...rest
+}: WireAttributeChanges): ShownChanges {
+  return {
+    ...rest,
+    ...(mtime === undefined ? {} : { mtime: isTime(mtime) ? mtime : localTime() }),
+    ...(atime === undefined ? {} : { atime: isTime(atime) ? atime : localTime() }),
+  }
+}
+
 /** Attributes that were set and are not yet on the server. */
 export class PendingAttributes {
   #changes: WireAttributeChanges = {}
@@ -9,14 +28,8 @@ export class PendingAttributes {
     return Object.keys(this.#changes).length === 0
   }
 
-  /** As attributes, with "now" as this machine's clock has it. */
-  get shown(): { mode?: number; uid?: number; gid?: number; atime?: WireTime; mtime?: WireTime } {
-    const { size: _, mtime, atime, ...rest } = this.#changes
-    return {
-      ...rest,
-      ...(mtime === undefined ? {} : { mtime: isTime(mtime) ? mtime : localTime() }),
-      ...(atime === undefined ? {} : { atime: isTime(atime) ? atime : localTime() }),
-    }
+  get shown(): ShownChanges {
+    return shownChanges(this.#changes)
   }
 
   set(changes: WireAttributeChanges): void {
