@@ -47,6 +47,7 @@ export function commandLine(
     .argument('<places...>', 'the server, and the directory')
     .option('--remote <path>', 'mount this folder of the server', '/')
     .option('--read-only', 'nothing can be changed through the mount')
+    .option('--no-exec', 'nothing on the mount can be run as a program')
     .option('--allow-other', 'other users of this machine may use the mount, as its modes allow')
     .option('--uid <number>', 'whose the files are shown as (default: you)', wholeNumber)
     .option('--gid <number>', 'whose group the files are shown as (default: yours)', wholeNumber)

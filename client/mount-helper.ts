@@ -34,6 +34,7 @@ const OURS: Readonly<Record<string, { flag: string; takesValue: boolean }>> = {
   gid: { flag: '--gid', takesValue: true },
   umask: { flag: '--umask', takesValue: true },
   locks: { flag: '--locks', takesValue: true },
+  noexec: { flag: '--no-exec', takesValue: false },
   remote: { flag: '--remote', takesValue: true },
   ca: { flag: '--ca', takesValue: true },
   fingerprint: { flag: '--fingerprint', takesValue: true },
@@ -50,8 +51,12 @@ const OURS: Readonly<Record<string, { flag: string; takesValue: boolean }>> = {
 const STANDARD =
   /^(defaults|_netdev|(no)?(auto|fail|user|users|owner|group|suid|dev|exec|atime|diratime|relatime|iversion)|rw|a?sync|dirsync|lazytime|strictatime|user=.*|comment=.*|x-.*|X-.*|)$/
 
-function mountFlags(options: string): string[] {
-  return options.split(',').flatMap((option) => {
+function mountFlags(given: string): string[] {
+  const options = given.split(',')
+  // As in mount(8) the last one counts: "user" comes with "noexec", which "user,exec" takes back.
+  const mayRun = options.lastIndexOf('exec') > options.lastIndexOf('noexec')
+  return options.flatMap((option, at) => {
+    if (option === 'noexec' && (mayRun || options.indexOf(option) < at)) return []
     const [name = '', ...rest] = option.split('=')
     const ours = OURS[name]
     if (ours?.takesValue && rest.length > 0) return [ours.flag, rest.join('=')]

@@ -7,6 +7,7 @@ export const MOUNT_REQUEST = z.object({
   directory: z.string(),
   remote: z.string(),
   readOnly: z.boolean(),
+  noExec: z.boolean(),
   allowOther: z.boolean(),
   binding: z.enum(['kernel', 'fuse-native']),
   owner: z.object({ uid: z.number(), gid: z.number() }),

@@ -41,6 +41,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       fsname: request.server,
       subtype: 'coffer',
       readOnly: request.readOnly,
+      noExec: request.noExec,
       allowOther: request.allowOther,
       defaultPermissions: true,
     })

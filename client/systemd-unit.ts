@@ -5,12 +5,11 @@ export function systemdUnit(
   directory: string,
   settings: Readonly<Record<string, string>>,
 ): string {
+  // The user manager has no network-online.target to wait for: the command waits, and is started again.
   const start = [...command, 'mount', '--foreground', '--no-login', '--wait', '60', url, directory]
   return `[Unit]
 Description=Coffer: ${url} on ${escaped(directory)}
 Documentation=https://www.freedesktop.org/software/systemd/man/systemd.service.html
-Wants=network-online.target
-After=network-online.target
 
 [Service]
 Type=notify

@@ -33,6 +33,8 @@ export interface MountFlags extends TrustFlags, StorageFlags {
   readonly deviceName?: string
   readonly remote: string
   readonly readOnly?: boolean
+  /** False: files cannot be run. */
+  readonly exec: boolean
   readonly allowOther?: boolean
   readonly foreground?: boolean
   /** False: fail rather than ask somebody to log in. */
@@ -104,6 +106,7 @@ function mountRequest(
     directory,
     remote: flags.remote,
     readOnly: flags.readOnly ?? false,
+    noExec: !flags.exec,
     allowOther: flags.allowOther ?? false,
     binding: flags.binding,
     locks: flags.locks,

@@ -54,14 +54,9 @@ export interface FileSystem {
     mode: number,
     flags: number,
     context: Context,
-  ): Soon<FuseEntry & FuseOpen>
+  ): Soon<FuseCreated>
   /** open(2) with `O_TMPFILE`: a file without a name, which `link` may give it (Linux 6.1). */
-  tmpfile?(
-    parent: Node,
-    mode: number,
-    flags: number,
-    context: Context,
-  ): Promise<FuseEntry & FuseOpen>
+  tmpfile?(parent: Node, mode: number, flags: number, context: Context): Promise<FuseCreated>
   read(node: Node, handle: Handle, offset: number, size: number, context: Context): Promise<Buffer>
   /**
    * `data` is only valid until the write is answered, and less than SHORT_WRITE bytes only until the call returns: copy what
@@ -216,6 +211,8 @@ export interface FuseOpen {
   readonly noFlush?: boolean
 }
 
+export type FuseCreated = FuseEntry & FuseOpen
+
 export interface SetAttributes {
   readonly mode?: number
   readonly uid?: number
@@ -286,6 +283,8 @@ export interface MountOptions {
   readonly fsname: string
   readonly subtype: string
   readonly readOnly: boolean
+  /** Nothing can be run (MS_NOEXEC of mount(2)). */
+  readonly noExec: boolean
   readonly allowOther: boolean
   /** Kernel permission checks by mode, uid and gid. */
   readonly defaultPermissions: boolean

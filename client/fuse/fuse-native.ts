@@ -80,8 +80,8 @@ export function fuseNative(): FuseNative {
 /** The package has no option for them, but joins the name into libfuse's options as it is. */
 function nativeOptions(options: MountOptions) {
   const name = options.fsname.replace(/[\\,]/g, '\\$&')
-  const { subtype, allowOther, defaultPermissions } = options
-  const fsname = `${name},big_writes,use_ino${options.readOnly ? ',ro' : ''}`
+  const { subtype, readOnly, noExec, allowOther, defaultPermissions } = options
+  const fsname = `${name},big_writes,use_ino${readOnly ? ',ro' : ''}${noExec ? ',noexec' : ''}`
   return { fsname, subtype, allowOther, defaultPermissions, timeout: false } as const
 }
 

@@ -58,6 +58,7 @@ function mountOptions(options: MountOptions): string {
     `fsname=${escaped(options.fsname)}`,
     `subtype=${escaped(options.subtype)}`,
     ...(options.readOnly ? ['ro'] : []),
+    ...(options.noExec ? ['noexec'] : []),
     ...(options.allowOther ? ['allow_other'] : []),
     ...(options.defaultPermissions ? ['default_permissions'] : []),
   ].join(',')

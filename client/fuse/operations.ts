@@ -2,9 +2,9 @@ import { FuseError } from './errno.js'
 import type {
   Context,
   FileSystem,
+  FuseCreated,
   FuseDirectoryEntryPlus,
   FuseEntry,
-  FuseOpen,
   Node,
 } from './filesystem.js'
 import { lkOut } from './lock.js'
@@ -195,7 +195,7 @@ function entered(fs: FileSystem, entry: FuseEntry): Answer {
   }
 }
 
-function opened(fs: FileSystem, created: FuseEntry & FuseOpen, context: Context): Answer {
+function opened(fs: FileSystem, created: FuseCreated, context: Context): Answer {
   return {
     kind: 'structure',
     encode: (out, at) => openOut(out, entryOut(out, at, created), created, 'file'),

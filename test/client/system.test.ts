@@ -46,6 +46,14 @@ describe('mount.coffer, the helper of mount(8)', () => {
         ...['--cache-size', '20G', 'https://a', '/mnt'],
       ],
     ],
+    [
+      ['https://a', '/mnt', '-o', 'rw,noexec,nosuid,nodev,noexec,user'],
+      [...START, '--no-exec', 'https://a', '/mnt'],
+    ],
+    [
+      ['https://a', '/mnt', '-o', 'noexec,user,exec'],
+      [...START, 'https://a', '/mnt'],
+    ],
   ]
   for (const [parameters, expected] of cases) {
     it(`understands ${parameters.join(' ')}`, () => {
@@ -122,6 +130,14 @@ describe('coffer unit', () => {
       'Environment="COFFER_CA=/tmp/ca.pem"',
       'Environment="COFFER_STATE_DIR=/s"',
     ])
+  })
+
+  it('waits by itself for a network, of which the user manager knows nothing', () => {
+    const unit = systemdUnit(['/usr/bin/coffer'], 'https://a', '/mnt', {})
+    expect(unit).not.to.match(/network.*\.target/)
+    expect(unit)
+      .to.match(/"--wait" "60"/)
+      .and.match(/^Restart=on-failure$/m)
   })
 
   it('quotes what systemd would take for something else (man 5 systemd.service)', () => {

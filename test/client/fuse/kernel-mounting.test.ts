@@ -118,6 +118,13 @@ describe('mounting with the kernel binding', function () {
   })
 
   describe('with options', () => {
+    it('no-exec runs nothing (EACCES)', async () => {
+      const { directory } = await start({ options: { noExec: true } })
+      const program = join(directory, 'program')
+      fs.writeFileSync(program, '#!/bin/sh\n', { mode: 0o755 })
+      expect(errnoOf(() => execFileSync(program))).to.equal('EACCES')
+    })
+
     it('read-only refuses every change with EROFS', async () => {
       const { directory } = await start({ options: { readOnly: true } })
       expect(errnoOf(() => fs.writeFileSync(join(directory, 'f'), ''))).to.equal('EROFS')

@@ -14,6 +14,7 @@ export const OPTIONS: MountOptions = {
   fsname: 'memory',
   subtype: 'coffer-test',
   readOnly: false,
+  noExec: false,
   allowOther: false,
   defaultPermissions: true,
 }
