@@ -16,6 +16,11 @@ export class RequestBuffers {
     this.#keep = keep
   }
 
+  /** All are out. */
+  get isEmpty(): boolean {
+    return this.#spare.length === 0 && this.#made === this.#most
+  }
+
   take(): Buffer | undefined {
     const spare = this.#spare.pop()
     if (spare !== undefined) return spare

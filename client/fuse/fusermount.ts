@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 import { type Koffi, koffi } from '../koffi.js'
 import type { MountOptions } from './filesystem.js'
 import { MountError, type MountErrorCode } from './mount-error.js'
-import type { Device, Polled } from './reader.js'
+import type { Device, Watched } from './reader.js'
+import { watchedDevice } from './watched-device.js'
 
 /** Where a set-user-ID fusermount3 may be; NixOS has such programs in /run/wrappers. */
 const SEARCH = '/run/wrappers/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin'
@@ -27,14 +28,14 @@ const COMPLAINTS: readonly [RegExp, MountErrorCode][] = [
 
 /** Mounts, and returns the device over which the kernel speaks. Works for every user: fusermount3 has the rights. */
 export async function mountedDevice(directory: string, options: MountOptions): Promise<Device> {
-  const { socketpair, receiveDescriptor, polled } = systemCalls()
+  const { socketpair, receiveDescriptor, watched } = systemCalls()
   const [ours, theirs] = socketpair()
   try {
     const child = run(['-o', mountOptions(options), '--', directory], theirs)
     const failure = complaint(await child, directory)
     if (failure !== undefined) throw failure
     const descriptor = await receiveDescriptor(ours)
-    return { descriptor, polled: polled(descriptor) }
+    return { descriptor, watched: watched(descriptor) }
   } finally {
     closeSync(ours)
     closeSync(theirs)
@@ -126,7 +127,7 @@ export interface SystemCalls {
   /** Waits for the descriptor that comes over the socket (SCM_RIGHTS, man 7 unix). */
   receiveDescriptor(socket: number): Promise<number>
   /** Undefined where the kernel cannot (before Linux 4.2), or the user may no longer open /dev/fuse. */
-  polled(descriptor: number): Polled | undefined
+  watched(descriptor: number): Watched | undefined
 }
 
 /** _IOR(229, 0, uint32_t) */
@@ -139,16 +140,16 @@ export function systemCalls(): SystemCalls {
   const socketpair = libc.func('int socketpair(int domain, int type, int protocol, _Out_ int *sv)')
   const recvmsg = libc.func('int64_t recvmsg(int socket, void *message, int flags)')
   const ioctl = libc.func('int ioctl(int device, unsigned long request, void *argument)')
-  const read = libc.func('int64_t read(int device, void *buffer, size_t length)')
   const recvmsgAsync = promisify(recvmsg.async) as (...args: unknown[]) => Promise<number>
+  const connected = (): [number, number] => {
+    const pair: [number, number] = [-1, -1]
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) {
+      throw new MountError('failed', 'socketpair(2) failed; are too many files open?')
+    }
+    return pair
+  }
   return {
-    socketpair: () => {
-      const pair: [number, number] = [-1, -1]
-      if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) {
-        throw new MountError('failed', 'socketpair(2) failed; are too many files open?')
-      }
-      return pair
-    },
+    socketpair: connected,
     receiveDescriptor: async (socket) => {
       const data = Buffer.alloc(1)
       const control = Buffer.alloc(CONTROL_SIZE)
@@ -167,7 +168,7 @@ export function systemCalls(): SystemCalls {
       }
       return control.readInt32LE(CONTROL_DATA)
     },
-    polled: (original) => {
+    watched: (original) => {
       const descriptor = nonblockingDevice()
       if (descriptor === undefined) return undefined
       const argument = Buffer.alloc(4)
@@ -176,7 +177,7 @@ export function systemCalls(): SystemCalls {
         closeSync(descriptor)
         return undefined
       }
-      return { descriptor, readNow: (buffer) => Number(read(descriptor, buffer, buffer.length)) }
+      return watchedDevice(native, connected, descriptor)
     },
   }
 }

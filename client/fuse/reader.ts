@@ -1,36 +1,37 @@
 import { read } from 'node:fs'
-import { performance } from 'node:perf_hooks'
 import { RequestBuffers } from './buffers.js'
 
 /** A mounted connection to the kernel. A request is answered over the descriptor it came by. */
 export interface Device {
   /** read(2) waits here until there is a request. */
   readonly descriptor: number
-  /** The same connection once more (FUSE_DEV_IOC_CLONE), to ask for a request without waiting. */
-  readonly polled: Polled | undefined
+  /** The same connection once more (FUSE_DEV_IOC_CLONE), which does not block: the event loop waits for its requests. */
+  readonly watched: Watched | undefined
 }
-export interface Polled {
+
+export interface Watched {
   readonly descriptor: number
   /** The length of the request now in `buffer`; less than 1 where there is none just now. */
   readNow(buffer: Buffer): number
+  /** @param first where the first request goes */
+  watch(first: Buffer, listener: RequestListener): { goOn(): void }
 }
 
-/** Threads that wait in read(2) where the device cannot be polled; else one does, for all come by the event loop anyway. */
+export interface RequestListener {
+  /** @returns the buffer for the next request, and whether that is to be read before goOn() is called */
+  came(buffer: Buffer, length: number): { readonly own: Buffer; readonly goesOn: boolean }
+  /** Nothing will come any more. */
+  gone(): void
+}
+
+/** Threads that wait in read(2) where the device cannot be watched. */
 export const MOST_READERS = 4
 
-const MOST_BUFFERS = 64
+export const MOST_BUFFERS = 64
 const SPARE_BUFFERS = 16
 
-/** After an answer the next request mostly follows at once: asking again costs less than to wake a thread and the event loop. */
-const POLL_MILLISECONDS = 0.08
-/** Of this, so much without a turn of the event loop, which costs as much as to answer what is known. */
-const SPIN_MILLISECONDS = 0.03
 /** Requests handled before timers and sockets get their turn. */
 const MOST_IN_A_TURN = 16
-/** A program that waits for the server asks nothing meanwhile: for so long nobody need wait for its next request. */
-const AWAIT_MILLISECONDS = 1
-/** Where others did ask meanwhile, so many times a thread waits for what comes. */
-const CROWDED_WAITS = 64
 
 /** What read(2) says when there is no request this time, but will be (man 4 fuse). */
 const READ_AGAIN: ReadonlySet<string | undefined> = new Set(['EINTR', 'ENOENT', 'EAGAIN'])
@@ -51,18 +52,11 @@ export class Reader {
   readonly #buffers = new RequestBuffers(MOST_BUFFERS, SPARE_BUFFERS)
   #running: number
   #gone = false
-  /** Who looks for the next request: the event loop, a thread, or nobody until an answer has come or a moment has passed. */
-  #way: 'polling' | 'thread' | 'awaiting' = 'thread'
-  #lastAnswer = 0
-  #crowded = 0
-  /** Of the event loop, while nobody reads. */
-  #own: Buffer | undefined
-  #timer: NodeJS.Timeout | undefined
 
   constructor(device: Device, receiver: Receiver) {
     this.#device = device
     this.#receiver = receiver
-    this.#running = device.polled === undefined ? MOST_READERS : 1
+    this.#running = device.watched === undefined ? MOST_READERS : 1
   }
 
   get isGone(): boolean {
@@ -70,7 +64,9 @@ export class Reader {
   }
 
   start(): void {
-    for (let reader = 0; reader < this.#running; reader++) this.#wait(undefined)
+    const { watched } = this.#device
+    if (watched !== undefined) this.#watch(watched)
+    else for (let reader = 0; reader < this.#running; reader++) this.#wait(undefined)
   }
 
   give(buffer: Buffer): void {
@@ -88,7 +84,7 @@ export class Reader {
       this.#buffers.wait(() => this.#wait(undefined))
       return
     }
-    const { descriptor, polled } = this.#device
+    const { descriptor } = this.#device
     read(descriptor, buffer, 0, buffer.length, null, (error, length) => {
       if (error !== null) {
         if (!READ_AGAIN.has(error.code)) this.#gone = true
@@ -96,94 +92,46 @@ export class Reader {
         return
       }
       const accepted = this.#receiver.accept(buffer, length, descriptor)
-      const next = accepted === 'waiting with its buffer' ? undefined : buffer
-      if (polled === undefined) {
-        this.#wait(next)
-        return
-      }
-      this.#own = next
-      this.#next(polled, accepted)
+      this.#wait(accepted === 'waiting with its buffer' ? undefined : buffer)
     })
   }
 
-  /** An operation that had to wait is about to be answered: who asked meanwhile is heard first. */
-  beforeAnswer(): void {
-    const { polled } = this.#device
-    if (this.#way !== 'awaiting' || polled === undefined) return
-    const buffer = this.#own ?? this.#buffers.take()
-    if (buffer === undefined) return
-    this.#own = buffer
-    const length = polled.readNow(buffer)
-    if (length < 1) return
-    this.#crowded = CROWDED_WAITS
-    this.#take(polled, buffer, length)
+  #watch(watched: Watched): void {
+    const watch = watched.watch(this.#fresh(), {
+      came: (buffer, length) => {
+        const own = this.#takeAll(watched, buffer, length)
+        const goesOn = !this.#buffers.isEmpty
+        if (!goesOn) this.#buffers.wait(() => watch.goOn())
+        return { own, goesOn }
+      },
+      gone: () => {
+        this.#gone = true
+        this.#end()
+      },
+    })
   }
 
-  /** It is answered, and its program goes on. */
-  answered(): void {
-    const { polled } = this.#device
-    if (this.#way === 'awaiting' && polled !== undefined) this.#next(polled, 'answered')
-  }
-
-  #take(polled: Polled, buffer: Buffer, length: number): Accepted {
-    const accepted = this.#receiver.accept(buffer, length, polled.descriptor)
-    this.#own = accepted === 'waiting with its buffer' ? undefined : buffer
-    return accepted
-  }
-
-  /** After a request, or an answer: how to look for the next one. */
-  #next(polled: Polled, last: Accepted): void {
-    if (last === 'answered') {
-      this.#lastAnswer = performance.now()
-      this.#way = 'polling'
-      setImmediate(() => this.#poll(polled))
-    } else if (this.#crowded > 0) {
-      this.#crowded -= 1
-      this.#park()
-    } else {
-      this.#way = 'awaiting'
-      this.#timer ??= setTimeout(() => {
-        if (this.#way === 'awaiting') this.#park()
-      }, AWAIT_MILLISECONDS)
-      this.#timer.refresh()
+  /**
+   * Where one request came there may be more, of other programs: asking costs less than a turn of the event loop.
+   * @returns the buffer for the next one
+   */
+  #takeAll(watched: Watched, buffer: Buffer, length: number): Buffer {
+    let own = buffer
+    let come = length
+    for (let taken = 1; ; taken += 1) {
+      const accepted = this.#receiver.accept(own, come, watched.descriptor)
+      if (accepted === 'waiting with its buffer') own = this.#fresh()
+      if (taken === MOST_IN_A_TURN || this.#buffers.isEmpty) return own
+      come = watched.readNow(own)
+      if (come < 1) return own
     }
   }
 
-  #park(): void {
-    this.#way = 'thread'
-    const own = this.#own
-    this.#own = undefined
-    this.#wait(own)
-  }
-
-  /** Takes what is there; comes again as long as more is likely. */
-  #poll(polled: Polled): void {
-    let last: Accepted = 'answered'
-    for (let taken = 0; taken < MOST_IN_A_TURN; ) {
-      const buffer = this.#own ?? this.#buffers.take()
-      if (buffer === undefined) {
-        this.#park()
-        return
-      }
-      this.#own = buffer
-      const length = polled.readNow(buffer)
-      if (length > 0) {
-        taken += 1
-        last = this.#take(polled, buffer, length)
-        this.#lastAnswer = performance.now()
-        continue
-      }
-      if (last !== 'answered') {
-        this.#next(polled, last)
-        return
-      }
-      const since = performance.now() - this.#lastAnswer
-      if (since < SPIN_MILLISECONDS) continue
-      if (since < POLL_MILLISECONDS) break
-      this.#park()
-      return
-    }
-    setImmediate(() => this.#poll(polled))
+  /** There is one: reading pauses as soon as the last has been taken, before anything comes into that. */
+  #fresh(): Buffer {
+    const buffer = this.#buffers.take()
+    if (buffer === undefined) throw new Error('every buffer is out')
+    return buffer
   }
 
   #end(): void {

@@ -133,12 +133,10 @@ export class Session {
       this.#calls.delete(call.unique)
       if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
       if (this.#calls.size === 0) this.#idle()
-      this.#reader.answered()
     }
     void answer
       .then(
         (known) => {
-          this.#reader.beforeAnswer()
           this.#settle(call, known)
         },
         (error) => this.#fail(call, error),
@@ -252,8 +250,8 @@ export class Session {
   }
 
   #descriptors(): number[] {
-    const { descriptor, polled } = this.#device
-    return polled === undefined ? [descriptor] : [descriptor, polled.descriptor]
+    const { descriptor, watched } = this.#device
+    return watched === undefined ? [descriptor] : [descriptor, watched.descriptor]
   }
 
   /** Readers wait for an answer that nobody takes any more; what changes something is let finish. */
