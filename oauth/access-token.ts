@@ -22,6 +22,9 @@ export interface AccessTokenClaims {
   readonly cnf?: { readonly jkt: string }
 }
 
+/** JSON leaves out what is undefined, at a fraction of what it costs to put together an object without it. */
+type Members<T> = { readonly [K in keyof T]: T[K] | undefined }
+
 export interface AccessTokenContent {
   readonly client: Client
   readonly sub: string
@@ -33,25 +36,22 @@ export interface AccessTokenContent {
   readonly jkt?: string | undefined
 }
 
-export async function createAccessToken(
-  context: Context,
-  content: AccessTokenContent,
-): Promise<string> {
+export function createAccessToken(context: Context, content: AccessTokenContent): Promise<string> {
   const iat = seconds(context.now())
   const { client, sub, scope, resource, grantId, authTime, jkt } = content
   const [only, ...others] = resource
-  const claims: AccessTokenClaims = {
+  const claims: Members<AccessTokenClaims> = {
     iss: context.issuer,
     sub,
     aud: others.length === 0 && only !== undefined ? only : resource,
     client_id: client.client_id,
-    ...(scope !== '' && { scope }),
+    scope: scope === '' ? undefined : scope,
     iat,
     exp: iat + context.lifetimes.accessToken,
     jti: randomId(),
-    ...(grantId !== undefined && { grant_id: grantId }),
-    ...(authTime !== undefined && { auth_time: seconds(authTime) }),
-    ...(jkt !== undefined && { cnf: { jkt } }),
+    grant_id: grantId,
+    auth_time: authTime === undefined ? undefined : seconds(authTime),
+    cnf: jkt === undefined ? undefined : { jkt },
   }
   return context.keys.sign(client.access_token_signed_response_alg, TYPE, claims)
 }

@@ -38,9 +38,24 @@ const ACCEPTED: Readonly<Record<ClientAuthMethod, readonly ClientAuthMethod[]>> 
 /** The client that sends the request, authenticated if it is confidential. */
 export async function authenticateClient(context: Context, call: Call): Promise<Client> {
   const credentials = readCredentials(call)
-  if (credentials.method !== 'none') await refuseGuessing(context, credentials, call.address)
+  if (credentials.method !== 'none') {
+    const failures = await context.store.attempts(bucket(credentials, call.address), context.now())
+    if (failures >= FAILURES_MAX) throw guessing()
+  }
+  const registered = await context.store.client(credentials.client_id)
   try {
-    return await verifyCredentials(context, credentials)
+    const client = fitting(registered, credentials)
+    switch (credentials.method) {
+      case 'none':
+        break
+      case 'private_key_jwt':
+        await verifyAssertion(context, client, credentials.assertion)
+        break
+      case 'client_secret_basic':
+      case 'client_secret_post':
+        verifySecret(client, credentials.client_secret)
+    }
+    return client
   } catch (error) {
     if (!(error instanceof OAuthError) || error.error !== 'invalid_client') throw error
     await recordFailure(context, credentials, call.address, error.message)
@@ -48,28 +63,19 @@ export async function authenticateClient(context: Context, call: Call): Promise<
   }
 }
 
-async function verifyCredentials(context: Context, credentials: Credentials): Promise<Client> {
-  const client = await context.store.client(credentials.client_id)
+/** The client, if it is one and may authenticate in this way. */
+function fitting(client: Client | undefined, { method }: Credentials): Client {
   if (client === undefined) {
     throw new OAuthError('invalid_client', 'there is no client with this client_id')
   }
   const registered = client.token_endpoint_auth_method
-  if (!ACCEPTED[registered].includes(credentials.method)) {
-    throw new OAuthError('invalid_client', `this client must authenticate by ${registered}`)
-  }
-  switch (credentials.method) {
-    case 'none':
-      return client
-    case 'private_key_jwt':
-      await verifyAssertion(context, client, credentials.assertion)
-      return client
-    case 'client_secret_basic':
-    case 'client_secret_post': {
-      const digest = digestOf(credentials.client_secret)
-      if (equalInConstantTime(digest, client.client_secret_digest ?? '')) return client
-      throw new OAuthError('invalid_client', 'the client secret is wrong')
-    }
-  }
+  if (ACCEPTED[registered].includes(method)) return client
+  throw new OAuthError('invalid_client', `this client must authenticate by ${registered}`)
+}
+
+function verifySecret(client: Client, client_secret: string): void {
+  const isRight = equalInConstantTime(digestOf(client_secret), client.client_secret_digest ?? '')
+  if (!isRight) throw new OAuthError('invalid_client', 'the client secret is wrong')
 }
 
 function readCredentials(call: Call): Credentials {
@@ -137,10 +143,8 @@ function bucket({ client_id }: Credentials, address: string): string {
   return `client secret ${networkOf(address)} ${short}`
 }
 
-async function refuseGuessing(context: Context, credentials: Credentials, address: string) {
-  const failures = await context.store.attempts(bucket(credentials, address), context.now())
-  if (failures < FAILURES_MAX) return
-  throw new OAuthError('temporarily_unavailable', 'too many wrong credentials; try again later', {
+function guessing(): OAuthError {
+  return new OAuthError('temporarily_unavailable', 'too many wrong credentials; try again later', {
     status: 429,
     headers: { 'Retry-After': String(FAILURES_WINDOW_SECONDS) },
   })

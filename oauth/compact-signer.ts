@@ -2,8 +2,8 @@ import { type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto'
 import { type SigningThread, signingThread } from './signing-thread.js'
 import type { SigningAlgorithm } from './types.js'
 
-/** Signs ASCII with SHA-256; the answer in base64url. */
-type Sign = (kid: string, input: string) => Promise<string>
+/** Makes a compact JWS with SHA-256 of a header in base64url and claims in JSON. */
+type Sign = (kid: string, header: string, claims: string) => Promise<string>
 
 /**
  * Makes compact JWSs (RFC 7515 section 7.1) with one key. Signing a token is most of what issuing it costs, so other requests
@@ -23,9 +23,8 @@ export class CompactSigner {
     this.#sign = SIGN[alg](key)
   }
 
-  async sign(typ: string, claims: object): Promise<string> {
-    const input = `${this.#header(typ)}.${base64url(JSON.stringify(claims))}`
-    return `${input}.${await this.#sign(this.#kid, input)}`
+  sign(typ: string, claims: object): Promise<string> {
+    return this.#sign(this.#kid, this.#header(typ), JSON.stringify(claims))
   }
 
   #header(typ: string): string {
@@ -46,19 +45,20 @@ const SIGN: Readonly<Record<SigningAlgorithm, (key: KeyObject) => Sign>> = {
 
 function inThread(key: SignKeyObjectInput): Sign {
   let known: SigningThread | undefined
-  return (kid, input) => {
+  return (kid, header, claims) => {
     const thread = signingThread()
     if (thread !== known) thread.keep(kid, key)
     known = thread
-    return thread.sign(kid, input)
+    return thread.sign(kid, header, claims)
   }
 }
 
 function inPool(key: SignKeyObjectInput): Sign {
-  return (_, input) =>
+  return (_, header, claims) =>
     new Promise((resolve, reject) => {
+      const input = `${header}.${base64url(claims)}`
       sign('sha256', Buffer.from(input, 'latin1'), key, (error, signature) => {
-        if (error === null) resolve(signature.toString('base64url'))
+        if (error === null) resolve(`${input}.${signature.toString('base64url')}`)
         else reject(error)
       })
     })

@@ -115,7 +115,7 @@ export function localKeys(options: LocalKeysOptions): Keys {
     return { stored, alg: stored.alg, key, signer }
   }
 
-  async function keys(): Promise<KeySet> {
+  function keys(): Promise<KeySet> {
     const now = clock().getTime()
     if (loaded === undefined || now - loadedAt >= RELOAD_MILLISECONDS || now < loadedAt) {
       loadedAt = now
@@ -129,7 +129,8 @@ export function localKeys(options: LocalKeysOptions): Keys {
 
   return {
     async sign(alg, typ, claims) {
-      return (await keys()).signing(alg, clock().getTime()).signer.sign(typ, claims)
+      const { signer } = (await keys()).signing(alg, clock().getTime())
+      return await signer.sign(typ, claims)
     },
     async verificationKey(kid) {
       return (await keys()).byKid.get(kid)

@@ -5,18 +5,18 @@ import type { Parameters } from './parameters.js'
 
 /** absolute-URI without fragment (RFC 8707 section 2); every one must be known. Without any: the default one. */
 export function requestedResources(context: Context, form: Parameters): readonly string[] {
-  const asked = [...new Set(form.all('resource'))]
+  const asked = form.all('resource')
   if (asked.length === 0) return [context.resource]
   const strange = asked.find((resource) => !isKnown(context, resource))
   if (strange !== undefined) throw invalidTarget()
-  return asked
+  return [...new Set(asked)]
 }
 
 /** At the token endpoint: part of what was granted, all of it when nothing is named (RFC 8707 section 2.2). */
 export function narrowedResources(form: Parameters, granted: readonly string[]): readonly string[] {
-  const asked = [...new Set(form.all('resource'))]
+  const asked = form.all('resource')
   if (asked.length === 0) return granted
-  if (asked.every((resource) => granted.includes(resource))) return asked
+  if (asked.every((resource) => granted.includes(resource))) return [...new Set(asked)]
   throw invalidTarget()
 }
 

@@ -11,14 +11,15 @@ export const OPENID_SCOPES = ['openid', 'profile', 'email', 'offline_access'] as
 
 export function parseScope(scope: string): readonly string[] {
   if (!SCOPE.test(scope)) throw new OAuthError('invalid_scope', 'the scope is malformed')
-  return [...new Set(scope.split(' '))]
+  const tokens = scope.split(' ')
+  return tokens.length === 1 ? tokens : [...new Set(tokens)]
 }
 
 /** What is asked, if all of it is allowed; scope values are case-sensitive. */
 export function scopeWithin(scope: string, allowed: string): readonly string[] {
-  const known = new Set(allowed.split(' '))
+  const known = allowed.split(' ')
   const asked = parseScope(scope)
-  const unknown = asked.find((token) => !known.has(token))
+  const unknown = asked.find((token) => !known.includes(token))
   if (unknown !== undefined) {
     throw new OAuthError('invalid_scope', `the scope ${unknown} is not allowed here`)
   }

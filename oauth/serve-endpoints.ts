@@ -98,7 +98,7 @@ async function answer(
   const bytes = await readBody(request)
   if (endpoint.body === 'form') {
     const call = callOf(context, request, parseFormBody(type, bytes))
-    return handle(call, { content: undefined, client_id })
+    return await handle(call, { content: undefined, client_id })
   }
   const content = bytes.length === 0 ? undefined : parseJsonBody(type, bytes)
   return handle(callOf(context, request, new Parameters([])), { content, client_id })
@@ -131,8 +131,9 @@ function send(
     return
   }
   const text = body instanceof JsonText ? body.text : JSON.stringify(body)
-  fields.push('Content-Type', 'application/json; charset=utf-8')
-  fields.push('Content-Length', String(Buffer.byteLength(text)))
+  const length = Buffer.byteLength(text)
+  fields.push('Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(length))
   response.writeHead(status, fields)
-  response.end(text)
+  // As many bytes as characters: ASCII, which is the same in latin1, and Node is much quicker with that.
+  response.end(text, length === text.length ? 'latin1' : 'utf8')
 }

@@ -1,6 +1,6 @@
 /** What the token endpoint answers with (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3). */
 import { createAccessToken } from './access-token.js'
-import type { Answer } from './call.js'
+import { type Answer, JsonText } from './call.js'
 import type { Context } from './context.js'
 import { createIdToken } from './id-token.js'
 import { hasScope } from './scope.js'
@@ -32,14 +32,18 @@ export async function userTokens(context: Context, tokens: UserTokens): Promise<
   const withIdToken = hasScope(scope, 'openid')
   return {
     status: 200,
-    body: {
-      access_token,
+    body: withToken(access_token, {
       ...tokenType(context, jkt),
       scope,
-      ...(refresh_token !== undefined && { refresh_token }),
-      ...(withIdToken && { id_token: await createIdToken(context, client, grant, nonce) }),
-    },
+      refresh_token,
+      id_token: withIdToken ? await createIdToken(context, client, grant, nonce) : undefined,
+    }),
   }
+}
+
+/** Members that are undefined are left out. In a compact JWS nothing is to be escaped, and it is most of the answer. */
+export function withToken(access_token: string, members: object): JsonText {
+  return new JsonText(`{"access_token":"${access_token}",${JSON.stringify(members).slice(1)}`)
 }
 
 /** RFC 9449 section 5: a bound token says so. */

@@ -21,16 +21,8 @@ export async function tokenStatus(
   tokens: VerifiedTokens,
   token: string,
 ): Promise<TokenStatus> {
-  return (await accessTokenStatus(context, tokens, token)) ?? refreshTokenStatus(context, token)
-}
-
-async function accessTokenStatus(
-  context: Context,
-  tokens: VerifiedTokens,
-  token: string,
-): Promise<TokenStatus | undefined> {
   const live = await liveToken(context, tokens, token)
-  return live && statusOf(live)
+  return live === undefined ? await refreshTokenStatus(context, token) : statusOf(live)
 }
 
 /** What is said of a token stays the same for as long as it is remembered. */

@@ -27,7 +27,9 @@ export async function token(context: Context, call: Call): Promise<Answer> {
   if (!client.grant_types.includes(grant_type)) {
     throw new OAuthError('unauthorized_client', `this client may not use the grant ${grant_type}`)
   }
-  const jkt = await proof(context, call, client)
+  // Nothing is waited for where nothing is shown.
+  const isProven = call.headers.dpop.length > 0 || mustProveKey(client)
+  const jkt = isProven ? await proof(context, call, client) : undefined
   const answer = await GRANTS[grant_type](context, { call, client, jkt })
   // The next nonce comes before it is needed (RFC 9449 section 8.2).
   return jkt === undefined

@@ -31,9 +31,11 @@ export interface AppDependencies {
 }
 
 /** Where clients authenticate with a secret (RFC 6749 section 2.3.1: against guessing). */
-const CLIENT_ENDPOINTS = ['/token', '/revoke', '/introspect', '/par', '/device_authorization']
+const CLIENT_ENDPOINTS: ReadonlySet<string> = new Set([
+  ...['/token', '/revoke', '/introspect', '/par', '/device_authorization'],
+])
 /** Where they leave something behind before any user has agreed. */
-const BEGINNINGS = ['/par', '/device_authorization']
+const BEGINNINGS: ReadonlySet<string> = new Set(['/par', '/device_authorization'])
 
 /** Everything a request goes through, in this order. */
 export function createApp(dependencies: AppDependencies): LeanListener {
@@ -45,9 +47,9 @@ export function createApp(dependencies: AppDependencies): LeanListener {
     const { originalUrl } = request
     const query = originalUrl.indexOf('?')
     const path = query === -1 ? originalUrl : originalUrl.slice(0, query)
-    if (!CLIENT_ENDPOINTS.includes(path)) return next()
+    if (!CLIENT_ENDPOINTS.has(path)) return next()
     clientLimits.clients(request, response, (error) => {
-      if (error !== undefined || !BEGINNINGS.includes(path)) return next(error)
+      if (error !== undefined || !BEGINNINGS.has(path)) return next(error)
       clientLimits.unfinished(request, response, next)
     })
   }

@@ -45,13 +45,11 @@ export class LeanResponse<
       this.tableCommon()
       return super.writeHead(status, one)
     }
+    if (Array.isArray(one)) return super.writeHead(status, [...this.common, ...one])
     const all: OutgoingHttpHeader[] = [...this.common]
-    if (Array.isArray(one)) for (const each of one) all.push(each)
-    else {
-      for (const name in one) {
-        const value = one[name]
-        if (value !== undefined) all.push(name, value)
-      }
+    for (const name in one) {
+      const value = one[name]
+      if (value !== undefined) all.push(name, value)
     }
     return super.writeHead(status, all)
   }

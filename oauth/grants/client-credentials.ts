@@ -5,7 +5,7 @@ import { endOfTurn } from '../end-of-turn.js'
 import { OAuthError } from '../errors.js'
 import { requestedResources } from '../resource.js'
 import { OPENID_SCOPES, scopeWithin } from '../scope.js'
-import { tokenType } from '../token-response.js'
+import { tokenType, withToken } from '../token-response.js'
 import type { Client } from '../types.js'
 import type { GrantHandler } from './request.js'
 
@@ -33,14 +33,18 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
     resource,
     jkt,
   })
-  return { status: 200, body: { access_token, ...tokenType(context, jkt), scope } }
+  return { status: 200, body: withToken(access_token, { ...tokenType(context, jkt), scope }) }
 }
+
+const OF_USERS: ReadonlySet<string> = new Set(OPENID_SCOPES)
+const OWN = new WeakMap<Client, string>()
 
 /** Scopes that are about a user make no sense here. */
 function ownScopes(client: Client): string {
-  const ofUsers: ReadonlySet<string> = new Set(OPENID_SCOPES)
-  return client.scope
-    .split(' ')
-    .filter((scope) => !ofUsers.has(scope))
-    .join(' ')
+  const known = OWN.get(client)
+  if (known !== undefined) return known
+  const scopes = client.scope.split(' ').filter((scope) => !OF_USERS.has(scope))
+  const own = scopes.join(' ')
+  OWN.set(client, own)
+  return own
 }

@@ -6,23 +6,28 @@ const dsaEncoding = 'ieee-p1363'
 const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 describe('the thread that signs', () => {
-  it('gives everybody their own signature, by the key they named', async () => {
+  it('gives everybody their own JWS, signed by the key they named', async () => {
     const thread = signingThread()
     const keys = [keyPair(), keyPair()]
     keys.forEach(({ privateKey }, index) => {
       thread.keep(`key ${index}`, { key: privateKey, dsaEncoding })
     })
-    const inputs = Array.from({ length: 40 }, (_, n) => `input ${n}`)
-    const signed = await Promise.all(inputs.map((input, n) => thread.sign(`key ${n % 2}`, input)))
-    signed.forEach((signature, n) => {
+    const payloads = Array.from({ length: 40 }, (_, n) => `payload ${n}, “ünïcödé”. And a dot.`)
+    const signed = await Promise.all(
+      payloads.map((payload, n) => thread.sign(`key ${n % 2}`, `header${n}`, payload)),
+    )
+    signed.forEach((jws, n) => {
+      const [header = '', payload = '', signature = '', ...more] = jws.split('.')
+      expect([header, more]).to.deep.equal([`header${n}`, []])
+      expect(Buffer.from(payload, 'base64url').toString()).to.equal(payloads[n])
       for (const [index, { publicKey }] of keys.entries()) {
         const isRight = verify(
           'sha256',
-          Buffer.from(`input ${n}`),
+          Buffer.from(`${header}.${payload}`),
           { key: publicKey, dsaEncoding },
           Buffer.from(signature, 'base64url'),
         )
-        expect(isRight, `input ${n}, key ${index}`).to.equal(index === n % 2)
+        expect(isRight, `payload ${n}, key ${index}`).to.equal(index === n % 2)
       }
     })
   })
@@ -32,7 +37,7 @@ describe('the thread that signs', () => {
     thread.keep('key', { key: keyPair().privateKey, dsaEncoding })
     let told = 0
     const signed = Array.from({ length: 64 }, async (_, n) => {
-      await thread.sign('key', `input ${n}`)
+      await thread.sign('key', 'header', `payload ${n}`)
       told++
     })
     await signed[0]
@@ -45,13 +50,13 @@ describe('the thread that signs', () => {
   it('fails whoever waits when it ends, and another takes its place', async () => {
     const thread = signingThread()
     const outcomes = await Promise.allSettled([
-      thread.sign('unknown', 'a'),
-      thread.sign('unknown', 'b'),
+      thread.sign('unknown', 'header', 'a'),
+      thread.sign('unknown', 'header', 'b'),
     ])
     expect(outcomes.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
     const next = signingThread()
     expect(next).to.not.equal(thread)
     next.keep('key', { key: keyPair().privateKey, dsaEncoding })
-    expect(await next.sign('key', 'c')).to.match(/^[A-Za-z0-9_-]{86}$/)
+    expect(await next.sign('key', 'header', 'c')).to.match(/^header\.Yw\.[A-Za-z0-9_-]{86}$/)
   })
 })

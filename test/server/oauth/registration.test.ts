@@ -3,7 +3,7 @@ import supertest from 'supertest'
 import { allow, authorizeQuery, post, read, redeem, refresh, type World, world } from './fixture.js'
 
 const METADATA = {
-  client_name: 'A dynamic client',
+  client_name: 'A dynamic client – naïve',
   redirect_uris: ['https://rp.test/cb'],
   grant_types: ['authorization_code', 'refresh_token'],
   unknown_member: 'ignored',
