@@ -104,6 +104,9 @@ async function ask(
         return error.error
       case 'access_denied':
         throw new CommandError('The login was refused on the other device; nothing has changed.')
+      // Used, or forgotten since it expired.
+      case 'invalid_grant':
+        throw new CommandError('The code is no longer good. Run the command again.')
       case 'expired_token':
         throw new CommandError('Nobody confirmed the code in time. Run the command again.')
       default:

@@ -99,6 +99,8 @@ describe('a login by code on another device (RFC 8628)', () => {
     expect(await failure()).to.include('refused on the other device')
     answers = ['expired_token']
     expect(await failure()).to.include('in time')
+    answers = ['invalid_grant']
+    expect(await failure()).to.include('Run the command again')
   })
 
   const senseless: [what: string, answer: Record<string, unknown>][] = [
@@ -154,6 +156,7 @@ describe('coffer login --device', () => {
         await visitor.post(credentials.action, credentials.fields),
         none,
       )
+      expect(page instanceof URL ? '' : page.body).to.include('Is this the code')
       for (let step = 0; step < 3 && !(page instanceof URL); step++) {
         if (!/<form/.test(page.body)) break
         const asked = form(page)
