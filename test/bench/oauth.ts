@@ -44,7 +44,7 @@ async function refresh(peer: Peer, index: number): Promise<void> {
 async function clientCredentials(peer: Peer, index: number): Promise<void> {
   const form = 'grant_type=client_credentials&scope=file.read'
   const answer = await peer.connections[index]?.send('POST', '/token', FORM + peer.basic, form)
-  if (!answer?.startsWith('{"access_token":"ey')) throw new Error(`${peer.name}: ${answer}`)
+  if (!answer?.startsWith('{"access_token":"')) throw new Error(`${peer.name}: ${answer}`)
 }
 
 async function introspect(peer: Peer, index: number): Promise<void> {
