@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { seal } from './sealed.js'
 import type { Store } from './store.js'
 import {
+  type AuditEvent,
   type Lifetimes,
   type PublicJwk,
   SIGNING_ALGORITHMS,
@@ -119,13 +120,18 @@ export function keySupply(
   }
 }
 
+/** Where keys are kept, and who is told of them. */
+export interface Rotating {
+  readonly store: Store
+  readonly sealing: Buffer
+  readonly lifetimes: Lifetimes
+  readonly clock: () => number
+  readonly audit: (event: AuditEvent) => void
+}
+
 /** The keys as they should be now; creates and drops what is due. Several processes may do so at once. */
-export async function nextKeys(
-  store: Store,
-  sealing: Buffer,
-  lifetimes: Lifetimes,
-  clock: () => number,
-): Promise<readonly StoredKey[]> {
+export async function nextKeys(rotating: Rotating): Promise<readonly StoredKey[]> {
+  const { store, sealing, lifetimes, clock } = rotating
   const publish = lifetimes.publishBeforeUse * 1000
   const now = clock()
   for (;;) {
@@ -137,27 +143,41 @@ export async function nextKeys(
       created.push(await createKey(alg, sealing, clock, missing.includes(alg) ? 0 : publish))
     }
     const keys = [...kept, ...created]
-    const seen = stored.map(({ kid }) => kid)
-    if (await store.replaceSigningKeys(seen, keys)) return keys
+    if (await replace(rotating, stored, keys)) return keys
   }
 }
 
 /** `key rotate`: the next key of every algorithm, at once published, signing after publishBeforeUse. */
-export async function rotateKeys(
-  store: Store,
-  sealing: Buffer,
-  lifetimes: Lifetimes,
-  clock: () => number,
-): Promise<readonly StoredKey[]> {
+export async function rotateKeys(rotating: Rotating): Promise<readonly StoredKey[]> {
+  const { sealing, lifetimes, clock } = rotating
   const publish = lifetimes.publishBeforeUse * 1000
   for (;;) {
-    const stored = await nextKeys(store, sealing, lifetimes, clock)
+    const stored = await nextKeys(rotating)
     const created = await Promise.all(
       SIGNING_ALGORITHMS.map((alg) => createKey(alg, sealing, clock, publish)),
     )
-    const seen = stored.map(({ kid }) => kid)
-    if (await store.replaceSigningKeys(seen, [...stored, ...created])) return created
+    if (await replace(rotating, stored, [...stored, ...created])) return created
   }
+}
+
+/** Tells of what came and went, once it has: only the process that was first does. */
+async function replace(
+  { store, audit }: Rotating,
+  before: readonly StoredKey[],
+  after: readonly StoredKey[],
+): Promise<boolean> {
+  const seen = before.map(({ kid }) => kid)
+  if (!(await store.replaceSigningKeys(seen, after))) return false
+  const tell = (type: 'key.rotate' | 'key.retire', keys: readonly StoredKey[]) => {
+    for (const { alg, kid } of keys) audit({ type, outcome: 'success', detail: `${alg} ${kid}` })
+  }
+  tell('key.rotate', absentFrom(before, after))
+  tell('key.retire', absentFrom(after, before))
+  return true
+}
+
+function absentFrom(some: readonly StoredKey[], others: readonly StoredKey[]) {
+  return others.filter(({ kid }) => some.every((key) => key.kid !== kid))
 }
 
 export type KeyStatus = 'next' | 'signing' | 'superseded'

@@ -5,6 +5,7 @@ import { unseal } from './sealed.js'
 import { deriveKeys } from './secrets.js'
 import type { Store } from './store.js'
 import {
+  type AuditEvent,
   DEFAULT_LIFETIMES,
   type Lifetimes,
   type PublicJwk,
@@ -33,6 +34,8 @@ export interface LocalKeysOptions {
   readonly lifetimes?: Partial<Lifetimes>
   /** Told why the next keys could not be made. The old ones go on signing, and it is tried again. */
   readonly rotationFailed: (cause: unknown) => void
+  /** Told of every key that is made or dropped, by itself or not. */
+  readonly audit: (event: AuditEvent) => void
 }
 
 /** How long the set is believed before the store is asked again; far below publishBeforeUse. */
@@ -73,14 +76,15 @@ class KeySet {
 
 /** Keys in the store, encrypted under the secret; made, published and retired by themselves. */
 export function localKeys(options: LocalKeysOptions): Keys {
-  const { store, secret, clock, rotationFailed } = options
+  const { store, secret, clock, rotationFailed, audit } = options
   const lifetimes = { ...DEFAULT_LIFETIMES, ...options.lifetimes }
   const sealing = deriveKeys(secret).signingKeys
   let loaded: Promise<KeySet> | undefined
   let loadedAt = Number.NEGATIVE_INFINITY
   let isRenewing = false
 
-  const next = () => nextKeys(store, sealing, lifetimes, () => clock().getTime())
+  const now = () => clock().getTime()
+  const next = () => nextKeys({ store, sealing, lifetimes, clock: now, audit })
 
   async function load(): Promise<KeySet> {
     const stored = await store.signingKeys()
@@ -146,8 +150,10 @@ export async function rotateLocalKeys({
   store,
   secret,
   clock,
-  lifetimes,
+  audit,
+  ...options
 }: Omit<LocalKeysOptions, 'rotationFailed'>): Promise<readonly StoredKey[]> {
-  const all = { ...DEFAULT_LIFETIMES, ...lifetimes }
-  return rotateKeys(store, deriveKeys(secret).signingKeys, all, () => clock().getTime())
+  const lifetimes = { ...DEFAULT_LIFETIMES, ...options.lifetimes }
+  const sealing = deriveKeys(secret).signingKeys
+  return rotateKeys({ store, sealing, lifetimes, clock: () => clock().getTime(), audit })
 }

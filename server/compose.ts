@@ -99,6 +99,7 @@ export function compose(parts: Parts): Composed {
       clock,
       lifetimes,
       rotationFailed: (err) => log.error({ err }, 'the next signing keys could not be made'),
+      audit: (event) => audit(recordOf(event)),
     }),
     secret: secret.derive('oauth'),
     clock,

@@ -36,9 +36,9 @@ export function keyCommands(program: Command, line: CommandLine): void {
           secret: secret.derive('oauth'),
           clock: line.clock,
           lifetimes: DEFAULT_LIFETIMES,
+          audit: ({ type, outcome, detail }) => audit.append({ event: type, outcome, detail }),
         })
         for (const { kid, alg, activeAt } of made) {
-          audit.append({ event: 'key.rotate', outcome: 'success', detail: `${alg} ${kid}` })
           line.print(`${alg} ${kid} signs from ${new Date(activeAt).toISOString()}`)
         }
       }),

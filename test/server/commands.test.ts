@@ -269,6 +269,8 @@ describe('coffer-server', () => {
     expect(after.stdout)
       .to.match(/ES256 +signing/)
       .and.match(/ES256 +next/)
+    const { stdout } = await coffer(['audit', 'list', '--event', 'key.rotate'])
+    for (const [kid] of after.stdout.matchAll(/^[\w-]{43}/gm)) expect(stdout).to.contain(kid)
   }).timeout(60_000)
 
   it('shows an audit log that was tampered with, and its status says so', async () => {

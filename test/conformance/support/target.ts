@@ -194,6 +194,7 @@ async function ownTarget(): Promise<Target> {
         rotationFailed: (cause) => {
           throw cause
         },
+        audit: () => {},
       }),
       async signText(header, payload) {
         const key = (await store.signingKeys()).find(({ alg }) => alg === 'ES256')

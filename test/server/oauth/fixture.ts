@@ -74,6 +74,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
       rotationFailed: (cause) => {
         throw cause
       },
+      audit: (event) => made.events.push(event),
     }),
     clock,
     accounts,

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { decodeProtectedHeader } from 'jose'
-import { DEFAULT_LIFETIMES, localKeys, type Store } from '../../../oauth/index.js'
+import { type AuditEvent, DEFAULT_LIFETIMES, localKeys, type Store } from '../../../oauth/index.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { oauthStore } from '../../../server/database/oauth-store.js'
+import { until } from '../../support/until.js'
 import { keysMade } from './fixture.js'
 
 const SECRET = Buffer.alloc(32, 7)
@@ -26,9 +27,11 @@ describe('a rotation of the signing keys that comes by itself', () => {
   let now: number
   let plain: Store
   let failures: unknown[]
+  let events: AuditEvent[]
   beforeEach(() => {
     now = Date.UTC(2026, 0, 1)
     failures = []
+    events = []
     plain = oauthStore(openDatabase(':memory:'))
   })
   const keysOf = (store: Store) =>
@@ -37,6 +40,7 @@ describe('a rotation of the signing keys that comes by itself', () => {
       secret: SECRET,
       clock: () => new Date(now),
       rotationFailed: (cause) => failures.push(cause),
+      audit: (event) => events.push(event),
     })
   const kidOf = (token: string) => decodeProtectedHeader(token).kid
 
@@ -60,6 +64,33 @@ describe('a rotation of the signing keys that comes by itself', () => {
     now += DEFAULT_LIFETIMES.publishBeforeUse * 1000
     expect(kidOf(await keys.sign('ES256', 'JWT', {}))).to.not.equal(first)
     expect(failures).to.deep.equal([])
+  })
+
+  it('is in the audit log: what came, and what went a day after its last use', async () => {
+    const keys = keysOf(plain)
+    await keys.sign('ES256', 'JWT', {})
+    const first = await plain.signingKeys()
+    now += ROTATION
+    const made = now
+    await keys.sign('ES256', 'JWT', {})
+    await keysMade(plain, made)
+    const all = await plain.signingKeys()
+    expect(all).to.have.length(4)
+    now += (DEFAULT_LIFETIMES.publishBeforeUse + DEFAULT_LIFETIMES.keepAfterUse) * 1000 + 1
+    await keys.sign('ES256', 'JWT', {})
+    await until('the old keys are dropped', async () => (await plain.signingKeys()).length === 2)
+    const named = (type: string) =>
+      events.filter((event) => event.type === type).map(({ detail }) => detail)
+    const details = (some: typeof all) => some.map(({ alg, kid }) => `${alg} ${kid}`)
+    expect(named('key.rotate')).to.have.members(details(all))
+    expect(named('key.retire')).to.have.members(details(first))
+  }).timeout(20_000)
+
+  it('is told of once where two processes make the keys at the same time', async () => {
+    const [one, other] = [keysOf(plain), keysOf(plain)]
+    await Promise.all([one.jwks(), other.jwks()])
+    expect(await plain.signingKeys()).to.have.length(2)
+    expect(events.map(({ type }) => type)).to.deep.equal(['key.rotate', 'key.rotate'])
   })
 
   it('that fails is told of, tried again, and leaves the old keys signing', async () => {

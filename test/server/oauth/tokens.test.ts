@@ -185,7 +185,7 @@ describe('signing keys over time (OpenID Connect Core section 10.1.1)', () => {
     const began = at.now
     for (let minute = 0; minute < 6 * 60; minute += 7) {
       at.now += 7 * 60 * SECOND
-      if (minute === 56) await rotateLocalKeys({ store: at.store, secret, clock })
+      if (minute === 56) await rotateLocalKeys({ store: at.store, secret, clock, audit: () => {} })
       // The next rotation is not asked for.
       if (minute === 140) at.now = began + 90 * DAY
       if (at.now - fetchedAt >= maxAge * SECOND) {
@@ -213,7 +213,8 @@ describe('signing keys over time (OpenID Connect Core section 10.1.1)', () => {
     }
     const first = await kids()
     const secret = Buffer.alloc(32, 7)
-    await rotateLocalKeys({ store: at.store, secret, clock: () => new Date(at.now) })
+    const clock = () => new Date(at.now)
+    await rotateLocalKeys({ store: at.store, secret, clock, audit: () => {} })
     at.now += 3600 * SECOND
     expect(await kids(), 'when the next ones sign').to.include.members(first)
     at.now += DAY - SECOND
