@@ -64,7 +64,6 @@ export function httpClient(options: ClientOptions): Client {
     keepAliveMsecs: 10_000,
     maxSockets: options.connections ?? CONNECTIONS,
     maxFreeSockets: options.connections ?? CONNECTIONS,
-    noDelay: true,
     scheduling: 'lifo',
   })
   const client = got.extend({
@@ -144,6 +143,8 @@ async function sendOnce(
       ],
     },
   })
+  // What an agent is told of this does not reach connections with TLS: each content in pieces would wait for a late ACK.
+  request.on('request', (outgoing) => outgoing.setNoDelay(true))
   let oversized = false
   request.on('downloadProgress', ({ transferred }) => {
     if (transferred <= exchange.limit) return
