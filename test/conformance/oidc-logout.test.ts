@@ -49,7 +49,10 @@ describe('OpenID Connect RP-Initiated Logout', () => {
       const header = { ...decodeProtectedHeader(id_token), alg: 'ES256' }
       const forged = await new SignJWT(claims(id_token)).setProtectedHeader(header).sign(privateKey)
       const browser = await suite.login()
-      await browser.get(await logout(suite, { id_token_hint: forged }))
+      const page = await browser.get(
+        await logout(suite, { id_token_hint: forged, post_logout_redirect_uri: out }),
+      )
+      expect(page.headers.location).to.equal(undefined)
       expect(await signedOut(suite, browser)).to.equal(false)
       const expired = await suite.inside.keys.sign('ES256', 'JWT', { ...claims(id_token), exp: 1 })
       await browser.follow(await browser.get(await logout(suite, { id_token_hint: expired })))
@@ -168,7 +171,6 @@ describe('OpenID Connect RP-Initiated Logout', () => {
       const bad = await browser.get(
         await logout(suite, { id_token_hint: 'bad', post_logout_redirect_uri: out }),
       )
-      expect(bad.status).to.equal(400)
       expect(bad.headers.location).to.equal(undefined)
     },
     { clients: ['web'] },

@@ -226,6 +226,38 @@ describe('signing keys over time (OpenID Connect Core section 10.1.1)', () => {
   })
 })
 
+describe('an ID token as a hint at logout (RP-Initiated Logout section 2)', () => {
+  const HOUR = 3600 * SECOND
+  let at: World
+  let id_token_hint: string
+  beforeEach(async () => {
+    at = await world()
+    id_token_hint = (await tokens(at)).id_token
+    const clock = () => new Date(at.now)
+    await rotateLocalKeys({ store: at.store, secret: Buffer.alloc(32, 7), clock, audit: () => {} })
+  })
+  const logout = () =>
+    supertest(at.app)
+      .get('/logout')
+      .query({ id_token_hint, post_logout_redirect_uri: 'https://rp.test/out', state: 's' })
+      .set('Cookie', 'who=user-1@')
+
+  it('counts for as long as the session may last that it was issued in', async () => {
+    at.now += 24 * HOUR
+    const { body } = await logout()
+    expect(body, 'it was read').to.include({ kind: 'error' })
+    expect(body.message).to.include('post_logout_redirect_uri')
+  })
+
+  it('has the user asked, and leads nowhere, once its key is gone', async () => {
+    at.now += 26 * HOUR
+    await supertest(at.app).get('/jwks')
+    const { status, body, headers } = await logout()
+    expect([status, body.kind, headers.location]).to.deep.equal([200, 'logout', undefined])
+    expect(body.formAction).to.deep.equal([])
+  })
+})
+
 describe('what has expired', () => {
   it('is swept, and the rest stays', async () => {
     const at = await world()
