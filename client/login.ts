@@ -140,8 +140,7 @@ interface FormerLogin {
 async function formerLogin(directory: AccountDirectory): Promise<FormerLogin | undefined> {
   const account = await directory.load()
   if (account === undefined) return undefined
-  const store = await openTokenStore(account.store, directory).catch(() => undefined)
-  if (store === undefined) return undefined
+  const store = openTokenStore(account.store, directory)
   return { account, store, tokens: await store.load().catch(() => undefined) }
 }
 
@@ -187,7 +186,7 @@ export async function logout(
   trust: Trust,
 ): Promise<boolean> {
   const revoked = await withRefreshLock(directory, async () => {
-    const store = await openTokenStore(account.store, directory)
+    const store = openTokenStore(account.store, directory)
     const tokens = await store.load()
     await store.forget()
     const { send, close } = httpClient({ trust })

@@ -48,8 +48,9 @@ export class Session implements Credentials {
   #dead: { tokens: Tokens | undefined; message: string; lookedAt: number } | undefined
   #failedAt = Number.NEGATIVE_INFINITY
   #unsaved = false
-  /** Why the store gives nothing. */
-  #outOfReach: string | undefined
+  /** Why the store gives nothing, as of then. */
+  #outOfReach: { message: string; lookedAt: number } | undefined
+  #loading: Promise<Tokens | undefined> | undefined
   #key: DpopKey | undefined
 
   constructor(options: SessionOptions) {
@@ -57,7 +58,7 @@ export class Session implements Credentials {
   }
 
   get state(): LoginState {
-    const message = this.#dead?.message ?? this.#outOfReach
+    const message = this.#dead?.message ?? this.#outOfReach?.message
     if (message !== undefined) return { kind: 'dead', message }
     if (this.#tokens === undefined) return { kind: 'none' }
     return { kind: 'alive', expiresAt: this.#tokens.expiresAt }
@@ -108,7 +109,7 @@ export class Session implements Credentials {
 
   async #usable(): Promise<Tokens> {
     if (this.#dead !== undefined) return this.#revived()
-    this.#tokens ??= await this.#stored()
+    this.#tokens ??= await this.#loaded()
     const tokens = this.#tokens
     if (tokens === undefined) return this.#die(undefined, 'nobody is logged in')
     const lifetime = tokens.expiresAt - tokens.issuedAt
@@ -201,9 +202,21 @@ export class Session implements Credentials {
     return this.#usable()
   }
 
+  /** One look is enough for all who ask at a time. */
+  #loaded(): Promise<Tokens | undefined> {
+    this.#loading ??= this.#stored().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
   /** A keyring may be locked, or gone, and be back later. */
   async #stored(): Promise<Tokens | undefined> {
     const { store, notice } = this.#options
+    const last = this.#outOfReach
+    if (last !== undefined && this.#now - last.lookedAt < PAUSE_MILLISECONDS) {
+      throw deadLogin(last.message)
+    }
     try {
       const tokens = await store.load()
       if (this.#outOfReach !== undefined) notice({ kind: 'alive' })
@@ -212,7 +225,7 @@ export class Session implements Credentials {
     } catch (cause) {
       const message = messageOf(cause)
       if (this.#outOfReach === undefined) notice({ kind: 'dead', message })
-      this.#outOfReach = message
+      this.#outOfReach = { message, lookedAt: this.#now }
       throw new RemoteError('EACCES', message, { cause })
     }
   }

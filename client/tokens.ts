@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { z } from 'zod'
 import { type AccountDirectory, jsonOrNothing, readIfThere } from './account.js'
 import { privateDirectory, replaceFile } from './atomic-file.js'
 import { CommandError } from './command-error.js'
 import type { TokenStoreChoice } from './config.js'
+import { keyring } from './keyring.js'
 
 /** What a login gives (RFC 6749 section 5.1); times in milliseconds since the epoch by this machine's clock. */
 const TOKENS = z.object({
@@ -48,35 +48,26 @@ export function fileTokens(directory: AccountDirectory): TokenStore {
   }
 }
 
-/** The part of keytar's interface that we use. */
-interface Keytar {
-  getPassword(service: string, account: string): Promise<string | null>
-  setPassword(service: string, account: string, password: string): Promise<void>
-  deletePassword(service: string, account: string): Promise<boolean>
-}
-
-const SERVICE = 'coffer'
-/** A keyring may be waiting for its password in a dialog that nobody sees. */
-const KEYRING_MILLISECONDS = 15_000
-
-function keyringTokens(keytar: Keytar, account: string): TokenStore {
+function keyringTokens(account: string): TokenStore {
+  const place = keyring.place(account)
   return {
     kind: 'keyring',
-    place: `the keyring, as "${SERVICE}/${account}"`,
+    place,
     async load() {
-      const text = await reached(keytar.getPassword(SERVICE, account))
-      return text === null ? undefined : parsedTokens(text, `the keyring's ${SERVICE}/${account}`)
+      const text = await reached(keyring.get(account))
+      if (text !== null) return parsedTokens(text, place)
+      // A keyring that is locked has nothing, either, and says no more.
+      await reached(tryOut())
+      return undefined
     },
-    save: (tokens) => reached(keytar.setPassword(SERVICE, account, JSON.stringify(tokens))),
-    async forget() {
-      await reached(keytar.deletePassword(SERVICE, account))
-    },
+    save: (tokens) => reached(keyring.set(account, JSON.stringify(tokens))),
+    forget: () => reached(keyring.delete(account)),
   }
 }
 
 async function reached<T>(work: Promise<T>): Promise<T> {
   try {
-    return await answered(work)
+    return await work
   } catch (cause) {
     throw outOfReach(cause)
   }
@@ -89,17 +80,9 @@ function outOfReach(cause: unknown): CommandError {
   )
 }
 
-/** The store an account's tokens were put into at login. @throws CommandError if it cannot be reached */
-export async function openTokenStore(
-  kind: TokenStore['kind'],
-  directory: AccountDirectory,
-): Promise<TokenStore> {
-  if (kind === 'file') return fileTokens(directory)
-  try {
-    return keyringTokens(loadKeytar(), directory.key)
-  } catch (cause) {
-    throw outOfReach(cause)
-  }
+/** The store an account's tokens were put into at login. */
+export function openTokenStore(kind: TokenStore['kind'], directory: AccountDirectory): TokenStore {
+  return kind === 'file' ? fileTokens(directory) : keyringTokens(directory.key)
 }
 
 /** The store of whatever login the account has by now: a login may have moved it meanwhile. */
@@ -127,9 +110,8 @@ export async function chooseTokenStore(
   const files = fileTokens(directory)
   if (choice === 'file') return files
   try {
-    const keytar = loadKeytar()
-    await tryOut(keytar)
-    return keyringTokens(keytar, directory.key)
+    await tryOut()
+    return keyringTokens(directory.key)
   } catch (cause) {
     if (choice === 'keyring') {
       throw new CommandError(
@@ -144,34 +126,13 @@ export async function chooseTokenStore(
   }
 }
 
-/** Not an import: the package is optional, and what is not installed has no types to compile with. */
-function loadKeytar(): Keytar {
-  try {
-    return createRequire(import.meta.url)('keytar')
-  } catch (cause) {
-    throw new Error('the package keytar could not be installed here', { cause })
-  }
-}
-
 /** Only a value that comes back shows that a keyring is there and unlocked. */
-async function tryOut(keytar: Keytar): Promise<void> {
+async function tryOut(): Promise<void> {
   const [account, value] = [`trial-${process.pid}`, 'coffer']
-  await answered(keytar.setPassword(SERVICE, account, value))
-  const found = await answered(keytar.getPassword(SERVICE, account))
-  await answered(keytar.deletePassword(SERVICE, account))
+  await keyring.set(account, value)
+  const found = await keyring.get(account)
+  await keyring.delete(account)
   if (found !== value) throw new Error('it did not keep a value')
-}
-
-async function answered<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it does not answer')), KEYRING_MILLISECONDS)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function parsedTokens(text: string, place: string): Tokens {

@@ -21,7 +21,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
 const ONLY_IN: Readonly<Record<string, RegExp>> = {
   'fuse-native': /^client\/fuse\/fuse-native\.ts$/,
   koffi: /^client\/koffi\.ts$|^server\/storage\/sparse-calls\.ts$/,
-  keytar: /^client\/tokens\.ts$/,
+  keytar: /^client\/keyring-process\.ts$/,
   got: /^client\/api\.ts$/,
   express: /^oauth\/router\.ts$|^server\/(?!storage\/|http\/)/,
 }

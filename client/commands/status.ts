@@ -115,7 +115,7 @@ async function loginOf(account: Account, configDirectory: string): Promise<Login
   const { server } = account
   const directory = new AccountDirectory(configDirectory, serverUrl(server))
   try {
-    const store = await openTokenStore(account.store, directory)
+    const store = openTokenStore(account.store, directory)
     const tokens = await store.load()
     return tokens === undefined
       ? { server, login: 'none', note: `run: coffer login ${server}` }

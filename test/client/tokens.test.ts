@@ -107,7 +107,7 @@ describe('the choice of a token store where no keyring service runs', () => {
   })
 
   it('says what to do when the login is in a keyring that cannot be reached', async () => {
-    const store = await openTokenStore('keyring', directory)
+    const store = openTokenStore('keyring', directory)
     const error: unknown = await store.load().catch((caught: unknown) => caught)
     expect(String(error)).to.include('COFFER_TOKEN_STORE=file')
   })
