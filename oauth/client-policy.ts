@@ -28,3 +28,8 @@ export function maySignWith(client: Client, alg: unknown): boolean {
 export function rotatesRefreshTokens(client: Client): boolean {
   return !client.fapi
 }
+
+/** Registered by anybody, and no token was issued to it so far: it may be of no use to anybody (RFC 7591 section 5). */
+export function isUnused({ registration_digest, usedAt }: Client): boolean {
+  return registration_digest !== undefined && usedAt === undefined
+}

@@ -6,6 +6,7 @@ import { CONTINUE_PATH } from './flow.js'
 import { type Grants, grantsOf } from './grants.js'
 import { type Guard, scopeGuard } from './guard.js'
 import { sourcesOf } from './pending.js'
+import { removeUnusedClients } from './registration.js'
 import { createRouter, type Interaction, type Router } from './router.js'
 import { type Endpoints, serveEndpoints } from './serve-endpoints.js'
 import type { Authenticated } from './types.js'
@@ -72,6 +73,7 @@ export function authorizationServer(
       while ((await context.store.sweep(context.now(), SWEEP_LIMIT)) >= SWEEP_LIMIT) {
         await new Promise((resolve) => setImmediate(resolve))
       }
+      await removeUnusedClients(context, SWEEP_LIMIT)
     },
   }
 }

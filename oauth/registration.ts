@@ -61,7 +61,7 @@ export async function updateRegistration(
 ): Promise<Answer> {
   const { client, registration_access_token } = await managedClient(context, call, client_id)
   refuseOthers(client, object(metadata))
-  const { createdAt, client_secret_digest, registration_digest } = client
+  const { createdAt, client_secret_digest, registration_digest, usedAt } = client
   const parsed = parseMetadata(context, { ...object(metadata), ...RESERVED })
   if (parsed.token_endpoint_auth_method !== client.token_endpoint_auth_method) {
     throw new OAuthError(
@@ -75,6 +75,7 @@ export async function updateRegistration(
     createdAt,
     ...(client_secret_digest !== undefined && { client_secret_digest }),
     ...(registration_digest !== undefined && { registration_digest }),
+    ...(usedAt !== undefined && { usedAt }),
   }
   await context.store.saveClient(updated)
   context.audit({ type: 'client.update', outcome: 'success', client_id, address: call.address })
@@ -91,6 +92,20 @@ export async function deleteRegistration(
   await context.store.removeClient(client_id, context.now())
   context.audit({ type: 'client.remove', outcome: 'success', client_id, address: call.address })
   return { status: 204 }
+}
+
+/** Anybody may register, so what nobody came back to use does not stay (RFC 7591 section 5). */
+export async function removeUnusedClients(context: Context, limit: number): Promise<void> {
+  const { store, lifetimes, audit } = context
+  for (;;) {
+    const now = context.now()
+    const removed = await store.removeUnusedClients(now - lifetimes.unusedClient * 1000, limit, now)
+    for (const client_id of removed) {
+      audit({ type: 'client.remove', outcome: 'success', client_id, detail: 'never used' })
+    }
+    if (removed.length < limit) return
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 const BEARER = /^bearer +([A-Za-z0-9\-._~+/]+=*)$/i
@@ -135,7 +150,13 @@ function refuseOthers(client: Client, sent: Readonly<Record<string, unknown>>): 
 
 /** RFC 7591 section 3.2.1; digests stay here. */
 function information(context: Context, client: Client): object {
-  const { client_secret_digest, registration_digest: _, createdAt, ...metadata } = client
+  const {
+    client_secret_digest,
+    registration_digest: _,
+    createdAt,
+    usedAt: __,
+    ...metadata
+  } = client
   return {
     ...metadata,
     response_types: client.grant_types.includes('authorization_code') ? ['code'] : [],

@@ -29,6 +29,14 @@ export interface Store {
   saveClient(client: Client): Promise<void>
   /** Removes the client and revokes its grants. False when there is none. */
   removeClient(client_id: string, at: Milliseconds): Promise<boolean>
+  /** Notes when a client was used first. */
+  noteClientUse(client_id: string, at: Milliseconds): Promise<void>
+  /** Removes at most `limit` clients that were registered dynamically before then and never used; their client_ids. */
+  removeUnusedClients(
+    before: Milliseconds,
+    limit: number,
+    at: Milliseconds,
+  ): Promise<readonly string[]>
 
   signingKeys(): Promise<readonly StoredKey[]>
   /**

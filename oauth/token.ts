@@ -1,7 +1,7 @@
 /** The token endpoint (RFC 6749 section 3.2). */
 import type { Answer, Call } from './call.js'
 import { authenticateClient } from './client-auth.js'
-import { mustProveKey } from './client-policy.js'
+import { isUnused, mustProveKey } from './client-policy.js'
 import type { Context } from './context.js'
 import { currentNonce, provenKey } from './dpop.js'
 import { OAuthError } from './errors.js'
@@ -31,6 +31,7 @@ export async function token(context: Context, call: Call): Promise<Answer> {
   const isProven = call.headers.dpop.length > 0 || mustProveKey(client)
   const jkt = isProven ? await proof(context, call, client) : undefined
   const answer = await GRANTS[grant_type](context, { call, client, jkt })
+  if (isUnused(client)) await context.store.noteClientUse(client.client_id, context.now())
   // The next nonce comes before it is needed (RFC 9449 section 8.2).
   return jkt === undefined
     ? answer

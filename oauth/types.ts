@@ -55,6 +55,8 @@ export interface Client {
   readonly createdAt: Milliseconds
   /** Digest of the registration access token, for dynamically registered clients (RFC 7592). */
   readonly registration_digest?: Digest
+  /** When a dynamically registered client first got tokens; one that never does is removed. */
+  readonly usedAt?: Milliseconds
 }
 
 export type PublicJwk = JsonWebKey & { readonly kid?: string; readonly alg?: string }
@@ -220,6 +222,8 @@ export interface Lifetimes {
   readonly publishBeforeUse: number
   /** A superseded key is published this long after its last use; longer than any token it signed. */
   readonly keepAfterUse: number
+  /** A dynamically registered client that has got no tokens by then is removed. */
+  readonly unusedClient: number
 }
 
 const MINUTE = 60
@@ -239,4 +243,5 @@ export const DEFAULT_LIFETIMES: Lifetimes = {
   signingKey: 90 * DAY,
   publishBeforeUse: 60 * MINUTE,
   keepAfterUse: DAY,
+  unusedClient: 7 * DAY,
 }

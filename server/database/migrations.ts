@@ -1,6 +1,11 @@
 import { accountsSchema } from './schema/accounts.js'
 import { filesSchema, linkableSchema, linksSchema } from './schema/files.js'
-import { endOrderSchema, issueOrderSchema, oauthSchema } from './schema/oauth.js'
+import {
+  endOrderSchema,
+  issueOrderSchema,
+  oauthSchema,
+  unusedClientsSchema,
+} from './schema/oauth.js'
 
 /** The schema's history: only ever appended to, once a version has been released. */
 export const MIGRATIONS: readonly string[] = [
@@ -11,4 +16,5 @@ export const MIGRATIONS: readonly string[] = [
   issueOrderSchema,
   endOrderSchema,
   linkableSchema,
+  unusedClientsSchema,
 ]

@@ -57,6 +57,25 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect(await isLive(grant)).to.equal(false)
     })
 
+    it('removes clients that registered themselves and were never used, and their grants', async () => {
+      const registered = { ...client, registration_digest: digestOf('x') }
+      const { grant } = await issue()
+      await store.saveClient(registered)
+      await store.saveClient({ ...registered, client_id: 'used' })
+      await store.saveClient({ ...client, client_id: 'added' })
+      await store.noteClientUse('used', NOW)
+      await store.noteClientUse('used', NOW + 1)
+      expect((await store.client('used'))?.usedAt).to.equal(NOW)
+      expect(await store.removeUnusedClients(NOW, 10, NOW + MINUTE)).to.deep.equal([])
+      expect(await store.removeUnusedClients(NOW + 1, 10, NOW + MINUTE)).to.deep.equal(['c'])
+      expect(await store.client('c')).to.equal(undefined)
+      expect(await isLive(grant)).to.equal(false)
+      expect((await store.clients()).map(({ client_id }) => client_id)).to.have.members([
+        'added',
+        'used',
+      ])
+    })
+
     it('replaces signing keys only when nobody else did', async () => {
       const key = {
         kid: 'k',

@@ -2,7 +2,10 @@ import type { Client, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { Remembered } from '../epochs.js'
 
-export type ClientStore = Pick<Store, 'client' | 'clients' | 'saveClient' | 'removeClient'>
+export type ClientStore = Pick<
+  Store,
+  'client' | 'clients' | 'saveClient' | 'removeClient' | 'noteClientUse' | 'removeUnusedClients'
+>
 
 const KNOWN_MAX = 1000
 
@@ -25,6 +28,23 @@ export function clientStore(database: Database): ClientStore {
     removeConsents.run(client_id)
     return remove.run(client_id).changes > 0
   })
+  const noteUse = database.prepare(
+    `UPDATE clients SET client = json_set(client, '$.usedAt', ?)
+     WHERE client_id = ? AND client ->> '$.usedAt' IS NULL`,
+  )
+  /** As the index has it (schema/oauth.ts). */
+  const unused = database
+    .prepare<[number, number], string>(
+      `SELECT client_id FROM clients
+       WHERE client ->> '$.registration_digest' IS NOT NULL AND client ->> '$.usedAt' IS NULL
+         AND client ->> '$.createdAt' < ? LIMIT ?`,
+    )
+    .pluck()
+  const removeUnused = database.transaction((before: number, limit: number, at: number) => {
+    const found = unused.all(before, limit)
+    for (const client_id of found) removeAll(client_id, at)
+    return found
+  })
   const known = new Remembered<Client | undefined>(database, 'access', KNOWN_MAX)
   const read = (client_id: string): Client | undefined => {
     const text = get.get(client_id)
@@ -41,6 +61,12 @@ export function clientStore(database: Database): ClientStore {
     },
     async removeClient(client_id, at) {
       return removeAll.immediate(client_id, at)
+    },
+    async noteClientUse(client_id, at) {
+      noteUse.run(at, client_id)
+    },
+    async removeUnusedClients(before, limit, at) {
+      return removeUnused.immediate(before, limit, at)
     },
   }
 }

@@ -153,3 +153,11 @@ CREATE TABLE used_in_order (
 DROP TABLE used_once;
 ALTER TABLE used_in_order RENAME TO used_once;
 `
+
+/** Which dynamically registered clients were never used; of those that were there before this was noted, nobody knows. */
+export const unusedClientsSchema = `
+UPDATE clients SET client = json_set(client, '$.usedAt', client ->> '$.createdAt')
+WHERE client ->> '$.registration_digest' IS NOT NULL;
+CREATE INDEX clients_unused ON clients (client ->> '$.createdAt')
+WHERE client ->> '$.registration_digest' IS NOT NULL AND client ->> '$.usedAt' IS NULL;
+`

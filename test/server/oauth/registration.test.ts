@@ -105,6 +105,76 @@ describe('dynamic registration (RFC 7591)', () => {
   })
 })
 
+describe('a dynamically registered client that nobody uses (RFC 7591 section 5)', () => {
+  const WEEK = 7 * 86_400_000
+  const SERVICE = { client_name: 'A service', grant_types: ['client_credentials'] }
+  let at: World
+  beforeEach(async () => {
+    at = await world({ registration: 'open' })
+  })
+  const ids = async () => (await at.store.clients()).map(({ client_id }) => client_id)
+  const use = ({ client_id, client_secret }: Record<string, string>) =>
+    post(at, '/token', { grant_type: 'client_credentials' })
+      .auth(client_id ?? '', client_secret ?? '')
+      .expect(200)
+
+  it('is removed after a week, which the audit log says', async () => {
+    const { client_id } = (await register(at)).body
+    at.now += WEEK
+    await at.sweep()
+    expect(await ids()).to.include(client_id)
+    at.now += 1
+    await at.sweep()
+    expect(await ids()).to.deep.equal(['fuse'])
+    const { address: _, ...event } = at.events.at(-1) ?? {}
+    const detail = 'never used'
+    expect(event).to.deep.equal({ type: 'client.remove', outcome: 'success', client_id, detail })
+  })
+
+  it('is removed however many there are', async () => {
+    const { client_id, ...client } = (await at.store.client('fuse')) ?? {}
+    for (let n = 0; n < 450; n++) {
+      const one = { ...client, registration_digest: 'x', client_id: `n${n}` }
+      await at.store.saveClient(one as never)
+    }
+    at.now += WEEK + 1
+    await at.sweep()
+    expect(await ids()).to.deep.equal([client_id])
+  })
+
+  it('stays once it has got a token, also when it is changed afterwards', async () => {
+    const { body } = await register(at, SERVICE)
+    await use(body)
+    const changed = await supertest(at.app)
+      .put(`/register/${body.client_id}`)
+      .set('Authorization', `Bearer ${body.registration_access_token}`)
+      .send(SERVICE)
+    expect(changed.status).to.equal(200)
+    expect(changed.body).to.not.have.property('usedAt')
+    at.now += 100 * WEEK
+    await at.sweep()
+    await use(body)
+  })
+
+  it('is not used by a request that is refused', async () => {
+    const { body } = await register(at, SERVICE)
+    const refused = await post(at, '/token', {
+      grant_type: 'client_credentials',
+      scope: 'admin',
+    }).auth(body.client_id, body.client_secret)
+    expect(refused.status).to.equal(400)
+    at.now += WEEK + 1
+    await at.sweep()
+    expect(await ids()).to.deep.equal(['fuse'])
+  })
+
+  it('is no client that an administrator added', async () => {
+    at.now += 100 * WEEK
+    await at.sweep()
+    expect(await ids()).to.deep.equal(['fuse'])
+  })
+})
+
 describe('managing a registration (RFC 7592)', () => {
   let at: World
   let client_id: string
