@@ -14,9 +14,12 @@ import { outcomes, removeAll, removedOneByOne, together } from './removed-togeth
 import { copied, readContents } from './reply-content.js'
 import { bytesOf, isAtHand } from './upload-content.js'
 import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
+import { isOneStretch, ranges } from './write-request.js'
 
 /** Entries of one page: they must not keep others waiting for long. */
 const PAGE = 1_000
+/** Ranges of one write. */
+const MOST_PARTS = 1_024
 
 /**
  * Small operations over channels, at a fraction of a request's cost; large ones as requests. When a channel breaks the
@@ -146,26 +149,22 @@ export function filesOverChannels(
       return contents
     },
     write(ino, parts, options) {
-      const [part, ...others] = parts
-      const isSmall = part !== undefined && others.length === 0 && part.data.length <= CHANNEL_BYTES
-      if (!isSmall || part.data.length === 0) {
+      const [part] = parts
+      const data = parts.map((each) => each.data)
+      const bytes = data.reduce((sum, { length }) => sum + length, 0)
+      if (part === undefined || bytes === 0 || bytes > CHANNEL_BYTES || parts.length > MOST_PARTS) {
         return first.write(ino, parts, options)
       }
-      const changes = options?.attributes === undefined ? {} : { changes: options.attributes }
-      const condition = options?.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }
-      return asked(
-        {
-          op: 'write',
-          ino,
-          offset: part.offset,
-          ...changes,
-          ...condition,
-          ...durable(options?.durability),
-        },
-        part.data,
-        seen,
-        (files) => files.write(ino, parts, options),
-      )
+      const given = {
+        ino,
+        ...(options?.attributes !== undefined && { changes: options.attributes }),
+        ...(options?.ifMatch !== undefined && { ifMatch: options.ifMatch }),
+        ...durable(options?.durability),
+      }
+      const otherwise = (files: RemoteFiles) => files.write(ino, parts, options)
+      return isOneStretch(parts)
+        ? asked({ op: 'write', offset: part.offset, ...given }, whole(data), seen, otherwise)
+        : asked({ op: 'writeRanges', ...given }, ranges(parts), seen, otherwise)
     },
     seek: (ino, offset, what, signal) =>
       asked(

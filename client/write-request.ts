@@ -56,7 +56,8 @@ export function attributeHeaders(attributes: WireAttributeChanges): Record<strin
   }
 }
 
-function isOneStretch(parts: readonly RemotePart[]): boolean {
+/** Each part goes on where the one before ends. */
+export function isOneStretch(parts: readonly RemotePart[]): boolean {
   let end = parts[0]?.offset
   return parts.every(({ offset, data }) => {
     const goesOn = offset === end
@@ -69,13 +70,19 @@ async function* inOrder(parts: readonly RemotePart[]): AsyncGenerator<Buffer> {
   for (const { data } of parts) yield data
 }
 
-/** Each piece: offset (8 bytes), length (4 bytes), bytes; numbers big-endian. */
 async function* framed(parts: readonly RemotePart[]): AsyncGenerator<Buffer> {
-  for (const { offset, data } of parts) {
-    const head = Buffer.alloc(12)
-    head.writeBigUInt64BE(offset === 'append' ? AT_THE_END : BigInt(offset))
-    head.writeUInt32BE(data.length, 8)
-    yield head
-    yield data
-  }
+  for (const part of parts) yield* piece(part)
+}
+
+/** All pieces (application/vnd.coffer.ranges), at once. */
+export function ranges(parts: readonly RemotePart[]): Buffer {
+  return Buffer.concat(parts.flatMap(piece))
+}
+
+/** A piece: offset (8 bytes), length (4 bytes), bytes; numbers big-endian. */
+function piece({ offset, data }: RemotePart): [Buffer, Buffer] {
+  const head = Buffer.alloc(12)
+  head.writeBigUInt64BE(offset === 'append' ? AT_THE_END : BigInt(offset))
+  head.writeUInt32BE(data.length, 8)
+  return [head, data]
 }

@@ -211,6 +211,8 @@ export type WireOperation = (
       offset: number | 'append'
       changes?: WireAttributeChanges
     } & WireCondition)
+  /** The content is application/vnd.coffer.ranges: pieces, each with its offset. */
+  | ({ op: 'writeRanges'; ino: number; changes?: WireAttributeChanges } & WireCondition)
   /** lseek(2): where data, or a hole, begins. */
   | { op: 'seek'; ino: number; offset: number; what: 'data' | 'hole' }
   /** fallocate(2): a range becomes zeros, whose room is freed where it can be. */

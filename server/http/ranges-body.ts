@@ -16,7 +16,7 @@ export interface Piece {
  * @throws FileError EINVAL, EFBIG
  */
 export async function* rangesBody(
-  source: AsyncIterable<readonly Buffer[]>,
+  source: AsyncIterable<readonly Buffer[]> | Iterable<readonly Buffer[]>,
 ): AsyncGenerator<readonly Piece[]> {
   let header = Buffer.alloc(0)
   let position: number | 'append' = 0

@@ -25,6 +25,7 @@ import { lookup } from './exchange.js'
 import { LOCK_OPERATIONS } from './lock-operations.js'
 import { completed } from './new-inode.js'
 import { RANGE_OPERATIONS } from './range-operations.js'
+import { rangeParts } from './range-parts.js'
 import { readContent, readContents } from './read-content.js'
 import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'
@@ -122,6 +123,14 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       const offset: WritePart['offset'] = start === 'append' ? append : start
       const expected: ExpectedWrite = { offset, length }
       return tree.write(ino, parts(content, offset), ifMatch, origin, changes, expected)
+    },
+  ),
+  writeRanges: operation(
+    'write',
+    { ino, changes: attributeChanges.optional(), ifMatch: matching },
+    ({ tree, origin, content, length, locks }, { ino, changes, ifMatch }) => {
+      locks.refuseFenced(tree.owner, origin.connection, ino)
+      return tree.write(ino, rangeParts(oneByOne(content)), ifMatch, origin, changes, { length })
     },
   ),
   make: operation(
@@ -229,6 +238,12 @@ async function* parts(
     yield [{ offset: position, data }]
     if (position !== append) position += data.length
   }
+}
+
+async function* oneByOne(
+  source: AsyncIterable<Buffer> | Iterable<Buffer>,
+): AsyncGenerator<readonly Buffer[]> {
+  for await (const piece of source) yield [piece]
 }
 
 async function xattrValue(source: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<Buffer> {

@@ -1,7 +1,7 @@
 import { FileError } from '../errors.js'
 import { parseContentRange } from '../http/content-range.js'
 import type { ByteRange } from '../http/range.js'
-import { RANGES_TYPE, rangesBody } from '../http/ranges-body.js'
+import { RANGES_TYPE } from '../http/ranges-body.js'
 import { Refusal } from '../http/refusal.js'
 import { append, type ExpectedWrite, type WritePart, type WriteParts } from '../storage/storage.js'
 import { answerAttributes, answerEmpty, settled } from './answer.js'
@@ -10,6 +10,7 @@ import { beforehand } from './beforehand.js'
 import { announcedBytes, contentPieces } from './body.js'
 import type { Exchange } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
+import { rangeParts } from './range-parts.js'
 import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
 import { attributeChanges } from './schemas.js'
 import { freeSpent } from './spent-buffers.js'
@@ -70,7 +71,7 @@ async function patchRanges(exchange: Exchange): Promise<void> {
     throw new FileError('EINVAL', `${RANGES_TYPE} says itself what is appended`)
   }
   const length = announcedBytes(exchange.request)
-  return write(exchange, pieces, length === undefined ? {} : { length })
+  return write(exchange, rangeParts, length === undefined ? {} : { length })
 }
 
 /** What of a body goes where; in `spent` go the buffers that nobody needs once they are written. */
@@ -115,12 +116,6 @@ async function* placed(
     yield parts
   }
   if (offset !== range.last + 1) throw unlikeRange()
-}
-
-async function* pieces(source: Pieces): AsyncGenerator<readonly WritePart[]> {
-  for await (const come of rangesBody(source)) {
-    yield come.map(({ offset, data }) => ({ offset: offset === 'append' ? append : offset, data }))
-  }
 }
 
 function unlikeRange(): FileError {

@@ -71,6 +71,20 @@ function channels(transport: (typeof TRANSPORTS)[number]): void {
   const small = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
 
+  it('carry writes of several ranges', async () => {
+    await connect(async () => tokens)
+    const { ino } = await remote.files.put(root, 'several-ranges', small('0123456789'), create)
+    const part = (offset: number | 'append', text: string) => ({ offset, data: Buffer.from(text) })
+    const written = async (...parts: ReturnType<typeof part>[]) =>
+      (await remote.files.write(ino, parts, { durability: 'process' })).size
+    expect(await written(part(1, 'ab'), part(3, 'cd'))).to.equal(10)
+    expect(await written(part(0, '!'), part(12, '?'), part('append', '.'))).to.equal(14)
+    expect((await remote.files.read(ino, 0, 20)).data.toString()).to.equal('!abcd56789\0\0?.')
+    expect(proxy?.carriedOut.filter((request) => request.startsWith('PATCH')) ?? []).to.deep.equal(
+      [],
+    )
+  })
+
   it('let operations go on without an error while their tokens expire', async () => {
     await connect(() => login(server))
     const { ino } = await remote.files.put(root, 'expiring', small('x'), create)

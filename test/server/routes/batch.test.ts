@@ -79,6 +79,26 @@ function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void 
     expect(gone).to.include({ outcome: 'failed', code: 'ENOENT' })
   })
 
+  it('writes several ranges in one step, all of them or none', async () => {
+    const piece = (offset: number, bytes: string) =>
+      `${'\0'.repeat(7)}${String.fromCharCode(offset)}\0\0\0${String.fromCharCode(bytes.length)}${bytes}`
+    const made = await one(
+      { op: 'put', place: { directory: root, name: 'ranges' }, mode: 'create' },
+      '0123456789',
+    )
+    const file = attributes(made).ino
+    const [written, changed, cut, read] = await batch(
+      [{ op: 'writeRanges', ino: file }, piece(1, 'ab') + piece(12, 'c')],
+      [{ op: 'writeRanges', ino: file, ifMatch: attributes(made).etag }, piece(0, '!')],
+      [{ op: 'writeRanges', ino: file }, piece(0, '!') + piece(5, '??').slice(0, -1)],
+      [{ op: 'read', ino: file }],
+    )
+    expect(attributes(written)).to.include({ size: 13 })
+    expect(changed).to.include({ outcome: 'failed', status: 412 })
+    expect(cut).to.include({ outcome: 'failed', code: 'EINVAL' })
+    expect(read).to.include({ content: '0ab3456789\0\0c' })
+  })
+
   it('removes many in one operation, and says of each what became of it', async () => {
     const place = { directory: root, name: 'removed' }
     await one({ op: 'put', place, mode: 'create' }, 'x')
