@@ -13,13 +13,6 @@ import type { Client, Digest } from './types.js'
 
 const URI_PREFIX = 'urn:ietf:params:oauth:request_uri:'
 
-/** Credentials are for this request alone and no part of what is asked. */
-const CREDENTIALS: ReadonlySet<string> = new Set([
-  'client_secret',
-  'client_assertion',
-  'client_assertion_type',
-])
-
 export async function push(context: Context, call: Call): Promise<Answer> {
   const form = call.parameters
   form.rejectRepeated()
@@ -28,7 +21,8 @@ export async function push(context: Context, call: Call): Promise<Answer> {
     throw new OAuthError('invalid_request', 'a request_uri cannot be pushed (RFC 9126 section 2.1)')
   }
   const jkt = await pushedKey(context, call, client)
-  const pairs = form.pairs.filter(([name]) => !CREDENTIALS.has(name) && name !== 'client_id')
+  // Credentials are for this request alone: they mean nothing in what is asked, so they are not carried.
+  const pairs = form.pairs.filter(([name]) => name !== 'client_id')
   const request = carried(new Parameters([...pairs, ['client_id', client.client_id]]), MEANT)
   const trusted = await trustedRedirect(context, request)
   await authorizationRequest(context, request, trusted, { pushed: true })

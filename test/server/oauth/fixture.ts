@@ -39,10 +39,11 @@ export interface WorldOptions {
   readonly path?: string
   readonly issuer?: string
   readonly registration?: 'off' | 'open'
+  readonly unfinishedPerClient?: number
 }
 
 export async function world(options: WorldOptions = {}): Promise<World> {
-  const { path = ':memory:', issuer = ISSUER, registration = 'off' } = options
+  const { path = ':memory:', issuer = ISSUER, registration = 'off', ...limits } = options
   const database = openDatabase(path)
   const store = oauthStore(database)
   const made = {
@@ -60,6 +61,7 @@ export async function world(options: WorldOptions = {}): Promise<World> {
         : undefined,
   }
   const server = authorizationServer({
+    ...limits,
     issuer,
     registration,
     resource: RESOURCE,
