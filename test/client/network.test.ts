@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
+import { ownPort } from '../support/own-port.js'
 import { start } from '../support/process.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type Network, network, type Weather } from './tcp-proxy.js'
-
-/** Away from the range that others choose ports from. */
-const SERVER_PORT = 27_100
 
 describe('a mount on a bad network', () => {
   let net: Network
@@ -19,9 +17,10 @@ describe('a mount on a bad network', () => {
 
   before(async function () {
     this.timeout(120_000)
-    net = await network(() => SERVER_PORT)
+    const port = await ownPort()
+    net = await network(() => port)
     server = await startServer({
-      env: { COFFER_PORT: String(SERVER_PORT), COFFER_ISSUER: `https://localhost:${net.port}` },
+      env: { COFFER_PORT: String(port), COFFER_ISSUER: `https://localhost:${net.port}` },
     })
     home = await machine(server)
     mount = await home.mount()

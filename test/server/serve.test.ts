@@ -10,6 +10,7 @@ import supertest from 'supertest'
 import { tlsFiles } from '../../server/tls/files.js'
 import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../server/wire-frames.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { ownPort } from '../support/own-port.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
 
 function generatedKey(): string {
@@ -67,7 +68,7 @@ describe('the first start', () => {
   })
 
   it('leaves the password and the issuer to the next start when it fails', async () => {
-    const taken = createServer().listen(0, 'localhost')
+    const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const { port } = taken.address() as AddressInfo
     const environment = { COFFER_ADMIN_PASSWORD: '' }
@@ -176,16 +177,12 @@ describe('a data directory', () => {
   })
 
   it('is served only with its own secret, unless that is lost', async () => {
-    const site = await startSite()
+    const port = { COFFER_PORT: String(await ownPort()) }
+    const site = await startSite({ environment: port })
     const { data } = site
     const { access_token } = await site.tokens()
-    const { port } = new URL(site.issuer)
     await site.stop()
-    const environment = {
-      COFFER_SECRET: 'another secret, which is long enough',
-      COFFER_PORT: port,
-      COFFER_ISSUER: site.issuer,
-    }
+    const environment = { ...port, COFFER_SECRET: 'another secret, which is long enough' }
     const failure = await startSite({ data, environment }).then(
       () => 'started',
       (error: Error) => error.message,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from './directory.js'
+import { ownPort } from './own-port.js'
 import { type Running, root, start } from './process.js'
 import { type Form, program } from './program.js'
 
@@ -26,7 +27,7 @@ export interface TestServer {
 const PASSWORD = 'correct horse battery staple 9'
 
 /**
- * The real server as a child process: sources through tsx, a free port, a data directory of its own.
+ * The real server as a child process: sources through tsx, a port and a data directory of its own.
  * With `data`, the directory is the caller's and stays.
  */
 export async function startServer(
@@ -34,7 +35,7 @@ export async function startServer(
 ): Promise<TestServer> {
   const data = options.data ?? join(await temporaryDirectory('server'), 'data')
   let running: Running
-  let env: NodeJS.ProcessEnv = { COFFER_PORT: '0', ...options.env }
+  let env: NodeJS.ProcessEnv = { COFFER_PORT: String(await ownPort()), ...options.env }
 
   async function launch(): Promise<string> {
     running = start(process.execPath, [...program('server', options.form), 'serve'], {
@@ -68,7 +69,7 @@ export async function startServer(
     stop: (signal) => running.stop(signal),
     restart: async (more) => {
       await running.stop()
-      env = { ...env, ...more, COFFER_PORT: new URL(issuer).port, COFFER_ISSUER: issuer }
+      env = { ...env, ...more }
       await launch()
     },
     remove: async () => {
