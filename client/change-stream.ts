@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { WireChange } from '../server/wire.js'
 import type { Duplex } from './duplex.js'
 import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
+import type { Pauses } from './pauses.js'
 import { RemoteError, type RemoteNews } from './remote-files.js'
 import { Busy } from './retry.js'
 
@@ -30,6 +30,7 @@ export async function* changeStream(
   open: OpenChanges,
   signal: AbortSignal,
   server: Reachability,
+  pauses: Pauses,
 ): AsyncGenerator<RemoteNews> {
   let last: string | undefined
   let pause = FIRST_PAUSE_MILLISECONDS
@@ -57,8 +58,9 @@ export async function* changeStream(
       }
     }
     if (isConnected) yield { kind: 'lost' }
-    await delay(pause, undefined, { signal, ref: false }).catch(() => {})
-    pause = Math.min(pause * 2, LONGEST_PAUSE_MILLISECONDS)
+    const rested = await pauses.rest(pause, signal)
+    pause =
+      rested === 'over' ? Math.min(pause * 2, LONGEST_PAUSE_MILLISECONDS) : FIRST_PAUSE_MILLISECONDS
   }
 }
 

@@ -9,6 +9,8 @@ import { CommandError } from './command-error.js'
 
 const REQUEST = z.discriminatedUnion('command', [
   z.object({ command: z.literal('status') }),
+  /** There is a new login: nothing is answered. */
+  z.object({ command: z.literal('login') }),
   z.object({ command: z.literal('unmount'), force: z.boolean() }),
 ])
 export type ControlRequest = z.infer<typeof REQUEST>

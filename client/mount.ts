@@ -127,6 +127,10 @@ async function* answer(
     case 'status':
       yield { kind: 'status', status: mountStatus(serving, since) }
       return
+    case 'login':
+      serving.surroundings.log.info('told of a new login')
+      serving.remote.lookAgain()
+      return
     case 'unmount':
       yield* asked.force
         ? unmountByForce(serving.shown, serving.mounted)

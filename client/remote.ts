@@ -12,6 +12,7 @@ import { filesOverHttp } from './files-over-http.js'
 import { posted, upgradedOrPosted } from './frame-connection.js'
 import { locksOverChannels } from './locks-over-channel.js'
 import { Meter } from './meter.js'
+import { Pauses } from './pauses.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
@@ -43,6 +44,8 @@ export interface Remote {
   readonly meter: Meter
   /** Something is going to be asked soon: connects for that. */
   prepare(): void
+  /** Something has changed, for which a server that is away or refuses may be worth another try. */
+  lookAgain(): void
   close(): void
 }
 
@@ -67,6 +70,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
       },
     },
   })
+  const pauses = new Pauses()
   const root = rootTarget(options.remotePath ?? '/')
   const batch = {
     url: new URL(`${options.server}/batch`),
@@ -98,6 +102,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
       },
       signal,
       connection,
+      pauses,
     )
   return {
     files: {
@@ -112,6 +117,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
       return connection.state
     },
     prepare: () => channels.prepare(),
+    lookAgain: () => pauses.end(),
     close() {
       channels.close()
       client.close()

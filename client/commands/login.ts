@@ -1,7 +1,9 @@
 import { AccountDirectory, serverBase } from '../account.js'
 import { CommandError } from '../command-error.js'
 import { serverUrl } from '../config.js'
+import { askMount } from '../control.js'
 import { type Binding, login, logout } from '../login.js'
+import { MountRegistry } from '../mount-registry.js'
 import { chosenTrust } from '../trust-choice.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -19,6 +21,8 @@ export interface LoginFlags extends TrustFlags {
 
 /** A login in the browser takes people minutes, not hours. */
 const LOGIN_MILLISECONDS = 10 * 60_000
+/** A mount answers at once, or is stuck. */
+const TOLD_MILLISECONDS = 2_000
 
 export async function loginCommand(
   url: string | undefined,
@@ -27,7 +31,20 @@ export async function loginCommand(
 ): Promise<void> {
   const server = url === undefined ? surroundings.config.server : serverUrl(url)
   await loginTo(server, flags, surroundings)
+  await tellMounts(serverBase(server), surroundings)
   surroundings.terminal.say(`Logged in to ${serverBase(server)}.`)
+}
+
+/** A mount whose login was over, or whose certificate was not trusted, finds out by itself, but only when it tries again. */
+async function tellMounts(server: string, { config, stop }: Surroundings): Promise<void> {
+  for (const record of await new MountRegistry(config.stateDirectory).all()) {
+    if (record.server !== server) continue
+    try {
+      for await (const _ of askMount(record.socket, { command: 'login' }, stop, TOLD_MILLISECONDS));
+    } catch {
+      // It has gone, or does not answer: "coffer status" says so.
+    }
+  }
 }
 
 export async function loginTo(

@@ -137,6 +137,11 @@ describe('a mount that something is wrong with', function () {
     expect(refused).to.have.property('code', 'EIO')
     const ca = await readFile(server.caFile, 'utf8')
     await home.login((url) => approve(url, { ...server, ca }))
+    const log = async () => {
+      const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
+      return readFile(mounts[0].log, 'utf8')
+    }
+    expect(await log()).to.include('told of a new login')
     expect(await readFile(join(directory, 'before'), 'utf8')).to.equal('kept')
     expect((await home.coffer('status')).status).to.equal(0)
     await writeFile(join(directory, 'after'), 'the login')
