@@ -7,6 +7,8 @@ export interface Call {
   readonly url: string
   readonly headers: CredentialFields
   readonly address: string
+  /** The same object for all requests of one connection; one for each request behind a proxy, whose connections are everybody's. */
+  readonly connection: object
   readonly parameters: Parameters
 }
 

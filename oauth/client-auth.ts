@@ -17,14 +17,16 @@ const CLIENT_ID_SHORT = 64
 /** base64 with padding, strictly (RFC 7617 section 2); the scheme in any case (RFC 9110 section 11.1). */
 const BASIC = /^basic +([A-Za-z0-9+/]+={0,2})$/i
 
+interface Secret {
+  readonly client_id: string
+  readonly client_secret: string
+}
+
 /** What a request shows of its sender. */
 type Credentials =
   | { readonly method: 'none'; readonly client_id: string }
-  | {
-      readonly method: 'client_secret_basic' | 'client_secret_post'
-      readonly client_id: string
-      readonly client_secret: string
-    }
+  | ({ readonly method: 'client_secret_basic' } & Secret)
+  | ({ readonly method: 'client_secret_post' } & Secret)
   | { readonly method: 'private_key_jwt'; readonly client_id: string; readonly assertion: string }
 
 /** Methods a client may use, by the one it registered: who has a password may always send it by Basic. */
@@ -34,6 +36,19 @@ const ACCEPTED: Readonly<Record<ClientAuthMethod, readonly ClientAuthMethod[]>> 
   client_secret_post: ['client_secret_post', 'client_secret_basic'],
   private_key_jwt: ['private_key_jwt'],
 }
+
+interface Proven {
+  readonly field: string
+  readonly credentials: Credentials
+  readonly client: Client
+}
+
+/**
+ * The Authorization field that each connection authenticated with last: most requests show what the one before them did. It proves
+ * the client for as long as the store gives the same object for it, which ends with any change. Guesses are counted all the same, and
+ * compared with nothing that others have shown.
+ */
+const PROVEN = new WeakMap<object, Proven>()
 
 /** The client that sends the request, authenticated if it is confidential. */
 export async function authenticateClient(context: Context, call: Call): Promise<Client> {
@@ -52,6 +67,8 @@ export async function authenticateClient(context: Context, call: Call): Promise<
         await verifyAssertion(context, client, credentials.assertion)
         break
       case 'client_secret_basic':
+        verifyField(call, client, credentials)
+        break
       case 'client_secret_post':
         verifySecret(client, credentials.client_secret)
     }
@@ -73,6 +90,18 @@ function fitting(client: Client | undefined, { method }: Credentials): Client {
   throw new OAuthError('invalid_client', `this client must authenticate by ${registered}`)
 }
 
+function verifyField(
+  { connection, headers }: Call,
+  client: Client,
+  credentials: Extract<Credentials, { method: 'client_secret_basic' }>,
+): void {
+  const proven = PROVEN.get(connection)
+  if (proven?.credentials === credentials && proven.client === client) return
+  verifySecret(client, credentials.client_secret)
+  const [field = ''] = headers.authorization
+  PROVEN.set(connection, { field, credentials, client })
+}
+
 function verifySecret(client: Client, client_secret: string): void {
   const isRight = equalInConstantTime(digestOf(client_secret), client.client_secret_digest ?? '')
   if (!isRight) throw new OAuthError('invalid_client', 'the client secret is wrong')
@@ -90,7 +119,11 @@ function readCredentials(call: Call): Credentials {
   }
   const client_id = form.optional('client_id')
   const [field] = authorization
-  if (field !== undefined) return matching(client_id, basicCredentials(field))
+  if (field !== undefined) {
+    const proven = PROVEN.get(call.connection)
+    const credentials = proven?.field === field ? proven.credentials : basicCredentials(field)
+    return matching(client_id, credentials)
+  }
   if (assertion !== undefined) return matching(client_id, assertionCredentials(call, assertion))
   if (client_id === undefined) throw challenged('the client_id is missing')
   if (client_secret === undefined) return { method: 'none', client_id }

@@ -63,6 +63,7 @@ export function callOf(context: Context, request: GuardedRequest, parameters: Pa
     url: context.origin + request.originalUrl,
     headers: credentialFields(request.rawHeaders),
     address: addressOf(request),
+    connection: request.ip === request.socket.remoteAddress ? request.socket : request,
     parameters,
   }
 }

@@ -23,6 +23,7 @@ import type {
  * - Secrets never come in, only their digests.
  */
 export interface Store {
+  /** The same object as before only where nothing of the client has changed. */
   client(client_id: string): Promise<Client | undefined>
   clients(): Promise<readonly Client[]>
   /** Inserts, or replaces the one of the same client_id. */
