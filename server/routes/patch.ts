@@ -10,10 +10,13 @@ import { beforehand } from './beforehand.js'
 import { announcedBytes, contentPieces } from './body.js'
 import type { Exchange } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
+import { type Lent, LentMemory } from './lent-memory.js'
 import { rangeParts } from './range-parts.js'
 import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
 import { attributeChanges } from './schemas.js'
 import { freeSpent } from './spent-buffers.js'
+
+const memory = new LentMemory()
 
 /** What PATCH understands (Accept-Patch, RFC 5789 section 3.1), and how. */
 const PATCHES: ReadonlyMap<string, (exchange: Exchange) => Promise<void>> = new Map([
@@ -62,8 +65,19 @@ async function patchBytes(exchange: Exchange): Promise<void> {
   if ((announcedBytes(request) ?? length) !== length) {
     throw new FileError('EINVAL', 'Content-Length and Content-Range do not fit together')
   }
-  const parts: Parts = (source, spent) => placed(source, range, spent)
-  return write(exchange, parts, { offset, length })
+  const lent = memory.take(length)
+  if (lent === undefined) {
+    const parts: Parts = (source, spent) => placed(source, range, spent)
+    return write(exchange, parts, { offset, length })
+  }
+  try {
+    await write(exchange, (source) => joined(source, range, lent), { offset, length })
+  } catch (error) {
+    // What has failed here may still be read elsewhere.
+    lent.giveUp()
+    throw error
+  }
+  lent.giveBack()
 }
 
 async function patchRanges(exchange: Exchange): Promise<void> {
@@ -116,6 +130,26 @@ async function* placed(
     yield parts
   }
   if (offset !== range.last + 1) throw unlikeRange()
+}
+
+/** The same, in one piece of memory: the buffers that it came in are free at once. */
+async function* joined(
+  source: Pieces,
+  range: ByteRange,
+  lent: Lent,
+): AsyncGenerator<readonly WritePart[]> {
+  const whole = lent.data
+  let filled = 0
+  for await (const come of source) {
+    const from = filled
+    for (const data of come) {
+      if (data.length > whole.length - filled) throw unlikeRange()
+      filled += data.copy(whole, filled)
+    }
+    freeSpent(come)
+    yield [{ offset: range.first + from, data: whole.subarray(from, filled) }]
+  }
+  if (filled !== whole.length) throw unlikeRange()
 }
 
 function unlikeRange(): FileError {
