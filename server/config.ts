@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { messageOf } from './error-of.js'
 import {
   type LOG_LEVELS,
   SECRETS,
@@ -146,8 +147,7 @@ function fileSettings(sources: Sources, problems: string[]): Partial<Record<Sett
     }
     return content
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    problems.push(`the configuration file ${path} must be readable JSON: ${reason}`)
+    problems.push(`the configuration file ${path} must be readable JSON: ${messageOf(cause)}`)
     return {}
   }
 }

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
+import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf } from './secret.js'
 
 /** Makes the data directory, or closes one that others may enter. @throws when it is somebody else's */
@@ -8,7 +9,7 @@ export function prepareDataDirectory(directory: string, uid: number | undefined)
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     throw new ConfigError([`COFFER_DATA must name a directory that can be made: ${reason}`])
   }
   const stat = statSync(directory)

@@ -1,6 +1,7 @@
 /** Hashes passwords for the server that started it, and ends when that does: nothing else keeps it running. */
 import { existsSync, readdirSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
+import { messageOf } from './error-of.js'
 import { type Answered, type Asked, compute } from './hashing.js'
 
 const THREADS = '/proc/self/task'
@@ -18,6 +19,6 @@ async function answerTo(asked: Asked): Promise<Answered> {
   try {
     return { id, kind: 'answer', answer: await compute(asked) }
   } catch (error) {
-    return { id, kind: 'failed', message: error instanceof Error ? error.message : String(error) }
+    return { id, kind: 'failed', message: messageOf(error) }
   }
 }

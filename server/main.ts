@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { createProgram } from './commands/program.js'
 import { parseConfig } from './config.js'
+import { messageOf } from './error-of.js'
 
 /** Everything this process makes is the owner's alone. */
 process.umask(0o077)
@@ -48,7 +49,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync()
 } catch (error) {
-  process.stderr.write(`coffer-server: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.stderr.write(`coffer-server: ${messageOf(error)}\n`)
   process.exitCode = 1
 }
 

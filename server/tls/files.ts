@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../config.js'
+import { messageOf } from '../error-of.js'
 import { type KeyPair, makeAuthority, makeServerCertificate } from './authority.js'
 import type { CertificateName } from './names.js'
 
@@ -95,7 +96,7 @@ function pem<T>(
     const text = readFileSync(path, 'utf8')
     return { text, parsed: parse(text) }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     return { problem: `${name} must name a file with ${what} in PEM form, not ${path}: ${reason}` }
   }
 }
