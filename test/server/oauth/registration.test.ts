@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import supertest from 'supertest'
+import { registerClient } from '../../../oauth/index.js'
 import { allow, authorizeQuery, post, read, redeem, refresh, type World, world } from './fixture.js'
 
 const METADATA = {
@@ -51,6 +52,19 @@ describe('dynamic registration (RFC 7591)', () => {
 
   const refused: [what: string, changes: object, error: string][] = [
     ['a redirect to http', { redirect_uris: ['http://rp.test/cb'] }, 'invalid_redirect_uri'],
+    [
+      'a logout that leads to http',
+      { post_logout_redirect_uris: ['http://rp.test/out'] },
+      'invalid_redirect_uri',
+    ],
+    [
+      'keys for an algorithm that nobody may use',
+      {
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [{ kty: 'EC', alg: 'HS256' }] },
+      },
+      'invalid_client_metadata',
+    ],
     ['no redirect', { redirect_uris: [] }, 'invalid_client_metadata'],
     ['an unknown grant', { grant_types: ['password'] }, 'invalid_client_metadata'],
     ['the implicit response type', { response_types: ['token'] }, 'invalid_client_metadata'],
@@ -92,6 +106,14 @@ describe('dynamic registration (RFC 7591)', () => {
   it('lets nobody make themselves a resource server that introspects', async () => {
     const { body } = await register(at, { ...METADATA, introspects: true })
     expect(body.introspects).to.equal(false)
+  })
+
+  it('lets an administrator make no resource server that does not authenticate', async () => {
+    const accounts = { claims: async () => undefined }
+    const registry = { store: at.store, accounts, scopes: [], clock: () => new Date(at.now) }
+    const metadata = { ...METADATA, introspects: true, token_endpoint_auth_method: 'none' }
+    const refusal = await registerClient(registry, metadata).catch((error) => error)
+    expect(refusal).to.be.an('error').and.have.property('error', 'invalid_client_metadata')
   })
 
   it('refuses a body that is not JSON', async () => {
