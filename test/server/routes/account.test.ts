@@ -194,6 +194,52 @@ describe('/account', () => {
     expect((await signIn(site.browser(), { password: new_password })).status).to.equal(303)
   })
 
+  it('has everything that people do here in the audit log', async () => {
+    for (let n = 0; n < 3; n++) await site.tokens()
+    const { browser, page, submit } = await signedIn()
+    let before = 0
+    await beside(async ({ audit }) => {
+      before = audit.query({ limit: 1 })[0]?.number ?? 0
+    })
+    const grant = field(await page(), 'grant')
+    await submit('/account/revoke', { grant })
+    await submit('/account/revoke-all')
+    await submit('/account/sign-out-others')
+    await submit('/account/password', { ...changed, current_password: 'wrong wrong' })
+    await submit('/account/password', changed)
+    await signIn(site.browser())
+    await signIn(site.browser(), { username: 'nobody' })
+    const { text } = await browser.get('/logout')
+    const form = { request: field(text, 'request'), csrf_token: field(text, 'csrf_token') }
+    await browser
+      .post('/logout/decision')
+      .type('form')
+      .send({ ...form, decision: 'allow' })
+    await beside(async ({ audit, accounts }) => {
+      const { id } = accounts.find(username('admin')) ?? {}
+      const entries = audit.query({ limit: 100 }).filter(({ number }) => number > before)
+      expect(
+        entries.map(({ event, outcome, subject, detail = '' }) => [
+          event,
+          outcome,
+          subject === id ? 'admin' : subject,
+          detail,
+        ]),
+      ).to.deep.equal([
+        ['grant.revoke', 'success', 'admin', `by the user; grant ${grant}`],
+        ['grant.revoke', 'success', 'admin', 'all 2'],
+        ['browser.signOutOthers', 'success', 'admin', '3'],
+        ['password.change', 'failure', 'admin', ''],
+        ['grant.revoke', 'success', 'admin', 'all 0'],
+        ['password.change', 'success', 'admin', ''],
+        ['login', 'failure', 'admin', ''],
+        ['login', 'failure', undefined, 'unknown user name'],
+        ['logout', 'success', 'admin', '0 grants ended'],
+      ])
+      expect(entries.every(({ address }) => /127\.0\.0\.1$/.test(address ?? ''))).to.equal(true)
+    })
+  })
+
   const refused: [title: string, fields: object, status: number, says: string][] = [
     [
       'the current one is wrong',
