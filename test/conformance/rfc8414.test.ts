@@ -184,6 +184,8 @@ describe('RFC 8414: metadata', () => {
       expect(strings(metadata, 'subject_types_supported')).to.deep.equal(['public'])
       expect(strings(metadata, 'id_token_signing_alg_values_supported')).to.include('RS256')
       expect(strings(metadata, 'scopes_supported')).to.include('openid')
+      // Left out, it would mean true, and any request_uri is refused (Core section 3.1.2.6).
+      expect(metadata.request_uri_parameter_supported).to.equal(false)
     },
     { clients: [] },
   )
