@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { randomId, randomSecret } from '../../oauth/secrets.js'
+import { deriveKeys, randomId, randomSecret } from '../../oauth/secrets.js'
 
 const ISSUED = 10_000
 
@@ -27,4 +27,11 @@ describe('secrets and identifiers', () => {
       for (const count of letters) expect(count / expected).to.be.within(0.85, 1.15)
     })
   }
+
+  it('keys of the one secret differ for each purpose, and come out the same again', () => {
+    const secret = Buffer.alloc(32, 7)
+    const keys = Object.values(deriveKeys(secret)).map((key: Buffer) => key.toString('hex'))
+    expect(new Set([...keys, secret.toString('hex')]).size).to.equal(keys.length + 1)
+    expect(deriveKeys(secret)).to.deep.equal(deriveKeys(Buffer.alloc(32, 7)))
+  })
 })

@@ -120,6 +120,22 @@ describe('/login', () => {
     expect((await inside()).status).to.equal(303)
   })
 
+  it('ends the session that was there before when somebody signs in again', async () => {
+    const browser = site.browser()
+    const copy = cookies(await signIn(browser)).map((each) => each.split(';')[0])
+    const inside = () => site.browser().get('/account').set('Cookie', copy.join('; '))
+    expect((await inside()).status).to.equal(200)
+    const page = await browser.get('/login?reauthenticate=1')
+    const form = { csrf_token: field(page.text, 'csrf_token'), reauthenticate: '1' }
+    const answer = await browser
+      .post('/login')
+      .type('form')
+      .send({ ...form, return_to: '/account', username: 'admin', password: PASSWORD })
+    expect(answer.status).to.equal(303)
+    expect((await browser.get('/account')).status).to.equal(200)
+    expect((await inside()).status).to.equal(303)
+  })
+
   it('answers the same to a wrong password and to an unknown user', async () => {
     const wrong = await signIn(site.browser(), { password: 'wrong password' })
     const unknown = await signIn(site.browser(), { username: 'nobody', password: 'wrong password' })
