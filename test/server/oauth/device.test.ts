@@ -49,6 +49,20 @@ describe('a device authorization (RFC 8628)', () => {
     return body
   }
 
+  it('is begun by no client that may not use the grant, and with no repeated parameter', async () => {
+    const begin = (form: string) =>
+      supertest(at.app).post('/device_authorization').type('form').send(form)
+    for (const repeated of ['scope=file.write', 'foo=a&foo=b']) {
+      const { status, body } = await begin(`client_id=fuse&scope=file.read&${repeated}`)
+      expect([status, body.error], repeated).to.deep.equal([400, 'invalid_request'])
+    }
+    const client = await at.store.client('fuse')
+    if (client === undefined) throw new Error('there is no client')
+    await at.store.saveClient({ ...client, grant_types: ['authorization_code'] })
+    const { status, body } = await begin('client_id=fuse&scope=file.read')
+    expect([status, body.error]).to.deep.equal([400, 'unauthorized_client'])
+  })
+
   it('has the consent and the tokens in the audit log, of one grant', async () => {
     const device = await begun()
     expect(await decide(at, device, 'allow')).to.equal('Done')
