@@ -91,6 +91,11 @@ export class Journal {
     }
   }
 
+  /** Changes may be missing between those that were found. */
+  get isDamaged(): boolean {
+    return this.#segments.some(({ isDamaged }) => isDamaged)
+  }
+
   get isEmpty(): boolean {
     return this.#places.size === 0
   }
@@ -251,9 +256,14 @@ async function recover(directory: string, log: JournalOptions['log']) {
   for (const name of names) {
     const path = join(directory, name)
     const file = await open(path, 'r')
-    const { records, isDamaged } = await scanSegment(file)
-    if (isDamaged) log(`${path} is damaged: some of what was written is lost`)
+    const { records, isDamaged, tornBytes } = await scanSegment(file)
     const segment = Segment.old(path, (await file.stat()).size, file)
+    segment.isDamaged = isDamaged
+    if (isDamaged) {
+      log(`${path} is damaged: some of what was written is lost; it is kept as "${name}.damaged"`)
+    } else if (tornBytes > 0) {
+      log(`${path}: the last ${tornBytes} bytes, of what was being written, are no whole record`)
+    }
     segments.push(segment)
     for (const { record, dataAt, dataLength, dataChecksum } of records) {
       if ('id' in record) {

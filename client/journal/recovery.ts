@@ -9,10 +9,13 @@ type Add = (file: UnsentFile, change: Change, data: JournalData, journal: Journa
 
 /** What an earlier mount left is shown and will be sent, from where that mount had come. */
 export function recover(journal: Journal, unsent: UnsentFiles, add: Add): void {
+  const { isDamaged } = journal
   for (const { change, data } of journal.recovered) {
     const base = change.kind === 'birth' ? plannedFile(change) : change.before
     const file = unsent.of(change.ino) ?? new UnsentFile(change.ino, base, change.place)
-    add(file, change, data, journal)
+    const isGap = change.kind !== 'birth' && change.before.version !== file.shown.version
+    const pending = add(file, change, data, journal)
+    if (isGap && isDamaged) file.gap ??= pending
   }
   for (const note of journal.notes) recoverNote(journal, unsent, note)
 }

@@ -24,6 +24,8 @@ export interface Scanned {
   readonly records: readonly Found[]
   /** Records that were on the disk and are no longer what was written. */
   readonly isDamaged: boolean
+  /** Bytes at the end that are no whole record: of what was being written when the journal ended, unless the disk is bad. */
+  readonly tornBytes: number
 }
 
 const WINDOW = 256 << 10
@@ -36,9 +38,9 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   const { size } = await file.stat()
   const bytes = new Window(file)
   const start = await bytes.at(0, SEGMENT_HEAD)
-  if (start.length < SEGMENT_HEAD || !start.subarray(0, 4).equals(SEGMENT_MAGIC)) {
-    return { records: [], isDamaged: size > SEGMENT_HEAD }
-  }
+  if (start.length < SEGMENT_HEAD) return { records: [], isDamaged: false, tornBytes: size }
+  // The checksums of the records say whether this is a journal; a wrong magic number is damage and no reason to give them up.
+  const isNamed = start.subarray(0, 4).equals(SEGMENT_MAGIC)
   const salt = start.readUInt32LE(4)
   const found: Found[] = []
   let firstFlaw: number | undefined
@@ -61,7 +63,9 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
     records.push(record)
     end = record.dataAt + record.dataLength
   }
-  return { records, isDamaged: firstFlaw !== undefined && firstFlaw < synced }
+  const isFlawed = firstFlaw !== undefined && firstFlaw < synced
+  const isUnreadable = found.length === 0 && (await looksWhole(bytes, file, size))
+  return { records, isDamaged: !isNamed || isFlawed || isUnreadable, tornBytes: size - end }
 }
 
 async function recordAt(
@@ -83,7 +87,18 @@ async function recordAt(
   return { record, start, dataAt, dataLength, dataChecksum, synced }
 }
 
-async function isWhole(file: FileHandle, record: Found): Promise<boolean> {
+/** A first record of which all is there but that its checksum denies: the salt is wrong. */
+async function looksWhole(bytes: Window, file: FileHandle, size: number): Promise<boolean> {
+  const lengths = recordHead(await bytes.at(SEGMENT_HEAD, RECORD_HEAD))
+  if (lengths === undefined) return false
+  const dataAt = SEGMENT_HEAD + RECORD_HEAD + lengths.headerLength
+  return dataAt + lengths.dataLength <= size && isWhole(file, { ...lengths, dataAt })
+}
+
+async function isWhole(
+  file: FileHandle,
+  record: Pick<Found, 'dataAt' | 'dataLength' | 'dataChecksum'>,
+): Promise<boolean> {
   const data = Buffer.alloc(record.dataLength)
   const { bytesRead } = await file.read(data, 0, data.length, record.dataAt)
   return bytesRead === data.length && checksum([data]) === record.dataChecksum

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { checksum, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
 
@@ -14,6 +14,8 @@ export class Segment {
   size: number
   /** Up to where it is known to be on the disk. */
   synced = SEGMENT_HEAD
+  /** Kept aside when all that could be read of it is done. */
+  isDamaged = false
   #file: FileHandle | undefined
 
   private constructor(path: string, salt: number, size: number, file?: FileHandle) {
@@ -73,7 +75,8 @@ export class Segment {
 
   async remove(): Promise<void> {
     await this.close()
-    await unlink(this.path).catch(() => {})
+    const gone = this.isDamaged ? rename(this.path, `${this.path}.damaged`) : unlink(this.path)
+    await gone.catch(() => {})
   }
 
   async #opened(): Promise<FileHandle> {
@@ -102,6 +105,7 @@ export class JournalData {
   readonly #offset: number
   readonly #checksum: number
   #pieces: readonly Buffer[] | undefined
+  #isChecked = false
 
   constructor(
     where: { segment: Segment; offset: number; checksum: number } | undefined,
@@ -122,10 +126,11 @@ export class JournalData {
   /** All of it, checked. */
   async whole(): Promise<Buffer> {
     if (this.#pieces !== undefined) return Buffer.concat(this.#pieces)
-    const data = await this.part(0, this.length)
+    const data = await this.#stored(0, this.length)
     if (checksum([data]) !== this.#checksum) {
       throw new DamagedData(`${this.#segment?.path}: bytes at ${this.#offset} are damaged`)
     }
+    this.#isChecked = true
     return data
   }
 
@@ -134,6 +139,12 @@ export class JournalData {
     if (this.#pieces !== undefined) {
       return Buffer.concat(this.#pieces).subarray(from, from + length)
     }
+    // Once, whoever reads them first: a program is never shown what was not written.
+    if (!this.#isChecked) return (await this.whole()).subarray(from, from + length)
+    return this.#stored(from, length)
+  }
+
+  async #stored(from: number, length: number): Promise<Buffer> {
     if (this.#segment === undefined) throw new Error('these bytes are nowhere')
     return this.#segment.read(this.#offset + from, length)
   }

@@ -3,7 +3,7 @@ import type { RemoteFiles } from '../remote-files.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
-import { sendChange } from './send-change.js'
+import { changesContent, type Sent, sendChange, statOrNone } from './send-change.js'
 import { Slots } from './slots.js'
 import type { Pending, UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
@@ -103,16 +103,36 @@ export class Sender {
   async #send(file: UnsentFile, pending: Pending): Promise<void> {
     file.isSending = true
     try {
-      const outcome = await sendChange(this.#mount.files, file, pending)
+      const isCut = file.gap === pending && changesContent(pending)
+      const outcome: Sent = isCut
+        ? { kind: 'conflict', there: await statOrNone(this.#mount.files, file.target) }
+        : await sendChange(this.#mount.files, file, pending)
       this.#trouble = undefined
       if (outcome.kind === 'sent') this.#done(file, pending, outcome.now)
       else await this.#conflict(file, pending, outcome.there)
     } catch (error) {
       if (!(error instanceof DamagedData)) throw error
-      this.#mount.log(`what was written to ${named(file)} is lost`, error)
-      this.#done(file, pending, undefined)
+      await this.#lose(file)
     } finally {
       file.isSending = false
+    }
+  }
+
+  /** Gives up the changes of a file whose bytes are damaged, and no others. */
+  async #lose(file: UnsentFile): Promise<void> {
+    for (const pending of [...file.queue]) {
+      try {
+        await pending.data.whole()
+      } catch (error) {
+        if (!(error instanceof DamagedData)) throw error
+        this.#mount.log(`some of what was written to ${named(file)} is lost`, error)
+        pending.journal?.done(pending.change.id)
+        const { unsent, appeared, replaced } = this.#mount
+        unsent.lose(file, pending)
+        // Programs were shown what is lost.
+        if (pending.change.kind === 'birth' && file.place !== undefined) appeared(file.place, 0)
+        else replaced(file.ino)
+      }
     }
   }
 
@@ -121,6 +141,8 @@ export class Sender {
     const seen = now && { version: now.version, etag: now.etag }
     pending.journal?.done(pending.change.id, seen)
     unsent.removeFirst(file, now)
+    // Without a change of content the next one has the same gap before it.
+    if (file.gap === pending) file.gap = file.queue[0]
     if (file.queue.length === 0) settled(file, now)
   }
 
@@ -148,7 +170,11 @@ export class Sender {
       log(`${before} is somebody else's by now; what was written here is in "${place.name}"`)
       return
     }
+    // The copy is of bytes that are right.
+    await this.#lose(file)
     const changes = [...file.queue]
+    const isWhole = file.gap === undefined
+    if (changes[0] !== pending) return
     const settled = copyBeside(this.#mount, file, there !== undefined)
     file.settling = settled.then(
       () => {},
@@ -156,14 +182,16 @@ export class Sender {
     )
     try {
       const copy = await settled
+      file.gap = undefined
       for (const change of changes) {
         change.journal?.done(change.change.id)
         unsent.removeFirst(file, there)
       }
       appeared(copy.place, copy.ino)
       replaced(file.ino)
-      const what = there === undefined ? 'removed' : 'changed'
-      log(`${before} was ${what} elsewhere; what was written here is in "${copy.place.name}"`)
+      const what = there === undefined ? 'was removed elsewhere' : 'was changed elsewhere'
+      const why = isWhole ? what : 'lost a part of what was written here'
+      log(`${before} ${why}; what was written here is in "${copy.place.name}"`)
     } finally {
       file.settling = undefined
     }

@@ -35,6 +35,8 @@ export class UnsentFile {
   endSeen: number
   /** Where its conflict copy goes, once that is decided. */
   copy: { readonly ino: number; readonly place: Place } | undefined
+  /** What came before this change is lost: it is not made over what stands on the server, nor is what follows it. */
+  gap: Pending | undefined
   readonly queue: Pending[] = []
   /** Its last name was removed here: nothing of it will be missed. */
   isNameless = false
@@ -87,6 +89,17 @@ export class UnsentFile {
     }
     this.#extents = this.#extents.filter(({ of }) => of !== first)
     first.finish()
+  }
+
+  /** A change is lost; what follows it was made on what nobody has any more. */
+  lose(pending: Pending): void {
+    const at = this.queue.indexOf(pending)
+    if (at < 0) return
+    this.queue.splice(at, 1)
+    this.#extents = this.#extents.filter(({ of }) => of !== pending)
+    const gapAt = this.gap === undefined ? -1 : this.queue.indexOf(this.gap)
+    if (gapAt < 0 || gapAt > at) this.gap = this.queue[at]
+    pending.finish()
   }
 
   /** The last change, which was not sent, is taken back. @returns false if it is not the last any more, or on its way */

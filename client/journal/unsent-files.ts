@@ -63,6 +63,14 @@ export class UnsentFiles {
     this.#settle(file)
   }
 
+  /** A change whose bytes are damaged. */
+  lose(file: UnsentFile, pending: Pending): void {
+    this.#leave(file)
+    this.#count -= 1
+    file.lose(pending)
+    this.#settle(file)
+  }
+
   /** @returns false if it is too late for that */
   takeBack(file: UnsentFile, pending: Pending): boolean {
     this.#leave(file)

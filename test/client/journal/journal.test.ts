@@ -104,7 +104,7 @@ describe('the journal of a mount', () => {
     const next = await opened()
     expect(await contents(next)).to.deep.equal(['first', 'second', 'the last one'])
     await next.close()
-    expect(log).to.deep.equal([])
+    expect(log).to.have.length(bytes.length - whole - 1)
   })
 
   it('drops a last record with one wrong byte, wherever that is', async () => {
@@ -193,7 +193,7 @@ describe('the journal of a mount', () => {
     await appendFile(join(directory, 'journal', name), Buffer.alloc(300_000, 'CREC'))
     const next = await opened()
     expect(await contents(next)).to.deep.equal(['one'])
-    expect(log).to.have.length(1)
+    expect(log).to.have.length(2)
     await next.close()
   })
 
