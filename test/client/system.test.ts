@@ -47,6 +47,19 @@ describe('mount.coffer, the helper of mount(8)', () => {
       ],
     ],
     [
+      ['https://a', '/mnt', '-N', '/n', '-o', 'umask=077,locks=local,ca=/c,fingerprint=f,log=/l'],
+      [
+        ...START,
+        ...['--umask', '077', '--locks', 'local', '--ca', '/c', '--fingerprint', 'f'],
+        ...['--log', '/l', 'https://a', '/mnt'],
+      ],
+    ],
+    [
+      // of an option that is there twice the command takes the last
+      ['https://a', '/mnt', '-o', 'wait=9'],
+      [...START, '--wait', '9', 'https://a', '/mnt'],
+    ],
+    [
       ['https://a', '/mnt', '-o', 'rw,noexec,nosuid,nodev,noexec,user'],
       [...START, '--no-exec', 'https://a', '/mnt'],
     ],
