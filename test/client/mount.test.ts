@@ -3,7 +3,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
-import { start } from '../support/process.js'
+import { run, start } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -209,6 +209,21 @@ describe('the mount command', function () {
     const { directory: plain } = await home.mount({ directory: join(home.home, 'plain') })
     expect((await stat(join(plain, 'masked'))).mode & 0o777).to.equal(0o777)
     expect(await failure('mount', '--umask', '8', join(home.home, 'nowhere'))).to.include('octal')
+  })
+
+  it('shows files as those of --uid and --gid', async () => {
+    const { directory } = await home.mount({ flags: ['--uid', '4321', '--gid', '8765'] })
+    expect(await stat(directory)).to.include({ uid: 4321, gid: 8765 })
+  })
+
+  it('runs no program with --no-exec', async () => {
+    const { directory } = await home.mount({ flags: ['--no-exec'] })
+    const script = join(directory, 'script')
+    await writeFile(script, '#!/bin/sh\n', { mode: 0o755 })
+    const error: unknown = await run(script, []).catch((caught: unknown) => caught)
+    expect(error).to.have.property('code', 'EACCES')
+    const { directory: plain } = await home.mount({ directory: join(home.home, 'plain') })
+    expect(await run(join(plain, 'script'), [])).to.equal('')
   })
 
   it('mounts a folder of the server, read-only', async () => {
