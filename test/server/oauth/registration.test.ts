@@ -264,6 +264,11 @@ describe('managing a registration (RFC 7592)', () => {
     expect([changed.status, changed.body.client_name]).to.deep.equal([200, 'Unnamed application'])
   })
 
+  it('makes nobody a resource server that introspects', async () => {
+    const changed = await manage('put').send({ ...METADATA, introspects: true })
+    expect([changed.status, changed.body.introspects]).to.deep.equal([200, false])
+  })
+
   it('refuses another client_id, and a secret that the client chose', async () => {
     for (const own of [
       { client_id: 'fuse' },
