@@ -1,6 +1,7 @@
 import { expect } from 'chai'
+import { decodeJwt } from 'jose'
 import supertest from 'supertest'
-import { world } from './fixture.js'
+import { code, redeem, tokens, world } from './fixture.js'
 
 describe('a logout that the user is asked about (RP-Initiated Logout section 2)', () => {
   it('is confirmed in the session that was asked, and in no other', async () => {
@@ -21,5 +22,28 @@ describe('a logout that the user is asked about (RP-Initiated Logout section 2)'
     const { app } = await world()
     const answer = await supertest(app).get('/logout?foo=a&foo=b').set('Cookie', 'who=user-1@')
     expect([answer.status, answer.body.error]).to.deep.equal([400, 'invalid_request'])
+  })
+
+  it('is not asked about with an ID token of the user, and is with any other token', async () => {
+    const at = await world()
+    const { id_token, access_token } = await tokens(at)
+    const shown = async (id_token_hint: string, who: string) => {
+      const asked = supertest(at.app).get('/logout').query({ id_token_hint })
+      return (await asked.set('Cookie', `who=${who}@`)).body.kind
+    }
+    expect(await shown(id_token, 'user-2')).to.equal('logout')
+    expect(await shown(access_token, 'user-1')).to.equal('logout')
+    expect(await shown(id_token, 'user-1')).to.equal('message')
+  })
+})
+
+describe('an ID token (OpenID Connect Core section 2)', () => {
+  it('names the session, and when the user signed in to it', async () => {
+    const at = await world()
+    const auth_time = at.now / 1000
+    const issued = await code(at)
+    at.now += 5000
+    const { body } = await redeem(at, issued)
+    expect(decodeJwt(body.id_token)).to.include({ auth_time, sid: 'sid of user-1' })
   })
 })
