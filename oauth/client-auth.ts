@@ -121,7 +121,8 @@ function readCredentials(call: Call): Credentials {
   const [field] = authorization
   if (field !== undefined) {
     const proven = PROVEN.get(call.connection)
-    const credentials = proven?.field === field ? proven.credentials : basicCredentials(field)
+    const isProven = proven !== undefined && equalInConstantTime(proven.field, field)
+    const credentials = isProven ? proven.credentials : basicCredentials(field)
     return matching(client_id, credentials)
   }
   if (assertion !== undefined) return matching(client_id, assertionCredentials(call, assertion))
