@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { ended } from '../support/is-running.js'
 import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
 import { run, start } from '../support/process.js'
 import { program } from '../support/program.js'
@@ -46,15 +47,6 @@ describe('the mount command', function () {
     const [account = ''] = await readdir(accounts)
     return JSON.parse(await readFile(join(accounts, account, 'tokens.json'), 'utf8'))
   }
-  const isRunning = (pid: number): boolean => {
-    try {
-      return process.kill(pid, 0)
-    } catch {
-      return false
-    }
-  }
-  const ended = (pid: number): Promise<true> =>
-    until('the process has ended', async () => !isRunning(pid))
   const failure = async (...parameters: string[]): Promise<string> => {
     const { status: code, stderr } = await home.coffer(...parameters)
     expect(code, stderr).to.equal(1)

@@ -1,11 +1,11 @@
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { ended } from '../support/is-running.js'
 import { type Machine, type Mount, machine } from '../support/mount.js'
 import { start } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { until } from '../support/until.js'
 
 /** Makes files with O_EXCL (noclobber), writes to them and keeps them open. */
 const HOLD =
@@ -116,18 +116,10 @@ describe('O_EXCL between machines, with leases of names', () => {
     }
     const pid = await killed.pid()
     process.kill(pid, 'SIGKILL')
-    await until('the mount is gone', async () => !isRunning(pid))
+    await ended(pid)
     await writeFile(on(1, 'killed', 'next'), 'theirs', { flag: 'wx' })
     for (const name of ['1', '2', '3', '4']) {
       expect(await readFile(on(1, 'killed', name), 'utf8')).to.equal(name)
     }
   }).timeout(120_000)
 })
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}

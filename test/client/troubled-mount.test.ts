@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { ended } from '../support/is-running.js'
 import { approve } from '../support/login.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -28,14 +29,6 @@ describe('a mount that something is wrong with', function () {
     expect(stderr).to.not.match(/\n\s+at /)
     return stderr
   }
-  const ended = (pid: number): Promise<true> =>
-    until('the process has ended', async () => {
-      try {
-        return !process.kill(pid, 0)
-      } catch {
-        return true
-      }
-    })
 
   it('says that the process of a mount is stopped, and unmounts without it by force', async () => {
     const { directory, pid } = await home.mount()

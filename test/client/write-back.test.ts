@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { ended, isRunning } from '../support/is-running.js'
 import { type Machine, type Mount, machine } from '../support/mount.js'
 import { outcome, run } from '../support/process.js'
 import { requires } from '../support/requires.js'
@@ -66,7 +67,7 @@ describe('coffer mount --write-back', function () {
   async function killed(mount: Mount): Promise<void> {
     const pid = await mount.pid()
     process.kill(pid, 'SIGKILL')
-    await until('the process has ended', async () => !isRunning(pid))
+    await ended(pid)
   }
 
   /** A folder of its own for each test. */
@@ -146,7 +147,7 @@ describe('coffer mount --write-back', function () {
       await until('many files are written', async () => closed.size >= (round + 1) * 100)
       process.kill(pid, 'SIGKILL')
       await Promise.all(writers)
-      await until('the process has ended', async () => !isRunning(pid))
+      await ended(pid)
     }
     const mount = await home.mount()
     for (const [name, bytes] of closed) {
@@ -452,11 +453,3 @@ describe('coffer mount --write-back', function () {
     await again.unmount()
   })
 })
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}

@@ -3,6 +3,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { ended } from '../support/is-running.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
 import { run, start } from '../support/process.js'
 import { requires } from '../support/requires.js'
@@ -87,14 +88,7 @@ describe('coffer mount and unmount', () => {
     const mount = await home.mount({ directory: join(home.home, 'outside') })
     const pid = await mount.pid()
     await run('fusermount3', ['-u', mount.directory])
-    await until('the process is gone', async () => {
-      try {
-        process.kill(pid, 0)
-        return false
-      } catch {
-        return true
-      }
-    })
+    await ended(pid)
   }).timeout(60_000)
 
   it('cleans up after a mount whose process was killed', async () => {
