@@ -46,7 +46,7 @@ export class Checkpoints {
     this.#count += transactions
     if (this.#count < EVERY || this.#isBusy || this.#database.memory) return
     this.#count = 0
-    this.#isBusy = true
+    this.#isBusy = true // and stays so if the thread fails
     this.#worker ??= this.#start()
     this.#worker.postMessage('checkpoint')
   }
@@ -71,7 +71,7 @@ export class Checkpoints {
     })
     // Without the thread SQLite does it itself, at the backstop.
     worker.on('error', () => {
-      this.#isBusy = true
+      this.#worker = undefined
     })
     return worker
   }
