@@ -33,14 +33,18 @@ describe('client secrets that come again on a connection (RFC 6749 section 2.3.1
   }
 
   /** The status, and the port that was asked from. */
-  function asked({ client_id, client_secret }: Service, more = {}): Promise<[number, number]> {
+  function asked(
+    { client_id, client_secret }: Service,
+    more = {},
+    fields = {},
+  ): Promise<[number, number]> {
     const form = new URLSearchParams({ grant_type: 'client_credentials', ...more })
     return new Promise((resolve, reject) => {
       const { port } = server.address() as AddressInfo
       const sent = request({
         ...{ agent, port, host: '127.0.0.1', method: 'POST', path: '/token' },
         auth: `${client_id}:${client_secret}`,
-        headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+        headers: { 'Content-Type': 'application/x-www-form-urlencoded', ...fields },
       })
       sent.once('error', reject)
       sent.once('response', (response) => {
@@ -88,5 +92,23 @@ describe('client secrets that come again on a connection (RFC 6749 section 2.3.1
     expect((await asked(one))[0]).to.equal(200)
     for (let n = 0; n < 20; n++) await asked({ ...one, client_secret: `guess ${n}` })
     expect((await asked(one))[0]).to.equal(429)
+  })
+  it('are remembered for no connection of a trusted proxy, on which many clients come', async () => {
+    at.app.set('trust proxy', 'loopback')
+    const one = await service()
+    const statuses = async (fields: object) => {
+      const first = [await asked(one, {}, fields), await asked(one, {}, fields)]
+      const client = await at.store.client(one.client_id)
+      if (client === undefined) throw new Error('the client is not there')
+      // No store does that to a client it has handed out: what is not looked at anew does not notice.
+      const before = { ...client }
+      Object.assign(client, { client_secret_digest: digestOf('another secret') })
+      const all = [...first, await asked(one, {}, fields)]
+      Object.assign(client, before)
+      expect(new Set(all.map(([, port]) => port)).size).to.equal(1)
+      return all.map(([status]) => status)
+    }
+    expect(await statuses({}), 'without a proxy').to.deep.equal([200, 200, 200])
+    expect(await statuses({ 'X-Forwarded-For': '192.0.2.7' })).to.deep.equal([200, 200, 401])
   })
 })
