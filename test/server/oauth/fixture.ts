@@ -12,6 +12,7 @@ import {
   type Store,
 } from '../../../oauth/index.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
+import { epochsOf } from '../../../server/database/epochs.js'
 import { oauthStore } from '../../../server/database/oauth-store.js'
 
 export const ISSUER = 'https://as.test'
@@ -80,6 +81,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     }),
     clock,
     accounts,
+    // Accounts are not in the database here.
+    epoch: () => 1000 * epochsOf(database).now('access') + made.disabled.size,
     audit: (event) => made.events.push(event),
     interaction: jsonPages(() => made.now),
   })

@@ -1,37 +1,83 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'chai'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { post, type World, world } from './fixture.js'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import supertest from 'supertest'
+import { code, post, redeem, type World, world } from './fixture.js'
 
-/** One who proves a key. */
+/** One who proves a key; `claims` say for which request. */
 async function prover() {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const jwk = await exportJWK(publicKey)
-  return (at: World, nonce: string) =>
-    new SignJWT({
-      htm: 'POST',
-      htu: 'https://as.test/device_authorization',
-      jti: 'the same',
-      nonce,
-    })
+  return (at: World, claims: JWTPayload) =>
+    new SignJWT(claims)
       .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
       .setIssuedAt(at.now / 1000)
       .sign(privateKey)
 }
+type Prove = Awaited<ReturnType<typeof prover>>
 
 describe('the identifier of a DPoP proof (RFC 9449 section 11.1)', () => {
   it('counts once for its key, and takes nothing from another key', async () => {
     const at = await world()
     const [one, other] = [await prover(), await prover()]
+    const request = { htm: 'POST', htu: 'https://as.test/device_authorization', jti: 'the same' }
     const sent = (proof: string) =>
       post(at, '/device_authorization', { client_id: 'fuse', scope: 'file.read' }).set(
         'DPoP',
         proof,
       )
-    const nonce = (await sent(await one(at, ''))).headers['dpop-nonce'] ?? ''
-    const proof = await one(at, nonce)
+    const nonce = (await sent(await one(at, request))).headers['dpop-nonce'] ?? ''
+    const proof = await one(at, { ...request, nonce })
     expect((await sent(proof)).status).to.equal(200)
     const again = await sent(proof)
     expect([again.status, again.body.error]).to.deep.equal([400, 'invalid_dpop_proof'])
-    expect((await sent(await other(at, nonce))).status).to.equal(200)
+    expect((await sent(await other(at, { ...request, nonce }))).status).to.equal(200)
+  })
+})
+
+describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => {
+  let at: World
+  let prove: Prove
+  let access_token: string
+  let nonce: string
+  beforeEach(async () => {
+    at = await world()
+    prove = await prover()
+    const request = { htm: 'POST', htu: 'https://as.test/token' }
+    const asked = await redeem(at, 'x').set('DPoP', await prove(at, { ...request, jti: '1' }))
+    nonce = asked.headers['dpop-nonce'] ?? ''
+    const proof = await prove(at, { ...request, nonce, jti: '2' })
+    access_token = (await redeem(at, await code(at)).set('DPoP', proof)).body.access_token
+  })
+
+  const proofBy = (by: Prove, jti: string) =>
+    by(at, {
+      ...{ htm: 'GET', htu: 'https://as.test/files/x', nonce, jti },
+      ath: createHash('sha256').update(access_token).digest('base64url'),
+    })
+
+  /** The status, and the error of the last challenge, which is that of DPoP. */
+  async function shown(fields: Record<string, string>): Promise<[number, string | undefined]> {
+    const { status, headers } = await supertest(at.app).get('/files/x').set(fields)
+    const [, dpop = ''] = (headers['www-authenticate'] ?? '').split(', DPoP ')
+    return [status, /error="([^"]*)"/.exec(dpop)?.[1]]
+  }
+
+  it('needs a proof, and of that key', async () => {
+    const Authorization = `DPoP ${access_token}`
+    expect(await shown({ Authorization })).to.deep.equal([401, 'invalid_dpop_proof'])
+    const other = await proofBy(await prover(), 'a')
+    expect(await shown({ Authorization, DPoP: other })).to.deep.equal([401, 'invalid_token'])
+    const own = await proofBy(prove, 'b')
+    expect(await shown({ Authorization, DPoP: own })).to.deep.equal([200, undefined])
+  })
+
+  it('is no bearer token, even right after a proof', async () => {
+    const DPoP = await proofBy(prove, 'a')
+    expect((await shown({ Authorization: `DPoP ${access_token}`, DPoP }))[0]).to.equal(200)
+    for (const fields of [{}, { DPoP: await proofBy(prove, 'b') }]) {
+      const Authorization = `Bearer ${access_token}`
+      expect((await shown({ Authorization, ...fields }))[0]).to.equal(401)
+    }
   })
 })
