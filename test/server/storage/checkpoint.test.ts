@@ -16,7 +16,7 @@ describe('the thread that writes the log back', () => {
     const started = once(process, 'worker')
     checkpoints.committed(1000)
     const [thread] = await started
-    await once(thread, 'exit')
+    await new Promise((resolve) => thread.once('exit', resolve))
     await checkpoints.close()
     database.prepare('CREATE TABLE t (n)').run()
     expect(database.prepare('SELECT count(*) AS n FROM t').get()).to.deep.equal({ n: 0 })
