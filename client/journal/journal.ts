@@ -11,7 +11,7 @@ import {
   type Seen,
 } from './record.js'
 import { scanSegment } from './scan.js'
-import { JournalData, Segment } from './segment.js'
+import { DAMAGED, JournalData, Segment } from './segment.js'
 
 export interface JournalOptions {
   /** What the journal may take on the disk. */
@@ -246,9 +246,12 @@ async function writeBatch(
   if (batch.some(({ waiter }) => waiter !== undefined)) await segment.sync(end)
 }
 
+const SEGMENT_NAME = /^\d{6,}\.journal(\.damaged)?$/
+
 /** What an earlier run left. */
 async function recover(directory: string, log: JournalOptions['log']) {
-  const names = (await readdir(directory)).filter((name) => /^\d{6,}\.journal$/.test(name)).sort()
+  const all = (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort()
+  const names = all.filter((name) => !name.endsWith(DAMAGED))
   const segments: Segment[] = []
   const changes = new Map<number, Recovered & { segment: Segment }>()
   const notes: Note[] = []
@@ -260,7 +263,7 @@ async function recover(directory: string, log: JournalOptions['log']) {
     const segment = Segment.old(path, (await file.stat()).size, file)
     segment.isDamaged = isDamaged
     if (isDamaged) {
-      log(`${path} is damaged: some of what was written is lost; it is kept as "${name}.damaged"`)
+      log(`${path} is damaged: some of what was written is lost; it is kept as "${name}${DAMAGED}"`)
     } else if (tornBytes > 0) {
       log(`${path}: the last ${tornBytes} bytes, of what was being written, are no whole record`)
     }
@@ -286,6 +289,7 @@ async function recover(directory: string, log: JournalOptions['log']) {
     notes,
     recovered: [...changes.values()],
     nextId: lastId + 1,
-    nextSegment: Number.parseInt(names.at(-1) ?? '0', 10) + 1,
+    // What was kept aside keeps its number: another one of that name would take its place.
+    nextSegment: Number.parseInt(all.at(-1) ?? '0', 10) + 1,
   }
 }

@@ -4,6 +4,9 @@ import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { checksum, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
 
+/** What the name of a segment that is kept aside ends with. */
+export const DAMAGED = '.damaged'
+
 /** One file of a journal. Where a record will stand is known before it is written. */
 export class Segment {
   readonly path: string
@@ -75,7 +78,7 @@ export class Segment {
 
   async remove(): Promise<void> {
     await this.close()
-    const gone = this.isDamaged ? rename(this.path, `${this.path}.damaged`) : unlink(this.path)
+    const gone = this.isDamaged ? rename(this.path, `${this.path}${DAMAGED}`) : unlink(this.path)
     await gone.catch(() => {})
   }
 

@@ -142,6 +142,30 @@ describe('the journal of a mount', () => {
     await next.close()
   })
 
+  it('keeps every damaged segment aside, under a name of its own', async () => {
+    const aside = async () => {
+      const names = await readdir(join(directory, 'journal'))
+      return names.filter((name) => name.endsWith('.damaged')).sort()
+    }
+    for (const word of ['earlier', 'later']) {
+      const journal = await opened()
+      await appended(journal, word)
+      await abandoned(journal)
+      const [name = ''] = await segments()
+      const path = join(directory, 'journal', name)
+      const bytes = await readFile(path)
+      bytes.write('none', 0)
+      await writeFile(path, bytes)
+      const next = await opened()
+      for (const { change } of next.recovered) next.done(change.id)
+      await next.close()
+    }
+    const [earlier = '', later = ''] = await aside()
+    const read = (name: string) => readFile(join(directory, 'journal', name), 'latin1')
+    expect(await read(earlier)).to.include('earlier')
+    expect(await read(later)).to.include('later')
+  })
+
   it('does not take the bytes of a journal in a file for records', async () => {
     const journal = await opened()
     await appended(journal, 'inner')
