@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
+import { commandLine } from '../client/cli.js'
 import { SETTINGS } from '../server/settings.js'
 import { root } from './support/process.js'
 
@@ -49,6 +50,24 @@ describe('the documentation', () => {
       'flag' in setting ? setting.flag.split(' ')[0] : undefined,
     ])
     expect(rows).to.deep.equal(settings)
+  })
+
+  it('names every command of coffer, and every flag that it has', async () => {
+    const readme = await readFile(join(root, 'README.md'), 'utf8')
+    const code = [...readme.matchAll(/```sh\n[\s\S]*?```|`[^`\n]+`/g)].join('\n')
+    const unused = (): never => {
+      throw new Error('what the flags are needs nothing of the process')
+    }
+    const program = commandLine(unused, unused, unused)
+    const commands = program.createHelp().visibleCommands(program)
+    const missing = commands
+      .filter((command) => command.name() !== 'help')
+      .flatMap((command) => [
+        `coffer ${command.name()}`,
+        ...command.options.flatMap(({ long }) => long ?? []),
+      ])
+      .filter((told) => !new RegExp(`${told}(?![a-z-])`).test(code))
+    expect(missing).to.deep.equal([])
   })
 
   it('opens the README with the two commands', async () => {
