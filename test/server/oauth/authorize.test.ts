@@ -66,6 +66,13 @@ describe('the authorization request (RFC 6749 section 4.1.1)', () => {
     expect(await problem(at, { client_id })).to.equal('unauthorized_client')
   })
 
+  it('is answered with what nobody keeps, page or redirect', async () => {
+    for (const changes of [{}, { prompt: 'none' }] as Record<string, string>[]) {
+      const { headers } = await asked(at, authorizeQuery(changes))
+      expect(headers['cache-control']).to.equal('no-store')
+    }
+  })
+
   it('has people sign in again for select_account, and when max_age is just over', async () => {
     const again = async (changes: Record<string, string>, signedInFor: number) =>
       (await asked(at, authorizeQuery(changes), signedInFor)).body

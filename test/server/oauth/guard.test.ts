@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { decodeJwt } from 'jose'
 import { code, OTHER_RESOURCE, read, redeem, type World, world } from './fixture.js'
 
 describe('an access token that is shown again (RFC 6750 section 3.1)', () => {
@@ -24,5 +25,16 @@ describe('an access token that is shown again (RFC 6750 section 3.1)', () => {
   it('is for another resource as it was before', async () => {
     const refused = [401, 'invalid_token']
     expect(await twice({ resource: OTHER_RESOURCE })).to.deep.equal([refused, refused])
+  })
+})
+
+describe('an access token (RFC 9068 section 2.2.1)', () => {
+  it('says when the user signed in', async () => {
+    const at = await world()
+    const auth_time = at.now / 1000
+    const issued = await code(at)
+    at.now += 5000
+    const { body } = await redeem(at, issued)
+    expect(decodeJwt(body.access_token)).to.include({ auth_time, iat: auth_time + 5 })
   })
 })
