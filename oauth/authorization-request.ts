@@ -214,8 +214,16 @@ async function idTokenHint(
   const id_token_hint = query.optional('id_token_hint')
   if (id_token_hint === undefined) return undefined
   const hint = await verifyIdTokenHint(context, id_token_hint)
-  if (hint !== undefined) return hint
-  throw new OAuthError('invalid_request', 'the id_token_hint is not an ID token of this server')
+  switch (hint.kind) {
+    case 'proven':
+      return hint.claims
+    case 'unprovable':
+      // Keys outlive sessions: whoever it names is signed in no longer (OpenID Connect Core section 3.1.2.1).
+      if (asksForSilence(query)) throw new OAuthError('login_required', 'the user must log in')
+      throw new OAuthError('invalid_request', 'the id_token_hint is too old: ask without it')
+    case 'foreign':
+      throw new OAuthError('invalid_request', 'the id_token_hint is not an ID token of this server')
+  }
 }
 
 /** An error for the client (RFC 6749 section 4.1.2.1), with the issuer (RFC 9207 section 2). */

@@ -38,16 +38,22 @@ export async function createIdToken(
   return context.keys.sign(client.id_token_signed_response_alg, TYPE, claims)
 }
 
-/** An ID token that comes back as a hint: ours, if perhaps expired (section 3.1.2.1, RP-Initiated Logout section 2). */
-export async function verifyIdTokenHint(
-  context: Context,
-  token: string,
-): Promise<IdTokenClaims | undefined> {
+/** What an ID token that comes back as a hint is worth. */
+export type IdTokenHint =
+  /** Ours, if perhaps expired. */
+  | { readonly kind: 'proven'; readonly claims: IdTokenClaims }
+  /** It says that it is ours, and no key is left to tell by. */
+  | { readonly kind: 'unprovable' }
+  | { readonly kind: 'foreign' }
+
+/** OpenID Connect Core section 3.1.2.1, RP-Initiated Logout section 2 */
+export async function verifyIdTokenHint(context: Context, token: string): Promise<IdTokenHint> {
   const jws = parseCompactJws(token)
-  if (jws === undefined || jws.header.typ !== TYPE) return undefined
+  if (jws === undefined || jws.header.typ !== TYPE) return { kind: 'foreign' }
   const { kid } = jws.header
-  const key = typeof kid === 'string' ? await context.keys.verificationKey(kid) : undefined
-  if (key === undefined) return undefined
+  if (typeof kid !== 'string' || jws.claims.iss !== context.issuer) return { kind: 'foreign' }
+  const key = await context.keys.verificationKey(kid)
+  if (key === undefined) return { kind: 'unprovable' }
   try {
     jwt.verify(token, key.key, {
       algorithms: [key.alg],
@@ -55,8 +61,8 @@ export async function verifyIdTokenHint(
       ignoreExpiration: true,
     })
   } catch {
-    return undefined
+    return { kind: 'foreign' }
   }
   // We signed it, so it has the shape that createIdToken gives.
-  return jws.claims as unknown as IdTokenClaims
+  return { kind: 'proven', claims: jws.claims as unknown as IdTokenClaims }
 }

@@ -52,9 +52,7 @@ async function logoutRequest(context: Context, query: Parameters): Promise<Logou
   const id_token_hint = query.optional('id_token_hint')
   const client_id = query.optional('client_id')
   const uri = query.optional('post_logout_redirect_uri')
-  // One whose key is gone is of a session that is over: it proves as much as none, and the user is asked (section 2).
-  const hint =
-    id_token_hint === undefined ? undefined : await verifyIdTokenHint(context, id_token_hint)
+  const hint = id_token_hint === undefined ? undefined : await provenHint(context, id_token_hint)
   if (hint !== undefined && client_id !== undefined && hint.aud !== client_id) {
     throw new OAuthError('invalid_request', 'the id_token_hint was issued to another client')
   }
@@ -65,6 +63,12 @@ async function logoutRequest(context: Context, query: Parameters): Promise<Logou
   const target = registeredUri(uri, client?.post_logout_redirect_uris ?? [])
   if (target !== undefined) return { hint, client, target }
   throw new OAuthError('invalid_request', 'the post_logout_redirect_uri is not registered')
+}
+
+/** One whose key is gone is of a session that is over: it proves as much as none, and the user is asked (section 2). */
+async function provenHint(context: Context, token: string): Promise<IdTokenClaims | undefined> {
+  const hint = await verifyIdTokenHint(context, token)
+  return hint.kind === 'proven' ? hint.claims : undefined
 }
 
 /** What the confirmation form carries. */

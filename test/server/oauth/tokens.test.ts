@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import {
   createLocalJWKSet,
+  decodeJwt,
   exportJWK,
   generateKeyPair,
   type JSONWebKeySet,
@@ -226,7 +227,7 @@ describe('signing keys over time (OpenID Connect Core section 10.1.1)', () => {
   })
 })
 
-describe('an ID token as a hint at logout (RP-Initiated Logout section 2)', () => {
+describe('an ID token as a hint, over time', () => {
   const HOUR = 3600 * SECOND
   let at: World
   let id_token_hint: string
@@ -242,14 +243,38 @@ describe('an ID token as a hint at logout (RP-Initiated Logout section 2)', () =
       .query({ id_token_hint, post_logout_redirect_uri: 'https://rp.test/out', state: 's' })
       .set('Cookie', 'who=user-1@')
 
+  /** The error that somebody who is signed in is sent back with. */
+  const problem = async (changes: Record<string, string>) => {
+    const { headers, body } = await supertest(at.app)
+      .get('/authorize')
+      .query(authorizeQuery({ id_token_hint, ...changes }))
+      .set('Cookie', 'who=user-1@')
+    return new URL(headers.location ?? body.kind, 'https://none.test').searchParams.get('error')
+  }
+
   it('counts for as long as the session may last that it was issued in', async () => {
     at.now += 24 * HOUR
+    expect(await problem({ prompt: 'none' })).to.equal('consent_required')
     const { body } = await logout()
     expect(body, 'it was read').to.include({ kind: 'error' })
     expect(body.message).to.include('post_logout_redirect_uri')
   })
 
-  it('has the user asked, and leads nowhere, once its key is gone', async () => {
+  it('is of nobody who is signed in once its key is gone (OpenID Connect Core section 3.1.2.1)', async () => {
+    at.now += 26 * HOUR
+    await supertest(at.app).get('/jwks')
+    expect(await problem({ prompt: 'none' })).to.equal('login_required')
+    expect(await problem({}), 'whom it means cannot be seen to').to.equal('invalid_request')
+    for (const iss of ['https://other.test', undefined]) {
+      const changed = Buffer.from(JSON.stringify({ ...decodeJwt(id_token_hint), iss }))
+      const [head, , signature] = id_token_hint.split('.')
+      const foreign = `${head}.${changed.toString('base64url')}.${signature}`
+      const error = await problem({ prompt: 'none', id_token_hint: foreign })
+      expect(error, `${iss}`).to.equal('invalid_request')
+    }
+  })
+
+  it('has the user asked at logout, and leads nowhere, once its key is gone (RP-Initiated Logout section 2)', async () => {
     at.now += 26 * HOUR
     await supertest(at.app).get('/jwks')
     const { status, body, headers } = await logout()
