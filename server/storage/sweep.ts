@@ -3,7 +3,9 @@ import { KEPT_SECONDS, seconds } from './change-log.js'
 import { generationOf, generationsIn, parseHex } from './content-path.js'
 import type { Engine } from './context.js'
 import { demolish } from './demolish.js'
+import { destroy } from './links.js'
 import { sweepUploads } from './resumable.js'
+import type { Ino } from './storage.js'
 
 /** An inode without a name is kept for so long after its last use. */
 export const KEPT_UNUSED_SECONDS = 24 * 60 * 60
@@ -79,13 +81,28 @@ export async function sweepUnused(engine: Engine, stopped: () => boolean): Promi
   swept += sweepUploads(engine)
   for (;;) {
     const page = engine.sql.keptBefore.all(before, PAGE)
-    for (const { ino } of page) await demolish(engine, ino)
-    swept += page.length
+    for (const { ino } of page) {
+      if (destroyUnused(engine, ino, before)) swept += 1
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     if (page.length === 0 || stopped()) break
   }
   await forgetChanges(engine, stopped)
   engine.sql.forgetReservations.run(seconds(engine.clock) - KEPT_SECONDS, PAGE)
   return swept
+}
+
+/** Others have had their turn since it was found: what was used or named meanwhile stays. A directory without a name is empty. */
+function destroyUnused(engine: Engine, ino: Ino, before: number): boolean {
+  const { sql, log, transactions } = engine
+  return transactions.run(() => {
+    const kept = sql.kept.get(ino)
+    if (kept === undefined || kept.used >= before) return false
+    const row = sql.inode.get(ino)
+    if (row === undefined) sql.unkeep.run(ino)
+    else log.charge(row.tree, destroy(engine, row))
+    return true
+  })
 }
 
 async function forgetChanges(engine: Engine, stopped: () => boolean): Promise<void> {

@@ -214,6 +214,31 @@ describe('Storage after a restart', () => {
     expect((await storage.quota('ann')).inodes).to.equal(2)
   })
 
+  it('gives up nothing that is named while it sweeps', async () => {
+    const { storage, clock, problems } = await start()
+    await storage.swept()
+    const tree = await storage.tree('ann')
+    const made = []
+    for (let index = 0; index < 6; index += 1) {
+      made.push((await tree.makeNameless(tree.root, { mode: 0o600, uid: 0, gid: 0 }, {})).ino)
+    }
+    clock.date = new Date(clock.date.getTime() + 25 * HOUR)
+    const sweeping = storage.sweep()
+    // They are swept in this order, one in a turn.
+    const named: number[] = []
+    for (const [index, ino] of made.reverse().entries()) {
+      await turn()
+      const linked = await tree.link(ino, at(tree, `${index}`), {}).catch(code)
+      if (typeof linked !== 'string') named.push(ino)
+    }
+    await sweeping
+    expect(named).to.not.deep.equal([])
+    for (const ino of named) expect((await tree.stat(ino)).nlink).to.equal(1)
+    expect(await tree.list(tree.root, { limit: 9 })).to.have.length(named.length)
+    expect((await storage.quota('ann')).inodes).to.equal(1 + named.length)
+    expect(await problems()).to.deep.equal([])
+  })
+
   it('forgets changes after a month, and says so', async () => {
     const { storage, clock } = await start()
     const tree = await storage.tree('ann')
