@@ -45,7 +45,7 @@ export function createAccessToken(context: Context, content: AccessTokenContent)
     sub,
     aud: others.length === 0 && only !== undefined ? only : resource,
     client_id: client.client_id,
-    scope: scope === '' ? undefined : scope,
+    scope,
     iat,
     exp: iat + context.lifetimes.accessToken,
     jti: randomId(),

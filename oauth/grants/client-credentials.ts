@@ -20,8 +20,7 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
   const { client_id } = client
   const { address } = call
   if (context.issuedToClients.isFirst(`${client_id} ${address} ${scope}`, context.now())) {
-    const detail = scope === '' ? 'no scope' : scope
-    context.audit({ type: 'client.token', outcome: 'success', client_id, address, detail })
+    context.audit({ type: 'client.token', outcome: 'success', client_id, address, detail: scope })
   }
   // Nothing else waits for the others of this turn, and their signatures are made together.
   await endOfTurn()
