@@ -186,9 +186,12 @@ export class Content {
     })
   }
 
-  /** Resolves once nothing is on its way: what the server refused of it is unsent again. */
-  settled(): Promise<void> {
-    return this.#requests.settled()
+  /** Runs in turn, while nothing is on its way: what the server refused of it is unsent again. */
+  whenSettled(work: () => void): Promise<void> {
+    return this.#requests.inTurn(async () => {
+      await this.#requests.settled()
+      work()
+    })
   }
 
   /** Gives up what is not sent. */

@@ -88,8 +88,10 @@ export class Contents {
       if (!content.isClean) await content.flush()
     } catch (error) {
       this.#failed(node, error)
-      await content.settled()
-      if (!isTransient(error) && node.opens === 0) this.forsake(node)
+      // A stat may just send it once more.
+      await content.whenSettled(() => {
+        if (!isTransient(error) && node.opens === 0) this.forsake(node)
+      })
     }
     this.settle(node)
   }

@@ -177,6 +177,24 @@ describe('the mount file system', () => {
       expect(await calls.text(node)).to.equal('short')
     })
 
+    it('is given up at the last close, also where a stat sends it once more meanwhile', async () => {
+      const { fs, calls, fault, invalidated } = here
+      const { node } = await calls.store(ROOT, 'log', 'short')
+      const { handle } = await fs.open(node, O_WRONLY | O_APPEND, caller)
+      fault.next = (operation) =>
+        operation === 'write' ? new RemoteError('ENOSPC', 'full') : undefined
+      await fs.write(node, handle, 5, Buffer.from('more'), caller)
+      expect(await refused(fs.fsync(node, handle, false, caller))).to.equal('ENOSPC')
+      expect(await refused(fs.flush(node, handle, caller))).to.equal('ENOSPC')
+      const released = fs.release(node, handle, caller)
+      await calls.stat(node)
+      await released
+      delete fault.next
+      expect(fs.pending()).to.deep.equal({ bytes: 0, files: 0 })
+      expect(invalidated).to.include(`inode ${node} 0`)
+      expect((await calls.stat(node)).size).to.equal(5)
+    })
+
     it('is read back before it is sent, through any handle', async () => {
       const { fs, calls, requests } = here
       const file = await calls.store(ROOT, 'f', 'abcdefgh')
