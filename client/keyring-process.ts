@@ -9,6 +9,11 @@ interface Keytar {
   deletePassword(service: string, account: string): Promise<boolean>
 }
 
+// Ctrl-C and the end of a service are told to all processes at once; who asked may need the answer to save what is not sent.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+// Nobody waits any more. An exit would wait for the thread that a silent keyring has.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+
 process.once('message', async (question: KeyringQuestion) => {
   const answered = await answerTo(question)
   process.send?.(answered, () => process.exit())

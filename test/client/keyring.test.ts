@@ -1,9 +1,13 @@
-import { writeFile } from 'node:fs/promises'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { outcome, root } from '../support/process.js'
 import { requires } from '../support/requires.js'
+import { until } from '../support/until.js'
 
 /** A real keyring service on a session bus of its own; the part under test runs beside it, as one process. */
 const SCRIPT = `
@@ -71,4 +75,40 @@ describe('the token store in a keyring (libsecret through keytar)', () => {
       await removeDirectory(home)
     }
   })
+
+  it('goes on asking while who asked is told to end, and ends with them', async function () {
+    requires(this, 'keyring')
+    const home = await temporaryDirectory('keyring')
+    const bus = createServer()
+    const called = once(bus, 'connection')
+    await new Promise<void>((resolve) => bus.listen(join(home, 'bus'), resolve))
+    const child = fork(join(root, 'client/keyring-process.ts'), {
+      execArgv: ['--import', 'tsx'],
+      env: { ...process.env, DBUS_SESSION_BUS_ADDRESS: `unix:path=${home}/bus` },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    const ended = once(child, 'exit')
+    try {
+      child.send({ kind: 'get', service: 'coffer', account: 'nobody' })
+      const [silent] = (await called) as [Socket]
+      const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+      for (const signal of signals) child.kill(signal)
+      await until('the signals have come', async () => (await pendingSignals(child.pid)) === 0n)
+      expect([child.exitCode, child.signalCode]).to.deep.equal([null, null])
+      child.disconnect()
+      expect(await ended).to.deep.equal([null, 'SIGKILL'])
+      silent.destroy()
+    } finally {
+      child.kill('SIGKILL')
+      await ended
+      bus.close()
+      await removeDirectory(home)
+    }
+  })
 })
+
+/** ShdPnd of proc_pid_status(5): sent to the process, and not taken yet. */
+async function pendingSignals(pid: number | undefined): Promise<bigint> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return BigInt(`0x${/^ShdPnd:\s*(\w+)$/m.exec(status)?.[1]}`)
+}
