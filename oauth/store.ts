@@ -32,7 +32,10 @@ export interface Store {
   removeClient(client_id: string, at: Milliseconds): Promise<boolean>
   /** Notes when a client was used first. */
   noteClientUse(client_id: string, at: Milliseconds): Promise<void>
-  /** Removes at most `limit` clients that were registered dynamically before then and never used; their client_ids. */
+  /**
+   * Removes at most `limit` clients that were registered dynamically before then and never used, unless they have a grant whose
+   * code can still be redeemed; their client_ids.
+   */
   removeUnusedClients(
     before: Milliseconds,
     limit: number,

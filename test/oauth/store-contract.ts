@@ -67,6 +67,9 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       await store.noteClientUse('used', NOW + 1)
       expect((await store.client('used'))?.usedAt).to.equal(NOW)
       expect(await store.removeUnusedClients(NOW, 10, NOW + MINUTE)).to.deep.equal([])
+      // Its code can still be redeemed.
+      expect(await store.removeUnusedClients(NOW + 1, 10, NOW + MINUTE - 1)).to.deep.equal([])
+      expect(await isLive(grant)).to.equal(true)
       expect(await store.removeUnusedClients(NOW + 1, 10, NOW + MINUTE)).to.deep.equal(['c'])
       expect(await store.client('c')).to.equal(undefined)
       expect(await isLive(grant)).to.equal(false)

@@ -32,16 +32,19 @@ export function clientStore(database: Database): ClientStore {
     `UPDATE clients SET client = json_set(client, '$.usedAt', ?)
      WHERE client_id = ? AND client ->> '$.usedAt' IS NULL`,
   )
-  /** As the index has it (schema/oauth.ts). */
+  /** As the index has it (schema/oauth.ts), without those that a user has just given access and that come for their tokens. */
   const unused = database
-    .prepare<[number, number], string>(
+    .prepare<[before: number, at: number, limit: number], string>(
       `SELECT client_id FROM clients
        WHERE client ->> '$.registration_digest' IS NOT NULL AND client ->> '$.usedAt' IS NULL
-         AND client ->> '$.createdAt' < ? LIMIT ?`,
+         AND client ->> '$.createdAt' < ?
+         AND NOT EXISTS (SELECT 1 FROM grants
+           WHERE grants.client_id = clients.client_id AND revoked_at IS NULL AND kept_until > ?)
+       LIMIT ?`,
     )
     .pluck()
   const removeUnused = database.transaction((before: number, limit: number, at: number) => {
-    const found = unused.all(before, limit)
+    const found = unused.all(before, at, limit)
     for (const client_id of found) removeAll(client_id, at)
     return found
   })
