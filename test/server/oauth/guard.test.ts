@@ -24,6 +24,14 @@ describe('an access token that is shown again (RFC 6750 section 3.1)', () => {
     expect(await twice({ scope: 'file.write' })).to.deep.equal([refused, refused])
   })
 
+  it('ends with its grant, when that ends first', async () => {
+    const { access_token } = (await redeem(at, await code(at))).body
+    at.database.prepare('UPDATE grants SET expires_at = ?').run(at.now + 1000)
+    expect((await read(at, access_token)).status).to.equal(200)
+    at.now += 1000
+    expect((await read(at, access_token)).status).to.equal(401)
+  })
+
   it('is for another resource as it was before', async () => {
     const refused = [401, 'invalid_token']
     expect(await twice({ resource: OTHER_RESOURCE })).to.deep.equal([refused, refused])
