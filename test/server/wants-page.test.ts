@@ -18,7 +18,7 @@ describe('an error outside the file API', () => {
     ['get', '/account/revoke', 405],
     ['get', '/authorize?client_id=%zz', 400],
     ['get', '/authorize?client_id=unknown', 400],
-    ['get', '/logout?id_token_hint=x', 400],
+    ['get', '/logout?client_id=a&client_id=b', 400],
     ['post', '/login', 413],
     ['post', '/account/revoke-all', 403],
     ['post', '/device', 403],
