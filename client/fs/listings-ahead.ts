@@ -13,7 +13,7 @@ const SIBLINGS = 2
 /** Listings that were here in time, after which those below them are fetched too. */
 const CONFIDENT = 4
 const MOST_CONFIDENT = 16
-/** Directories whose listing we remember to have been read. */
+/** Directories of which we remember that their listing has been read, or is too long. */
 const REMEMBERED = 1000
 /** Longer directories are left to whoever really reads them. */
 const PAGES = 2
@@ -33,6 +33,8 @@ export class ListingsAhead {
   readonly #read = new Map<number, number>()
   readonly #wanted = new Set<number>()
   readonly #underWay = new Map<number, Promise<void>>()
+  /** Directories that turned out to be longer: asked for once more with each one beside them, they would cost more than all else. */
+  readonly #long = new Set<number>()
   /** Here, and nobody has read them yet. */
   readonly #unread = new Set<number>()
   #confidence = 0
@@ -88,7 +90,8 @@ export class ListingsAhead {
     for (const { ino } of this.#cache.allNames(directory) ?? []) {
       if (this.#wanted.size + this.#unread.size >= WANTED) break
       if (this.#cache.attributes(ino)?.value.type !== 'directory') continue
-      if (this.#cache.allNames(ino) === undefined) this.#wanted.add(ino)
+      if (this.#long.has(ino) || this.#cache.allNames(ino) !== undefined) continue
+      this.#wanted.add(ino)
     }
   }
 
@@ -125,6 +128,13 @@ export class ListingsAhead {
     } catch {
       return
     }
+    if (!listing.isComplete) this.#isLong(directory)
+  }
+
+  #isLong(directory: number): void {
+    this.#long.add(directory)
+    const [oldest] = this.#long
+    if (this.#long.size > REMEMBERED && oldest !== undefined) this.#long.delete(oldest)
   }
 
   #isHere(directory: number): void {

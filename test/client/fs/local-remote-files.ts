@@ -23,7 +23,8 @@ import {
 import type { WireAttributeChanges, WireEntry } from '../../../server/wire.js'
 import type { Fault } from './local-locks.js'
 
-const PAGE = 1000
+/** Entries of one answer. */
+export const LISTED_AT_ONCE = 1000
 
 /** What the mount asked, in order: `"stat 7"`, `"write 9"`, … */
 export interface Requests {
@@ -76,11 +77,11 @@ export function localRemoteFiles(
       ),
     async *list(directory): AsyncIterable<readonly WireEntry[]> {
       for (let after: FileName | undefined, more = true; more; ) {
-        const page = { limit: PAGE + 1, ...(after === undefined ? {} : { after }) }
+        const page = { limit: LISTED_AT_ONCE + 1, ...(after === undefined ? {} : { after }) }
         const entries = await asked('list', directory, () => tree.list(directory, page))
-        more = entries.length > PAGE
-        after = entries[PAGE - 1]?.name
-        yield entries.slice(0, PAGE).map(wireEntry)
+        more = entries.length > LISTED_AT_ONCE
+        after = entries[LISTED_AT_ONCE - 1]?.name
+        yield entries.slice(0, LISTED_AT_ONCE).map(wireEntry)
       }
     },
     read: (ino, offset, length) =>

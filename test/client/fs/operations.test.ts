@@ -13,6 +13,7 @@ import {
   ROOT,
 } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
+import { LISTED_AT_ONCE } from './local-remote-files.js'
 
 /** Of renameat2(2). */
 const RENAME_EXCHANGE = 2
@@ -503,6 +504,22 @@ describe('the mount file system', () => {
       expect(requests.count('list')).to.equal(241)
       expect(requests.count('read') + requests.count('readAll')).to.be.at.most((240 * 3) / 20)
     })
+
+    it('of one long directory after another looks ahead into each once at most', async () => {
+      const directories = 8
+      for (let d = 0; d < directories; d++) {
+        const { node } = await there.fs.mkdir(ROOT, `d${d}`, 0o755, caller)
+        for (let n = 0; n <= LISTED_AT_ONCE; n++) {
+          await there.fs.mknod(node, `f${n}`, 0o100644, 0, caller)
+        }
+      }
+      const { calls, requests } = here
+      requests.clear()
+      for (const directory of await calls.list(ROOT)) {
+        await calls.list((await calls.lookup(ROOT, directory)).node)
+      }
+      expect(requests.count('list')).to.be.at.most(1 + directories * (2 + 2))
+    }).timeout(60_000)
 
     it('never gives what was fetched ahead once somebody else has changed it', async () => {
       for (let n = 10; n < 20; n++) await there.calls.store(ROOT, `f${n}`, 'old')
