@@ -4,8 +4,16 @@ import { expect } from 'chai'
 import { ended } from '../support/is-running.js'
 import { approve } from '../support/login.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
+import { start } from '../support/process.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
+
+/** Opens a file, writes to it when told to, and keeps it open. */
+const HOLD = `const { openSync, writeSync } = require('node:fs')
+const file = openSync(process.argv[1], 'w')
+process.on('SIGUSR2', () => { writeSync(file, 'content'); console.log('written') })
+setInterval(() => {}, 1000)
+console.log('open')`
 
 describe('a mount that something is wrong with', function () {
   this.timeout(120_000)
@@ -62,6 +70,34 @@ describe('a mount that something is wrong with', function () {
     await second.unmount()
     await ended(own)
     expect(await readdir(join(home.home, 'state', 'mounts'))).to.deep.equal([])
+  })
+
+  it('stays mounted when Ctrl-C ends the wait for a server, and says what is lost by force', async () => {
+    const { directory, pid } = await home.mount()
+    const own = await pid()
+    // In a program of its own: who starts another one closes its copy of the file, which waits for the server.
+    const holder = start(process.execPath, ['-e', HOLD, join(directory, 'unsent')])
+    await holder.printed(/open/)
+    await server.stop('SIGKILL')
+    try {
+      process.kill(holder.pid, 'SIGUSR2')
+      await holder.printed(/written/)
+      const given = home.start('unmount', directory)
+      await given.printed(/7 bytes in 1 file cannot be sent now: the server is away/)
+      await given.stop('SIGINT')
+      expect(given.child.exitCode).to.equal(1)
+      expect(given.log()).to.include(`Given up: ${directory} stays mounted.`)
+      expect(await isMounted(directory)).to.equal(true)
+      const { status, stdout, stderr } = await home.coffer('unmount', '--force', directory)
+      expect(status, stderr).to.equal(0)
+      expect(stdout + stderr).to.include('Not sent and lost: 7 bytes in 1 file')
+      expect(await isMounted(directory)).to.equal(false)
+    } finally {
+      process.kill(own, 'SIGKILL')
+      await ended(own)
+      await holder.stop('SIGKILL')
+      await server.restart()
+    }
   })
 
   it('says what is wrong with a log or a cache', async () => {
