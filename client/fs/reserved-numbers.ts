@@ -28,7 +28,7 @@ export class ReservedNumbers {
     if (range === undefined) return undefined
     const number = range.next++
     if (range.next === range.end) this.#ranges.shift()
-    if (this.#left < this.#count / 4) void this.#fetch()
+    if (this.#left < this.#count / 2) void this.#fetch()
     return number
   }
 
