@@ -47,15 +47,13 @@ describe('programs on a mount with --write-back that is killed', () => {
       const work = join(killed.directory, `work${index}`)
       await mkdir(work)
       const env = { HOME: local, done }
-      // Asked before, for the program would be done meanwhile.
-      const pid = await killed.pid()
       const running = outcome('sh', ['-ec', begin(places)], { cwd: work, env })
       const isFarEnough = async (): Promise<boolean> =>
         'lines' in kill
           ? (await lines(done)) >= kill.lines
           : (await inodes(killed.directory)) >= before + kill.inodes
       await until('the program is on its way', isFarEnough, SLOW)
-      process.kill(pid, 'SIGKILL')
+      process.kill(await killed.pid(), 'SIGKILL')
       expect((await running).status, 'of a program whose mount is gone').to.not.equal(0)
 
       const mount = await home.mount({ flags: FLAGS })
