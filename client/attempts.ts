@@ -1,4 +1,5 @@
 import { ABANDONED_AT_ONCE, HEADERS } from '../server/wire.js'
+import { dropOldest } from './drop-oldest.js'
 import { type Answer, ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 
@@ -56,9 +57,7 @@ export class Attempts {
 
   #abandon(attempt: string): void {
     this.#abandoned.add(attempt)
-    const [oldest] = this.#abandoned
-    if (oldest !== undefined && this.#abandoned.size > MOST_ABANDONED)
-      this.#abandoned.delete(oldest)
+    dropOldest(this.#abandoned, MOST_ABANDONED)
   }
 }
 

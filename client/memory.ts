@@ -1,3 +1,5 @@
+import { dropOldest } from './drop-oldest.js'
+
 /** What the last answers said, bounded: the oldest entry goes first. Only used to tell what a lost answer had said. */
 export class Memory<Key, Value> {
   readonly #entries = new Map<Key, Value>()
@@ -14,9 +16,7 @@ export class Memory<Key, Value> {
   set(key: Key, value: Value): void {
     this.#entries.delete(key)
     this.#entries.set(key, value)
-    if (this.#entries.size <= this.#capacity) return
-    const [oldest] = this.#entries.keys()
-    if (oldest !== undefined) this.#entries.delete(oldest)
+    dropOldest(this.#entries, this.#capacity)
   }
 
   delete(key: Key): void {

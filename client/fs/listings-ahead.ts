@@ -1,5 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
+import { dropOldest } from '../drop-oldest.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { Listing } from './listing.js'
 import type { Nodes } from './nodes.js'
@@ -74,8 +75,7 @@ export class ListingsAhead {
     const before = this.#read.get(directory) ?? 0
     this.#read.delete(directory)
     this.#read.set(directory, before)
-    const [oldest] = this.#read.keys()
-    if (this.#read.size > REMEMBERED && oldest !== undefined) this.#read.delete(oldest)
+    dropOldest(this.#read, REMEMBERED)
     const above = this.#nodes.of(directory)?.directory
     const siblings = above === undefined ? undefined : this.#read.get(above)
     if (above === undefined || siblings === undefined) return
@@ -128,13 +128,9 @@ export class ListingsAhead {
     } catch {
       return
     }
-    if (!listing.isComplete) this.#isLong(directory)
-  }
-
-  #isLong(directory: number): void {
+    if (listing.isComplete) return
     this.#long.add(directory)
-    const [oldest] = this.#long
-    if (this.#long.size > REMEMBERED && oldest !== undefined) this.#long.delete(oldest)
+    dropOldest(this.#long, REMEMBERED)
   }
 
   #isHere(directory: number): void {

@@ -1,5 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
+import { dropOldest } from '../drop-oldest.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { hasCode } from './answer.js'
 import { Listing } from './listing.js'
@@ -54,7 +55,7 @@ export class ListingsForNames {
     const misses = counts ? { ...last, count: last.count + 1 } : { count: 1, since: now }
     this.#misses.delete(directory)
     this.#misses.set(directory, misses)
-    bounded(this.#misses)
+    dropOldest(this.#misses, REMEMBERED_DIRECTORIES)
     const long = this.#long.get(directory)
     if (long !== undefined && now - long <= LONG_MILLISECONDS) return false
     const isWorthIt = misses.count >= MISSES || now - this.#lastListed < WALK_MILLISECONDS
@@ -97,13 +98,7 @@ export class ListingsForNames {
       return true
     }
     this.#long.set(directory, this.#now())
-    bounded(this.#long)
+    dropOldest(this.#long, REMEMBERED_DIRECTORIES)
     return false
   }
-}
-
-function bounded(map: Map<number, unknown>): void {
-  if (map.size <= REMEMBERED_DIRECTORIES) return
-  const [oldest] = map.keys()
-  if (oldest !== undefined) map.delete(oldest)
 }

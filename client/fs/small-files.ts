@@ -1,4 +1,5 @@
 import type { Cache } from '../cache.js'
+import { dropOldest } from '../drop-oldest.js'
 import type { RemoteContent, RemoteFiles } from '../remote-files.js'
 import type { Budget } from './budget.js'
 import type { Nodes } from './nodes.js'
@@ -116,8 +117,7 @@ export class SmallFiles {
   /** The same, but its reader may yet be far: its files go with those of others. */
   isListedAhead(directory: number): void {
     this.#ahead.add(directory)
-    const [oldest] = this.#ahead
-    if (this.#ahead.size > WALKS && oldest !== undefined) this.#ahead.delete(oldest)
+    dropOldest(this.#ahead, WALKS)
     this.#fill()
     this.#fetch(WORTH_ASKING)
   }
@@ -154,8 +154,7 @@ export class SmallFiles {
     const positions = new Map(order.map((ino, index) => [ino, index] as const))
     const walk: Walk = { order, positions, reads: 0, window: FIRST_WINDOW / 4 }
     this.#walks.set(directory, walk)
-    const [oldest] = this.#walks.keys()
-    if (this.#walks.size > WALKS && oldest !== undefined) this.#walks.delete(oldest)
+    dropOldest(this.#walks, WALKS)
     return walk
   }
 
