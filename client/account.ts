@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { privateDirectory, replaceFile } from './atomic-file.js'
 import { CommandError } from './command-error.js'
+import { codeOf } from './error-of.js'
 import type { Trust } from './trust.js'
 
 /** What is remembered of a server between logins: everything but the tokens. */
@@ -116,7 +117,7 @@ export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -1,5 +1,6 @@
 /** Asks the keyring one question for the process that started it, and ends. */
 import { createRequire } from 'node:module'
+import { messageOf } from './error-of.js'
 import type { KeyringAnswered, KeyringQuestion } from './keyring.js'
 
 /** The part of keytar's interface that we use. */
@@ -23,7 +24,7 @@ async function answerTo(question: KeyringQuestion): Promise<KeyringAnswered> {
   try {
     return { kind: 'answer', password: await asked(question, loadKeytar()) }
   } catch (error) {
-    return { kind: 'failed', message: error instanceof Error ? error.message : String(error) }
+    return { kind: 'failed', message: messageOf(error) }
   }
 }
 

@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { CHANNEL_PROTOCOL } from '../server/wire-frames.js'
 import type { Credentials } from './api.js'
 import type { Silence } from './duplex.js'
+import { codeOf } from './error-of.js'
 import { Declined, type Exchange, ExchangeError } from './exchange.js'
 import {
   type ChannelBounds,
@@ -96,7 +97,7 @@ function isAnswer(cause: unknown): cause is IncomingMessage {
 }
 
 function isReset(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET'
+  return codeOf(cause) === 'ECONNRESET'
 }
 
 function bare(

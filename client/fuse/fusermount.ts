@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
 import { platform } from 'node:os'
 import { promisify } from 'node:util'
+import { codeOf } from '../error-of.js'
 import { type Koffi, koffi } from '../koffi.js'
 import type { MountOptions } from './filesystem.js'
 import { MountError, type MountErrorCode } from './mount-error.js'
@@ -85,7 +86,7 @@ async function run(
         }),
       )
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+      if (codeOf(error) !== 'ENOENT') throw error
     }
   }
   throw new MountError('no-fusermount', programs.join(', '))

@@ -1,4 +1,5 @@
 import { access, constants, readdir, readFile, realpath, stat, statfs } from 'node:fs/promises'
+import { codeOf } from '../error-of.js'
 import { MountError, type MountErrorCode } from './mount-error.js'
 
 /** A dead mount answers ENOTCONN at once; one that hangs never answers. */
@@ -22,7 +23,7 @@ export async function mountPoint(directory: string): Promise<string> {
     return real
   } catch (error) {
     if (error instanceof MountError) throw error
-    throw new MountError(codeOf(error), directory, { cause: error })
+    throw new MountError(mountCodeOf(error), directory, { cause: error })
   }
 }
 
@@ -41,7 +42,7 @@ export async function checkDevice(): Promise<void> {
   try {
     await access('/dev/fuse', constants.R_OK | constants.W_OK)
   } catch (cause) {
-    const missing = errorCode(cause) === 'ENOENT'
+    const missing = codeOf(cause) === 'ENOENT'
     throw new MountError(missing ? 'no-device' : 'device-denied', '/dev/fuse', { cause })
   }
 }
@@ -73,7 +74,7 @@ function mount(line: string): Mount {
 
 const octal = (digits: string): number => Number.parseInt(digits, 8)
 
-const CODES: ReadonlyMap<string | undefined, MountErrorCode> = new Map([
+const CODES: ReadonlyMap<unknown, MountErrorCode> = new Map([
   ['ENOENT', 'no-mount-point'],
   ['ENOTDIR', 'not-a-directory'],
   ['ENOTCONN', 'stale'],
@@ -83,11 +84,7 @@ const CODES: ReadonlyMap<string | undefined, MountErrorCode> = new Map([
   ['EPERM', 'mount-point-denied'],
 ])
 
-const codeOf = (error: unknown): MountErrorCode => CODES.get(errorCode(error)) ?? 'failed'
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
-}
+const mountCodeOf = (error: unknown): MountErrorCode => CODES.get(codeOf(error)) ?? 'failed'
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

@@ -136,9 +136,7 @@ export class Session {
     }
     void answer
       .then(
-        (known) => {
-          this.#settle(call, known)
-        },
+        (known) => this.#settle(call, known),
         (error) => this.#fail(call, error),
       )
       .then(over, over)
