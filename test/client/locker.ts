@@ -8,13 +8,14 @@ const PROGRAM = fileURLToPath(new URL('locker.py', import.meta.url))
 /** A process that takes locks as it is told (locker.py). */
 export interface Locker {
   readonly pid: number
-  /** One command; its answer is "ok", a value, or an errno's name. */
+  /** One command; its answer is "ok", a value, an errno's name, or "gone" from a process that has ended. */
   ask(...command: readonly (string | number)[]): Promise<string>
   kill(signal: NodeJS.Signals): Promise<void>
 }
 
 export function locker(): Locker {
   const child = spawn('python3', [PROGRAM], { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.on('error', () => {}) // to one that has ended: its answer is "gone"
   const answers = createInterface(child.stdout)[Symbol.asyncIterator]()
   let last: Promise<unknown> = Promise.resolve()
   return {
