@@ -32,7 +32,7 @@ describe('a directory that coffer makes for itself', () => {
   it('cannot be where nothing can be made, which does not take for ever', async () => {
     const error = await failed(privateDirectory('/proc/coffer/cache'))
     expect(error).to.have.property('code', 'ENOENT')
-  }).timeout(2_000)
+  })
 
   it('is no cache if it is a file, or other users may put something into it', async () => {
     const uid = process.getuid?.() ?? 0

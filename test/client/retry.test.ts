@@ -27,9 +27,7 @@ function frozenServer(connectMilliseconds: number) {
   return { failed, connection, tries: () => tries }
 }
 
-describe('how long an operation waits for a server', function () {
-  this.timeout(20_000)
-
+describe('how long an operation waits for a server', () => {
   it('counts from the try that found none, not from the end of that', async () => {
     const server = frozenServer(10_000)
     expect(await server.failed()).to.equal(60_000)

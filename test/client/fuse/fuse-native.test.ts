@@ -31,8 +31,7 @@ const reasonToSkip = (): string | undefined => {
   }
 }
 
-describe('the second binding, fuse-native', function () {
-  this.timeout(20_000)
+describe('the second binding, fuse-native', () => {
   let mount: MemoryMount | undefined
 
   before(async function () {

@@ -13,8 +13,7 @@ const eventually = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await setImmediate()
 }
 
-describe('invalidation of what the kernel caches', function () {
-  this.timeout(20_000)
+describe('invalidation of what the kernel caches', () => {
   let mount: MemoryMount
 
   before(function () {

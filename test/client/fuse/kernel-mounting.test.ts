@@ -249,7 +249,7 @@ describe('mounting with the kernel binding', function () {
         await mount.ask({ kind: 'stick', how: 'no' })
         // The operation that nobody waits for any more may end now; its answer goes nowhere.
         expect(fs.readFileSync(mount.path('f'), 'utf8')).to.equal('x')
-      }).timeout(5000)
+      })
     }
 
     it('by a timer only, sees no EINTR from what goes on', async () => {
@@ -262,7 +262,7 @@ describe('mounting with the kernel binding', function () {
       ]
       const { stdout } = await promisify(execFile)('perl', ['-e', timed.join(' '), mount.path('.')])
       expect(stdout).to.equal('0')
-    }).timeout(20_000)
+    })
 
     it('gets away from pages that are being read ahead', async () => {
       const mount = await start()
@@ -274,6 +274,6 @@ describe('mounting with the kernel binding', function () {
       await once(cat, 'exit')
       await mount.ask({ kind: 'stick', how: 'no' })
       expect(fs.readFileSync(mount.path('f'), 'utf8')).to.have.length(100_000)
-    }).timeout(5000)
+    })
   })
 })

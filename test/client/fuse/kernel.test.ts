@@ -29,7 +29,6 @@ describe('the kernel binding', () => {
   let reason: string | undefined
 
   before(async function () {
-    this.timeout(20_000)
     reason = noFuse()
     if (reason !== undefined) {
       console.warn(reason)
@@ -53,7 +52,7 @@ describe('the kernel binding', () => {
   }
 
   for (const [name, test] of Object.entries(operations)) {
-    it(name, () => inNewDirectory(mount.directory, test)).timeout(10_000)
+    it(name, () => inNewDirectory(mount.directory, test))
   }
 
   for (const [name, script] of Object.entries(PROGRAMS)) {
@@ -76,7 +75,7 @@ describe('the kernel binding', () => {
     // A removed inode is kept while it is open or the kernel counts it: so what is left is the root.
     const left = await mount.ask<{ ino: number; opened: number }[]>({ kind: 'inodes' })
     expect(left.filter(({ ino }) => ino !== 1)).to.deep.equal([])
-  }).timeout(20_000)
+  })
 })
 
 describe('the cases for the binding, on a local directory', () => {
@@ -90,6 +89,6 @@ describe('the cases for the binding, on a local directory', () => {
       } finally {
         rmSync(dir, { recursive: true })
       }
-    }).timeout(10_000)
+    })
   }
 })

@@ -84,7 +84,7 @@ describe('a rotation of the signing keys that comes by itself', () => {
     const details = (some: typeof all) => some.map(({ alg, kid }) => `${alg} ${kid}`)
     expect(named('key.rotate')).to.have.members(details(all))
     expect(named('key.retire')).to.have.members(details(first))
-  }).timeout(20_000)
+  })
 
   it('is told of once where two processes make the keys at the same time', async () => {
     const [one, other] = [keysOf(plain), keysOf(plain)]
@@ -104,5 +104,5 @@ describe('a rotation of the signing keys that comes by itself', () => {
       expect(kidOf(await keys.sign('ES256', 'JWT', {}))).to.equal(first)
     }
     expect(failures).to.have.length.of.at.least(2)
-  }).timeout(20_000)
+  })
 })

@@ -9,7 +9,7 @@ import { encode, results as framesOf, openChannel, type Request, type Result } f
 
 /** The same over both: what an operation does is no matter of how it comes. */
 for (const transport of ['POST /batch', 'GET /batch with Upgrade'] as const) {
-  describe(`operations by ${transport}`, () => operations(transport)).timeout(20_000)
+  describe(`operations by ${transport}`, () => operations(transport))
 }
 
 function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void {

@@ -206,4 +206,4 @@ describe('GET /changes', () => {
     do again = await server.send('GET', '/changes?since=x')
     while (again.status === 429)
   })
-}).timeout(20_000)
+})

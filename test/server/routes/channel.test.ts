@@ -7,9 +7,7 @@ import { encode, openChannel, type Request, result, results } from './frames.js'
 
 const FIELDS = `Host: localhost\r\nConnection: Upgrade\r\nUpgrade: ${CHANNEL_PROTOCOL}\r\n`
 
-describe('GET /batch with Upgrade: a channel (RFC 9110 section 7.8)', function () {
-  this.timeout(20_000)
-
+describe('GET /batch with Upgrade: a channel (RFC 9110 section 7.8)', () => {
   let server: FileServer
   let root: number
   let isLive: boolean | Promise<boolean>

@@ -71,7 +71,7 @@ describe('GET of a directory', () => {
     expect(answer.headers).not.to.have.property('content-length')
     const head = await server.send('HEAD', '/files/many')
     expect(head.headers).not.to.have.property('content-length')
-  }).timeout(20_000)
+  })
 
   it('answers a symlink and a special file with their attributes', async () => {
     const json = { 'Content-Type': 'application/json' }

@@ -57,7 +57,7 @@ describe('downloads by', () => {
       await writeFile(file, content.subarray(0, begun))
       await run(program, args())
       expect((await readFile(file)).equals(content)).to.equal(true)
-    }).timeout(20_000)
+    })
   }
 
   it('curl -z fetch nothing that has not changed', async function () {

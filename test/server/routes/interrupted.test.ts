@@ -275,4 +275,4 @@ describe('an interrupted request', () => {
     while (sent < 200 && !(await send())) sent++
     expect(sent).to.be.below(200)
   })
-}).timeout(20_000)
+})

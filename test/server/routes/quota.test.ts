@@ -11,9 +11,7 @@ import { openChannel, result } from './frames.js'
 const MB = 1_000_000
 const BYTES = 'Content-Type: application/octet-stream'
 
-describe('partial writes of a user whose quota ends (507 EDQUOT)', function () {
-  this.timeout(20_000)
-
+describe('partial writes of a user whose quota ends (507 EDQUOT)', () => {
   let server: FileServer
   let ino: number
   beforeEach(async () => {

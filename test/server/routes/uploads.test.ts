@@ -286,7 +286,7 @@ describe('resumable uploads (tus 1.0.0)', () => {
     if (first !== undefined) await patch(place(first), 0, 'x')
     expect((await create('/files/more', 1)).status).to.equal(201)
   })
-}).timeout(20_000)
+})
 
 describe('a resumable upload that nobody goes on with', () => {
   it('expires', async () => {

@@ -208,7 +208,7 @@ describe('backup and restore', () => {
     })
     await subject.storage.sweep()
     expect(await subject.problems()).to.deep.equal([])
-  }).timeout(20_000)
+  })
 
   it('puts a write that was under way at that moment back', async () => {
     let paused: (() => void) | undefined

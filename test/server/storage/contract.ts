@@ -1193,7 +1193,7 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         const three = held(ino, 99)
         three.release()
         expect(await three.written).to.include({ size: 9_900_000 })
-      }).timeout(20_000)
+      })
 
       it('holds writes and uploads that are under way at once to the quota together', async () => {
         await storage.setQuota('ann', { maxBytes: 1_000_000, maxInodes: null })

@@ -247,7 +247,7 @@ describe('Storage on a disk that fails', () => {
     } finally {
       await subject.close()
     }
-  }).timeout(20_000)
+  })
 
   it('keeps a reserve of the disk free', async () => {
     const free = { bytes: 64 * 1024 * 1024 + 1000 }

@@ -105,7 +105,7 @@ describe('import and export', () => {
       expect((await stat(join(to, file))).blocks * 512).to.be.below(1_000_000)
     }
     expect(await subject.problems()).to.deep.equal([])
-  }).timeout(20_000)
+  })
 
   it('leaves what exists as it is and says so', async () => {
     await writeFile(join(directory, 'a'), 'new')
