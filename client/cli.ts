@@ -2,6 +2,7 @@ import { Argument, Command, Option } from 'commander'
 import { MOUNT_COMMAND } from './background.js'
 import { byteSizeFrom } from './byte-size.js'
 import { CommandError } from './command-error.js'
+import { type DamagedFlags, damagedCommand } from './commands/damaged.js'
 import { type LoginFlags, loginCommand, logoutCommand, type TrustFlags } from './commands/login.js'
 import { type MountFlags, mountCommand } from './commands/mount.js'
 import { listCommand, type StatusFlags, statusCommand } from './commands/status.js'
@@ -107,6 +108,12 @@ export function commandLine(
     .command('list')
     .description('list the mounts, one a line')
     .action(() => listCommand(surroundings()))
+
+  program
+    .command('damaged')
+    .description('show what the local disk has damaged of the journals of --write-back')
+    .option('--remove', 'and remove it: what could be read of it was sent')
+    .action((flags: DamagedFlags) => damagedCommand(flags, surroundings()))
 
   program
     .command('unit')

@@ -38,6 +38,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'coffer status > /dev/null || echo "a mount needs a look"',
   ],
   list: ['coffer list', 'coffer list | cut -f1  # the directories alone'],
+  damaged: ['coffer damaged', 'coffer damaged --remove  # when nothing of it is needed any more'],
   unit: [
     'coffer unit https://files.example.org ~/files > ~/.config/systemd/user/files.service',
     'systemctl --user enable --now files',

@@ -35,6 +35,7 @@ export async function openWriteBack(
   const journals = await openJournals(directory, {
     limitBytes,
     log: say,
+    warn,
     own: keepsNew,
   }).catch((error: unknown) => {
     const trouble = keepsNew

@@ -1,4 +1,5 @@
 import type { MountStatus } from '../control.js'
+import type { DamagedSegment } from '../journal/damaged-segments.js'
 import { amount } from '../progress.js'
 import { size } from '../wording.js'
 
@@ -23,11 +24,16 @@ export function statusLines(
   mounts: readonly MountStatus[],
   broken: readonly BrokenMount[],
   logins: readonly LoginStatus[],
+  damaged: readonly DamagedSegment[],
 ): string[] {
   const lines = [
     ...mounts.flatMap(mountLines),
     ...broken.flatMap(brokenLines),
     ...logins.map(({ server, login, note }) => `${server}: login ${login}, ${note}`),
+    ...damaged.map(
+      ({ path, bytes }) =>
+        `A DAMAGED JOURNAL is kept: ${path} (${size(bytes)}). What could be read of it was sent; to see what was lost: coffer damaged; to be rid of it: coffer damaged --remove`,
+    ),
   ]
   return lines.length === 0 ? ['Nothing is mounted and nobody is logged in.'] : lines
 }

@@ -4,6 +4,7 @@ import { serverUrl } from '../config.js'
 import { askMount, type MountStatus, NobodyAnswers, NobodyListens } from '../control.js'
 import { messageOf } from '../error-of.js'
 import { isStale } from '../fuse/mount-point.js'
+import { damagedSegments } from '../journal/damaged-segments.js'
 import { type MountRecord, MountRegistry } from '../mount-registry.js'
 import { printable } from '../printable.js'
 import { openTokenStore } from '../tokens.js'
@@ -43,6 +44,7 @@ async function statusText(
 ): Promise<{ text: string; isWell: boolean }> {
   const { mounts, broken } = await runningMounts(new MountRegistry(config.stateDirectory), stop)
   const logins = await allLogins(config.configDirectory)
+  const damaged = await damagedSegments(config.stateDirectory)
   const isWell =
     broken.length === 0 &&
     mounts.every(
@@ -50,8 +52,8 @@ async function statusText(
     )
   // With --watch one object a line, for programs that read line by line.
   const text = json
-    ? JSON.stringify({ mounts, broken, logins }, null, watch ? 0 : 2)
-    : printable(statusLines(mounts, broken, logins).join('\n'))
+    ? JSON.stringify({ mounts, broken, logins, damaged }, null, watch ? 0 : 2)
+    : printable(statusLines(mounts, broken, logins, damaged).join('\n'))
   return { text, isWell }
 }
 

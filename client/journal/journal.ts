@@ -17,6 +17,8 @@ export interface JournalOptions {
   /** What the journal may take on the disk. */
   readonly limitBytes: number
   readonly log: (message: string, error?: unknown) => void
+  /** What somebody should do something about. */
+  readonly warn?: (message: string) => void
 }
 
 /** A change of an earlier run that is not done. */
@@ -81,7 +83,7 @@ export class Journal {
     const lock = await lockFile(join(directory, LOCK))
     if (lock === undefined) return undefined
     try {
-      const found = await recover(directory, options.log)
+      const found = await recover(directory, options)
       const journal = new Journal(directory, options, lock, found)
       await journal.#trim()
       return journal
@@ -249,7 +251,7 @@ async function writeBatch(
 const SEGMENT_NAME = /^\d{6,}\.journal(\.damaged)?$/
 
 /** What an earlier run left. */
-async function recover(directory: string, log: JournalOptions['log']) {
+async function recover(directory: string, { log, warn }: JournalOptions) {
   const all = (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort()
   const names = all.filter((name) => !name.endsWith(DAMAGED))
   const segments: Segment[] = []
@@ -264,6 +266,9 @@ async function recover(directory: string, log: JournalOptions['log']) {
     segment.isDamaged = isDamaged
     if (isDamaged) {
       log(`${path} is damaged: some of what was written is lost; it is kept as "${name}${DAMAGED}"`)
+      warn?.(
+        `the local disk has damaged ${path}: some of what was written is lost; "coffer damaged" shows what, once the rest is sent`,
+      )
     } else if (tornBytes > 0) {
       log(`${path}: the last ${tornBytes} bytes, of what was being written, are no whole record`)
     }

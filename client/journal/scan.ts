@@ -95,7 +95,8 @@ async function looksWhole(bytes: Window, file: FileHandle, size: number): Promis
   return dataAt + lengths.dataLength <= size && isWhole(file, { ...lengths, dataAt })
 }
 
-async function isWhole(
+/** Whether the bytes of a record are what was written. */
+export async function isWhole(
   file: FileHandle,
   record: Pick<Found, 'dataAt' | 'dataLength' | 'dataChecksum'>,
 ): Promise<boolean> {

@@ -131,6 +131,7 @@ export class JournalData {
     if (this.#pieces !== undefined) return Buffer.concat(this.#pieces)
     const data = await this.#stored(0, this.length)
     if (checksum([data]) !== this.#checksum) {
+      if (this.#segment !== undefined) this.#segment.isDamaged = true
       throw new DamagedData(`${this.#segment?.path}: bytes at ${this.#offset} are damaged`)
     }
     this.#isChecked = true

@@ -432,6 +432,50 @@ describe('coffer mount --write-back', function () {
     await plain.unmount()
   })
 
+  it('tells of a journal that the disk has damaged, until somebody is rid of it', async () => {
+    const mount = await home.mount({ flags: FLAGS })
+    await folder(mount, 'damaged')
+    await server.stop('SIGKILL')
+    await noticed()
+    for (const name of ['header', 'bytes', 'good']) {
+      await writeFile(join(mount.directory, 'damaged', name), `content of ${name}`)
+    }
+    await killed(mount)
+    const [segment = ''] = (
+      await readdir(join(home.home, 'state', 'journal'), { recursive: true })
+    ).filter((name) => name.endsWith('.journal'))
+    const path = join(home.home, 'state', 'journal', segment)
+    const journal = await readFile(path)
+    for (const spoilt of ['"name":"header"', 'content of bytes']) {
+      const at = journal.indexOf(spoilt)
+      expect(at, spoilt).to.be.above(0)
+      journal.writeUInt8(journal.readUInt8(at) ^ 1, at)
+    }
+    await writeFile(path, journal)
+
+    await server.restart()
+    const said = await home.coffer('mount', mount.directory)
+    expect(said.status, said.stderr).to.equal(0)
+    expect(said.stderr).to.match(/^Warning: the local disk has damaged .*"coffer damaged"/m)
+    await allSent()
+    expect(await readdir(join(mount.directory, 'damaged'))).to.deep.equal(['good'])
+    await mount.unmount()
+
+    const kept = `${path}.damaged`
+    expect(JSON.parse((await home.coffer('status', '--json')).stdout).damaged).to.deep.equal([
+      { path: kept, bytes: journal.length, written: (await stat(kept)).mtime.toISOString() },
+    ])
+    expect((await home.coffer('status')).stdout).to.include(`A DAMAGED JOURNAL is kept: ${kept} (`)
+    const lost = ': SOMETHING WRITTEN TO IT IS LOST'
+    expect((await home.coffer('damaged')).stdout).to.match(
+      new RegExp(`^${kept}: .*\n  bytes${lost}\n  good\n$`),
+    )
+    const removed = await home.coffer('damaged', '--remove')
+    expect(removed.stderr).to.include(`${kept} is removed.`)
+    expect((await home.coffer('status')).stdout).to.not.match(/damaged/i)
+    expect((await home.coffer('damaged')).stderr).to.include('No damaged journal')
+  })
+
   it('says at unmount what waits, and keeps it with --force', async () => {
     const mount = await home.mount({ flags: FLAGS })
     await folder(mount, 'forced')

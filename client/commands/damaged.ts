@@ -1,0 +1,39 @@
+import {
+  type DamagedSegment,
+  damagedSegments,
+  filesIn,
+  removeSegment,
+} from '../journal/damaged-segments.js'
+import { printable } from '../printable.js'
+import { size } from '../wording.js'
+import type { Surroundings } from './surroundings.js'
+
+export interface DamagedFlags {
+  readonly remove?: boolean
+}
+
+/** `damaged`: what the local disk has spoilt of what was to be sent. */
+export async function damagedCommand(
+  { remove }: DamagedFlags,
+  { config, terminal }: Surroundings,
+): Promise<void> {
+  const segments = await damagedSegments(config.stateDirectory)
+  if (segments.length === 0) terminal.say('No damaged journal is kept.')
+  for (const segment of segments) {
+    terminal.print(printable((await told(segment)).join('\n')))
+    if (!remove) continue
+    await removeSegment(segment)
+    terminal.say(`${segment.path} is removed.`)
+  }
+}
+
+async function told(segment: DamagedSegment): Promise<string[]> {
+  const files = await filesIn(segment)
+  const lines = files.map(
+    ({ name, isLost }) => `  ${name}${isLost ? ': SOMETHING WRITTEN TO IT IS LOST' : ''}`,
+  )
+  return [
+    `${segment.path}: ${size(segment.bytes)}, last written ${segment.written}`,
+    ...(lines.length === 0 ? ['  no name of a file can be read in it'] : lines),
+  ]
+}
