@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import {
   askMount,
+  type Control,
   type ControlHandler,
   type ControlReply,
   NobodyAnswers,
@@ -16,10 +17,14 @@ const NEVER = new AbortController().signal
 
 describe("a mount's control socket", () => {
   let directory = ''
+  const opened: Control[] = []
   beforeEach(async () => {
     directory = await temporaryDirectory('control')
   })
-  afterEach(() => removeDirectory(directory))
+  afterEach(async () => {
+    for (const control of opened.splice(0)) await control.close()
+    await removeDirectory(directory)
+  })
 
   it('lets an answer that is under way end before it closes', async () => {
     const path = join(directory, 'socket')
@@ -93,7 +98,7 @@ describe("a mount's control socket", () => {
 
   it('says that nobody answers where nobody does', async () => {
     const path = join(directory, 'socket')
-    await openControl(path, silent)
+    opened.push(await openControl(path, silent))
     let caught: unknown
     try {
       for await (const _ of askMount(path, UNMOUNT, NEVER, 50)) expect.fail()
@@ -107,10 +112,11 @@ describe("a mount's control socket", () => {
     const path = join(directory, 'socket')
     const stop = new AbortController()
     const reason = new Error('stopped')
-    await openControl(path, () => {
+    const control = await openControl(path, () => {
       stop.abort(reason)
       return silent(UNMOUNT)
     })
+    opened.push(control)
     let caught: unknown
     try {
       for await (const _ of askMount(path, UNMOUNT, stop.signal)) expect.fail()

@@ -10,6 +10,8 @@ export type Weather = 'pass' | 'frozen' | 'gone' | 'slow'
 export interface Network {
   readonly port: number
   become(weather: Weather): void
+  /** Settles when somebody connects who has not yet. */
+  connected(): Promise<void>
   /** Breaks every connection there is, once. */
   reset(): void
   /** Nothing passes any more through the connections there are; new ones work. As after a laptop's sleep behind a NAT. */
@@ -88,6 +90,7 @@ export async function network(target: () => number): Promise<Network> {
         for (const socket of link) next === 'frozen' ? socket.pause() : socket.resume()
       }
     },
+    connected: () => new Promise((resolve) => server.once('connection', () => resolve())),
     reset,
     close: () =>
       new Promise((resolve) => {

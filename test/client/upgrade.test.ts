@@ -124,7 +124,7 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
   })
 
   it('that falls silent with an operation under way is given up', async () => {
-    await connect('tunnel', 500)
+    await connect('tunnel', 2_000) // ample for what is answered
     await remote.files.stat(root)
     const { client, server: far } = tunnel()
     client.unpipe(far)

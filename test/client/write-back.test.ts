@@ -387,13 +387,14 @@ describe('coffer mount --write-back', function () {
       const directory = await folder(mount, 'full')
       const whole = Buffer.alloc(3_000_000, 'full')
       process.kill(server.pid, 'SIGSTOP')
-      for (let index = 0; index < 8; index++) {
-        await writeFile(join(directory, `small ${index}`), content(index))
+      try {
+        for (let index = 0; index < 8; index++)
+          await writeFile(join(directory, `small ${index}`), content(index))
+      } finally {
+        process.kill(server.pid, 'SIGCONT')
       }
-      process.kill(server.pid, 'SIGCONT')
-      for (let index = 0; index < 3; index++) {
+      for (let index = 0; index < 3; index++)
         await writeFile(join(directory, `large ${index}`), whole)
-      }
       await mount.unmount()
       const plain = await home.mount()
       for (let index = 0; index < 3; index++) {
