@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { whileWaiting } from '../support/waiting.js'
 
 const PROGRAM = fileURLToPath(new URL('locker.py', import.meta.url))
 
@@ -27,7 +28,7 @@ export function locker(): Locker {
         return done === true ? 'gone' : String(value)
       })
       last = answer
-      return answer
+      return whileWaiting(() => `what process ${child.pid} says to "${command.join(' ')}"`, answer)
     },
     async kill(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { whileWaiting } from './waiting.js'
 
 /** The checkout, without a trailing slash. */
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
@@ -38,7 +39,12 @@ export async function outcome(
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
   child.stdin.on('error', () => {}) // the program need not read its input
   child.stdin.end(options.input)
-  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+  const closed = once(child, 'close')
+  const printed = () => Buffer.concat([...output, ...errors]).toString()
+  // who gives a program its time knows that it takes long
+  const [code, signal] = (await (options.timeoutMilliseconds === undefined
+    ? whileWaiting(() => `the end of ${[program, ...parameters].join(' ')}\n${printed()}`, closed)
+    : closed)) as [number | null, NodeJS.Signals | null]
   return {
     status: code ?? signal ?? 'unknown',
     stdout: Buffer.concat(output).toString(),
@@ -118,8 +124,8 @@ export function start(
     pid: child.pid ?? -1,
     ended: over,
     log: () => text,
-    printed: (pattern, timeoutMilliseconds = 60_000) =>
-      new Promise((resolve, reject) => {
+    printed: (pattern, timeoutMilliseconds = 60_000) => {
+      const matched = new Promise<RegExpExecArray>((resolve, reject) => {
         const settle = (action: () => void): void => {
           clearTimeout(timer)
           listeners.delete(look)
@@ -137,7 +143,9 @@ export function start(
         const timer = setTimeout(() => fail('ran out of time'), timeoutMilliseconds)
         listeners.add(look)
         look()
-      }),
+      })
+      return whileWaiting(() => `${pattern} from ${program}, which printed:\n${text}`, matched)
+    },
     stop: async (signal = 'SIGTERM') => {
       if (ended === undefined) child.kill(signal)
       await over
