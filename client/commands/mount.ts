@@ -70,6 +70,7 @@ export async function mountCommand(
   await refuseInside(point, {
     'the cache': request.cache?.directory,
     'the state directory': request.stateDirectory,
+    'the configuration directory': request.configDirectory,
     'the log': request.log,
   })
   await prepareCache(request.cache?.directory, uid)

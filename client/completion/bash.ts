@@ -20,7 +20,7 @@ export function bash(program: Command): string {
   local options="${PROGRAM_OPTIONS.map(({ name }) => name).join(' ')}" rest="" generate=""
   if [ "$current" = = ]; then
     current=""
-  elif [ "$previous" = = ] && [ "$COMP_CWORD" -gt 2 ]; then
+  elif [ "$previous" = = ]; then
     previous="\${COMP_WORDS[COMP_CWORD-2]}"
   fi
   case "$((COMP_CWORD > 1)) \${COMP_WORDS[1]}" in

@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { Command } from 'commander'
+import { completion } from '../../client/completion/shells.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { outcome, root, run } from '../support/process.js'
 import { program } from '../support/program.js'
@@ -22,6 +24,28 @@ describe('coffer completion', function () {
     await mkdir(join(directory, 'unmount'))
   })
   after(() => removeDirectory(directory))
+
+  /** Types each line into a shell on a terminal, with the key that completes it. */
+  async function typed(
+    shell: 'bash' | 'zsh',
+    script: string,
+    words: readonly (readonly [line: string, whole: string])[],
+  ): Promise<void> {
+    const printed = await run(
+      'python3',
+      [
+        join(root, 'test', 'client', 'complete-in-shell.py'),
+        shell,
+        `./${script}`,
+        ...words.map(([line]) => `coffer ${line}`),
+      ],
+      { cwd: directory, env: { HOME: directory, TERM: 'dumb', COLUMNS: '200' } },
+    )
+    const replies = printed.split('\n')
+    for (const [at, [line, expected]] of words.entries()) {
+      expect(replies[at], line).to.equal(`coffer ${expected}`)
+    }
+  }
 
   it('completes commands, options, values and directories in bash', async () => {
     const words: readonly (readonly [line: string, replies: string])[] = [
@@ -55,6 +79,19 @@ describe('coffer completion', function () {
     for (const [at, [line, expected]] of words.entries()) {
       expect(sorted(replies[at] ?? ''), line).to.equal(sorted(expected))
     }
+  })
+
+  it('completes what is typed into bash, with names that have to be quoted', async function () {
+    requires(this, 'python3')
+    await typed('bash', 'coffer.bash', [
+      ['unm', 'unmount'],
+      ['mount fol', 'mount folder/'],
+      ['mount two', 'mount two\\ words/'],
+      ['mount --locks l', 'mount --locks local'],
+      ['mount --locks=l', 'mount --locks=local'],
+      ['mount --cache-dir=fol', 'mount --cache-dir=folder/'],
+      ['mount --ca coffer.b', 'mount --ca coffer.bash'],
+    ])
   })
 
   it('completes them in fish', async function () {
@@ -104,19 +141,22 @@ describe('coffer completion', function () {
       ['help logi', 'help login'],
       ['--v', '--version'],
     ]
-    const printed = await run(
-      'python3',
-      [
-        join(root, 'test', 'client', 'complete-in-zsh.py'),
-        './coffer.zsh',
-        ...words.map(([line]) => `coffer ${line}`),
-      ],
-      { cwd: directory, env: { HOME: directory, TERM: 'dumb', COLUMNS: '200' } },
-    )
-    const replies = printed.split('\n')
-    for (const [at, [line, expected]] of words.entries()) {
-      expect(replies[at], line).to.equal(`coffer ${expected}`)
-    }
+    await typed('zsh', 'coffer.zsh', words)
+  })
+
+  it('completes descriptions of whatever characters in zsh', async function () {
+    requires(this, 'zsh', 'python3')
+    const odd = new Command('coffer')
+    const description = `a [bracket: it's \\ "$HOME" \`pwd\``
+    odd.command('first').description(description).option('--strange', `${description}]`)
+    odd.command('second').option('--value <file>', `]${description}`)
+    await writeFile(join(directory, 'odd.zsh'), completion(odd, 'zsh'))
+    await typed('zsh', 'odd.zsh', [
+      ['fir', 'first'],
+      ['first --str', 'first --strange'],
+      ['second --va', 'second --value='],
+      ['second --value coffer.z', 'second --value coffer.zsh'],
+    ])
   })
 
   it('knows no other shell', async () => {

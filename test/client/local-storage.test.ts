@@ -5,7 +5,7 @@ import { privateDirectory } from '../../client/atomic-file.js'
 import { prepareCache, refuseInside } from '../../client/commands/local-storage.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
-import { root } from '../support/process.js'
+import { root, run } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 
@@ -119,5 +119,50 @@ describe('a mount that cannot keep what it was asked to', function () {
     await writeFile(join(directory, 'a'), 'text')
     expect(await readFile(join(directory, 'a'), 'utf8')).to.equal('text')
     expect((await home.coffer('unmount', directory)).status).to.equal(0)
+  })
+
+  it('says in the foreground, too, that there is no journal, and no cache where the disk is full', async function () {
+    requires(this, 'root')
+    home = await machine(server)
+    const { unmount } = await home.mount()
+    await unmount()
+    await writeFile(join(home.home, 'state', 'journal'), '')
+    const full = join(home.home, 'full')
+    await mkdir(full)
+    // One inode, which the directory itself takes.
+    await run('mount', ['-t', 'tmpfs', '-o', 'nr_inodes=1', 'tmpfs', full])
+    const directory = join(home.home, 'mount')
+    const cache = ['--cache-dir', join(full, 'cache')]
+    const running = home.start('mount', '--foreground', '--write-back', ...cache, directory)
+    try {
+      await running.printed(/is mounted on/)
+      expect(running.log())
+        .to.match(/^Warning: there can be no journal here/m)
+        .and.match(/^Warning: .*full\/cache cannot be used as a cache.*ENOSPC/m)
+      await writeFile(join(directory, 'kept'), 'text')
+      expect((await home.coffer('unmount', directory)).status).to.equal(0)
+    } finally {
+      await running.stop('SIGTERM')
+      await run('umount', ['-l', full])
+    }
+  })
+
+  it('is refused if what it needs to work would be inside it', async () => {
+    const cases: [what: string, flags: string[], env: NodeJS.ProcessEnv][] = [
+      ['the log', ['--log', 'mount/inside'], {}],
+      ['the cache', ['--cache-dir', 'mount/inside'], {}],
+      ['the state directory', [], { COFFER_STATE_DIR: 'mount/inside' }],
+      ['the configuration directory', [], { COFFER_CONFIG_DIR: 'mount/inside' }],
+    ]
+    for (const [what, flags, env] of cases) {
+      home = await machine(server, { env })
+      await mkdir(join(home.home, 'mount'))
+      const { status, stderr } = await home.coffer('mount', '--no-login', ...flags, 'mount')
+      expect([status, stderr]).to.deep.equal([
+        1,
+        `coffer: ${what} must not be inside the mount: ${join(home.home, 'mount', 'inside')}\n`,
+      ])
+      await home.remove()
+    }
   })
 })
