@@ -10,7 +10,7 @@ import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles
 import type { MountLocks } from './locks.js'
 import type { KnownNode } from './nodes.js'
 import { ReadAhead } from './read-ahead.js'
-import type { SmallFiles } from './small-files.js'
+import type { SmallFiles, Use } from './small-files.js'
 import type { WrittenFiles } from './written-files.js'
 
 export interface OpenFilesMount {
@@ -57,6 +57,7 @@ export class OpenFiles {
     offset: number,
     size: number,
     context: Pick<Context, 'afterwards'>,
+    use: Use = 'for a program',
   ): Promise<Buffer> {
     this.#mount.locks?.refuseLost(handle)
     const { node, ahead } = this.#handles.get(handle)
@@ -72,7 +73,7 @@ export class OpenFiles {
     if (written !== undefined) return written
     const ready = this.#mount.small.take(ino, offset, size)
     if (offset === 0 && node.directory !== undefined) {
-      this.#mount.small.isRead(node.ino, node.directory)
+      this.#mount.small.isRead(node.ino, node.directory, use)
     }
     const small = await ready
     if (small !== undefined) return small

@@ -27,6 +27,9 @@ const CONFIDENT = 4
 const CONFIDENT_OF_LISTED = 2
 const MOST_CONFIDENT = 16
 
+/** What is read for a program need not be fetched where the kernel has the pages; what is to be copied need, for we cannot see those. */
+export type Use = 'for a program' | 'to be copied'
+
 interface Ready {
   readonly bytes: number
   readonly content: Promise<RemoteContent | undefined>
@@ -89,7 +92,7 @@ export class SmallFiles {
   }
 
   /** A program begins to read a file that it found in a directory. */
-  isRead(ino: number, directory: number): void {
+  isRead(ino: number, directory: number, use: Use): void {
     const walk = this.#walk(directory)
     const position = walk?.positions.get(ino)
     if (walk === undefined || position === undefined) return
@@ -101,7 +104,7 @@ export class SmallFiles {
     const { order, window } = walk
     const after = order.slice(position + 1, position + 1 + window)
     const first = order.slice(0, Math.min(position, window - after.length))
-    for (const next of [...after, ...first]) this.#want(next)
+    for (const next of [...after, ...first]) this.#want(next, use)
     this.#fetch(Math.min(window, WORTH_ASKING))
   }
 
@@ -142,7 +145,9 @@ export class SmallFiles {
 
   #wantIn(directory: number): void {
     const walk = this.#walk(directory)
-    for (const ino of walk?.order.slice(0, LAST_WINDOW / 2) ?? []) this.#want(ino)
+    for (const ino of walk?.order.slice(0, LAST_WINDOW / 2) ?? []) {
+      this.#want(ino, 'for a program')
+    }
   }
 
   #walk(directory: number): Walk | undefined {
@@ -158,13 +163,14 @@ export class SmallFiles {
     return walk
   }
 
-  /** Worth fetching: small, not empty, and neither here nor in the kernel's pages. */
-  #want(ino: number): void {
+  /** Worth fetching: small, not empty, and not here. */
+  #want(ino: number, use: Use): void {
     if (this.#ready.has(ino) || this.#queue.has(ino) || this.#queue.size >= READY) return
     const attributes = this.#cache.attributes(ino)?.value
     if (attributes?.type !== 'file') return
     const { size } = attributes
-    if (size === 0 || size > SMALL_BYTES || this.#nodes.of(ino)?.pages !== undefined) return
+    if (size === 0 || size > SMALL_BYTES) return
+    if (use === 'for a program' && this.#nodes.of(ino)?.pages !== undefined) return
     this.#queue.set(ino, size)
   }
 

@@ -139,6 +139,62 @@ describe('ranges of files that the server changes by itself', () => {
     expect(entry.attributes).to.include({ ino: to.attributes.ino, size: MIB })
   })
 
+  const SHORT = 10_000
+  /** As cp(1) does it. @returns the file, closed */
+  async function copiedTo(name: string, from: Opened, bytes: number) {
+    const { fs, calls } = here
+    await calls.lookup(ROOT, name)
+    const to = await calls.create(ROOT, name)
+    expect(await copy({ ...from, offset: 0 }, { ...to, offset: 0 }, MIB)).to.equal(bytes)
+    await fs.flush(to.node, to.handle, caller)
+    await fs.release(to.node, to.handle, caller)
+    return to
+  }
+
+  it('of a short file go into a new one with its own request, unsent bytes too', async () => {
+    const bytes = randomBytes(SHORT)
+    const from = await opened('short', bytes)
+    await here.fs.write(from.node, from.handle, 5, Buffer.from('unsent'), caller)
+    here.requests.clear()
+    const to = await copiedTo('new', from, SHORT)
+    const made = here.requests.made.map((request) => request.split(' ')[0])
+    expect(made).to.deep.equal(['lookup', 'read', 'put'])
+    bytes.write('unsent', 5)
+    const { node } = await there.calls.lookup(ROOT, 'new')
+    const { handle } = await there.fs.open(node, O_RDONLY, caller)
+    expect(await there.fs.read(node, handle, 0, MIB, caller)).to.deep.equal(bytes)
+    expect(await here.calls.stat(to.node)).to.include({ size: SHORT })
+  })
+
+  it('of a short file are copied by the server where the new one has content or the old one holes', async () => {
+    const from = await opened('short', randomBytes(SHORT))
+    const to = await opened('to', Buffer.from('content'))
+    here.requests.clear()
+    expect(await copy({ ...from, offset: 0 }, { ...to, offset: 0 }, MIB)).to.equal(SHORT)
+    const sparse = await opened('sparse', Buffer.alloc(0))
+    await here.fs.setattr(sparse.node, { size: SHORT }, sparse.handle, caller)
+    await copiedTo('new', sparse, SHORT)
+    expect(here.requests.count('copyRange')).to.equal(2)
+  })
+
+  it('of short files of one directory are fetched together, although the kernel has their pages', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `file ${index}`)
+    for (const name of names) await there.calls.store(ROOT, name, name)
+    const files = []
+    for (const name of await here.calls.list(ROOT)) {
+      const { node } = await here.calls.lookup(ROOT, name)
+      expect(await here.calls.text(node)).to.equal(name)
+      files.push({ node, ...(await here.fs.open(node, O_RDONLY, caller)), name })
+    }
+    here.requests.clear()
+    for (const file of files) {
+      const { node } = await copiedTo(`copy of ${file.name}`, file, file.name.length)
+      expect(await here.calls.text(node)).to.equal(file.name)
+    }
+    expect(here.requests.count('copyRange')).to.equal(0)
+    expect(here.requests.count('read') + here.requests.count('readAll')).to.be.at.most(8)
+  })
+
   it('replace what was read ahead of the target', async () => {
     const [from, to] = [
       await opened('from', randomBytes(4 * MIB)),
