@@ -20,7 +20,12 @@ interface Waiting {
  */
 export class GroupCommit {
   readonly #transaction
-  readonly #commit = (): void => this.#commitWaiting()
+  readonly #commit = (): void => {
+    const pause = this.#waiting.some(({ changes }) => changes) ? this.#pause() : undefined
+    if (pause === undefined) this.#commitWaiting()
+    else void pause.then(this.#commit)
+  }
+  #pause: () => Promise<void> | undefined = () => undefined
   readonly #listeners: ((changes: number) => void)[] = []
   #waiting: Waiting[] = []
   #hasBegun = false
@@ -35,6 +40,11 @@ export class GroupCommit {
   /** Tells after each transaction how many steps have changed something. */
   onCommit(listener: (changes: number) => void): void {
     this.#listeners.push(listener)
+  }
+
+  /** Changes wait while there is a pause, which is a short one. */
+  waitFor(pause: () => Promise<void> | undefined): void {
+    this.#pause = pause
   }
 
   /** What `step` returns, once it is committed. It is synchronous and does nothing but change the database. */

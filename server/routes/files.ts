@@ -116,7 +116,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   const uploads = new ResumableUploads(limits.uploadLifetimeMilliseconds, clock)
 
   async function serve(
-    { query: known, serve }: Method,
+    { scope, query: known, serve }: Method,
     raw: RawTarget,
     request: GuardedRequest,
     response: GuardedResponse,
@@ -133,6 +133,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
     const origin = attempts.origin(authenticated.sub, request.headers)
     const mayWrite = authenticated.scope.has('file.write')
     const isLive = () => dependencies.isLive(authenticated)
+    if (scope === 'requireWrite') await storage.pause()
     const tree = await storage.tree(authenticated.sub)
     const from = at.from === 'root' ? tree.root : at.from
     const where = { tree, from, names: at.names, query }

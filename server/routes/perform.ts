@@ -20,11 +20,13 @@ export async function perform(
 ): Promise<Answer> {
   const { tree, storage, origin, mayWrite, locks } = exchange
   try {
-    origin.mustBeWanted?.()
     const operation = operationOf(frame.header.op)
     if (operation.access === 'write' && !mayWrite) {
       throw new FileError('EACCES', 'this needs the scope file.write')
     }
+    const pause = operation.access === 'write' ? storage.pause() : undefined
+    if (pause !== undefined) await pause
+    origin.mustBeWanted?.()
     const answer = await operation.run(frame.header, {
       tree,
       origin,

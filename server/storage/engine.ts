@@ -63,6 +63,10 @@ export class SqliteStorage implements Storage {
     return durability.one(row?.stored === STORED.file ? row.generation : undefined)
   }
 
+  pause(): Promise<void> | undefined {
+    return this.#engine.checkpoints.pause()
+  }
+
   async setQuota(owner: UserId, quota: Quota): Promise<void> {
     setQuota(this.#engine, this.#tree(owner).id, quota)
   }

@@ -27,6 +27,8 @@ export interface Storage {
    * request from waiting for others' bytes.
    */
   durable(ino?: Ino): Promise<void>
+  /** What who is going to change something waits for, if there is something: the engine is at what changes delay. */
+  pause(): Promise<void> | undefined
   /** What a user may use; null is unlimited. What is there already stays. */
   setQuota(owner: UserId, quota: Quota): Promise<void>
   quota(owner: UserId): Promise<Quota & Usage>

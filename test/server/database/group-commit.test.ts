@@ -1,7 +1,9 @@
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { groupCommitOf } from '../../../server/database/group-commit.js'
+import { deferred } from '../../../server/storage/gate.js'
 import { temporaryDirectory } from '../../support/directory.js'
 
 describe('GroupCommit', () => {
@@ -93,6 +95,21 @@ describe('GroupCommit', () => {
     ])
     await commits.read(() => names(own))
     expect(told).to.deep.equal([2])
+  })
+
+  it('lets changes wait while there is a pause, and those alone', async () => {
+    const commits = groupCommitOf(own)
+    const { promise, resolve } = deferred()
+    let asked = 0
+    commits.waitFor(() => (asked++ === 0 ? promise : undefined))
+    expect(await commits.read(() => names(own))).to.deep.equal([])
+    expect(asked).to.equal(0)
+    const change = commits.run(insert('a'))
+    while (asked === 0) await setImmediate()
+    expect(names(other)).to.deep.equal([])
+    resolve()
+    await change
+    expect(names(other)).to.deep.equal(['a'])
   })
 
   it('takes more steps than one transaction does', async () => {

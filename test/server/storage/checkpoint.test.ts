@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { rename } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
-import { openDatabase } from '../../../server/database/database.js'
+import { type Database, openDatabase } from '../../../server/database/database.js'
 import { Checkpoints } from '../../../server/storage/checkpoint.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
@@ -22,5 +23,79 @@ describe('the thread that writes the log back', () => {
     expect(database.prepare('SELECT count(*) AS n FROM t').get()).to.deep.equal({ n: 0 })
     database.close()
     await removeDirectory(moved)
+  })
+
+  describe('while somebody commits all the time', () => {
+    let directory: string
+    let database: Database
+    let checkpoints: Checkpoints
+    let commit: () => void
+    beforeEach(async () => {
+      directory = await temporaryDirectory('checkpoint')
+      database = openDatabase(join(directory, 'coffer.db'))
+      checkpoints = new Checkpoints(database)
+      database.exec('CREATE TABLE t (n, content); INSERT INTO t (n) VALUES (0)')
+      const change = database.prepare('UPDATE t SET n = n + 1, content = randomblob(32000)')
+      commit = () => {
+        change.run()
+        checkpoints.committed()
+      }
+    })
+    afterEach(async () => {
+      await checkpoints.close()
+      database.close()
+      await removeDirectory(directory)
+    })
+
+    /** Commits until changes have to wait, and answers for what. */
+    async function untilPause(): Promise<{ pause: Promise<void> }> {
+      for (;;) {
+        const pause = checkpoints.pause()
+        if (pause !== undefined) return { pause }
+        commit()
+        await setImmediate()
+      }
+    }
+
+    /** How often the log was begun anew: the "checkpoint sequence number" in its header. */
+    async function beginnings(): Promise<number> {
+      const file = await open(`${database.name}-wal`)
+      const { buffer } = await file.read(Buffer.alloc(32), 0, 32, 0)
+      await file.close()
+      return buffer.readUInt32BE(12)
+    }
+
+    it('begins the log anew, which would grow, again and again', async () => {
+      for (let count = 0; count < 2; count++) {
+        const before = await beginnings()
+        const { pause } = await untilPause()
+        await pause
+        expect(await beginnings()).to.be.above(before)
+      }
+    })
+
+    it('begins it anew although somebody did not wait', async () => {
+      const before = await beginnings()
+      const { pause } = await untilPause()
+      commit()
+      const own = database.prepare('SELECT n FROM t').pluck().get()
+      await pause
+      expect(await beginnings()).to.be.above(before)
+      expect(database.prepare('SELECT n FROM t').pluck().get()).to.equal(own)
+    })
+
+    it('waits for nobody who reads what is older', async () => {
+      commit()
+      const reader = openDatabase(database.name)
+      reader.exec('BEGIN; SELECT n FROM t')
+      const before = await beginnings()
+      const { pause } = await untilPause()
+      await pause
+      expect(await beginnings()).to.equal(before)
+      reader.close()
+      const next = await untilPause()
+      await next.pause
+      expect(await beginnings()).to.be.above(before)
+    })
   })
 })
