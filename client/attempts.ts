@@ -13,7 +13,14 @@ type Fields = Readonly<Record<string, string>>
  */
 export class Attempts {
   #last = 0
+  #lastChange = 0
   readonly #abandoned = new Set<string>()
+
+  /** For a change that is the same in each attempt at it. */
+  nameChange(): string {
+    this.#lastChange += 1
+    return String(this.#lastChange)
+  }
 
   /** One request. */
   async request(send: (fields: Fields) => Promise<Answer>): Promise<Answer> {

@@ -5,7 +5,7 @@ import { Memory } from './memory.js'
 import { RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
-import { headerAttributes, successful } from './wire-answer.js'
+import { bodyMade, headerAttributes, successful } from './wire-answer.js'
 
 /** Where the requests of one mount go, and how they are sent. */
 export interface Transport {
@@ -26,23 +26,22 @@ export interface FileRequest {
   readonly content?: Buffer | UploadContent
   readonly signal?: AbortSignal | undefined
   readonly limit?: number
+  /** It asks what became of an attempt that was given up: from here on nothing may come of that any more. */
+  readonly settles?: true
 }
 
 /** Room for the longest answer that is not a file's bytes: one page of a directory. */
 const ANSWER_LIMIT = 16 * 1024 * 1024
 const KNOWN_NAMES = 16_384
-const KNOWN_FILES = 4_096
 
 /** Sends requests of the file API again and again until they are answered, and remembers what is needed to tell what a lost answer said. */
 export class FileRequests {
   readonly #transport: Transport
   readonly #names: Memory<string, number>
-  readonly #files: Memory<number, WireAttributes>
 
   constructor(transport: Transport, sharing?: FileRequests) {
     this.#transport = transport
     this.#names = sharing === undefined ? new Memory(KNOWN_NAMES) : sharing.#names
-    this.#files = sharing === undefined ? new Memory(KNOWN_FILES) : sharing.#files
   }
 
   /** The same, for what may have been carried out already on another way. */
@@ -79,8 +78,8 @@ export class FileRequests {
         limit: request.limit ?? ANSWER_LIMIT,
         signal,
       })
-    const changes = method !== 'GET' && method !== 'HEAD'
-    return settled(await (changes ? attempts.request(sent) : sent({})))
+    const isAttempt = (method !== 'GET' && method !== 'HEAD') || request.settles === true
+    return settled(await (isAttempt ? attempts.request(sent) : sent({})))
   }
 
   /** One try that must succeed. @throws RemoteError with the server's code */
@@ -91,6 +90,25 @@ export class FileRequests {
   /** For requests that may safely be carried out twice. */
   repeated(request: FileRequest): Promise<Answer> {
     return this.retry(() => this.succeed(request), request.signal)
+  }
+
+  nameChange(): string {
+    return this.#transport.attempts.nameChange()
+  }
+
+  /** The inode as it is now, if the server has made the change of it that was named so. */
+  async made(
+    ino: number,
+    change: string,
+    durability: 'power' | 'process',
+  ): Promise<WireAttributes | undefined> {
+    const answer = await this.succeed({
+      method: 'GET',
+      target: `/inodes/${ino}?change=${change}`,
+      headers: { [HEADERS.durability]: durability },
+      settles: true,
+    })
+    return bodyMade(answer) ? this.seen(headerAttributes(answer)) : undefined
   }
 
   async lookup(directory: number, name: string, signal?: AbortSignal): Promise<WireAttributes> {
@@ -114,7 +132,6 @@ export class FileRequests {
 
   /** Remembers what a name led to. */
   seen(attributes: WireAttributes, directory?: number, name?: string): WireAttributes {
-    if (attributes.type === 'file') this.#files.set(attributes.ino, attributes)
     if (directory !== undefined && name !== undefined) {
       this.#names.set(`${directory}/${name}`, attributes.ino)
     }
@@ -131,10 +148,6 @@ export class FileRequests {
 
   knownIno(directory: number, name: string): number | undefined {
     return this.#names.get(`${directory}/${name}`)
-  }
-
-  knownFile(ino: number): WireAttributes | undefined {
-    return this.#files.get(ino)
   }
 }
 

@@ -155,13 +155,16 @@ export function filesOverChannels(
       if (part === undefined || bytes === 0 || bytes > CHANNEL_BYTES || parts.length > MOST_PARTS) {
         return first.write(ino, parts, options)
       }
+      const change = options?.change ?? requests.nameChange()
       const given = {
         ino,
         ...(options?.attributes !== undefined && { changes: options.attributes }),
         ...(options?.ifMatch !== undefined && { ifMatch: options.ifMatch }),
         ...durable(options?.durability),
+        change,
       }
-      const otherwise = (files: RemoteFiles) => files.write(ino, parts, options)
+      const named = { durability: 'power', ...options, change } as const
+      const otherwise = (files: RemoteFiles) => files.write(ino, parts, named)
       return isOneStretch(parts)
         ? asked({ op: 'write', offset: part.offset, ...given }, whole(data), seen, otherwise)
         : asked({ op: 'writeRanges', ...given }, ranges(parts), seen, otherwise)
@@ -173,10 +176,12 @@ export function filesOverChannels(
         ({ result }) => (result.outcome === 'done' ? result.offset : undefined),
         (files) => files.seek(ino, offset, what, signal),
       ),
-    zero: (ino, { offset, length, extend }) =>
-      asked({ op: 'zero', ino, offset, bytes: length, extend }, undefined, seen, (files) =>
-        files.zero(ino, { offset, length, extend }),
-      ),
+    zero(ino, { offset, length, extend }, { change = requests.nameChange() } = {}) {
+      const asks = { op: 'zero', ino, offset, bytes: length, extend, change } as const
+      return asked(asks, undefined, seen, (files) =>
+        files.zero(ino, { offset, length, extend }, { change }),
+      )
+    },
     copyRange(from, to, length) {
       // Others must not wait behind a long one.
       if (length > CHANNEL_BYTES) return first.copyRange(from, to, length)
@@ -254,10 +259,12 @@ export function filesOverChannels(
         (files) => files.rename(from, to, options),
       )
     },
-    setAttributes: (ino, changes, condition) =>
-      asked({ op: 'setAttributes', ino, changes, ...condition }, undefined, seen, (files) =>
-        files.setAttributes(ino, changes, condition),
-      ),
+    setAttributes(ino, changes, condition) {
+      const named = { ...condition, change: condition?.change ?? requests.nameChange() }
+      return asked({ op: 'setAttributes', ino, changes, ...named }, undefined, seen, (files) =>
+        files.setAttributes(ino, changes, named),
+      )
+    },
     sync: (ino) =>
       asked(
         { op: 'stat', ino, durability: 'power' },

@@ -1,6 +1,6 @@
 import { HEADERS, type WireAttributes, type WireEntry } from '../server/wire.js'
 import { type FileRequests, namePath } from './file-requests.js'
-import { creation, isOurs, renameOnce, writeOnce } from './once.js'
+import { changeOnce, creation, isOurs, renameOnce, writeOnce } from './once.js'
 import { type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'
 import { uploadContent } from './upload-content.js'
 import {
@@ -78,14 +78,16 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       const target = `/inodes/${ino}?seek=${what}&offset=${offset}`
       return bodyOffset(await requests.repeated({ method: 'GET', target, signal }))
     },
-    async zero(ino, { offset, length, extend }) {
-      const answer = await requests.repeated({
-        method: 'PATCH',
-        target: `/inodes/${ino}`,
-        headers: { ...LIKE_A_DISK, 'Content-Type': 'application/vnd.coffer.zero+json' },
-        json: { offset, bytes: length, extend },
+    zero(ino, { offset, length, extend }, named = {}) {
+      return changeOnce(requests, ino, { durability: 'process', ...named }, async (headers) => {
+        const answer = await requests.succeed({
+          method: 'PATCH',
+          target: `/inodes/${ino}`,
+          headers: { ...headers, 'Content-Type': 'application/vnd.coffer.zero+json' },
+          json: { offset, bytes: length, extend },
+        })
+        return headerAttributes(answer)
       })
-      return seen(headerAttributes(answer))
     },
     async copyRange(from, to, length) {
       const answer = await requests.repeated({
@@ -204,14 +206,16 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
 
     rename: (from, to, options) => renameOnce(requests, from, to, options),
 
-    async setAttributes(ino, changes, condition = {}) {
-      const answer = await requests.repeated({
-        method: 'PATCH',
-        target: `/inodes/${ino}`,
-        headers: { ...LIKE_A_DISK, ...conditionHeaders(condition) },
-        json: changes,
+    setAttributes(ino, changes, { ifMatch, change } = {}) {
+      return changeOnce(requests, ino, { durability: 'process', change }, async (headers) => {
+        const answer = await requests.succeed({
+          method: 'PATCH',
+          target: `/inodes/${ino}`,
+          headers: { ...headers, ...conditionHeaders({ ifMatch }) },
+          json: changes,
+        })
+        return bodyAttributes(answer)
       })
-      return seen(bodyAttributes(answer))
     },
 
     async getXattr(ino, name) {

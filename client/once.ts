@@ -96,8 +96,25 @@ async function isRenamed(
   return (await requests.lookupOrNone(from.directory, from.name)) === undefined
 }
 
-/** Longest stretch of a file that is searched for what may have been appended. */
-const SEARCHED_BYTES = 32 * 1024 * 1024
+interface Named {
+  /** By which the server knows it; the same in each attempt. */
+  readonly change?: string | undefined
+  readonly durability: WriteOptions['durability']
+}
+
+/** A change of what is there. The server remembers its name with it, so that none is made twice, or over what came after it. */
+export function changeOnce(
+  requests: FileRequests,
+  ino: number,
+  { change = requests.nameChange(), durability }: Named,
+  attempt: (headers: Readonly<Record<string, string>>) => Promise<WireAttributes>,
+): Promise<WireAttributes> {
+  const headers = { [HEADERS.change]: change, [HEADERS.durability]: durability }
+  return requests.retry(async (earlier) => {
+    const made = earlier === 'none' ? undefined : await requests.made(ino, change, durability)
+    return made ?? requests.seen(await attempt(headers))
+  })
+}
 
 export async function writeOnce(
   requests: FileRequests,
@@ -109,33 +126,9 @@ export async function writeOnce(
   if (some.length === 0 && options.attributes === undefined) {
     return requests.retry(() => requests.stat(ino))
   }
-  const before = requests.knownFile(ino)
-  const appends = some.filter((part) => part.offset === 'append').map((part) => part.data)
-  return requests.retry(async (earlier) => {
-    if (earlier === 'perhaps done' && appends.length > 0) {
-      const now = await requests.stat(ino)
-      if (await isAppended(requests, now, before, Buffer.concat(appends))) return now
-    }
-    const answer = await requests.succeed(writeRequest(ino, some, options))
-    return requests.seen(headerAttributes(answer))
+  const request = writeRequest(ino, some, options)
+  return changeOnce(requests, ino, options, async (headers) => {
+    const named = { ...request, headers: { ...request.headers, ...headers } }
+    return headerAttributes(await requests.succeed(named))
   })
-}
-
-/** Whether the bytes stand somewhere behind the end that the file had when we last saw it. */
-async function isAppended(
-  requests: FileRequests,
-  now: WireAttributes,
-  before: WireAttributes | undefined,
-  data: Buffer,
-): Promise<boolean> {
-  if (before !== undefined && before.version === now.version) return false
-  const start = Math.max(before?.size ?? now.size - data.length, now.size - SEARCHED_BYTES, 0)
-  if (now.size - start < data.length) return false
-  const tail = await requests.succeed({
-    method: 'GET',
-    target: `/inodes/${now.ino}`,
-    headers: { Range: `bytes=${start}-${now.size - 1}` },
-    limit: SEARCHED_BYTES + data.length,
-  })
-  return tail.body.includes(data)
 }

@@ -43,7 +43,7 @@ export interface RemoteFiles {
     signal?: AbortSignal,
   ): Promise<number | undefined>
   /** A range becomes zeros, whose room is freed (fallocate(2)). */
-  zero(ino: number, range: RemoteZeros): Promise<WireAttributes>
+  zero(ino: number, range: RemoteZeros, named?: Pick<Condition, 'change'>): Promise<WireAttributes>
   /** copy_file_range(2): fewer bytes than asked at the end of the source, or where it is much. */
   copyRange(from: WirePosition, to: WirePosition, length: number): Promise<RemoteCopy>
   /** A new file, or a whole new content, in one request. */
@@ -191,14 +191,17 @@ export interface WriteOptions {
   /** Applied after the bytes, in the same step: `size` cuts or extends, times and mode stay as given here. */
   readonly attributes?: WireAttributeChanges
   readonly ifMatch?: Condition['ifMatch']
+  readonly change?: Condition['change']
 }
 
 export interface Condition {
   /** The `etag` the file must have, decided in the same step. @throws ESTALE if it is another one */
   readonly ifMatch?: string
+  /** The name of an earlier try at the same change, which may have been made; without, it gets one of its own. */
+  readonly change?: string | undefined
 }
 
-export interface PutOptions extends Omit<WriteOptions, 'attributes'> {
+export interface PutOptions extends Omit<WriteOptions, 'attributes' | 'change'> {
   /** `create`: EEXIST if the name exists. */
   readonly mode: 'create' | 'replace'
   /** A number from `reserve` for the file if it is new. */

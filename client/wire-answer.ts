@@ -102,6 +102,13 @@ export function bodyOffset(answer: Answer): number | undefined {
   return bodyNumbers(answer, ['offset']).offset
 }
 
+/** Whether a change was made. @throws RemoteError EIO */
+export function bodyMade(answer: Answer): boolean {
+  const document = parsedJson(answer.body)
+  if (isRecord(document) && typeof document.made === 'boolean') return document.made
+  throw nonsense('whether a change was made is not said')
+}
+
 const TIME = /^-?\d{1,19}$/
 
 /** Field by field: every answer about a file passes by here. @throws RemoteError EIO for what are no attributes */

@@ -9,11 +9,10 @@ const AT_THE_END = 0xffff_ffff_ffff_ffffn
 export function writeRequest(
   ino: number,
   parts: readonly RemotePart[],
-  { durability, attributes, ifMatch }: WriteOptions,
+  { attributes, ifMatch }: Pick<WriteOptions, 'attributes' | 'ifMatch'>,
 ): FileRequest {
   const target = `/inodes/${ino}`
   const headers = {
-    [HEADERS.durability]: durability,
     ...attributeHeaders(attributes ?? {}),
     ...conditionHeaders({ ifMatch }),
   }

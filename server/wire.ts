@@ -142,6 +142,8 @@ export const HEADERS = {
   attempt: 'Coffer-Attempt',
   /** Attempts that are not to be carried out any more, however late they come: up to ABANDONED_AT_ONCE names with commas between. */
   abandoned: 'Coffer-Abandoned',
+  /** Names a change among those of the connection, so that after a lost answer it can be asked whether it was made. As `attempt`. */
+  change: 'Coffer-Change',
   /** `power` (the default: survives loss of power) or `process` (survives kill -9 of the server). */
   durability: 'Coffer-Durability',
   /** `T`: MOVE swaps source and destination (renameat2(2) RENAME_EXCHANGE). */
@@ -185,6 +187,11 @@ export interface WireCondition {
   ifMatch?: string
 }
 
+/** As `Coffer-Change` of a request. */
+export interface WireNamed {
+  change?: string
+}
+
 /**
  * The operations of POST /batch: the header of a request frame is one of these. `put`, `write` and `setXattr` are
  * followed by the frame's content.
@@ -210,9 +217,10 @@ export type WireOperation = (
       ino: number
       offset: number | 'append'
       changes?: WireAttributeChanges
-    } & WireCondition)
+    } & WireCondition &
+      WireNamed)
   /** The content is application/vnd.coffer.ranges: pieces, each with its offset. */
-  | ({ op: 'writeRanges'; ino: number; changes?: WireAttributeChanges } & WireCondition)
+  | ({ op: 'writeRanges'; ino: number; changes?: WireAttributeChanges } & WireCondition & WireNamed)
   /** lseek(2): where data, or a hole, begins. */
   | { op: 'seek'; ino: number; offset: number; what: 'data' | 'hole' }
   /** fallocate(2): a range becomes zeros, whose room is freed where it can be. */
@@ -222,7 +230,8 @@ export type WireOperation = (
       offset: number
       bytes: number
       extend?: boolean
-    } & WireCondition)
+    } & WireCondition &
+      WireNamed)
   /** copy_file_range(2); the condition is about `to`. */
   | ({
       op: 'copyRange'
@@ -250,7 +259,8 @@ export type WireOperation = (
       mode: 'replace' | 'noreplace' | 'exchange'
       keep?: boolean
     } & WireCondition)
-  | ({ op: 'setAttributes'; ino: number; changes: WireAttributeChanges } & WireCondition)
+  | ({ op: 'setAttributes'; ino: number; changes: WireAttributeChanges } & WireCondition &
+      WireNamed)
   | { op: 'getXattr'; ino: number; name: string }
   | { op: 'listXattrs'; ino: number }
   | { op: 'setXattr'; ino: number; name: string; mode: 'create' | 'replace' | 'either' }

@@ -391,7 +391,10 @@ export class Content {
     try {
       const options = { durability, ...withBytes(changes) }
       const attributes = await this.#mount.files.write(this.#node.ino, parts, options)
-      this.#mount.written.keep(attributes, parts.length === written.length ? written : [])
+      // After a lost answer another machine may have written since.
+      const isOurs = this.#requests.count === 1 && this.#versions.isOurs(attributes.version, 1)
+      const isKept = isOurs && parts.length === written.length
+      this.#mount.written.keep(attributes, isKept ? written : [])
       this.#unsent.arrived(batch)
       this.#lastDurability = durability
       this.#confirm(attributes, 1, ticket, 1)

@@ -25,7 +25,8 @@ export class Versions {
     this.#own += changes
   }
 
-  isOurs(version: number): boolean {
-    return version <= this.#before + this.#own
+  /** @param more changes of ours that are not counted yet */
+  isOurs(version: number, more: 0 | 1 = 0): boolean {
+    return version <= this.#before + this.#own + more
   }
 }

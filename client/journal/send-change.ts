@@ -71,7 +71,7 @@ async function sendWrite(
     try {
       const condition = { ifMatch: file.seen.etag }
       const options = { durability: 'process', attributes: given(change), ...condition } as const
-      return sent(await files.write(file.target, parts, options))
+      return sentAlone(await files.write(file.target, parts, options), file.seen)
     } catch (error) {
       if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
     }
@@ -100,7 +100,8 @@ async function sendAttributes(
   const isSized = change.changes.size !== undefined
   const condition = isSized ? { ifMatch: file.seen.etag } : {}
   try {
-    return sent(await files.setAttributes(file.target, given(change), condition))
+    const now = await files.setAttributes(file.target, given(change), condition)
+    return isSized ? sentAlone(now, file.seen) : sent(now)
   } catch (error) {
     if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
   }
@@ -144,6 +145,11 @@ function given({ changes }: Of<'write' | 'attributes'>) {
 
 function sent(now: WireAttributes): Sent {
   return { kind: 'sent', now }
+}
+
+/** After a lost answer somebody else may have changed it since. */
+function sentAlone(now: WireAttributes, seen: Seen): Sent {
+  return sent(now.version > seen.version + 1 ? changed(now) : now)
 }
 
 export async function statOrNone(

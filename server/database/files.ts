@@ -39,6 +39,8 @@ export interface ChangeRow {
   readonly to_name: string | null
   readonly other: number | null
   readonly origin: string | null
+  /** By what name its origin knows it. */
+  readonly change: string | null
 }
 
 export interface ReservationRow {
@@ -165,7 +167,7 @@ function entryStatements(row: Prepare) {
 
 function treeStatements(row: Prepare) {
   const insertChange = row<(number | string | null)[], never>(
-    'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   return {
     tree: row<[owner: string], TreeRow>('SELECT * FROM trees WHERE owner = ?'),
@@ -197,10 +199,14 @@ function treeStatements(row: Prepare) {
           change.other,
           gone,
           change.origin,
+          change.change,
         ),
     },
     changesAfter: row<[tree: number, seq: number, limit: number], ChangeRow>(
       'SELECT * FROM changes WHERE tree = ? AND seq > ? ORDER BY seq LIMIT ?',
+    ),
+    changeNamed: row<[origin: string, change: string, tree: number], { seq: number }>(
+      'SELECT seq FROM changes WHERE origin = ? AND change = ? AND tree = ? LIMIT 1',
     ),
     oldestChange: row<[tree: number], { seq: number; at: number }>(
       'SELECT seq, at FROM changes WHERE tree = ? ORDER BY seq LIMIT 1',

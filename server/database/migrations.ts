@@ -1,5 +1,5 @@
 import { accountsSchema } from './schema/accounts.js'
-import { filesSchema, linkableSchema, linksSchema } from './schema/files.js'
+import { filesSchema, linkableSchema, linksSchema, namedChangesSchema } from './schema/files.js'
 import {
   endOrderSchema,
   issueOrderSchema,
@@ -17,4 +17,5 @@ export const MIGRATIONS: readonly string[] = [
   endOrderSchema,
   linkableSchema,
   unusedClientsSchema,
+  namedChangesSchema,
 ]

@@ -21,20 +21,22 @@ export class Attempts {
     const { connection } = origin
     const attempt = field(headers, HEADERS.attempt)
     const abandoned = field(headers, HEADERS.abandoned)
-    if (attempt === undefined && abandoned === undefined) return origin
+    const change = field(headers, HEADERS.change)
+    if (attempt === undefined && abandoned === undefined && change === undefined) return origin
     if (connection === undefined) {
       throw new FileError(
         'EINVAL',
-        `an attempt is of a connection: send ${HEADERS.connection}, too`,
+        `attempts and changes are of a connection: send ${HEADERS.connection}, too`,
       )
     }
     if (abandoned !== undefined) {
       for (const name of names(abandoned)) this.#abandon(user, `${connection} ${name}`)
     }
-    if (attempt === undefined) return origin
+    const named = withChange(origin, change)
+    if (attempt === undefined) return named
     if (!NAME.test(attempt)) throw malformed()
     const key = `${connection} ${attempt}`
-    return { ...origin, mustBeWanted: () => this.#mustBeWanted(user, key) }
+    return { ...named, mustBeWanted: () => this.#mustBeWanted(user, key) }
   }
 
   #abandon(user: string, key: string): void {
@@ -50,6 +52,16 @@ export class Attempts {
     if (this.#abandoned.get(user)?.has(key) !== true) return
     throw new FileError('ESTALE', 'the client has given this up and asked again')
   }
+}
+
+/** @throws FileError EINVAL */
+export function withChange(origin: Origin, change: string | undefined): Origin {
+  if (change === undefined) return origin
+  if (origin.connection !== undefined && NAME.test(change)) return { ...origin, change }
+  throw new FileError(
+    'EINVAL',
+    `a change is named by 1 to 64 of A-Z a-z 0-9 _ -, by a connection that named itself (${HEADERS.connection})`,
+  )
 }
 
 function names(text: string): string[] {

@@ -56,6 +56,9 @@ export const matching = z
   .optional()
   .transform((text) => (text === undefined ? overwrite : ifMatch(text)))
 
+/** `change`, by which the client knows what some operations change. */
+export const changeName = z.string().optional()
+
 /** @param run answers an inode where its attributes are all there is to say */
 export function operation<Shape extends z.ZodRawShape>(
   access: 'read' | 'write',

@@ -19,8 +19,9 @@ import {
   MAX_REMOVALS,
   PAGE_ENTRIES,
 } from './answer-bytes.js'
+import { withChange } from './attempts.js'
 import { wireAttributes, wireEntry } from './attributes.js'
-import { matching, type Operation, operation } from './batch-operation.js'
+import { changeName, matching, type Operation, operation } from './batch-operation.js'
 import { lookup } from './exchange.js'
 import { LOCK_OPERATIONS } from './lock-operations.js'
 import { completed } from './new-inode.js'
@@ -117,20 +118,26 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       offset: z.union([z.literal('append'), offset]),
       changes: attributeChanges.optional(),
       ifMatch: matching,
+      change: changeName,
     },
-    ({ tree, origin, content, length, locks }, { ino, offset: start, changes, ifMatch }) => {
+    (
+      { tree, origin, content, length, locks },
+      { ino, offset: start, changes, ifMatch, change },
+    ) => {
       locks.refuseFenced(tree.owner, origin.connection, ino)
       const offset: WritePart['offset'] = start === 'append' ? append : start
       const expected: ExpectedWrite = { offset, length }
-      return tree.write(ino, parts(content, offset), ifMatch, origin, changes, expected)
+      const from = withChange(origin, change)
+      return tree.write(ino, parts(content, offset), ifMatch, from, changes, expected)
     },
   ),
   writeRanges: operation(
     'write',
-    { ino, changes: attributeChanges.optional(), ifMatch: matching },
-    ({ tree, origin, content, length, locks }, { ino, changes, ifMatch }) => {
+    { ino, changes: attributeChanges.optional(), ifMatch: matching, change: changeName },
+    ({ tree, origin, content, length, locks }, { ino, changes, ifMatch, change }) => {
       locks.refuseFenced(tree.owner, origin.connection, ino)
-      return tree.write(ino, rangeParts(oneByOne(content)), ifMatch, origin, changes, { length })
+      const from = withChange(origin, change)
+      return tree.write(ino, rangeParts(oneByOne(content)), ifMatch, from, changes, { length })
     },
   ),
   make: operation(
@@ -182,10 +189,10 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   setAttributes: operation(
     'write',
-    { ino, changes: attributeChanges, ifMatch: matching },
-    ({ tree, origin, locks }, { ino, changes, ifMatch }) => {
+    { ino, changes: attributeChanges, ifMatch: matching, change: changeName },
+    ({ tree, origin, locks }, { ino, changes, ifMatch, change }) => {
       if (changes.size !== undefined) locks.refuseFenced(tree.owner, origin.connection, ino)
-      return tree.setAttributes(ino, changes, ifMatch, origin)
+      return tree.setAttributes(ino, changes, ifMatch, withChange(origin, change))
     },
   ),
   getXattr: operation('read', { ino, name: xattrName }, async ({ tree }, fields) => ({

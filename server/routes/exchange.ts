@@ -109,7 +109,7 @@ export async function placeOf(tree: Tree, from: Ino, names: StoragePath): Promis
   return { directory: parent.ino, name }
 }
 
-/** What clients name: connection, attempt = 1*64( ALPHA / DIGIT / "_" / "-" ) */
+/** What clients name: connection, attempt, change = 1*64( ALPHA / DIGIT / "_" / "-" ) */
 export const NAME = /^[A-Za-z0-9_-]{1,64}$/
 
 export function parseOrigin(request: Pick<IncomingMessage, 'headers'>): Origin {

@@ -56,7 +56,7 @@ type Next = Parameters<Guard>[2]
 
 const READ: Method = {
   scope: 'requireRead',
-  query: ['limit', 'after', 'xattrs', 'xattr', 'download', 'seek', 'offset'],
+  query: ['limit', 'after', 'xattrs', 'xattr', 'download', 'seek', 'offset', 'change'],
   serve: read,
 }
 const TOTALS: Method = { scope: 'requireRead', query: [], serve: totals }

@@ -1,6 +1,7 @@
 import type { WireOperation } from '../wire.js'
+import { withChange } from './attempts.js'
 import { wireAttributes } from './attributes.js'
-import { matching, type Operation, operation } from './batch-operation.js'
+import { changeName, matching, type Operation, operation } from './batch-operation.js'
 import { copiedRange, inodeNumber, offset, seekingFor, zeroRange } from './schemas.js'
 
 /** The operations of POST /batch on ranges of files whose bytes are not sent (docs/file-api.md). */
@@ -20,10 +21,11 @@ export const RANGE_OPERATIONS: {
   ),
   zero: operation(
     'write',
-    { ino: inodeNumber, ...zeroRange, ifMatch: matching },
-    ({ tree, origin, locks }, { ino, offset: start, bytes, extend, ifMatch }) => {
+    { ino: inodeNumber, ...zeroRange, ifMatch: matching, change: changeName },
+    ({ tree, origin, locks }, { ino, offset: start, bytes, extend, ifMatch, change }) => {
       locks.refuseFenced(tree.owner, origin.connection, ino)
-      return tree.zero(ino, { offset: start, length: bytes, extend }, ifMatch, origin)
+      const range = { offset: start, length: bytes, extend }
+      return tree.zero(ino, range, ifMatch, withChange(origin, change))
     },
   ),
   copyRange: operation(

@@ -1,6 +1,7 @@
 import { FileError } from '../errors.js'
 import type { Inode } from '../storage/storage.js'
-import { answerAttributes, answerNotModified, inodeFields } from './answer.js'
+import { answerAttributes, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
+import { withChange } from './attempts.js'
 import { answerContent } from './content.js'
 import { answerEntries } from './directories.js'
 import { type Exchange, inodeAt } from './exchange.js'
@@ -16,8 +17,21 @@ export async function read(exchange: Exchange): Promise<void> {
   if (xattr !== undefined) return getXattr(exchange, inode, xattr)
   const sought = exchange.query.get('seek')
   if (sought !== undefined) return seek(exchange, inode.ino, sought)
+  const change = exchange.query.get('change')
+  if (change !== undefined) return wasMade(exchange, inode, change)
   if (exchange.query.has('offset')) throw new FileError('EINVAL', '?offset= goes with ?seek=')
   return answerInode(exchange, inode)
+}
+
+/** GET …?change: whether the connection has made the change that it named so, which is then as durable as is asked for here. */
+async function wasMade(exchange: Exchange, inode: Inode, name: string): Promise<void> {
+  const { connection, change } = withChange(exchange.origin, name)
+  const isKnown = connection !== undefined && change !== undefined
+  const made = isKnown && (await exchange.tree.changes.has(connection, change))
+  if (made) await settled(exchange, inode.ino)
+  const fields = inodeFields(await exchange.tree.stat(inode.ino))
+  if (isNotModified(exchange)) return answerNotModified(exchange, fields)
+  answerJson(exchange, 200, { made }, fields)
 }
 
 async function answerInode(exchange: Exchange, inode: Inode): Promise<void> {

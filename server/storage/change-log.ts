@@ -66,6 +66,7 @@ export class ChangeLog {
       to_name: to?.name ?? null,
       other: change.other ?? null,
       origin: origin.connection ?? null,
+      change: origin.change ?? null,
     }
     this.#sql.insertChange.run(tree, noted, change.gone ?? null)
     if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
@@ -96,6 +97,8 @@ export class ChangeLog {
   of(tree: number): Changes {
     return {
       newest: async () => this.#newest(tree),
+      has: async (connection, change) =>
+        this.#sql.changeNamed.get(connection, change, tree) !== undefined,
       after: async (seq, limit) => this.#after(tree, seq, limit),
       wait: (seq, signal, own) => this.#wait(tree, seq, signal, own),
     }

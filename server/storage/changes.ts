@@ -7,6 +7,8 @@ import type { FileName } from './path.js'
 export interface Changes {
   /** The number of the newest change; 0 before the first. */
   newest(): Promise<number>
+  /** Whether a connection has made the change that it named so; false also for one that is no longer kept. */
+  has(connection: string, change: string): Promise<boolean>
   /** Changes after `seq`, oldest first. @param limit at most this many (1 to 10,000) */
   after(seq: number, limit: number): Promise<ChangePage>
   /** Resolves once there is a change after `seq`; at once if there is one already. Rejects when the signal aborts. */

@@ -136,6 +136,8 @@ export interface Place {
 export interface Origin {
   /** The client's connection, if it named one. */
   readonly connection?: string
+  /** By what name the connection knows this change, if it may ask for it later. */
+  readonly change?: string
   /** Called when it is about to happen. @throws FileError ESTALE once the client has given it up */
   readonly mustBeWanted?: () => void
 }

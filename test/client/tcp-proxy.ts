@@ -3,9 +3,10 @@ import { connect, createServer, type Socket } from 'node:net'
 
 /**
  * A network that can break: `pass` lets bytes through, `frozen` holds them without closing anything (a half-open connection, a
- * laptop asleep), `gone` refuses new connections and breaks the old ones, `slow` lets 256 KiB a second through.
+ * laptop asleep), `unanswered` what comes back to who has sent 64 KiB, `gone` refuses new connections and breaks the old ones, `slow`
+ * lets 256 KiB a second through.
  */
-export type Weather = 'pass' | 'frozen' | 'gone' | 'slow'
+export type Weather = 'pass' | 'frozen' | 'unanswered' | 'gone' | 'slow'
 
 export interface Network {
   readonly port: number
@@ -24,6 +25,7 @@ export interface Network {
 }
 
 const TICK_MILLISECONDS = 25
+const UNANSWERED_BYTES = 64 * 1024
 const SLOW_BYTES = (256 * 1024 * TICK_MILLISECONDS) / 1000
 
 export async function network(target: () => number): Promise<Network> {
@@ -37,10 +39,13 @@ export async function network(target: () => number): Promise<Network> {
     const far = connect(target(), '127.0.0.1')
     const link: [Socket, Socket] = [near, far]
     links.add(link)
+    let unanswered = 0
     for (const [from, to] of [link, [far, near] as const]) {
       from.on('data', (data: Buffer) => {
         to.write(data)
         if (weather === 'frozen') from.pause()
+        if (weather === 'unanswered' && from === near) unanswered += data.length
+        if (weather === 'unanswered' && unanswered >= UNANSWERED_BYTES) far.pause()
         if (weather !== 'slow') return
         from.pause()
         setTimeout(

@@ -163,3 +163,9 @@ UPDATE trees SET links = (SELECT coalesce(sum(nlink - 1), 0) FROM inodes
 export const linkableSchema = `
 ALTER TABLE kept ADD COLUMN linkable INTEGER NOT NULL DEFAULT 0;
 `
+
+/** By what name its client knows a change, so that it can ask, after a lost answer, whether it was made. */
+export const namedChangesSchema = `
+ALTER TABLE changes ADD COLUMN change TEXT;
+CREATE INDEX changes_by_change ON changes (origin, change) WHERE change IS NOT NULL;
+`

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 const RANGE = { 'Content-Type': 'application/octet-stream', 'Content-Range': 'bytes 0-4/*' }
@@ -66,4 +67,69 @@ describe('an attempt that was given up', () => {
       expect(await now()).to.equal('first')
     })
   }
+})
+
+/** After a lost answer its client asks. */
+describe('a change with a name', () => {
+  let server: FileServer
+  let ino: number
+  beforeEach(async () => {
+    server = await startFileServer()
+    ino = (await server.send('PUT', '/files/f', { body: 'first' })).attributes().ino
+  })
+  afterEach(() => server.close())
+
+  const of = (connection: string) => ({ 'Coffer-Connection': connection })
+  const made = async (
+    name: string,
+    fields: Record<string, string> = of('c'),
+  ): Promise<{ made: boolean; size: number }> => {
+    const answer = await server.send('GET', `/inodes/${ino}?change=${name}`, { headers: fields })
+    expect(answer.status).to.equal(200)
+    return { ...JSON.parse(answer.body.toString()), size: answer.attributes().size }
+  }
+
+  it('is known as made once it was, to its connection alone', async () => {
+    expect(await made('1')).to.deep.equal({ made: false, size: 5 })
+    const headers = { ...RANGE, 'Content-Range': 'bytes 5-6/*', ...of('c'), 'Coffer-Change': '1' }
+    await server.send('PATCH', '/files/f', { headers, body: 'ab' })
+    expect(await made('1')).to.deep.equal({ made: true, size: 7 })
+    expect(await made('2')).to.deep.equal({ made: false, size: 7 })
+    expect(await made('1', of('other'))).to.deep.equal({ made: false, size: 7 })
+  })
+
+  it('is not known if it was refused', async () => {
+    const headers = { ...RANGE, ...of('c'), 'Coffer-Change': '1', 'If-Match': '"other"' }
+    expect((await server.send('PATCH', '/files/f', { headers, body: 'newer' })).status).to.equal(
+      412,
+    )
+    expect((await made('1')).made).to.equal(false)
+  })
+
+  const operations: [operation: object, content?: Buffer][] = [
+    [{ op: 'write', offset: 0 }, Buffer.from('newer')],
+    [{ op: 'setAttributes', changes: { mode: 0o600 } }],
+    [{ op: 'setAttributes', changes: { size: 0 } }],
+    [{ op: 'zero', offset: 0, bytes: 2 }],
+  ]
+  for (const [operation, content] of operations) {
+    it(`is known of ${JSON.stringify(operation)} in a batch`, async () => {
+      const frame = encodeFrame({ ...operation, ino, change: 'x' }, content)
+      const headers = { 'Content-Type': BATCH_TYPE, ...of('c') }
+      const answer = await server.send('POST', '/batch', { headers, body: frame })
+      expect(answer.body.toString()).to.include('"done"')
+      expect((await made('x')).made).to.equal(true)
+    })
+  }
+
+  it('is refused without a connection, or with a name that is none', async () => {
+    for (const fields of [{ 'Coffer-Change': '1' }, { ...of('c'), 'Coffer-Change': 'a b' }]) {
+      const headers = { ...RANGE, ...fields }
+      const answer = await server.send('PATCH', '/files/f', { headers, body: 'newer' })
+      expect(answer.status).to.equal(400)
+    }
+    const asked = await server.send('GET', `/inodes/${ino}?change=1`)
+    expect(asked.status).to.equal(400)
+    expect((await server.send('GET', '/files/f')).body.toString()).to.equal('first')
+  })
 })

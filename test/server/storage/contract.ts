@@ -1309,6 +1309,16 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         ])
       })
 
+      it('knows a change by the name that its connection gave it', async () => {
+        const a = await tree.make(at('a'), { type: 'file' }, NEW, NOBODY)
+        const named = { connection: 'c1', change: 'x' }
+        expect(await tree.changes.has('c1', 'x')).to.equal(false)
+        await tree.write(a.ino, [{ offset: 0, data: bytes('x') }], overwrite, named)
+        expect(await tree.changes.has('c1', 'x')).to.equal(true)
+        expect(await tree.changes.has('c1', 'y')).to.equal(false)
+        expect(await tree.changes.has('c2', 'x')).to.equal(false)
+      })
+
       it('pages, and says so when a number is none of this log', async () => {
         for (const name of ['a', 'b', 'c']) await file(name)
         const newest = await tree.changes.newest()
