@@ -1,7 +1,7 @@
-import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { privateDirectory } from '../atomic-file.js'
 import { type FileLock, lockFile } from '../file-lock.js'
+import { type Recovered, type RecoveryNews, recover } from './earlier-run.js'
 import {
   type Change,
   checksum,
@@ -10,21 +10,11 @@ import {
   type Note,
   type Seen,
 } from './record.js'
-import { scanSegment } from './scan.js'
-import { DAMAGED, JournalData, Segment } from './segment.js'
+import { JournalData, Segment } from './segment.js'
 
-export interface JournalOptions {
+export interface JournalOptions extends RecoveryNews {
   /** What the journal may take on the disk. */
   readonly limitBytes: number
-  readonly log: (message: string, error?: unknown) => void
-  /** What somebody should do something about. */
-  readonly warn?: (message: string) => void
-}
-
-/** A change of an earlier run that is not done. */
-export interface Recovered {
-  readonly change: Change
-  readonly data: JournalData
 }
 
 interface Waiting {
@@ -54,6 +44,7 @@ export class Journal {
   #queue: Waiting[] = []
   #isClosed = false
   #writing: Promise<void> = Promise.resolve()
+  #trimming: Promise<void> = Promise.resolve()
   #nextId: number
   #nextSegment: number
 
@@ -159,6 +150,7 @@ export class Journal {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#writing
+    await this.#trimming
     if (this.isEmpty) for (const segment of this.#segments) await segment.remove()
     else for (const segment of this.#segments) await segment.close()
     await this.#lock.release()
@@ -221,7 +213,12 @@ export class Journal {
   }
 
   /** Removes what is done, the oldest first: what says that a change is done must outlive the change. */
-  async #trim(): Promise<void> {
+  #trim(): Promise<void> {
+    this.#trimming = this.#trimming.then(() => this.#trimAll())
+    return this.#trimming
+  }
+
+  async #trimAll(): Promise<void> {
     for (;;) {
       const [oldest] = this.#segments
       if (oldest === undefined || oldest.live.size > 0) break
@@ -246,55 +243,4 @@ async function writeBatch(
   await segment.write(pieces, start)
   const end = start + pieces.reduce((sum, { length }) => sum + length, 0)
   if (batch.some(({ waiter }) => waiter !== undefined)) await segment.sync(end)
-}
-
-const SEGMENT_NAME = /^\d{6,}\.journal(\.damaged)?$/
-
-/** What an earlier run left. */
-async function recover(directory: string, { log, warn }: JournalOptions) {
-  const all = (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort()
-  const names = all.filter((name) => !name.endsWith(DAMAGED))
-  const segments: Segment[] = []
-  const changes = new Map<number, Recovered & { segment: Segment }>()
-  const notes: Note[] = []
-  let lastId = 0
-  for (const name of names) {
-    const path = join(directory, name)
-    const file = await open(path, 'r')
-    const { records, isDamaged, tornBytes } = await scanSegment(file)
-    const segment = Segment.old(path, (await file.stat()).size, file)
-    segment.isDamaged = isDamaged
-    if (isDamaged) {
-      log(`${path} is damaged: some of what was written is lost; it is kept as "${name}${DAMAGED}"`)
-      warn?.(
-        `the local disk has damaged ${path}: some of what was written is lost; "coffer damaged" shows what, once the rest is sent`,
-      )
-    } else if (tornBytes > 0) {
-      log(`${path}: the last ${tornBytes} bytes, of what was being written, are no whole record`)
-    }
-    segments.push(segment)
-    for (const { record, dataAt, dataLength, dataChecksum } of records) {
-      if ('id' in record) {
-        const where = { segment, offset: dataAt, checksum: dataChecksum }
-        const data = new JournalData(where, dataLength)
-        changes.set(record.id, { change: record, data, segment })
-        segment.live.add(record.id)
-        lastId = Math.max(lastId, record.id)
-        continue
-      }
-      notes.push(record)
-      if ('of' in record) lastId = Math.max(lastId, record.of)
-      if (record.kind !== 'done') continue
-      changes.get(record.of)?.segment.live.delete(record.of)
-      changes.delete(record.of)
-    }
-  }
-  return {
-    segments,
-    notes,
-    recovered: [...changes.values()],
-    nextId: lastId + 1,
-    // What was kept aside keeps its number: another one of that name would take its place.
-    nextSegment: Number.parseInt(all.at(-1) ?? '0', 10) + 1,
-  }
 }

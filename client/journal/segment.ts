@@ -77,7 +77,7 @@ export class Segment {
   }
 
   async remove(): Promise<void> {
-    await this.close()
+    await this.close().catch(() => {})
     const gone = this.isDamaged ? rename(this.path, `${this.path}${DAMAGED}`) : unlink(this.path)
     await gone.catch(() => {})
   }

@@ -1,3 +1,4 @@
+import { watch } from 'node:fs'
 import { appendFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -65,6 +66,30 @@ describe('the journal of a mount', () => {
     expect(await contents(next)).to.deep.equal(['one', 'three'])
     expect(next.nextId()).to.equal(4)
     await next.close()
+  })
+
+  it('removes what is done from the oldest on, and all of it before it is closed', async () => {
+    const limit = 4 << 20
+    const journal = await opened(limit)
+    const count = 30
+    const large = 'x'.repeat(limit / 8 + 1)
+    const ids = await appended(journal, ...Array.from({ length: count }, () => large))
+    const names = await segments()
+    expect(names.length).to.be.above(count / 3)
+    const gone: (string | null)[] = []
+    const watcher = watch(join(directory, 'journal'), (event, name) => {
+      if (event === 'rename') gone.push(name)
+    })
+    try {
+      for (const id of ids) journal.done(id)
+      await journal.close()
+      expect(await segments()).to.deep.equal([])
+      const last = names.at(-1) ?? ''
+      await until('the last is seen to go', async () => gone.includes(last))
+      expect(gone.filter((name) => names.includes(name ?? ''))).to.deep.equal(names)
+    } finally {
+      watcher.close()
+    }
   })
 
   it('is for its user alone: 0700 and 0600', async () => {
