@@ -1,5 +1,5 @@
 import { type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto'
-import { type SigningThread, signingThread } from './signing-thread.js'
+import { INPUT_MAX, type SigningThread, signingThread } from './signing-thread.js'
 import type { SigningAlgorithm } from './types.js'
 
 /** Makes a compact JWS with SHA-256 of a header in base64url and claims in JSON. */
@@ -37,15 +37,17 @@ export class CompactSigner {
 }
 
 const SIGN: Readonly<Record<SigningAlgorithm, (key: KeyObject) => Sign>> = {
-  // r and s side by side, not DER (RFC 7518 section 3.4). Quick: many of them are handed over at once.
+  // r and s side by side, not DER (RFC 7518 section 3.4). Quick: what hands it over must be, too.
   ES256: (key) => inThread({ key, dsaEncoding: 'ieee-p1363' }),
   // Takes twenty times as long: every one has a thread of the pool to itself.
   RS256: (key) => inPool({ key }),
 }
 
 function inThread(key: SignKeyObjectInput): Sign {
+  const signLong = inPool(key)
   let known: SigningThread | undefined
   return (kid, header, claims) => {
+    if (kid.length + header.length + claims.length > INPUT_MAX) return signLong(kid, header, claims)
     const thread = signingThread()
     if (thread !== known) thread.keep(kid, key)
     known = thread

@@ -1,9 +1,16 @@
-import { generateKeyPairSync, verify } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, verify } from 'node:crypto'
 import { expect } from 'chai'
-import { signingThread } from '../../oauth/signing-thread.js'
+import { INPUT_MAX, signingThread } from '../../oauth/signing-thread.js'
+import { root, run } from '../support/process.js'
 
 const dsaEncoding = 'ieee-p1363'
 const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+function isSignedBy(key: KeyObject, jws: string): boolean {
+  const dot = jws.lastIndexOf('.')
+  const signature = Buffer.from(jws.slice(dot + 1), 'base64url')
+  return verify('sha256', Buffer.from(jws.slice(0, dot)), { key, dsaEncoding }, signature)
+}
 
 describe('the thread that signs', () => {
   it('gives everybody their own JWS, signed by the key they named', async () => {
@@ -17,34 +24,68 @@ describe('the thread that signs', () => {
       payloads.map((payload, n) => thread.sign(`key ${n % 2}`, `header${n}`, payload)),
     )
     signed.forEach((jws, n) => {
-      const [header = '', payload = '', signature = '', ...more] = jws.split('.')
-      expect([header, more]).to.deep.equal([`header${n}`, []])
+      const [header = '', payload = '', ...rest] = jws.split('.')
+      expect([header, rest.length]).to.deep.equal([`header${n}`, 1])
       expect(Buffer.from(payload, 'base64url').toString()).to.equal(payloads[n])
       for (const [index, { publicKey }] of keys.entries()) {
-        const isRight = verify(
-          'sha256',
-          Buffer.from(`${header}.${payload}`),
-          { key: publicKey, dsaEncoding },
-          Buffer.from(signature, 'base64url'),
-        )
-        expect(isRight, `payload ${n}, key ${index}`).to.equal(index === n % 2)
+        expect(isSignedBy(publicKey, jws), `payload ${n}, key ${index}`).to.equal(index === n % 2)
       }
     })
   })
 
-  it('tells of the first before it has made them all', async () => {
+  it('makes as many as are wanted at one time, and tells of the first before the last', async () => {
     const thread = signingThread()
     thread.keep('key', { key: keyPair().privateKey, dsaEncoding })
+    const payloads = Array.from({ length: 1000 }, (_, n) => `${n}`)
     let told = 0
-    const signed = Array.from({ length: 64 }, async (_, n) => {
-      await thread.sign('key', 'header', `payload ${n}`)
+    const jwss = payloads.map(async (payload) => {
+      const jws = await thread.sign('key', 'h', payload)
       told++
+      return jws
     })
-    await signed[0]
-    // What comes in one message is told of within a few microtasks.
+    await jwss[0]
+    // What was told of together goes on within a few microtasks.
     for (let task = 0; task < 10; task++) await undefined
-    expect(told).to.be.lessThan(64)
-    await Promise.all(signed)
+    expect(told).to.be.lessThan(payloads.length)
+    const signed = await Promise.all(jwss)
+    const made = signed.map((jws) => Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString())
+    expect(made).to.deep.equal(payloads)
+  })
+
+  it('signs by the key that was kept last under a name', async () => {
+    const thread = signingThread()
+    for (let n = 0; n < 3; n++) {
+      const { privateKey, publicKey } = keyPair()
+      thread.keep('same', { key: privateKey, dsaEncoding })
+      expect(isSignedBy(publicKey, await thread.sign('same', 'header', `${n}`))).to.equal(true)
+    }
+  })
+
+  it('takes what has the greatest length in the widest characters, and nothing longer', async () => {
+    const thread = signingThread()
+    const { privateKey, publicKey } = keyPair()
+    thread.keep('k', { key: privateKey, dsaEncoding })
+    const longest = '語'.repeat(INPUT_MAX - 2)
+    const [one = '', other = ''] = await Promise.all([
+      thread.sign('k', 'h', longest),
+      thread.sign('k', 'h', 'beside it'),
+    ])
+    expect(Buffer.from(one.split('.')[1] ?? '', 'base64url').toString()).to.equal(longest)
+    expect([one, other].map((jws) => isSignedBy(publicKey, jws))).to.deep.equal([true, true])
+    const refused = await thread.sign('k', 'h', `${longest}.`).catch((error: unknown) => error)
+    expect(refused).to.be.instanceOf(RangeError)
+  })
+
+  it('lets a program end that has no more to do', async () => {
+    const code = `
+      import { generateKeyPairSync } from 'node:crypto'
+      import { signingThread } from './oauth/signing-thread.ts'
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      signingThread().keep('key', { key: privateKey, dsaEncoding: '${dsaEncoding}' })
+      process.stdout.write(await signingThread().sign('key', 'header', 'payload'))`
+    const parameters = ['--import', 'tsx', '--input-type=module', '--eval', code]
+    const printed = await run(process.execPath, parameters, { cwd: root })
+    expect(printed).to.match(/^header\./)
   })
 
   it('fails whoever waits when it ends, and another takes its place', async () => {

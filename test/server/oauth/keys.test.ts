@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { decodeProtectedHeader } from 'jose'
+import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { type AuditEvent, DEFAULT_LIFETIMES, localKeys, type Store } from '../../../oauth/index.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { oauthStore } from '../../../server/database/oauth-store.js'
@@ -104,5 +104,23 @@ describe('a rotation of the signing keys that comes by itself', () => {
       expect(kidOf(await keys.sign('ES256', 'JWT', {}))).to.equal(first)
     }
     expect(failures).to.have.length.of.at.least(2)
+  })
+})
+
+describe('the signing keys', () => {
+  it('sign claims of any length', async () => {
+    const store = oauthStore(openDatabase(':memory:'))
+    const keys = localKeys({
+      store,
+      secret: SECRET,
+      clock: () => new Date(),
+      rotationFailed: () => {},
+      audit: () => {},
+    })
+    for (const nonce of ['short', 'a'.repeat(10_000), '語'.repeat(5_000)]) {
+      const token = await keys.sign('ES256', 'JWT', { nonce })
+      const published = createLocalJWKSet((await keys.jwks()) as unknown as JSONWebKeySet)
+      expect((await jwtVerify(token, published)).payload).to.deep.equal({ nonce })
+    }
   })
 })
