@@ -11,6 +11,9 @@ import {
   SIGNING_ALGORITHMS,
   type Store,
 } from '../../../oauth/index.js'
+import { unseal } from '../../../oauth/sealed.js'
+import { deriveKeys } from '../../../oauth/secrets.js'
+import type { SigningAlgorithm } from '../../../oauth/types.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { epochsOf } from '../../../server/database/epochs.js'
 import { oauthStore } from '../../../server/database/oauth-store.js'
@@ -98,6 +101,13 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     response.status(error.status).json(error.body)
   })
   return Object.assign(made, { app, sweep: server.sweep })
+}
+
+/** A signing key of a world as it is stored, opened: to sign what the server would not. */
+export async function openedKey({ store }: World, alg: SigningAlgorithm) {
+  const stored = (await store.signingKeys()).find((each) => each.alg === alg)
+  const { kid = '', sealed = '' } = stored ?? {}
+  return { alg, kid, key: unseal(deriveKeys(SECRET).signingKeys, kid, sealed) ?? '' }
 }
 
 /** Until the next keys are there, made since then: they are made beside everything else. */

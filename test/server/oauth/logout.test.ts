@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { decodeJwt } from 'jose'
+import { decodeJwt, importPKCS8, SignJWT } from 'jose'
 import supertest from 'supertest'
-import { code, redeem, tokens, world } from './fixture.js'
+import { code, openedKey, redeem, tokens, world } from './fixture.js'
 
 describe('a logout that the user is asked about (RP-Initiated Logout section 2)', () => {
   it('is confirmed in the session that was asked, and in no other', async () => {
@@ -34,6 +34,23 @@ describe('a logout that the user is asked about (RP-Initiated Logout section 2)'
     expect(await shown(id_token, 'user-2')).to.equal('logout')
     expect(await shown(access_token, 'user-1')).to.equal('logout')
     expect(await shown(id_token, 'user-1')).to.equal('message')
+  })
+
+  it('takes an ID token with the one algorithm that its key is for (RFC 8725 section 3.1)', async () => {
+    const at = await world()
+    const { id_token } = await tokens(at)
+    const { alg: ours, key, kid } = await openedKey(at, 'RS256')
+    for (const [alg, kind] of [
+      [ours, 'message'],
+      ['RS512', 'logout'],
+      ['PS256', 'logout'],
+    ] as const) {
+      const hint = await new SignJWT(decodeJwt(id_token))
+        .setProtectedHeader({ alg, typ: 'JWT', kid })
+        .sign(await importPKCS8(key, alg))
+      const asked = supertest(at.app).get('/logout').query({ id_token_hint: hint })
+      expect((await asked.set('Cookie', 'who=user-1@')).body.kind, alg).to.equal(kind)
+    }
   })
 })
 
