@@ -34,7 +34,7 @@ export interface LocalKeysOptions {
   readonly lifetimes?: Partial<Lifetimes>
   /** Told why the next keys could not be made. The old ones go on signing, and it is tried again. */
   readonly rotationFailed: (cause: unknown) => void
-  /** Told of every key that is made or dropped, by itself or not. */
+  /** Told of every key that is made or dropped, by itself or not, and once when none can be made. */
   readonly audit: (event: AuditEvent) => void
 }
 
@@ -82,6 +82,7 @@ export function localKeys(options: LocalKeysOptions): Keys {
   let loaded: Promise<KeySet> | undefined
   let loadedAt = Number.NEGATIVE_INFINITY
   let isRenewing = false
+  let isFailing = false
 
   const now = () => clock().getTime()
   const next = () => nextKeys({ store, sealing, lifetimes, clock: now, audit })
@@ -101,10 +102,24 @@ export function localKeys(options: LocalKeysOptions): Keys {
     next()
       .then(() => {
         loadedAt = Number.NEGATIVE_INFINITY
-      }, rotationFailed)
+        isFailing = false
+      }, failed)
       .finally(() => {
         isRenewing = false
       })
+  }
+
+  /** It is tried again every half a minute: the audit log is told when that begins. What fails it may fail that, too. */
+  function failed(cause: unknown): void {
+    rotationFailed(cause)
+    if (isFailing) return
+    const detail = cause instanceof Error ? cause.message : String(cause)
+    try {
+      audit({ type: 'key.rotate', outcome: 'failure', detail })
+      isFailing = true
+    } catch (error) {
+      rotationFailed(error)
+    }
   }
 
   function open(stored: StoredKey): LoadedKey {

@@ -34,13 +34,13 @@ describe('a rotation of the signing keys that comes by itself', () => {
     events = []
     plain = oauthStore(openDatabase(':memory:'))
   })
-  const keysOf = (store: Store) =>
+  const keysOf = (store: Store, audit = (event: AuditEvent): void => void events.push(event)) =>
     localKeys({
       store,
       secret: SECRET,
       clock: () => new Date(now),
       rotationFailed: (cause) => failures.push(cause),
-      audit: (event) => events.push(event),
+      audit,
     })
   const kidOf = (token: string) => decodeProtectedHeader(token).kid
 
@@ -104,6 +104,63 @@ describe('a rotation of the signing keys that comes by itself', () => {
       expect(kidOf(await keys.sign('ES256', 'JWT', {}))).to.equal(first)
     }
     expect(failures).to.have.length.of.at.least(2)
+  })
+
+  describe('that fails again and again', () => {
+    let isFull: boolean
+    let store: Store
+    let keys: ReturnType<typeof keysOf>
+    beforeEach(async () => {
+      await keysOf(plain).jwks()
+      events = []
+      isFull = true
+      store = {
+        ...plain,
+        replaceSigningKeys: async (seen, next) => {
+          if (isFull) throw new Error('the disk is full')
+          return plain.replaceSigningKeys(seen, next)
+        },
+      }
+    })
+    const failed = { type: 'key.rotate', outcome: 'failure', detail: 'the disk is full' }
+
+    /** Half a minute after another. */
+    async function whileUsed(what: string, is: () => boolean): Promise<void> {
+      await until(what, async () => {
+        now += HALF_A_MINUTE
+        await keys.sign('ES256', 'JWT', {})
+        return is()
+      })
+    }
+    const failsTwice = async () => {
+      const before = failures.length
+      await whileUsed('it has failed twice', () => failures.length >= before + 2)
+    }
+
+    it('is in the audit log once, and once more when it fails after it went well', async () => {
+      keys = keysOf(store)
+      now += ROTATION
+      await failsTwice()
+      expect(events).to.deep.equal([failed])
+      isFull = false
+      await whileUsed('two keys were made', () => events.length === 3)
+      events = []
+      isFull = true
+      now += ROTATION
+      await whileUsed('the audit log has it', () => events.length > 0)
+      expect(events).to.deep.equal([failed])
+    })
+
+    it('is in it as soon as the audit log can be written', async () => {
+      const audit = (event: AuditEvent) => {
+        if (failures.length === 1) throw new Error('the disk is full here, too')
+        events.push(event)
+      }
+      keys = keysOf(store, audit)
+      now += ROTATION
+      await whileUsed('the audit log has it', () => events.length > 0)
+      expect(events).to.deep.equal([failed])
+    })
   })
 })
 
