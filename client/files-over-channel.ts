@@ -2,6 +2,7 @@ import type { WireAttributes, WireEntry, WireOperation } from '../server/wire.js
 import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'
 import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
+import { tellLease } from './locks-over-channel.js'
 import { creation } from './once.js'
 import {
   RemoteError,
@@ -12,7 +13,7 @@ import {
 } from './remote-files.js'
 import { outcomes, removeAll, removedOneByOne, together } from './removed-together.js'
 import { copied, readContents } from './reply-content.js'
-import { bytesOf, isAtHand } from './upload-content.js'
+import { bytesOf, isAtHand, whole } from './upload-content.js'
 import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
 import { isOneStretch, ranges } from './write-request.js'
 
@@ -211,12 +212,16 @@ export function filesOverChannels(
         (files) => files.put(directory, name, content, { ...options, attributes: made }),
       )
     },
-    make(directory, name, what, given) {
+    make(directory, name, what, given, lease) {
       const made = creation(given)
+      const wish = lease && { lock: { request: lease.request, lock: lease.lock } }
       return asked(
-        { op: 'make', place: place(directory, name), what, attributes: made },
+        { op: 'make', place: place(directory, name), what, attributes: made, ...wish },
         undefined,
-        named(directory, name),
+        (reply) => {
+          if (lease !== undefined) tellLease(lease, reply)
+          return named(directory, name)(reply)
+        },
         (files) => files.make(directory, name, what, made),
       )
     },
@@ -292,9 +297,4 @@ export function filesOverChannels(
 /** Without being told, a server answers once it is durable. */
 function durable(durability: WriteOptions['durability'] = 'power'): { durability?: 'power' } {
   return durability === 'power' ? { durability } : {}
-}
-
-function whole(pieces: readonly Buffer[]): Buffer {
-  const [only, ...others] = pieces
-  return only !== undefined && others.length === 0 ? only : Buffer.concat(pieces)
 }

@@ -3,7 +3,7 @@ import type { WireLease, WireLockAnswer } from '../server/wire-locks.js'
 import type { Channels, Reply } from './channel.js'
 import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
-import { RemoteError, type RemoteLocks } from './remote-files.js'
+import { type LeaseWish, RemoteError, type RemoteLocks } from './remote-files.js'
 import { refusalCode } from './wire-answer.js'
 
 /** The operations of docs/file-api.md about locks. Each may be asked again when its answer was lost: twice is the same as once. */
@@ -47,6 +47,13 @@ export function locksOverChannels(
     async end() {
       await asked({ op: 'endLocks' })
     },
+  }
+}
+
+/** What was asked for together with something new. */
+export function tellLease(lease: LeaseWish, { result }: Reply): void {
+  if (result.outcome === 'done' && result.lock !== undefined) {
+    lease.answered(checkedAnswer(result.lock))
   }
 }
 

@@ -59,6 +59,7 @@ export interface RemoteFiles {
     name: string,
     what: RemoteNew,
     attributes: RemoteNewAttributes,
+    lease?: LeaseWish,
   ): Promise<WireAttributes>
   /** An empty file that has no name until `link` gives it one, for as long as it is used or until `release`. */
   makeNameless(directory: number, attributes: RemoteNewAttributes): Promise<WireAttributes>
@@ -132,6 +133,14 @@ export interface RemoteLocks {
   /** @returns inodes whose locks are lost */
   claim(claims: readonly WireClaim[], last: boolean): Promise<number[]>
   end(): Promise<void>
+}
+
+/** For `make` of a directory: the lease of its names, asked for together with it. */
+export interface LeaseWish {
+  readonly request: string
+  readonly lock: Lock
+  /** Before the directory's attributes are answered; not at all where the server was not asked, or its answer was lost. */
+  answered(answer: WireLockAnswer): void
 }
 
 export type RemoteNews =

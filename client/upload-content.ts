@@ -24,3 +24,9 @@ export function uploadContent(content: PutContent): UploadContent {
 export function bytesOf(pieces: readonly Buffer[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0)
 }
+
+/** In one piece, without a copy where it is one. */
+export function whole(pieces: readonly Buffer[]): Buffer {
+  const [only, ...others] = pieces
+  return only !== undefined && others.length === 0 ? only : Buffer.concat(pieces)
+}

@@ -239,7 +239,14 @@ export type WireOperation = (
       to: WirePosition
       bytes: number
     } & WireCondition)
-  | { op: 'make'; place: WirePlace; what: WireNew; attributes?: WireNewAttributes }
+  | {
+      op: 'make'
+      place: WirePlace
+      what: WireNew
+      attributes?: WireNewAttributes
+      /** Asked for as soon as it is made, with the right to decide. */
+      lock?: { request: string; lock: Lock }
+    }
   /** A file that has no name until `link` gives it one. */
   | { op: 'makeNameless'; directory: number; attributes?: WireNewAttributes }
   | { op: 'link'; ino: number; place: WirePlace }

@@ -1,10 +1,12 @@
 import { LOCK_END, type Lock, type LockRange, type WireClaim } from '../../server/wire-locks.js'
+import { dropOldest } from '../drop-oldest.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
 import { refusal } from './answer.js'
 import { Decisions } from './decisions.js'
 import { LockedInode, lockOf, rangeOf } from './locked-inode.js'
 import type { LocksMount } from './locks-mount.js'
 import type { KnownNode } from './nodes.js'
+import { WishedLock } from './wished-lock.js'
 
 /** More locks of one file than this the server keeps: they must fit into one message. */
 const MOST_DELEGATED_LOCKS = 250
@@ -40,6 +42,8 @@ export class MountLocks {
   readonly #lostHandles = new Set<Handle>()
   /** Unlocks the server has not heard of. */
   readonly #owed: { ino: number; range: LockRange }[] = []
+  /** Of these the answer may be on its way that gives them to us. */
+  readonly #recalledUnknown = new Set<number>()
   #run: string | undefined
   #requests = 0
   #renewal: NodeJS.Timeout | undefined
@@ -88,6 +92,36 @@ export class MountLocks {
         return 'EINTR'
       }
     }
+  }
+
+  /** A lock to be asked for with something new; undefined where the server must be told other things first. */
+  wish(lock: Lock): WishedLock | undefined {
+    const { lease } = this.#mount
+    if (lease.isUnknown || this.#claiming !== undefined) return undefined
+    const request = `r${++this.#requests}`
+    return new WishedLock({ request, lock }, { start: lease.start(), run: this.#run })
+  }
+
+  /** What was wished has been made, in that version. `unknown`: it may be ours, and is to be asked for. */
+  fulfil(
+    node: KnownNode,
+    handle: Handle,
+    wish: WishedLock,
+    version: number,
+  ): 'granted' | 'refused' | 'unknown' {
+    // Others wanted it before we heard that we have it: it was given back.
+    if (this.#recalledUnknown.delete(node.ino)) return 'refused'
+    // The server that granted it may be gone, and what we hold was told to another one.
+    const isOther = this.#run !== wish.run || this.#claiming !== undefined
+    if (isOther || this.#inodes.has(node.ino)) return 'unknown'
+    const outcome = wish.outcome(version)
+    if (outcome !== 'granted') return outcome
+    this.#mount.lease.renewed(wish.start)
+    this.#keepRenewing()
+    const inode = this.#inode(node)
+    inode.isDelegated = true
+    inode.set(wish.lock, handle)
+    return 'granted'
   }
 
   async unlock(node: KnownNode, range: LockRange): Promise<void> {
@@ -164,6 +198,10 @@ export class MountLocks {
   /** Somebody else wants a lock of a file about which we decide. */
   recalled(ino: number): void {
     const inode = this.#inodes.get(ino)
+    if (inode === undefined) {
+      this.#recalledUnknown.add(ino)
+      dropOldest(this.#recalledUnknown, MOST_DELEGATIONS)
+    }
     const given =
       inode === undefined
         ? this.#mount.remote.giveBack(ino, [])

@@ -1,7 +1,9 @@
+import type { WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
 import { hasCode } from './answer.js'
 import { type MountLocks, NAMES } from './locks.js'
 import type { Nodes } from './nodes.js'
+import type { WishedLock } from './wished-lock.js'
 
 /** More are given back, the one not used for the longest time first. */
 const MOST = 800
@@ -14,6 +16,7 @@ const REFUSED_MILLISECONDS = 5_000
 
 /** No open file goes with it. */
 const NO_HANDLE = 0
+const LEASE = { ...NAMES, type: 'write', pid: 0 } as const
 const NEVER = new AbortController().signal
 
 /**
@@ -64,9 +67,30 @@ export class NameLeases {
     this.#lastDirectory = directory
   }
 
+  /** A directory is going to be made: whoever uses O_EXCL gets the lease of its names with it. */
+  wish(): WishedLock | undefined {
+    return this.#isExpected ? this.#locks.wish(LEASE) : undefined
+  }
+
   /** A directory was made here: in that version it was empty. */
-  made(directory: number, version: number): void {
-    if (this.#now() - this.#lastExclusive < RECENT_MILLISECONDS) this.#ask(directory, version)
+  made({ ino, version }: WireAttributes, wish: WishedLock | undefined): void {
+    const node = this.#nodes.known(ino)
+    switch (wish && this.#locks.fulfil(node, NO_HANDLE, wish, version)) {
+      case 'granted':
+        this.#isUsed(ino)
+        break
+      case 'refused':
+        this.#refused.set(ino, this.#now())
+        break
+      case 'unknown':
+      case undefined:
+        if (this.#isExpected) this.#ask(ino, version)
+    }
+    this.#nodes.drop(node)
+  }
+
+  get #isExpected(): boolean {
+    return this.#now() - this.#lastExclusive < RECENT_MILLISECONDS
   }
 
   /** Called again and again. */
@@ -88,17 +112,20 @@ export class NameLeases {
   async #asked(directory: number, known: number | undefined): Promise<void> {
     const node = this.#nodes.known(directory)
     try {
-      const lock = { ...NAMES, type: 'write', pid: 0 } as const
-      await this.#locks.lock(node, NO_HANDLE, lock, 'at once', { signal: NEVER }, known)
-      this.#used.set(directory, this.#now())
-      const [oldest] = this.#used.keys()
-      if (this.#used.size > MOST && oldest !== undefined) this.#giveBack(oldest)
+      await this.#locks.lock(node, NO_HANDLE, LEASE, 'at once', { signal: NEVER }, known)
+      this.#isUsed(directory)
     } catch (error) {
       this.#refused.set(directory, this.#now())
       if (!hasCode(error, 'EAGAIN')) this.#log(`no lease of directory ${directory}`, error)
     } finally {
       this.#nodes.drop(node)
     }
+  }
+
+  #isUsed(directory: number): void {
+    this.#used.set(directory, this.#now())
+    const [oldest] = this.#used.keys()
+    if (this.#used.size > MOST && oldest !== undefined) this.#giveBack(oldest)
   }
 
   #giveBack(directory: number): void {

@@ -5,7 +5,7 @@ import type { FuseEntry } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
 import type { Ticket } from '../latest-changes.js'
 import type { NameChange } from '../name-change.js'
-import type { RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
+import type { LeaseWish, RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import { hasCode, refusal } from './answer.js'
 import type { ListingsAhead } from './listings-ahead.js'
 import { ListingsForNames } from './listings-for-names.js'
@@ -70,12 +70,17 @@ export class Names {
       : view.entry(place.directory, found.attributes, found.nameMilliseconds, found.milliseconds)
   }
 
-  async make(place: Place, what: RemoteNew, attributes: RemoteNewAttributes): Promise<Named> {
+  async make(
+    place: Place,
+    what: RemoteNew,
+    attributes: RemoteNewAttributes,
+    lease?: LeaseWish,
+  ): Promise<Named> {
     const { files, cache, unborn } = this.#mount
     await unborn.send(place.directory, place.name)
     const ticket = cache.ticket()
     const made = await this.#changing(place, () =>
-      files.make(place.directory, place.name, what, attributes),
+      files.make(place.directory, place.name, what, attributes, lease),
     )
     const subdirectories = what.type === 'directory' ? 1 : 0
     if (what.type === 'directory') cache.learnComplete(made.ino, [], ticket)

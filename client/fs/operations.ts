@@ -43,10 +43,13 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     context: Context,
   ): Promise<FuseEntry> {
     const attributes = ownership(mode, context, state.owners)
-    const made = await names.make(place(parent, name), what, attributes)
-    const { ino: number, version } = made.attributes
-    if (what.type === 'directory') state.leases?.made(number, version)
-    return view.entry(ino(parent), made.attributes, made.nameMilliseconds, made.milliseconds)
+    const isDirectory = what.type === 'directory'
+    const wish = isDirectory ? state.leases?.wish() : undefined
+    const made = await names.make(place(parent, name), what, attributes, wish)
+    const { nameMilliseconds, milliseconds } = made
+    const entry = view.entry(ino(parent), made.attributes, nameMilliseconds, milliseconds)
+    if (isDirectory) state.leases?.made(made.attributes, wish)
+    return entry
   }
 
   function attributesOf(node: Node, handle?: Handle): Soon<FuseAttributes> {

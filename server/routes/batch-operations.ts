@@ -23,7 +23,7 @@ import { withChange } from './attempts.js'
 import { wireAttributes, wireEntry } from './attributes.js'
 import { changeName, matching, type Operation, operation } from './batch-operation.js'
 import { lookup } from './exchange.js'
-import { LOCK_OPERATIONS } from './lock-operations.js'
+import { firstLock, LOCK_OPERATIONS, madeWithLock } from './lock-operations.js'
 import { completed } from './new-inode.js'
 import { RANGE_OPERATIONS } from './range-operations.js'
 import { rangeParts } from './range-parts.js'
@@ -142,9 +142,12 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   make: operation(
     'write',
-    { place, what: newInode, attributes: newAttributes.default({}) },
-    ({ tree, origin }, { place, what, attributes }) =>
-      tree.make(place, what, completed(what, attributes), origin),
+    { place, what: newInode, attributes: newAttributes.default({}), lock: firstLock.optional() },
+    (context, { place, what, attributes, lock }) => {
+      const { tree, origin } = context
+      const make = () => tree.make(place, what, completed(what, attributes), origin)
+      return lock === undefined ? make() : madeWithLock(context, lock, make)
+    },
   ),
   makeNameless: operation(
     'write',

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { FileError } from '../errors.js'
 import type { LockClient } from '../locks/locks.js'
+import type { LockRequest } from '../locks/requests.js'
+import type { Ino, Inode } from '../storage/storage.js'
 import type { WireOperation } from '../wire.js'
 import {
   LOCK_END,
@@ -9,6 +11,7 @@ import {
   type LockType,
   type WireLockAnswer,
 } from '../wire-locks.js'
+import { wireAttributes } from './attributes.js'
 import { type Answer, type Context, type Operation, operation } from './batch-operation.js'
 import { inodeNumber } from './schemas.js'
 
@@ -28,6 +31,9 @@ const lock = z
 const locks = z.array(lock).max(MOST_LOCKS_RETURNED)
 const ino = inodeNumber
 
+/** What `make` takes of `lock`. */
+export const firstLock = z.strictObject({ request, lock })
+
 type LockOperation =
   | 'lock'
   | 'unlock'
@@ -46,15 +52,10 @@ export const LOCK_OPERATIONS: {
     { ino, request, lock, wait: z.boolean().default(false), delegable: z.boolean().default(false) },
     async (context, { ino, request, lock, wait, delegable }) => {
       const client = clientOf(context)
-      const { tree, locks } = context
       checkScope(context, lock.type)
-      await tree.stat(ino)
-      const answer = locks.lock(client, ino, { request, lock, waits: wait, delegable })
-      if (answer.state !== 'granted') return answered(answer)
-      const { version } = await tree.stat(ino)
-      const newest = await tree.changes.newest()
-      locks.tellWhenTold(client, newest)
-      return answered({ ...answer, newest, version })
+      await context.tree.stat(ino)
+      const wanted = { request, lock, waits: wait, delegable }
+      return answered(await decided(context, client, ino, wanted))
     },
   ),
   unlock: operation('read', { ino, range }, async (context, { ino, range }) => {
@@ -108,10 +109,43 @@ export const LOCK_OPERATIONS: {
   }),
 }
 
+/** Makes something, and asks for a lock of it. Should that be refused it is made all the same, and the answer says so. */
+export async function madeWithLock(
+  context: Context,
+  { request, lock }: z.output<typeof firstLock>,
+  make: () => Promise<Inode>,
+): Promise<Answer> {
+  const client = clientOf(context)
+  const inode = await make()
+  const wanted = { request, lock, waits: false, delegable: true }
+  const answer = await decided(context, client, inode.ino, wanted).catch(refusal)
+  const { header } = answered(answer)
+  return { header: { ...header, attributes: wireAttributes(inode) } }
+}
+
+async function decided(
+  { tree, locks }: Context,
+  client: LockClient,
+  ino: Ino,
+  wanted: LockRequest,
+): Promise<WireLockAnswer> {
+  const answer = locks.lock(client, ino, wanted)
+  if (answer.state !== 'granted') return answer
+  const { version } = await tree.stat(ino)
+  const newest = await tree.changes.newest()
+  locks.tellWhenTold(client, newest)
+  return { ...answer, newest, version }
+}
+
+function refusal(error: unknown): WireLockAnswer {
+  if (error instanceof FileError) return { state: 'refused', code: 'ENOLCK' }
+  throw error
+}
+
 const DONE: Answer = { header: { outcome: 'done' } }
 
-function answered(lock: WireLockAnswer): Answer {
-  return { header: { outcome: 'done', lock } }
+function answered(lock: WireLockAnswer) {
+  return { header: { outcome: 'done' as const, lock } }
 }
 
 /** Locks are of a connection: they go with it. */

@@ -1,7 +1,7 @@
 import { fileSystem } from '../../../client/fs/operations.js'
 import type { CofferFileSystem, FileSystemOptions } from '../../../client/fs/options.js'
 import type { Kernel } from '../../../client/fuse/filesystem.js'
-import type { RemoteNews } from '../../../client/remote-files.js'
+import type { RemoteFiles, RemoteNews } from '../../../client/remote-files.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
@@ -60,6 +60,28 @@ export class News {
 
 async function* nothing(): AsyncGenerator<RemoteNews> {}
 
+/** As the server does it: who makes a directory gets the lease that was asked for with it. */
+function withLocks(
+  files: Pick<RemoteFiles, 'make'>,
+  { remote, changes }: ReturnType<typeof localLocks>,
+  fault: Fault,
+): Pick<RemoteFiles, 'make' | 'locks' | 'changes'> {
+  return {
+    locks: remote,
+    changes,
+    async make(directory, name, what, attributes, lease) {
+      const made = await files.make(directory, name, what, attributes)
+      if (lease === undefined) return made
+      const { request, lock } = lease
+      const asked = { request, lock, wait: false, delegable: true }
+      const answer = await remote.lock(made.ino, asked)
+      await fault.answer?.('lease')
+      lease.answered(answer)
+      return made
+    },
+  }
+}
+
 /** Machines that mount one user's tree of a storage engine, without kernel and without HTTP. */
 export async function world(): Promise<World> {
   const directory = await temporaryDirectory('mount')
@@ -81,7 +103,7 @@ export async function world(): Promise<World> {
       const files = {
         ...all,
         changes: changes === 'not told' ? nothing : stream,
-        ...(changes === 'told, with locks' ? { locks: locks.remote, changes: locks.changes } : {}),
+        ...(changes === 'told, with locks' ? withLocks(all, locks, fault) : {}),
       }
       const root = await files.root()
       requests.clear()

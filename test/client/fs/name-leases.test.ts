@@ -72,6 +72,27 @@ describe('the mount with a lease of names', () => {
     expect(here.requests.made).to.deep.equal(['put first'])
   })
 
+  it('has it with the answer to mkdir(2)', async () => {
+    const { node } = await here.fs.mkdir(directory, 'sub', 0o755, caller)
+    const created = here.calls.create(node, 'first', EXCLUSIVE)
+    expect(created).not.to.be.instanceOf(Promise)
+    await close(here, await created)
+    expect(await there.calls.list((await there.calls.walk('d/sub')).node)).to.deep.equal(['first'])
+  })
+
+  it('does not have it if others wanted it before the answer came', async () => {
+    here.fault.answer = async (operation) => {
+      if (operation !== 'lease') return
+      const { node } = await there.calls.walk('d/sub')
+      await there.calls.store(node, 'theirs', 'x', EXCLUSIVE)
+    }
+    const { node } = await here.fs.mkdir(directory, 'sub', 0o755, caller)
+    expect(await here.calls.list(node)).to.deep.equal(['theirs'])
+    here.requests.clear()
+    await close(here, await exclusive(here, node, 'ours'))
+    expect(here.requests.made).to.deep.equal(['make ours'])
+  })
+
   it('knows of names that came there before the lease', async () => {
     let brought: Promise<unknown> | undefined
     let tell = () => {}

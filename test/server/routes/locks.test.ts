@@ -51,6 +51,37 @@ describe('locks in POST /batch', () => {
     await ask({ op: 'endLocks' }, { connection: 'two' })
   })
 
+  const making = (name: string, change: Partial<Lock> = {}) => ({
+    op: 'make',
+    place: { directory: 1, name },
+    what: { type: 'directory' },
+    lock: { request: 'r', lock: { ...lock('write'), ...change } },
+  })
+
+  it('are asked for together with something new', async () => {
+    const made = await ask(making('locked'), { connection: 'one' })
+    const { ino, version } = made.attributes as { ino: number; version: number }
+    expect(made.lock).to.include({ state: 'granted', version })
+    const other = { ...asked('read'), ino }
+    const refused = await ask(other, { connection: 'two' })
+    expect(refused.lock).to.deep.equal({ state: 'refused', code: 'EAGAIN' })
+    await ask({ op: 'endLocks' }, { connection: 'one' })
+  })
+
+  it('may be refused of something new, which is made all the same', async () => {
+    // A lease of names is for who hears of recalls.
+    const made = await ask(making('unleased', { space: 'names' }), { connection: 'one' })
+    expect(made.lock).to.deep.equal({ state: 'refused', code: 'EAGAIN' })
+    const there = await server.send('HEAD', '/files/unleased')
+    expect(there.attributes()).to.include({ ino: (made.attributes as { ino: number }).ino })
+    await ask({ op: 'endLocks' }, { connection: 'one' })
+  })
+
+  it('of something new need a connection, or nothing is made', async () => {
+    expect(await ask(making('unmade'))).to.include({ outcome: 'failed', code: 'EINVAL' })
+    expect((await server.send('HEAD', '/files/unmade')).status).to.equal(404)
+  })
+
   const refused: [why: string, operation: object, from: object, code: string][] = [
     ['no connection', { op: 'renewLocks' }, {}, 'EINVAL'],
     ['a range that ends before its start', { start: 2, end: 1 }, { connection: 'c' }, 'EINVAL'],
