@@ -218,6 +218,8 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       })
     },
 
+    made: (ino, change) => requests.retry(() => requests.made(ino, change, 'process')),
+
     async getXattr(ino, name) {
       return (await requests.repeated({ method: 'GET', target: xattrTarget(ino, name) })).body
     },

@@ -110,10 +110,23 @@ export function changeOnce(
   attempt: (headers: Readonly<Record<string, string>>) => Promise<WireAttributes>,
 ): Promise<WireAttributes> {
   const headers = { [HEADERS.change]: change, [HEADERS.durability]: durability }
-  return requests.retry(async (earlier) => {
-    const made = earlier === 'none' ? undefined : await requests.made(ino, change, durability)
-    return made ?? requests.seen(await attempt(headers))
-  })
+  return requests
+    .retry(async (earlier) => {
+      const made = earlier === 'none' ? undefined : await requests.made(ino, change, durability)
+      return made ?? requests.seen(await attempt(headers))
+    })
+    .catch((error: unknown) => {
+      throw isUnanswered(error) ? openError(error, change) : error
+    })
+}
+
+/** Given up without an answer; `EACCES` comes also from a login that ended while it was tried again. */
+function isUnanswered(error: unknown): error is RemoteError {
+  return error instanceof RemoteError && ['EIO', 'EINTR', 'EACCES'].includes(error.code)
+}
+
+function openError(cause: RemoteError, change: string): RemoteError {
+  return new RemoteError(cause.code, cause.message, { cause, change })
 }
 
 export async function writeOnce(

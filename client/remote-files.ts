@@ -99,6 +99,12 @@ export interface RemoteFiles {
   ): Promise<void>
   removeXattr(ino: number, name: string): Promise<void>
 
+  /**
+   * The inode as it is now, if the change was made whose name came with an error. If it was not, it will not be: it is given up on the
+   * server.
+   */
+  made?(ino: number, change: string): Promise<WireAttributes | undefined>
+
   /** Changes are kept here first: what was answered is not on the server before `sync` says so. */
   readonly journals?: boolean
   /** The server cannot be reached now, and what is based on an old answer would be found out later. */
@@ -239,9 +245,16 @@ export interface RemoteNewAttributes {
 export class RemoteError extends Error {
   override readonly name = 'RemoteError'
   readonly code: FileErrorCode | 'EINTR' | 'ENXIO'
+  /** The name of a change that may have been made all the same; `made` tells. */
+  readonly change: string | undefined
 
-  constructor(code: FileErrorCode | 'EINTR' | 'ENXIO', message: string, options?: ErrorOptions) {
+  constructor(
+    code: FileErrorCode | 'EINTR' | 'ENXIO',
+    message: string,
+    { change, ...options }: ErrorOptions & { readonly change?: string } = {},
+  ) {
     super(message, options)
     this.code = code
+    this.change = change
   }
 }

@@ -10,6 +10,7 @@ import type { KnownNode } from './nodes.js'
 import { PendingAttributes } from './pending-attributes.js'
 import { RequestsUnderWay } from './requests-under-way.js'
 import { localTime, withBytes } from './time.js'
+import { UndecidedChanges } from './undecided.js'
 import { type Batch, isEmptyBatch, Unsent } from './unsent.js'
 import { Versions } from './versions.js'
 
@@ -36,6 +37,7 @@ export class Content {
   readonly #versions: Versions
   readonly #requests = new RequestsUnderWay()
   readonly #pending = new PendingAttributes()
+  readonly #undecided = new UndecidedChanges()
   #birth: Birth | undefined
   #isCut = false
   /** The newest attributes the server told, before what is pending here. */
@@ -125,6 +127,7 @@ export class Content {
     await this.#requests.inTurn(async () => {
       await this.#requests.settled()
       this.#unsent.clear()
+      this.#undecided.clear((batch) => this.#unsent.arrived(batch))
       this.#isCut = this.#birth === undefined
       if (this.#isCut) this.#overtakes = 'rewritten here'
       this.#size = 0
@@ -197,6 +200,7 @@ export class Content {
   /** Gives up what is not sent. */
   discard(): void {
     this.#unsent.clear()
+    this.#undecided.forget((batch) => this.#unsent.arrived(batch))
     this.#birth = undefined
     this.#isCut = false
     this.#pending.take()
@@ -236,7 +240,8 @@ export class Content {
     this.#requests.forgetError()
     let last: 'sent' | 'durable' = 'sent'
     for (;;) {
-      if (this.#birth !== undefined) await this.#beBorn(this.#birth, durability)
+      if (!this.#undecided.isEmpty) await this.#decide()
+      else if (this.#birth !== undefined) await this.#beBorn(this.#birth, durability)
       else if (this.#isCut) await this.#sendCut(durability)
       else if (!this.#unsent.hasSentAll) await this.#sendNext(durability)
       else if (this.#requests.count > 0) await this.#requests.all()
@@ -247,6 +252,24 @@ export class Content {
     }
     this.#since = undefined
     return last
+  }
+
+  /** What became of a request that got no answer in time: only what was not made is unsent again. */
+  async #decide(): Promise<void> {
+    const { cache, files } = this.#mount
+    const ticket = cache.ticket()
+    const found = await this.#undecided.decide(async (change) =>
+      files.made?.(this.#node.ino, change),
+    )
+    if (found === undefined) return
+    const { decided, attributes } = found
+    if (attributes === undefined) {
+      this.#unsent.putBack(decided.batch)
+      return
+    }
+    this.#unsent.arrived(decided.batch)
+    if (decided.isCut) this.#isCut = false
+    this.#confirm(attributes, 1, ticket)
   }
 
   /** Sends the next part; the last one waits for the others and carries the attributes. */
@@ -277,7 +300,12 @@ export class Content {
       !this.#unsent.isAllOf(size)
     ) {
       const ticket = this.#mount.cache.ticket()
-      const attributes = await this.#mount.files.setAttributes(this.#node.ino, { size: 0 })
+      const attributes = await this.#mount.files
+        .setAttributes(this.#node.ino, { size: 0 })
+        .catch((error: unknown) => {
+          this.#undecided.add(error, { written: [], appended: [] }, true)
+          throw error
+        })
       this.#lastDurability = 'process'
       this.#isCut = false
       this.#confirm(attributes, 1, ticket)
@@ -327,16 +355,17 @@ export class Content {
     }
   }
 
-  /** Somebody else was first: open(2) without O_EXCL then opens theirs. */
+  /** Somebody else was first: open(2) without O_EXCL then opens theirs. Or it was made before, and the answer did not come in time. */
   async #adopt(birth: Birth, refused: unknown): Promise<void> {
-    if (birth.isExclusive) {
-      throw refusal('ESTALE', 'another machine made it while this one was cut off', refused)
-    }
     const ticket = this.#mount.cache.ticket()
     const there = await this.#mount.files.lookup(birth.directory, birth.name)
+    const isOurs = there.ino === this.#node.ino
+    if (birth.isExclusive && !isOurs) {
+      throw refusal('ESTALE', 'another machine made it while this one was cut off', refused)
+    }
     if (there.type !== 'file') throw refused
-    this.#isCut = birth.truncates
-    if (!birth.truncates) this.#size = Math.max(this.#size, there.size)
+    this.#isCut = birth.truncates || isOurs
+    if (!this.#isCut) this.#size = Math.max(this.#size, there.size)
     this.#isBorn(birth, there, ticket)
   }
 
@@ -399,7 +428,7 @@ export class Content {
       this.#lastDurability = durability
       this.#confirm(attributes, 1, ticket, 1)
     } catch (error) {
-      this.#unsent.putBack(batch)
+      if (!this.#undecided.add(error, batch, this.#isCut)) this.#unsent.putBack(batch)
       this.#pending.putBack(changes)
       if (isTransient(error)) this.#overtakes ??= 'sent late'
       throw error
@@ -411,7 +440,7 @@ export class Content {
     this.#versions.made(changes)
     if (attributes.version >= this.#base.version) this.#base = attributes
     this.#mount.cache.changedTo(this.#base, ticket)
-    if (this.#requests.count > ending) return
+    if (this.#requests.count > ending || !this.#undecided.isEmpty) return
     const { version, size } = this.#base
     const node = this.#node
     if (!this.#versions.isOurs(version)) {

@@ -4,6 +4,7 @@ import type { RemoteFiles, WriteOptions } from '../remote-files.js'
 const NO_CHANGES: ReadonlySet<string | symbol> = new Set([
   'root',
   'stat',
+  'made',
   'lookup',
   'list',
   'read',

@@ -45,6 +45,7 @@ export function localRemoteFiles(
 } {
   const made: string[] = []
   const origin = { connection }
+  let writes = 0
   const fault: Fault = {}
 
   async function asked<T>(operation: string, what: string | number, work: () => Promise<T>) {
@@ -63,6 +64,18 @@ export function localRemoteFiles(
         throw new RemoteError(cause.code, cause.message, { cause })
       }
       throw cause
+    }
+  }
+
+  /** As over HTTP: who gets no answer is told by what name the change is known. */
+  async function named<T>(work: (change: string) => Promise<T>): Promise<T> {
+    writes += 1
+    const change = String(writes)
+    try {
+      return await work(change)
+    } catch (cause) {
+      if (!(cause instanceof RemoteError) || cause.code !== 'EIO') throw cause
+      throw new RemoteError(cause.code, cause.message, { cause, change })
     }
   }
 
@@ -110,16 +123,24 @@ export function localRemoteFiles(
         ),
       ),
     write: (ino, parts, options) =>
-      asked('write', `${ino}${durable(options)}`, async () =>
-        wireAttributes(
-          await tree.write(
-            ino,
-            parts.map(writePart),
-            matching(options?.ifMatch),
-            origin,
-            changes(options?.attributes ?? {}),
+      named((change) =>
+        asked('write', `${ino}${durable(options)}`, async () =>
+          wireAttributes(
+            await tree.write(
+              ino,
+              parts.map(writePart),
+              matching(options?.ifMatch),
+              { ...origin, change },
+              changes(options?.attributes ?? {}),
+            ),
           ),
         ),
+      ),
+    made: (ino, change) =>
+      asked('made', ino, async () =>
+        (await tree.changes.has(connection, change))
+          ? wireAttributes(await tree.stat(ino))
+          : undefined,
       ),
     seek: (ino, offset, what) => asked('seek', ino, () => tree.seek(ino, offset, what)),
     zero: (ino, range) =>
@@ -200,10 +221,12 @@ export function localRemoteFiles(
         return wireAttributes(inode)
       }),
     setAttributes: (ino, asks, condition) =>
-      asked('setAttributes', ino, async () =>
-        wireAttributes(
-          await tree.setAttributes(ino, changes(asks), matching(condition?.ifMatch), origin),
-        ),
+      named((change) =>
+        asked('setAttributes', ino, async () => {
+          const holds = matching(condition?.ifMatch)
+          const from = { ...origin, change }
+          return wireAttributes(await tree.setAttributes(ino, changes(asks), holds, from))
+        }),
       ),
     getXattr: (ino, name) => asked('getXattr', ino, () => tree.getXattr(ino, name)),
     listXattrs: (ino) => asked('listXattrs', ino, () => tree.listXattrs(ino)),

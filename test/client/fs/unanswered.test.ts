@@ -1,0 +1,105 @@
+import { expect } from 'chai'
+import { RemoteError } from '../../../client/remote-files.js'
+import { caller, O_APPEND, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY, ROOT } from './kernel-calls.js'
+import { type Machine, type World, world } from './local-mount.js'
+
+/** The program was told EIO, and nobody knows whether the server did it. What was written is kept and sent later. */
+describe('what the server did without an answer in time', () => {
+  let earth: World
+  let here: Machine
+  let there: Machine
+  const logged: string[] = []
+  beforeEach(async () => {
+    earth = await world()
+    logged.length = 0
+    here = await earth.machine({ log: (text) => logged.push(text) }, 'told, with locks')
+    there = await earth.machine()
+  })
+  afterEach(() => earth.close())
+
+  const noAnswer = () => new RemoteError('EIO', 'gave up')
+  const overtaken = () => logged.filter((text) => text.includes('another machine'))
+  const textThere = async (name: string) => there.calls.text((await there.calls.walk(name)).node)
+  const codeOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'done',
+      (error: RemoteError) => error.code,
+    )
+
+  /** Carries it out, or never hears of it, and does not answer; then the network is well again. */
+  async function unanswered(
+    what: 'done' | 'not done',
+    operation: string,
+    work: () => Promise<unknown>,
+  ): Promise<void> {
+    if (what === 'not done')
+      here.fault.next = (asked) => (asked === operation ? noAnswer() : undefined)
+    else
+      here.fault.answer = (asked) => (asked === operation ? Promise.reject(noAnswer()) : undefined)
+    expect(await codeOf(work())).to.equal('EIO')
+    delete here.fault.next
+    delete here.fault.answer
+  }
+
+  for (const what of ['done', 'not done'] as const) {
+    it(`is appended once: ${what}`, async () => {
+      const { node } = await here.calls.store(ROOT, 'log', 'one ')
+      const { handle } = await here.fs.open(node, O_RDWR | O_APPEND, caller)
+      await here.fs.write(node, handle, 4, Buffer.from('two '), caller)
+      await unanswered(what, 'write', async () => here.fs.flush(node, handle, caller))
+      expect(String(await here.fs.read(node, handle, 0, 100, caller))).to.equal('one two ')
+      await here.fs.flush(node, handle, caller)
+      await here.fs.write(node, handle, 8, Buffer.from('three'), caller)
+      await here.fs.flush(node, handle, caller)
+      await here.fs.release(node, handle, caller)
+      expect(await textThere('log')).to.equal('one two three')
+      expect(await here.calls.text(node)).to.equal('one two three')
+    })
+
+    it(`is written once, and is not another machine's: ${what}`, async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'first')
+      const before = (await there.files.stat((await there.calls.walk('f')).attributes.ino)).version
+      const { handle } = await here.fs.open(node, O_WRONLY | O_TRUNC, caller)
+      await here.fs.write(node, handle, 0, Buffer.from('second'), caller)
+      await unanswered(what, 'write', async () => here.fs.flush(node, handle, caller))
+      await here.fs.flush(node, handle, caller)
+      await here.fs.release(node, handle, caller)
+      expect(await textThere('f')).to.equal('second')
+      const { ino } = (await there.calls.walk('f')).attributes
+      expect((await there.files.stat(ino)).version).to.equal(before + 1)
+      expect(overtaken()).to.deep.equal([])
+    })
+
+    it(`is cut once, also when it is cut again before that is known: ${what}`, async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'first')
+      const { handle } = await here.fs.open(node, O_RDWR | O_TRUNC, caller)
+      await unanswered(what, 'setAttributes', async () => here.fs.flush(node, handle, caller))
+      const again = await here.fs.open(node, O_RDWR | O_TRUNC, caller)
+      await here.fs.write(node, again.handle, 0, Buffer.from('x'), caller)
+      for (const open of [handle, again.handle]) {
+        await here.fs.flush(node, open, caller)
+        await here.fs.release(node, open, caller)
+      }
+      expect(await textThere('f')).to.equal('x')
+      expect(overtaken()).to.deep.equal([])
+    })
+
+    for (const flags of [O_TRUNC, O_EXCL | O_TRUNC]) {
+      it(`is one new file, with all that was written: ${what}, ${flags}`, async () => {
+        expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
+        // With the second one the names are leased.
+        for (const name of ['earlier', 'earlier still']) {
+          await here.calls.store(ROOT, name, '', O_WRONLY | flags)
+        }
+        const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY | flags)
+        await here.fs.write(node, handle, 0, Buffer.from('long content'), caller)
+        await unanswered(what, 'put', async () => here.fs.flush(node, handle, caller))
+        await here.fs.write(node, handle, 0, Buffer.from('LONG'), caller)
+        await here.fs.flush(node, handle, caller)
+        await here.fs.release(node, handle, caller)
+        expect(await textThere('new')).to.equal('LONG content')
+        expect(overtaken()).to.deep.equal([])
+      })
+    }
+  }
+})
