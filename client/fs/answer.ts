@@ -25,12 +25,12 @@ export function byNumber(error: unknown): unknown {
   return new RemoteError('ESTALE', 'the file is gone from the server', { cause: error })
 }
 
-/** How long an operation may take before a signal to its program ends it. */
+/** How long an operation may take before it is ended with its program. */
 const PATIENCE_MILLISECONDS = 1000
 
 /**
- * Ends the waiting, not the work: EINTR when the program got a signal. Programs get signals all the time (timers, children,
- * a Go runtime), and few expect EINTR from a file; so only an operation that is stuck ends.
+ * Ends the waiting, not the work: EINTR when the program was told to end. Programs get signals all the time, and few expect
+ * EINTR from a file; so only an operation that is stuck ends.
  */
 export function unlessInterrupted<T>(work: Soon<T>, context: Context): Soon<T> {
   return work instanceof Promise ? patiently(work, context) : work

@@ -153,7 +153,7 @@ export type Node = number
 /** What open, create and opendir chose to know the open file by. */
 export type Handle = number
 
-/** Who asks. `signal` is aborted when the kernel interrupts the operation (the program got a signal). */
+/** Who asks. `signal` is aborted when the program is told to end, or, where it waits for a lock, by any signal to it. */
 export interface Context {
   readonly uid: number
   readonly gid: number

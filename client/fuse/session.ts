@@ -12,6 +12,7 @@ import { type Accepted, type Device, MOST_READERS, Reader } from './reader.js'
 import { initOut, outHeader } from './reply.js'
 import { type Header, header, type Request, type Requests, request } from './request.js'
 import type { Soon } from './soon.js'
+import { isToldToEnd } from './told-to-end.js'
 
 /** Threads of libuv that the session occupies; what is more than these is left for everything else. */
 export const SESSION_THREADS = MOST_READERS + INVALIDATION_THREADS
@@ -27,6 +28,8 @@ interface Asked {
 
 /** How long an operation may take before a signal to its program ends it. */
 const PATIENCE_MILLISECONDS = 1000
+/** How often it is looked for one that does: the kernel tells of the first signal alone. */
+const LOOK_MILLISECONDS = 250
 
 /** Speaks with the kernel over one mounted descriptor until the mount is gone. */
 export class Session {
@@ -175,7 +178,8 @@ export class Session {
 
   /**
    * Somebody interrupted a program that waits for us. Programs get signals all the time (timers, children, a runtime's own),
-   * and few expect EINTR from stat(2) or open(2): so what changes nothing ends only when it is stuck, and the rest decides for itself.
+   * and few expect EINTR from stat(2) or write(2), however long these take: so what is stuck ends once the program is told to
+   * end. A lock is another thing: who waits for one sets a timer for it.
    */
   #interrupt(unique: bigint, target: bigint): void {
     const call = this.#calls.get(target)
@@ -187,14 +191,20 @@ export class Session {
       }
       return
     }
-    call.interrupt()
-    if (call.answered || !READ_ONLY.has(call.op)) return
-    const rest = call.since + PATIENCE_MILLISECONDS - performance.now()
-    setTimeout(() => this.#giveUp(call), Math.max(0, rest)).unref()
+    if (LOCKING.has(call.op)) call.interrupt()
+    else this.#endOnceTold(call)
   }
 
-  #giveUp(call: Call): void {
+  /** What changes nothing need not be waited for; the rest decides for itself. */
+  #endOnceTold(call: Call): void {
     if (call.answered || this.#calls.get(call.unique) !== call) return
+    const rest = call.since + PATIENCE_MILLISECONDS - performance.now()
+    if (rest > 0 || !isToldToEnd(call.pid)) {
+      setTimeout(() => this.#endOnceTold(call), Math.max(rest, LOOK_MILLISECONDS)).unref()
+      return
+    }
+    call.interrupt()
+    if (!READ_ONLY.has(call.op)) return
     call.answered = true
     this.#answerErrno(call, constants.errno.EINTR)
     if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)

@@ -2,6 +2,7 @@
  * Holds a mount of the memory file system until it ends: the process that drives the tests must not, for who waits for
  * the mount cannot answer it. Started by `memory-mount.ts`, which talks to it over IPC.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Context, Mounted, MountOptions } from '../../../client/fuse/filesystem.js'
 import { fuseNativeBinding } from '../../../client/fuse/fuse-native.js'
 import { kernelBinding } from '../../../client/fuse/kernel.js'
@@ -27,7 +28,7 @@ export type Order =
   | { readonly kind: 'settled' }
   | { readonly kind: 'add-file'; readonly name: string }
   | { readonly kind: 'stick'; readonly how: Stickiness }
-  | { readonly kind: 'stuck' }
+  | { readonly kind: 'stuck'; readonly readers?: number }
   | { readonly kind: 'die' }
 
 const BINDINGS = { kernel: kernelBinding, 'fuse-native': fuseNativeBinding } as const
@@ -39,11 +40,11 @@ export type Stickiness = 'no' | 'heeding' | 'deaf'
 class StickyFileSystem extends MemoryFileSystem {
   sticky: Stickiness = 'no'
   readonly #release: (() => void)[] = []
-  #reportStuck: () => void = () => undefined
-  /** Somebody waits in read. */
-  readonly stuck = new Promise<void>((resolve) => {
-    this.#reportStuck = resolve
-  })
+
+  /** Settles once so many wait in read. */
+  async stuck(readers: number): Promise<void> {
+    while (this.#release.length < readers) await setImmediate()
+  }
 
   stick(how: Stickiness): void {
     this.sticky = how
@@ -58,7 +59,6 @@ class StickyFileSystem extends MemoryFileSystem {
     context: Context,
   ): Promise<Buffer> {
     if (this.sticky === 'no') return super.read(node, handle, offset, size, context)
-    this.#reportStuck()
     return new Promise((resolve, reject) => {
       this.#release.push(() => resolve(super.read(node, handle, offset, size, context)))
       if (this.sticky === 'deaf') return
@@ -99,7 +99,7 @@ async function obey(order: Order): Promise<unknown> {
       fs.stick(order.how)
       return undefined
     case 'stuck':
-      return fs.stuck
+      return fs.stuck(order.readers ?? 1)
     case 'die':
       return process.kill(process.pid, 'SIGKILL')
   }

@@ -2,6 +2,7 @@ import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { SESSION_THREADS } from '../../../client/fuse/session.js'
@@ -263,6 +264,36 @@ describe('mounting with the kernel binding', function () {
       const { stdout } = await promisify(execFile)('perl', ['-e', timed.join(' '), mount.path('.')])
       expect(stdout).to.equal('0')
     })
+
+    for (const how of ['heeding', 'deaf'] as const) {
+      it(`by a timer, and stopped and continued, waits for a read that takes long (${how}); Ctrl-C ends it`, async () => {
+        const mount = await start({ directIo: true })
+        fs.writeFileSync(mount.path('f'), 'x')
+        await mount.ask({ kind: 'stick', how })
+        const timed = [
+          'use Time::HiRes qw(setitimer ITIMER_REAL);',
+          '$SIG{ALRM} = sub {}; setitimer(ITIMER_REAL, 0.05, 0.05);',
+          'open(my $file, "<", $ARGV[0]) or die; my $read; print sysread($file, $read, 1) ? $read : $!',
+        ].join(' ')
+        const [one, other] = [
+          spawn('perl', ['-e', timed, mount.path('f')]),
+          spawn('perl', ['-e', timed, mount.path('f')]),
+        ] as const
+        await mount.ask({ kind: 'stuck', readers: 2 })
+        for (const signal of ['SIGSTOP', 'SIGCONT'] as const) one.kill(signal)
+        const said = text(one.stdout)
+        const ended = once(other, 'exit')
+        // Who came later has been stuck for long enough.
+        const cat = spawn('cat', [mount.path('f')], { stdio: 'ignore' })
+        await mount.ask({ kind: 'stuck', readers: 3 })
+        cat.kill('SIGINT')
+        await once(cat, 'exit')
+        other.kill('SIGINT')
+        expect((await ended)[1]).to.equal('SIGINT')
+        await mount.ask({ kind: 'stick', how: 'no' })
+        expect(await said).to.equal('x')
+      })
+    }
 
     it('gets away from pages that are being read ahead', async () => {
       const mount = await start()
