@@ -49,6 +49,7 @@ export interface RunningServer {
   stop(): Promise<void>
 }
 
+const BALLAST_BYTES = 16 * 1024 * 1024
 const LOOPBACK = /^(?:localhost|127\.[\d.]+|::1)$/
 
 /** Opens everything, listens, and says so. What a failed start has opened is closed again. */
@@ -82,9 +83,8 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     checkIssuer(settings(database), settled, { acceptChange: config.acceptIssuerChange })
   }
   await makeBuiltInClient(store, clock().getTime())
-  const storage = opened.keep(await openStorage({ directory: config.data, database }), (engine) =>
-    engine.close(),
-  )
+  const engine = { directory: config.data, database, ballastBytes: BALLAST_BYTES }
+  const storage = opened.keep(await openStorage(engine), (opened) => opened.close())
 
   const hosts = [machine, config.host, ...(settled ? [new URL(settled).hostname] : [])]
   const loadCertificate = async () =>

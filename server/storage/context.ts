@@ -1,4 +1,5 @@
 import type { FileStatements } from '../database/files.js'
+import type { Ballast } from './ballast.js'
 import type { ChangeLog } from './change-log.js'
 import type { Checkpoints } from './checkpoint.js'
 import type { Claims } from './claims.js'
@@ -26,6 +27,7 @@ export interface Engine {
   readonly locks: Locks
   readonly log: ChangeLog
   readonly space: Space
+  readonly ballast: Ballast
   readonly inos: Numbers
   readonly generations: Numbers
   readonly gate: Gate

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { cachedStatements } from '../database/cached-files.js'
 import type { Database } from '../database/database.js'
+import { Ballast } from './ballast.js'
 import { ChangeLog } from './change-log.js'
 import { Checkpoints } from './checkpoint.js'
 import { Claims } from './claims.js'
@@ -25,6 +26,8 @@ export interface StorageOptions {
   readonly disk?: Disk
   /** Bytes of the disk that files never take. */
   readonly reserveBytes?: number
+  /** Bytes that are kept for removing files on a full disk; none if not given. */
+  readonly ballastBytes?: number
   /** Contents of up to so many bytes are kept in the database; 0 for none. */
   readonly smallBytes?: number
 }
@@ -37,6 +40,7 @@ const RESERVE_BYTES = 64 * 1024 * 1024
 /** The parts put together. */
 export function createEngine(options: StorageOptions): Engine {
   const { directory, database, disk = nodeDisk } = options
+  const reserve = options.reserveBytes ?? RESERVE_BYTES
   const clock = wallClock(options.clock ?? (() => new Date()))
   database.pragma(`cache_size = -${CACHE_KIBIBYTES}`)
   const sql = cachedStatements(database)
@@ -65,7 +69,8 @@ export function createEngine(options: StorageOptions): Engine {
     durability,
     locks: new Locks(),
     log: new ChangeLog(sql, transactions, clock),
-    space: new Space(disk, root, options.reserveBytes ?? RESERVE_BYTES),
+    space: new Space(disk, root, reserve),
+    ballast: new Ballast(disk, directory, { bytes: options.ballastBytes ?? 0, reserve }),
     inos: new Numbers(sql, transactions, 'ino'),
     generations: new Numbers(sql, transactions, 'generation'),
     gate: new Gate(),

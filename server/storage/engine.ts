@@ -11,6 +11,7 @@ import { UserTree } from './tree.js'
 import { putBackAll } from './undo.js'
 
 const SWEEP_MILLISECONDS = 60 * 60 * 1000
+const BALLAST_MILLISECONDS = 10 * 1000
 /** Trees remembered, so that a request does not look its own up. */
 const TREES = 1024
 
@@ -28,7 +29,7 @@ export async function openStorage(options: StorageOptions): Promise<SqliteStorag
 export class SqliteStorage implements Storage {
   readonly #engine: Engine
   readonly #trees = new Map<UserId, UserTree>()
-  readonly #timer: NodeJS.Timeout
+  readonly #timers: readonly NodeJS.Timeout[]
   #sweeping: Promise<void>
   #closed = false
   readonly #stopped = () => this.#closed
@@ -40,8 +41,10 @@ export class SqliteStorage implements Storage {
       await sweepContents(engine, engine.generations.start, this.#stopped)
       await sweepUnused(engine, this.#stopped)
     })
-    this.#timer = setInterval(() => void this.sweep(), SWEEP_MILLISECONDS)
-    this.#timer.unref()
+    this.#timers = [
+      setInterval(() => void this.sweep(), SWEEP_MILLISECONDS).unref(),
+      setInterval(() => void engine.ballast.keep(), BALLAST_MILLISECONDS).unref(),
+    ]
   }
 
   guardNames(guard: NameGuard): void {
@@ -75,6 +78,11 @@ export class SqliteStorage implements Storage {
     return quotaOf(this.#engine, this.#tree(owner).id)
   }
 
+  /** Keeps room for removing files on a full disk; happens by itself every ten seconds. */
+  async keepBallast(): Promise<void> {
+    await this.#engine.ballast.keep()
+  }
+
   /** Takes away what nobody uses any more; happens by itself every hour. */
   async sweep(): Promise<void> {
     const before = this.#sweeping
@@ -89,8 +97,9 @@ export class SqliteStorage implements Storage {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#timer)
+    this.#timers.forEach(clearInterval)
     await this.#sweeping
+    await this.#engine.ballast.end()
     await this.#engine.contents.close()
     this.#engine.durability.close()
     await this.#engine.checkpoints.close()

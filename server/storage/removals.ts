@@ -36,3 +36,14 @@ function removed(engine: Engine, tree: TreeId, { place, kind }: Removal, origin:
     throw error
   }
 }
+
+/** Does what frees room; on a full disk once more, when there is some for it. */
+export async function freeing<T>({ ballast }: Engine, work: () => T): Promise<T> {
+  try {
+    return work()
+  } catch (error) {
+    const isFull = error instanceof FileError && error.code === 'ENOSPC'
+    if (!isFull || !(await ballast.giveUp())) throw error
+    return work()
+  }
+}

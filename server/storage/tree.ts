@@ -11,7 +11,7 @@ import { whenFree } from './name-guard.js'
 import { link, make, makeNameless, release, remove } from './names.js'
 import { atHand, open } from './open.js'
 import type { FileName, StoragePath } from './path.js'
-import { removeAll } from './removals.js'
+import { freeing, removeAll } from './removals.js'
 import { rename } from './rename.js'
 import { reserve } from './reservations.js'
 import { resize } from './resize.js'
@@ -162,15 +162,15 @@ export class UserTree implements Tree {
     how: { kind: RemoveKind; keep: boolean; precondition: Precondition },
     origin: Origin,
   ): Promise<Inode> {
-    return toInode(remove(this.#engine, this, place, how, origin))
+    return freeing(this.#engine, () => toInode(remove(this.#engine, this, place, how, origin)))
   }
 
   async removeAll(removals: readonly Removal[], origin: Origin): Promise<Removed[]> {
-    return removeAll(this.#engine, this, removals, origin)
+    return freeing(this.#engine, () => removeAll(this.#engine, this, removals, origin))
   }
 
   async release(ino: Ino, precondition: Precondition): Promise<void> {
-    release(this.#engine, this, ino, precondition)
+    await freeing(this.#engine, () => release(this.#engine, this, ino, precondition))
   }
 
   async rename(
