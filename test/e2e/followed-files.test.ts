@@ -6,6 +6,7 @@ import { type Machine, machine } from '../support/mount.js'
 import { start } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 
 /** How often a program looks, in seconds: it is not woken by what others change. */
 const LOOKS = 0.1
@@ -48,14 +49,14 @@ describe('a file that another machine changes', () => {
 
   it('is seen by who polls it, as watchers do that are told to', async () => {
     const path = join(mine, 'polled')
-    await writeFile(join(theirs, 'polled'), 'short')
-    const seen = new Promise<number>((resolve) => {
-      watchFile(path, { interval: LOOKS * 1000 }, ({ size }) => {
-        if (size > 'short'.length) resolve(size)
-      })
-    })
-    await writeFile(join(theirs, 'polled'), 'much longer')
-    expect(await seen).to.equal('much longer'.length)
+    const sizes: number[] = []
+    // A file that is not there is told of, once: so it is known when the watcher has looked first.
+    watchFile(path, { interval: LOOKS * 1000 }, ({ size }) => sizes.push(size))
+    await until('it is not there', async () => sizes.at(-1) === 0)
+    for (const text of ['short', 'much longer']) {
+      await writeFile(join(theirs, 'polled'), text)
+      await until(`it is ${text}`, async () => sizes.at(-1) === text.length)
+    }
     unwatchFile(path)
   })
 })
