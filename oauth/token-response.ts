@@ -33,7 +33,8 @@ export async function userTokens(context: Context, tokens: UserTokens): Promise<
   return {
     status: 200,
     body: withToken(access_token, {
-      ...tokenType(context, jkt),
+      token_type: tokenType(jkt),
+      expires_in: context.lifetimes.accessToken,
       scope,
       refresh_token,
       id_token: withIdToken ? await createIdToken(context, client, grant, nonce) : undefined,
@@ -41,15 +42,21 @@ export async function userTokens(context: Context, tokens: UserTokens): Promise<
   }
 }
 
+/** What comes with an access token (RFC 6749 section 5.1). */
+interface Members {
+  readonly token_type: 'Bearer' | 'DPoP'
+  readonly expires_in: number
+  readonly scope: string
+  readonly refresh_token: string | undefined
+  readonly id_token: string | undefined
+}
+
 /** Members that are undefined are left out. In a compact JWS nothing is to be escaped, and it is most of the answer. */
-export function withToken(access_token: string, members: object): JsonText {
+export function withToken(access_token: string, members: Members): JsonText {
   return new JsonText(`{"access_token":"${access_token}",${JSON.stringify(members).slice(1)}`)
 }
 
 /** RFC 9449 section 5: a bound token says so. */
-export function tokenType(context: Context, jkt: string | undefined) {
-  return {
-    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
-    expires_in: context.lifetimes.accessToken,
-  }
+export function tokenType(jkt: string | undefined): 'Bearer' | 'DPoP' {
+  return jkt === undefined ? 'Bearer' : 'DPoP'
 }

@@ -32,7 +32,16 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
     resource,
     jkt,
   })
-  return { status: 200, body: withToken(access_token, { ...tokenType(context, jkt), scope }) }
+  return {
+    status: 200,
+    body: withToken(access_token, {
+      token_type: tokenType(jkt),
+      expires_in: context.lifetimes.accessToken,
+      scope,
+      refresh_token: undefined,
+      id_token: undefined,
+    }),
+  }
 }
 
 const OF_USERS: ReadonlySet<string> = new Set(OPENID_SCOPES)
