@@ -8,19 +8,39 @@ export function readUint64(buffer: Buffer, at: number): number {
   return buffer.readUInt32LE(at + 4) * HIGH + buffer.readUInt32LE(at)
 }
 
+/**
+ * Byte by byte: until they are optimized, which takes thousands of answers, the methods of Buffer cost a new mount several times
+ * as much.
+ */
+export function writeUint32(buffer: Buffer, value: number, at: number): void {
+  if (value >>> 0 !== value) throw new RangeError(`${value} is no number of 32 bits`)
+  put32(buffer, value, at)
+}
+
+/** Of a negative number its two's complement. */
 export function writeUint64(buffer: Buffer, value: number, at: number): void {
-  buffer.writeUInt32LE(value >>> 0, at)
-  buffer.writeUInt32LE(Math.floor(value / HIGH) >>> 0, at + 4)
+  if (!Number.isInteger(value)) throw new RangeError(`${value} is no number of 64 bits`)
+  put32(buffer, value, at)
+  put32(buffer, Math.floor(value / HIGH), at + 4)
+}
+
+/** The lowest 32 bits. */
+function put32(buffer: Buffer, value: number, at: number): void {
+  const bits = value >>> 0
+  buffer[at] = bits
+  buffer[at + 1] = bits >>> 8
+  buffer[at + 2] = bits >>> 16
+  buffer[at + 3] = bits >>> 24
 }
 
 const SECOND = 1_000_000_000n
 
 /** seconds and nanoseconds, as struct timespec has them: the nanoseconds are never negative. */
-export function timespec(nanoseconds: bigint): { seconds: bigint; nanoseconds: number } {
+export function timespec(nanoseconds: bigint): { seconds: number; nanoseconds: number } {
   const rest = nanoseconds % SECOND
   const down = rest < 0n
   return {
-    seconds: nanoseconds / SECOND - (down ? 1n : 0n),
+    seconds: Number(nanoseconds / SECOND) - (down ? 1 : 0),
     nanoseconds: Number(down ? rest + SECOND : rest),
   }
 }

@@ -1,6 +1,6 @@
 import { FuseError } from './errno.js'
 import type { FileLock, Handle, LockChange } from './filesystem.js'
-import { readUint64, writeUint64 } from './integers.js'
+import { readUint64, writeUint32, writeUint64 } from './integers.js'
 
 /** Locks as the kernel writes them: struct fuse_lk_in and fuse_file_lock of linux/fuse.h. */
 
@@ -44,11 +44,11 @@ export function lockOwner(body: Buffer, at: number): string {
 /** struct fuse_lk_out: what is in the way, or F_UNLCK. */
 export function lkOut(out: Buffer, at: number, lock: FileLock | undefined): number {
   out.fill(0, at, at + LK_OUT_SIZE)
-  out.writeUInt32LE(TYPES.indexOf(lock?.type ?? 'none'), at + 16)
+  writeUint32(out, TYPES.indexOf(lock?.type ?? 'none'), at + 16)
   if (lock === undefined) return at + LK_OUT_SIZE
   writeUint64(out, lock.start, at)
   if (lock.end === TO_THE_END) out.writeBigUInt64LE(0x7fff_ffff_ffff_ffffn, at + 8)
   else writeUint64(out, lock.end, at + 8)
-  out.writeUInt32LE(lock.pid, at + 20)
+  writeUint32(out, lock.pid, at + 20)
   return at + LK_OUT_SIZE
 }

@@ -7,7 +7,7 @@ import type {
   FuseStatfs,
   Node,
 } from './filesystem.js'
-import { timespec, writeUint64 } from './integers.js'
+import { timespec, writeUint32, writeUint64 } from './integers.js'
 import {
   ATTR_OUT_SIZE,
   DIRENT_SIZE,
@@ -30,8 +30,8 @@ import {
  */
 
 export function outHeader(out: Buffer, length: number, error: number, unique: bigint): void {
-  out.writeUInt32LE(length, 0)
-  out.writeInt32LE(error, 4)
+  writeUint32(out, length, 0)
+  writeUint32(out, error >>> 0, 4)
   out.writeBigUInt64LE(unique, 8)
 }
 
@@ -44,16 +44,16 @@ export function initOut(
   agreed: { maxReadahead: number; flags: bigint },
 ): number {
   out.fill(0, at, at + INIT_OUT_SIZE)
-  out.writeUInt32LE(KERNEL_VERSION, at)
-  out.writeUInt32LE(KERNEL_MINOR_VERSION, at + 4)
-  out.writeUInt32LE(agreed.maxReadahead, at + 8)
-  out.writeUInt32LE(Number(agreed.flags & 0xffff_ffffn), at + 12)
+  writeUint32(out, KERNEL_VERSION, at)
+  writeUint32(out, KERNEL_MINOR_VERSION, at + 4)
+  writeUint32(out, agreed.maxReadahead, at + 8)
+  writeUint32(out, Number(agreed.flags & 0xffff_ffffn), at + 12)
   out.writeUInt16LE(MAX_BACKGROUND, at + 16)
   out.writeUInt16LE((MAX_BACKGROUND * 3) / 4, at + 18)
-  out.writeUInt32LE(MAX_WRITE, at + 20)
-  out.writeUInt32LE(1, at + 24) // time_gran: one nanosecond
+  writeUint32(out, MAX_WRITE, at + 20)
+  writeUint32(out, 1, at + 24) // time_gran: one nanosecond
   out.writeUInt16LE(MAX_PAGES, at + 28)
-  out.writeUInt32LE(Number(agreed.flags >> 32n), at + 32)
+  writeUint32(out, Number(agreed.flags >> 32n), at + 32)
   return at + INIT_OUT_SIZE
 }
 
@@ -65,19 +65,19 @@ function attributes(out: Buffer, at: number, from: FuseAttributes): number {
   writeUint64(out, from.ino, at)
   writeUint64(out, from.size, at + 8)
   writeUint64(out, from.blocks, at + 16)
-  out.writeBigInt64LE(atime.seconds, at + 24)
-  out.writeBigInt64LE(mtime.seconds, at + 32)
-  out.writeBigInt64LE(ctime.seconds, at + 40)
-  out.writeUInt32LE(atime.nanoseconds, at + 48)
-  out.writeUInt32LE(mtime.nanoseconds, at + 52)
-  out.writeUInt32LE(ctime.nanoseconds, at + 56)
-  out.writeUInt32LE(from.mode, at + 60)
-  out.writeUInt32LE(from.nlink, at + 64)
-  out.writeUInt32LE(from.uid, at + 68)
-  out.writeUInt32LE(from.gid, at + 72)
-  out.writeUInt32LE(from.rdev, at + 76)
-  out.writeUInt32LE(from.blksize, at + 80)
-  out.writeUInt32LE(0, at + 84)
+  writeUint64(out, atime.seconds, at + 24)
+  writeUint64(out, mtime.seconds, at + 32)
+  writeUint64(out, ctime.seconds, at + 40)
+  writeUint32(out, atime.nanoseconds, at + 48)
+  writeUint32(out, mtime.nanoseconds, at + 52)
+  writeUint32(out, ctime.nanoseconds, at + 56)
+  writeUint32(out, from.mode, at + 60)
+  writeUint32(out, from.nlink, at + 64)
+  writeUint32(out, from.uid, at + 68)
+  writeUint32(out, from.gid, at + 72)
+  writeUint32(out, from.rdev, at + 76)
+  writeUint32(out, from.blksize, at + 80)
+  writeUint32(out, 0, at + 84)
   return at + 88
 }
 
@@ -98,8 +98,8 @@ export function entryOut(out: Buffer, at: number, entry: FuseEntry): number {
   writeUint64(out, entry.generation, at + 8)
   writeUint64(out, entryValid.seconds, at + 16)
   writeUint64(out, attrValid.seconds, at + 24)
-  out.writeUInt32LE(entryValid.nanoseconds, at + 32)
-  out.writeUInt32LE(attrValid.nanoseconds, at + 36)
+  writeUint32(out, entryValid.nanoseconds, at + 32)
+  writeUint32(out, attrValid.nanoseconds, at + 36)
   return attributes(out, at + 40, entry.attributes)
 }
 
@@ -108,7 +108,7 @@ export function negativeEntryOut(out: Buffer, at: number, milliseconds: number):
   const valid = timeout(milliseconds)
   out.fill(0, at, at + ENTRY_OUT_SIZE)
   writeUint64(out, valid.seconds, at + 16)
-  out.writeUInt32LE(valid.nanoseconds, at + 32)
+  writeUint32(out, valid.nanoseconds, at + 32)
   return at + ENTRY_OUT_SIZE
 }
 
@@ -116,8 +116,8 @@ export function negativeEntryOut(out: Buffer, at: number, milliseconds: number):
 export function attrOut(out: Buffer, at: number, from: FuseAttributes): number {
   const valid = timeout(from.validMilliseconds)
   writeUint64(out, valid.seconds, at)
-  out.writeUInt32LE(valid.nanoseconds, at + 8)
-  out.writeUInt32LE(0, at + 12)
+  writeUint32(out, valid.nanoseconds, at + 8)
+  writeUint32(out, 0, at + 12)
   return attributes(out, at + ATTR_OUT_SIZE - 88, from)
 }
 
@@ -132,8 +132,8 @@ export function openOut(
   const direct = open.directIo ? FOPEN.DIRECT_IO : 0
   const quiet = open.noFlush === true ? FOPEN.NOFLUSH : 0
   writeUint64(out, open.handle, at)
-  out.writeUInt32LE((open.keepCache ? keep : 0) | direct | quiet, at + 8)
-  out.writeUInt32LE(0, at + 12)
+  writeUint32(out, (open.keepCache ? keep : 0) | direct | quiet, at + 8)
+  writeUint32(out, 0, at + 12)
   return at + OPEN_OUT_SIZE
 }
 
@@ -145,16 +145,16 @@ export function statfsOut(out: Buffer, at: number, from: FuseStatfs): number {
   writeUint64(out, from.bavail, at + 16)
   writeUint64(out, from.files, at + 24)
   writeUint64(out, from.ffree, at + 32)
-  out.writeUInt32LE(from.bsize, at + 40)
-  out.writeUInt32LE(from.namelen, at + 44)
-  out.writeUInt32LE(from.bsize, at + 48) // frsize
+  writeUint32(out, from.bsize, at + 40)
+  writeUint32(out, from.namelen, at + 44)
+  writeUint32(out, from.bsize, at + 48) // frsize
   return at + STATFS_OUT_SIZE
 }
 
 /** fuse_write_out and fuse_getxattr_out: one 32-bit count. */
 export function countOut(out: Buffer, at: number, count: number): number {
-  out.writeUInt32LE(count, at)
-  out.writeUInt32LE(0, at + 4)
+  writeUint32(out, count, at)
+  writeUint32(out, 0, at + 4)
   return at + 8
 }
 
@@ -170,8 +170,8 @@ const align = (length: number): number => Math.ceil(length / 8) * 8
 function dirent(out: Buffer, at: number, entry: FuseDirectoryEntry, nameLength: number): number {
   writeUint64(out, entry.ino, at)
   writeUint64(out, entry.offset, at + 8)
-  out.writeUInt32LE(nameLength, at + 16)
-  out.writeUInt32LE((entry.type & 0o170000) >>> 12, at + 20) // DT_… of S_IF…
+  writeUint32(out, nameLength, at + 16)
+  writeUint32(out, (entry.type & 0o170000) >>> 12, at + 20) // DT_… of S_IF…
   out.write(entry.name, at + DIRENT_SIZE, 'utf8')
   const end = at + align(DIRENT_SIZE + nameLength)
   out.fill(0, at + DIRENT_SIZE + nameLength, end)
@@ -232,8 +232,8 @@ export function invalidateEntryMessage(parent: Node, name: string, expireOnly: b
   const out = Buffer.alloc(OUT_HEADER_SIZE + 16 + bytes.length + 1)
   outHeader(out, out.length, NOTIFY.INVAL_ENTRY, 0n)
   writeUint64(out, parent, OUT_HEADER_SIZE)
-  out.writeUInt32LE(bytes.length, OUT_HEADER_SIZE + 8)
-  out.writeUInt32LE(expireOnly ? EXPIRE_ONLY : 0, OUT_HEADER_SIZE + 12)
+  writeUint32(out, bytes.length, OUT_HEADER_SIZE + 8)
+  writeUint32(out, expireOnly ? EXPIRE_ONLY : 0, OUT_HEADER_SIZE + 12)
   bytes.copy(out, OUT_HEADER_SIZE + 16)
   return out
 }
@@ -243,7 +243,7 @@ export function invalidateInodeMessage(node: Node, offset: number, length: numbe
   const out = Buffer.alloc(OUT_HEADER_SIZE + 24)
   outHeader(out, out.length, NOTIFY.INVAL_INODE, 0n)
   writeUint64(out, node, OUT_HEADER_SIZE)
-  out.writeBigInt64LE(BigInt(offset), OUT_HEADER_SIZE + 8)
-  out.writeBigInt64LE(BigInt(length), OUT_HEADER_SIZE + 16)
+  writeUint64(out, offset, OUT_HEADER_SIZE + 8)
+  writeUint64(out, length, OUT_HEADER_SIZE + 16)
   return out
 }
