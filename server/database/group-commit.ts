@@ -26,6 +26,7 @@ export class GroupCommit {
     else void pause.then(this.#commit)
   }
   #pause: () => Promise<void> | undefined = () => undefined
+  #makeRoom: (() => Promise<unknown>) | undefined
   readonly #listeners: ((changes: number) => void)[] = []
   #waiting: Waiting[] = []
   #hasBegun = false
@@ -45,6 +46,11 @@ export class GroupCommit {
   /** Changes wait while there is a pause, which is a short one. */
   waitFor(pause: () => Promise<void> | undefined): void {
     this.#pause = pause
+  }
+
+  /** On a full disk, steps are done once more after this. */
+  whenFull(makeRoom: () => Promise<unknown>): void {
+    this.#makeRoom = makeRoom
   }
 
   /** What `step` returns, once it is committed. It is synchronous and does nothing but change the database. */
@@ -73,7 +79,7 @@ export class GroupCommit {
     this.#commitTogether(steps)
   }
 
-  #commitTogether(steps: readonly Waiting[]): void {
+  #commitTogether(steps: readonly Waiting[], mayMakeRoom = true): void {
     this.#hasBegun = false
     const changing = steps.filter(({ changes }) => changes).length
     let committed: (() => void)[]
@@ -82,14 +88,25 @@ export class GroupCommit {
       const begin = changing > 0 ? 'immediate' : 'deferred'
       committed = this.#transaction[begin](steps)
     } catch (error) {
-      // One of them failed and everything is undone: each is done by itself, so that it fails alone.
-      if (this.#hasBegun && steps.length > 1) for (const step of steps) this.#commitTogether([step])
+      // Everything is undone.
+      if (mayMakeRoom && this.#makeRoom !== undefined && isFull(error)) {
+        const again = () => this.#commitTogether(steps, false)
+        void this.#makeRoom().then(again, again)
+        return
+      }
+      // One of them failed: each is done by itself, so that it fails alone.
+      if (this.#hasBegun && steps.length > 1)
+        for (const step of steps) this.#commitTogether([step], mayMakeRoom)
       else for (const { reject } of steps) reject(error)
       return
     }
     for (const tell of committed) tell()
     if (changing > 0) for (const listener of this.#listeners) listener(changing)
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'SQLITE_FULL'
 }
 
 const OPEN = new WeakMap<Database, GroupCommit>()

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { cachedStatements } from '../database/cached-files.js'
 import type { Database } from '../database/database.js'
+import { groupCommitOf } from '../database/group-commit.js'
 import { Ballast } from './ballast.js'
 import { ChangeLog } from './change-log.js'
 import { Checkpoints } from './checkpoint.js'
@@ -44,6 +45,9 @@ export function createEngine(options: StorageOptions): Engine {
   const clock = wallClock(options.clock ?? (() => new Date()))
   database.pragma(`cache_size = -${CACHE_KIBIBYTES}`)
   const sql = cachedStatements(database)
+  const ballast = new Ballast(disk, directory, { bytes: options.ballastBytes ?? 0, reserve })
+  // Who removes files needs a token, which is refreshed every quarter of an hour.
+  groupCommitOf(database).whenFull(() => ballast.giveUp())
   const checkpoints = new Checkpoints(database)
   const transactions = new Transactions(database, {
     rolledBack: sql.rolledBack,
@@ -70,7 +74,7 @@ export function createEngine(options: StorageOptions): Engine {
     locks: new Locks(),
     log: new ChangeLog(sql, transactions, clock),
     space: new Space(disk, root, reserve),
-    ballast: new Ballast(disk, directory, { bytes: options.ballastBytes ?? 0, reserve }),
+    ballast,
     inos: new Numbers(sql, transactions, 'ino'),
     generations: new Numbers(sql, transactions, 'generation'),
     gate: new Gate(),

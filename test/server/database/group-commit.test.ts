@@ -112,6 +112,25 @@ describe('GroupCommit', () => {
     expect(names(other)).to.deep.equal(['a'])
   })
 
+  it('does steps once more when room was made on a full disk, and fails them when there is none', async () => {
+    const commits = groupCommitOf(own)
+    const pages = Number(own.pragma('page_count', { simple: true }))
+    const most = (count: number) => own.pragma(`max_page_count = ${count}`)
+    const long = (name: string) => () =>
+      own.prepare('INSERT INTO settings VALUES (?, hex(zeroblob(50000)))').run(name).changes
+    let asked = 0
+    most(pages)
+    commits.whenFull(async () => {
+      asked++
+    })
+    const failed = await Promise.allSettled([commits.run(long('a')), commits.run(long('b'))])
+    expect(failed.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
+    expect(asked).to.equal(1)
+    commits.whenFull(async () => most(pages + 1000))
+    await Promise.all([commits.run(long('a')), commits.run(long('b'))])
+    expect(names(other)).to.deep.equal(['a', 'b'])
+  })
+
   it('takes more steps than one transaction does', async () => {
     const commits = groupCommitOf(own)
     await Promise.all(Array.from({ length: 450 }, (_, n) => commits.run(insert(`${n}`))))

@@ -3,6 +3,7 @@ import { access, open, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
+import { groupCommitOf } from '../../../server/database/group-commit.js'
 import { openStorage, type SqliteStorage } from '../../../server/storage/engine.js'
 import { fileName } from '../../../server/storage/path.js'
 import { type Inode, overwrite, type Tree } from '../../../server/storage/storage.js'
@@ -92,6 +93,14 @@ describe('removing files on a full disk', () => {
     await storage.keepBallast()
     await fill()
     await tree.remove(at('b'), how, {})
+    expect(await isThere('ballast')).to.equal(false)
+  })
+
+  it('is for who has a token, which is kept in the same database', async () => {
+    await fill()
+    const keep = database.prepare("INSERT INTO settings VALUES ('a', hex(zeroblob(50000)))")
+    const { changes } = await groupCommitOf(database).run(() => keep.run())
+    expect(changes).to.equal(1)
     expect(await isThere('ballast')).to.equal(false)
   })
 
