@@ -171,6 +171,7 @@ export class Channels {
   readonly #now: () => number
   readonly #meter: ChannelMeter
   #channels: Channel[] = []
+  #isClosed = false
 
   constructor(open: OpenFrames, now: () => number, meter: ChannelMeter) {
     this.#meter = meter
@@ -185,6 +186,7 @@ export class Channels {
 
   /** @throws ExchangeError if there is no answer: `unreachable` if the server cannot have carried it out */
   ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
+    if (this.#isClosed) return Promise.reject(new ExchangeError('unreachable', 'it is over'))
     return this.#best().ask(operation, content)
   }
 
@@ -208,6 +210,7 @@ export class Channels {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const channel of this.#channels) channel.close()
   }
 }

@@ -76,8 +76,10 @@ async function serveMount(serving: Serving): Promise<void> {
   await serving.news.begun(NEWS_MILLISECONDS)
   log.info({ server: request.server, directory: request.directory }, 'mounted')
   surroundings.ready()
-  await mounted.ended
-  await shown.drain().catch((error: unknown) => log.error({ err: error }, 'data was lost'))
+  // It is gone, and another one may be there by now: whatever goes wrong from here on must not unmount that.
+  const lost = (error: unknown): void => log.error({ err: error }, 'data was lost')
+  await mounted.ended.catch(lost)
+  await shown.drain().catch(lost)
   log.info('unmounted')
   await registry.remove(record)
   await control.close()
@@ -133,7 +135,7 @@ async function* answer(
       return
     case 'unmount':
       yield* asked.force
-        ? unmountByForce(serving.shown, serving.mounted)
+        ? unmountByForce(serving.shown, serving.mounted, () => serving.remote.giveUp())
         : unmountGently(serving.shown, serving.mounted, () => troubleOf(serving))
   }
 }

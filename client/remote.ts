@@ -46,6 +46,8 @@ export interface Remote {
   prepare(): void
   /** Something has changed, for which a server that is away or refuses may be worth another try. */
   lookAgain(): void
+  /** Nothing is asked or sent any more, whatever is under way: it fails with EIO. */
+  giveUp(): void
   close(): void
 }
 
@@ -118,6 +120,11 @@ export function remoteFiles(options: RemoteOptions): Remote {
     },
     prepare: () => channels.prepare(),
     lookAgain: () => pauses.end(),
+    giveUp() {
+      connection.end()
+      channels.close()
+      client.close()
+    },
     close() {
       channels.close()
       client.close()

@@ -53,6 +53,7 @@ export class Connection {
   #trouble: string | undefined
   #isUntrusted = false
   #wasGivenUp = false
+  #hasEnded = false
   #notice: (state: ConnectionState) => void
 
   constructor(clock: () => number, notice: (state: ConnectionState) => void = () => {}) {
@@ -89,6 +90,15 @@ export class Connection {
   /** An operation waited in vain: the next one need not wait as long. */
   givenUp(): void {
     this.#wasGivenUp = true
+  }
+
+  /** Nobody is to be asked any more. */
+  end(): void {
+    this.#hasEnded = true
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
   }
 
   isAwayFor(milliseconds: number): boolean {
@@ -129,6 +139,7 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
   let earlier: 'none' | 'perhaps done' = options.earlier ?? 'none'
   let troubleSince: number | undefined
   for (let tries = 0; ; tries++) {
+    if (connection.hasEnded) throw new RemoteError('EIO', 'the mount was taken away by force')
     const begun = connection.now
     try {
       const result = await attempt(earlier)

@@ -42,16 +42,21 @@ export async function* unmountGently(
   }
 }
 
-/** Unmounts at once, whatever is still open or unsent. */
+/**
+ * Unmounts at once, whatever is still open or unsent. What is said to be lost is given up, too: programs that have the file open
+ * would send it later, over what was written since on the next mount.
+ */
 export async function* unmountByForce(
   fileSystem: CofferFileSystem,
   mounted: Mounted,
+  giveUp: () => void,
 ): AsyncGenerator<ControlReply> {
   const pending = fileSystem.pending()
   const kept = fileSystem.kept?.() ?? NOTHING
   const lost = { bytes: pending.bytes - kept.bytes, files: pending.files - kept.files }
   try {
     await mounted.unmount({ lazy: true })
+    if (lost.files > 0) giveUp()
     yield { kind: 'unmounted', lost, kept }
   } catch (error) {
     yield { kind: 'failed', message: messageOf(error) }

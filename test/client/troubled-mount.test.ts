@@ -100,6 +100,25 @@ describe('a mount that something is wrong with', function () {
     }
   })
 
+  it('never sends what was said to be lost by force, though the program closes it later', async () => {
+    const { directory, pid } = await home.mount()
+    const own = await pid()
+    const holder = start(process.execPath, ['-e', HOLD, join(directory, 'given-up')])
+    await holder.printed(/open/)
+    await server.stop('SIGKILL')
+    process.kill(holder.pid, 'SIGUSR2')
+    await holder.printed(/written/)
+    const forced = await home.coffer('unmount', '--force', directory)
+    expect(forced.stdout + forced.stderr).to.include('Not sent and lost: 7 bytes in 1 file')
+    await server.restart()
+    await home.mount()
+    await holder.stop('SIGKILL')
+    await ended(own)
+    expect(await isMounted(directory)).to.equal(true)
+    const found = await readFile(join(directory, 'given-up'), 'utf8').catch(() => 'nothing')
+    expect(found).to.be.oneOf(['nothing', '']) // made, or not yet, before the server was away
+  })
+
   it('says what is wrong with a log or a cache', async () => {
     const directory = join(home.home, 'empty')
     await mkdir(directory)
