@@ -9,7 +9,7 @@ const EVERY = 250
 /** Pages of the log at which it is begun anew, if changes have waited for no more than that part of the time; and in any case. */
 const ENOUGH_PAGES = 2_000
 const WAITED_PART = 1 / 50
-const MANY_PAGES = 8_000
+const MANY_PAGES = 4_000
 /** Pages of the log at which SQLite does it itself, in the way of everybody, should the thread not keep up. */
 const BACKSTOP_PAGES = 16_384
 
