@@ -1,6 +1,8 @@
 import type { WireAttributes } from '../server/wire.js'
+import type { Directory, Fresh, Known } from './known.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
 import { changedBy, type NameChange } from './name-change.js'
+import { isSame } from './same-attributes.js'
 
 /**
  * What this mount knows of the remote tree: attributes by inode and names by directory, absences included. Everything is
@@ -48,8 +50,11 @@ export class Cache {
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
   learn(attributes: WireAttributes, ticket: Ticket): number {
     if (this.#changes.isSince(attributes.ino, ticket)) return 0
+    const last = this.#attributes.get(attributes.ino)?.value
+    // What is listed again is garbage while it is young, and collected soon.
+    const value = last !== undefined && isSame(last, attributes) ? last : attributes
     this.#attributes.delete(attributes.ino)
-    this.#attributes.set(attributes.ino, this.#known(attributes))
+    this.#attributes.set(attributes.ino, this.#known(value))
     this.#evictAttributes()
     return this.timeout
   }
@@ -156,10 +161,16 @@ export class Cache {
     known.complete = this.#known(true)
   }
 
+  /** Whether all names of a directory are known and may still be believed. */
+  knowsAllNames(directory: number): boolean {
+    const complete = this.#directories.get(directory)?.complete
+    return complete !== undefined && this.#fresh(complete) !== undefined
+  }
+
   /** All names of a directory, if all are known and may still be believed. */
   allNames(directory: number): { name: string; ino: number }[] | undefined {
     const known = this.#directories.get(directory)
-    if (known?.complete === undefined || this.#fresh(known.complete) === undefined) return undefined
+    if (known === undefined || !this.knowsAllNames(directory)) return undefined
     const present: { name: string; ino: number }[] = []
     for (const [name, { value }] of known.names) {
       if (value !== ABSENT) present.push({ name, ino: value })
@@ -271,23 +282,6 @@ export class Cache {
 
 /** The "inode" of a name that does not exist. */
 export const ABSENT = 0
-
-interface Known<T> {
-  readonly value: T
-  readonly since: number
-  readonly epoch: number
-}
-
-interface Fresh<T> {
-  readonly value: T
-  readonly milliseconds: number
-}
-
-interface Directory {
-  readonly names: Map<string, Known<number>>
-  /** Set when every name was listed: then what is not there is absent. */
-  complete: Known<true> | undefined
-}
 
 const UNVOUCHED = -1
 const LONG_AGO = Number.NEGATIVE_INFINITY

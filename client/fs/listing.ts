@@ -24,6 +24,8 @@ export class Listing {
   readonly #directory: number
   readonly #hooks: ListingHooks
   readonly #ticket: Ticket
+  /** All names, if they were known from the start: what else is known of them is looked up where they are read. */
+  readonly #known: readonly { name: string; ino: number }[] | undefined
   #entries: Listed[] = []
   #pages: AsyncIterator<readonly WireEntry[]> | undefined
   #isComplete = false
@@ -35,13 +37,8 @@ export class Listing {
     this.#directory = directory
     this.#hooks = hooks
     this.#ticket = cache.ticket()
-    const known = cache.allNames(directory)
-    if (known === undefined) return
-    this.#entries = known.map((entry) => ({
-      ...entry,
-      attributes: cache.attributes(entry.ino)?.value,
-    }))
-    this.#isComplete = true
+    this.#known = cache.allNames(directory)
+    this.#isComplete = this.#known !== undefined
   }
 
   get isComplete(): boolean {
@@ -50,6 +47,11 @@ export class Listing {
 
   /** Up to `count` entries from an index on; none at the end. */
   async from(index: number, count: number): Promise<readonly Listed[]> {
+    if (this.#known !== undefined) {
+      return this.#known.slice(index, index + count).map(({ name, ino }) => {
+        return { name, ino, attributes: this.#cache.attributes(ino)?.value }
+      })
+    }
     while (!this.#isComplete && this.#entries.length <= index) await this.next()
     // One page ahead; for most directories that is only to learn that there is no more.
     if (this.#entries.length < index + 2 * count) this.next().catch(() => {})
@@ -86,9 +88,11 @@ export class Listing {
     }
     for (const entry of page.value) {
       this.#hooks.observe(entry)
-      cache.learn(entry, ticket)
-      cache.learnName(this.#directory, entry.name, entry.ino, ticket)
-      this.#entries.push({ name: entry.name, ino: entry.ino, attributes: entry })
+      const { name, ino } = entry
+      const isLearned = cache.learn(entry, ticket) > 0
+      cache.learnName(this.#directory, name, ino, ticket)
+      const attributes = isLearned ? cache.lastAttributes(ino) : entry
+      this.#entries.push({ name, ino, attributes })
     }
   }
 }

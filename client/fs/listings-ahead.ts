@@ -90,7 +90,7 @@ export class ListingsAhead {
     for (const { ino } of this.#cache.allNames(directory) ?? []) {
       if (this.#wanted.size + this.#unread.size >= WANTED) break
       if (this.#cache.attributes(ino)?.value.type !== 'directory') continue
-      if (this.#long.has(ino) || this.#cache.allNames(ino) !== undefined) continue
+      if (this.#long.has(ino) || this.#cache.knowsAllNames(ino)) continue
       this.#wanted.add(ino)
     }
   }

@@ -81,17 +81,21 @@ export class ListingsForNames {
 
   async #list(directory: number): Promise<boolean> {
     const { files, cache, listings, observe } = this.#mount
-    const listing = new Listing(files, cache, directory, { observe })
-    try {
-      for (let pages = 0; !listing.isComplete && pages < 3; pages++) {
-        await listing.next()
-        if ((await listing.from(0, LISTED)).length >= LISTED) break
+    let isComplete = cache.knowsAllNames(directory)
+    if (!isComplete) {
+      const listing = new Listing(files, cache, directory, { observe })
+      try {
+        for (let pages = 0; !listing.isComplete && pages < 3; pages++) {
+          await listing.next()
+          if ((await listing.from(0, LISTED)).length >= LISTED) break
+        }
+      } catch (error) {
+        if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return false
+        throw error
       }
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return false
-      throw error
+      isComplete = listing.isComplete
     }
-    if (listing.isComplete) {
+    if (isComplete) {
       this.#lastListed = this.#now()
       // Who asks for the names of one directory after another walks the tree, too.
       if (this.#goesAhead) listings.isListed(directory)

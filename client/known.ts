@@ -1,0 +1,17 @@
+/** What the cache keeps of a tree, and since when; `epoch`: under which vouching of the change stream. */
+export interface Known<T> {
+  readonly value: T
+  readonly since: number
+  readonly epoch: number
+}
+
+export interface Fresh<T> {
+  readonly value: T
+  readonly milliseconds: number
+}
+
+export interface Directory {
+  readonly names: Map<string, Known<number>>
+  /** Set when every name was listed: then what is not there is absent. */
+  complete: Known<true> | undefined
+}
