@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** The redirect of RFC 8252 section 7.3: a server on a free port of this machine, open only while a login waits. */
@@ -17,7 +18,10 @@ export interface CallbackRequest {
 
 const PATH = '/callback'
 
-export async function openLoopback(state: string): Promise<Loopback> {
+/** Whichever of them this machine has (RFC 8252 section 7.3). */
+const ADDRESSES = ['127.0.0.1', '::1']
+
+export async function openLoopback(state: string, addresses = ADDRESSES): Promise<Loopback> {
   let arrived: (request: CallbackRequest) => void = () => {}
   const response = new Promise<CallbackRequest>((resolve) => {
     arrived = resolve
@@ -36,13 +40,11 @@ export async function openLoopback(state: string): Promise<Loopback> {
       arrived({ parameters, answer: (outcome) => show(reply, outcome) })
     }
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const { port } = server.address() as AddressInfo
+  await listenOnFirst(server, addresses)
+  const { address, family, port } = server.address() as AddressInfo
+  const host = family === 'IPv6' ? `[${address}]` : address
   return {
-    redirect_uri: `http://127.0.0.1:${port}${PATH}`,
+    redirect_uri: `http://${host}:${port}${PATH}`,
     response,
     close: () =>
       new Promise((resolve) => {
@@ -50,6 +52,17 @@ export async function openLoopback(state: string): Promise<Loopback> {
         server.closeIdleConnections()
         setTimeout(() => server.closeAllConnections(), 1_000).unref()
       }),
+  }
+}
+
+/** @throws what stood in the way of the last address */
+async function listenOnFirst(server: Server, [address, ...others]: string[]): Promise<void> {
+  try {
+    server.listen(0, address)
+    await once(server, 'listening')
+  } catch (error) {
+    if (others.length === 0) throw error
+    await listenOnFirst(server, others)
   }
 }
 

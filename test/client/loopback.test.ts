@@ -1,0 +1,23 @@
+import { expect } from 'chai'
+import { openLoopback } from '../../client/loopback.js'
+
+/** TEST-NET-1 (RFC 5737): no machine has it. */
+const ABSENT = '192.0.2.1'
+
+describe('the loopback redirect (RFC 8252 section 7.3)', () => {
+  it('is on the next address where the machine lacks the first', async () => {
+    const loopback = await openLoopback('state', [ABSENT, '127.0.0.1'])
+    try {
+      expect(loopback.redirect_uri).to.match(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
+      const response = await fetch(`${loopback.redirect_uri}?state=other`)
+      expect(response.status).to.equal(400)
+    } finally {
+      await loopback.close()
+    }
+  })
+
+  it('fails where there is none', async () => {
+    const failed = await openLoopback('state', [ABSENT]).catch((error: unknown) => error)
+    expect(failed).to.have.property('code', 'EADDRNOTAVAIL')
+  })
+})
