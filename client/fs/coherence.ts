@@ -47,9 +47,14 @@ export class Coherence {
    * @throws RemoteError ENOLCK if the stream of changes is not there to tell
    */
   async upTo(newest: number): Promise<void> {
+    await this.told(newest)
+    await this.#kernel.settled()
+  }
+
+  /** The same, of what is believed here alone. */
+  async told(newest: number): Promise<void> {
     const isTold = () => this.#told >= newest && this.#mount.cache.isVouched
     if (!isTold()) await this.#until(isTold)
-    await this.#kernel.settled()
   }
 
   stop(): void {

@@ -10,6 +10,8 @@ export interface LocksMount {
   flush(node: KnownNode): Promise<void>
   /** Resolves once everything this machine believes is as new as this change, down to the kernel's pages. */
   upTo(newest: number): Promise<void>
+  /** The same without the kernel, which drops nothing of a directory while a file is made there: who makes it may wait for this. */
+  told(newest: number): Promise<void>
   /** Locks of a file went to somebody else while the server could not be reached: what is unsent goes, and what is cached. */
   lost(node: KnownNode): Promise<void>
   log(message: string, error?: unknown): void

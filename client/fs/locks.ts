@@ -283,7 +283,8 @@ export class MountLocks {
       if (answer.state === 'refused') return answer.code
       if (answer.state !== 'granted') throw refusal('EIO', 'the answer to a lock makes no sense')
       const isKnown = wanted.known !== undefined && wanted.known === answer.version
-      if (!isKnown) await this.#mount.upTo(answer.newest)
+      const isOfNames = wanted.space === 'names'
+      if (!isKnown) await this.#mount[isOfNames ? 'told' : 'upTo'](answer.newest)
       inode.isDelegated = answer.delegated
       // An answer that came twice: we had been let decide before, and others here have locks since.
       if (answer.delegated && inode.held.conflicts(lock).length > 0) return this.#ask(inode, wanted)

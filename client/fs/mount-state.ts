@@ -192,6 +192,7 @@ export class MountState {
         await this.files.sent?.(ino)
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),
+      told: async (newest) => this.#coherence?.told(newest),
       lost: async (node) => {
         await this.contents.giveUp(node)
         this.cache.changed(node.ino)

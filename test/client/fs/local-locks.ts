@@ -18,6 +18,8 @@ export interface Fault {
   before?: (operation: string) => Promise<void> | undefined
   /** The answer to an operation that was carried out comes only then. */
   answer?: (operation: string) => Promise<void> | undefined
+  /** The kernel has dropped what it was told to. */
+  settled?: () => Promise<void>
   /** Until then the stream of changes tells nothing. */
   quiet?: Promise<void>
 }

@@ -111,7 +111,7 @@ export async function world(): Promise<World> {
       const invalidated: string[] = []
       const kernel: Kernel = {
         invalidateEntry: (parent, name) => invalidated.push(`entry ${parent} ${name}`),
-        settled: async () => {},
+        settled: async () => fault.settled?.(),
         invalidateInode: (node, offset) => invalidated.push(`inode ${node} ${offset}`),
       }
       fs.init?.(kernel)

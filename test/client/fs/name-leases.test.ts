@@ -65,6 +65,13 @@ describe('the mount with a lease of names', () => {
     expect(attributes.mtime).to.equal(1_000_000_000_000_000_000n)
   })
 
+  it('is not waited for by who makes a file until the kernel has dropped names of that directory, which waits for the file', async () => {
+    here.fault.settled = () => new Promise(() => {})
+    await there.calls.store(ROOT, 'elsewhere', 'x')
+    for (const name of ['a', 'b', 'c']) await here.calls.store(ROOT, name, name, EXCLUSIVE)
+    expect(await here.calls.text((await here.calls.walk('c')).node)).to.equal('c')
+  })
+
   it('has it from the first file on in a directory made by who uses O_EXCL', async () => {
     const { node } = await here.fs.mkdir(directory, 'sub', 0o755, caller)
     here.requests.clear()
