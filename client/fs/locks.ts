@@ -6,14 +6,13 @@ import { Decisions } from './decisions.js'
 import { LockedInode, lockOf, rangeOf } from './locked-inode.js'
 import type { LocksMount } from './locks-mount.js'
 import type { KnownNode } from './nodes.js'
+import { OwedUnlocks } from './owed-unlocks.js'
 import { WishedLock } from './wished-lock.js'
 
 /** More locks of one file than this the server keeps: they must fit into one message. */
 const MOST_DELEGATED_LOCKS = 250
 /** Files about which we decide ourselves; more are given back. */
 const MOST_DELEGATIONS = 1_000
-/** Beyond these the lease that is not renewed does it. */
-const MOST_OWED = 1_000
 const TEST_AGAIN_MILLISECONDS = 50
 const RENEW_MILLISECONDS = 4_000
 
@@ -40,8 +39,7 @@ export class MountLocks {
   readonly #inodes = new Map<number, LockedInode>()
   readonly decisions = new Decisions()
   readonly #lostHandles = new Set<Handle>()
-  /** Unlocks the server has not heard of. */
-  readonly #owed: { ino: number; range: LockRange }[] = []
+  readonly #owed: OwedUnlocks
   /** Of these the answer may be on its way that gives them to us. */
   readonly #recalledUnknown = new Set<number>()
   #run: string | undefined
@@ -51,6 +49,7 @@ export class MountLocks {
 
   constructor(mount: LocksMount) {
     this.#mount = mount
+    this.#owed = new OwedUnlocks(mount.remote)
   }
 
   /**
@@ -266,6 +265,7 @@ export class MountLocks {
     await this.#sent(inode)
     if (lease.isUnknown) await this.#renew()
     const { ino } = inode.node
+    if (!this.#owed.isEmpty) await this.#owed.tell(ino)
     const { request, waits } = wanted
     const delegable = inode.held.size < MOST_DELEGATED_LOCKS
     const lock = lockOf(wanted)
@@ -302,7 +302,7 @@ export class MountLocks {
     const { ino } = inode.node
     await this.#mount.remote.unlock(ino, range).catch((error: unknown) => {
       this.#mount.log(`the server did not hear that inode ${ino} was unlocked`, error)
-      if (this.#owed.length < MOST_OWED) this.#owed.push({ ino, range })
+      this.#owed.owe({ ino, range })
     })
   }
 
@@ -326,7 +326,7 @@ export class MountLocks {
 
   #keepRenewing(): void {
     this.#renewal ??= setInterval(() => {
-      if (this.#inodes.size === 0 && this.#owed.length === 0) return
+      if (this.#inodes.size === 0 && this.#owed.isEmpty) return
       this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
     }, RENEW_MILLISECONDS).unref()
   }
@@ -340,7 +340,7 @@ export class MountLocks {
     if (state === 'unclaimed' || isOther) await this.#claim()
     lease.renewed(start, milliseconds)
     for (const ino of recalls) this.recalled(ino)
-    for (const { ino, range } of this.#owed.splice(0)) await remote.unlock(ino, range)
+    await this.#owed.tell()
   }
 
   /** The server no longer knows what we hold: it is told, and says what has gone to others. */
