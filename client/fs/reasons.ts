@@ -14,10 +14,15 @@ export function withReasons(
         const result = Reflect.apply(method, target, parameters)
         if (!(result instanceof Promise)) return result
         return result.catch((error: unknown) => {
-          if (hasCode(error, 'EIO')) log(`${String(name)} ${parameters[0]} failed`, error)
+          if (hasCode(error, 'EIO')) log(`${String(name)} ${spelled(parameters[0])} failed`, error)
           throw error
         })
       }
     },
   })
+}
+
+/** An inode's number, or the place of a name. */
+function spelled(parameter: unknown): string {
+  return typeof parameter === 'object' ? JSON.stringify(parameter) : String(parameter)
 }

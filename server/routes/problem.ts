@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { FileError, PreconditionFailed } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
+import { failure } from '../storage/failure.js'
 import { STATUS, type WireProblem } from '../wire.js'
 
 /** An error as HTTP says it: the status, header fields beside the usual ones, and the body (RFC 9457). */
@@ -10,8 +11,9 @@ export interface Problem {
   readonly body: WireProblem
 }
 
-/** Translates what the file routes throw. What is not one of our errors is a 500 that tells the peer nothing. */
-export function problemOf(error: unknown, request_id?: string): Problem {
+/** Translates what the file routes throw, and what the disk did on their way. What else is not one of our errors is a 500 that tells the peer nothing. */
+export function problemOf(thrown: unknown, request_id?: string): Problem {
+  const error = failure(thrown)
   if (error instanceof PreconditionFailed) {
     return problem(412, error.code, error.message, request_id)
   }
