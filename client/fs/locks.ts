@@ -43,6 +43,8 @@ export class MountLocks {
   /** Of these the answer may be on its way that gives them to us. */
   readonly #recalledUnknown = new Set<number>()
   #run: string | undefined
+  /** How often the server had to be told what we hold. */
+  #claims = 0
   #requests = 0
   #renewal: NodeJS.Timeout | undefined
   #claiming: Promise<void> | undefined
@@ -98,7 +100,7 @@ export class MountLocks {
     const { lease } = this.#mount
     if (lease.isUnknown || this.#claiming !== undefined) return undefined
     const request = `r${++this.#requests}`
-    return new WishedLock({ request, lock }, { start: lease.start(), run: this.#run })
+    return new WishedLock({ request, lock }, { start: lease.start(), claims: this.#claims })
   }
 
   /** What was wished has been made, in that version. `unknown`: it may be ours, and is to be asked for. */
@@ -110,9 +112,8 @@ export class MountLocks {
   ): 'granted' | 'refused' | 'unknown' {
     // Others wanted it before we heard that we have it: it was given back.
     if (this.#recalledUnknown.delete(node.ino)) return 'refused'
-    // The server that granted it may be gone, and what we hold was told to another one.
-    const isOther = this.#run !== wish.run || this.#claiming !== undefined
-    if (isOther || this.#inodes.has(node.ino)) return 'unknown'
+    // The server that granted it may be gone, or may have taken it away, and what we hold was told to it without this.
+    if (this.#claims !== wish.claims || this.#inodes.has(node.ino)) return 'unknown'
     const outcome = wish.outcome(version)
     if (outcome !== 'granted') return outcome
     this.#mount.lease.renewed(wish.start)
@@ -352,6 +353,7 @@ export class MountLocks {
   }
 
   async #claimAll(): Promise<void> {
+    this.#claims += 1
     const claims: WireClaim[] = []
     for (const [ino, inode] of this.#inodes) {
       inode.isDelegated = false

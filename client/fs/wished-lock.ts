@@ -5,19 +5,19 @@ import type { LeaseWish } from '../remote-files.js'
 export class WishedLock implements LeaseWish {
   readonly request: string
   readonly lock: Lock
-  /** When it was asked for (`Lease`), and which run of the server. */
+  /** When it was asked for (`Lease`), and after how many times of telling the server what is held. */
   readonly start: readonly number[]
-  readonly run: string | undefined
+  readonly claims: number
   #answer: WireLockAnswer | undefined
 
   constructor(
     wanted: { readonly request: string; readonly lock: Lock },
-    asked: { readonly start: readonly number[]; readonly run: string | undefined },
+    asked: { readonly start: readonly number[]; readonly claims: number },
   ) {
     this.request = wanted.request
     this.lock = wanted.lock
     this.start = asked.start
-    this.run = asked.run
+    this.claims = asked.claims
   }
 
   answered(answer: WireLockAnswer): void {

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { RemoteError } from '../../../client/remote-files.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
+import { LOCK_END } from '../../../server/wire-locks.js'
 import { until } from '../../support/until.js'
-import { caller, O_EXCL, O_WRONLY, ROOT } from './kernel-calls.js'
+import { caller, O_EXCL, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
 
 const EXCLUSIVE = O_WRONLY | O_EXCL
@@ -98,6 +99,30 @@ describe('the mount with a lease of names', () => {
     here.requests.clear()
     await close(here, await exclusive(here, node, 'ours'))
     expect(here.requests.made).to.deep.equal(['make ours'])
+  })
+
+  it('does not have it if the server took all from this machine, which claimed it anew, before the answer came', async () => {
+    await here.calls.store(ROOT, 'f', 'x')
+    const opened = async (machine: Machine, owner: string) => {
+      const { node } = await machine.calls.walk('f')
+      const { handle } = await machine.fs.open(node, O_RDONLY, caller)
+      const wanted = { space: 'posix', start: 0, end: LOCK_END, pid: 1, owner } as const
+      return (type: 'read' | 'write') =>
+        machine.fs.setlk?.(node, handle, { ...wanted, type }, 'at once', caller)
+    }
+    const [ours, theirs] = [await opened(here, 'a'), await opened(there, 'b')]
+    await ours('read')
+    here.fault.answer = async (operation) => {
+      if (operation !== 'lease') return
+      earth.pass(LOCK_TIMES.leaseMilliseconds)
+      await theirs('write')
+      await refused(Promise.resolve(ours('read')))
+    }
+    const { node } = await here.fs.mkdir(directory, 'sub', 0o755, caller)
+    const sub = (await there.calls.walk('d/sub')).node
+    const made = [exclusive(here, node, 'x'), exclusive(there, sub, 'x')]
+    const outcomes = (await Promise.allSettled(made)).map(({ status }) => status)
+    expect(outcomes.sort()).to.deep.equal(['fulfilled', 'rejected'])
   })
 
   it('knows of names that came there before the lease', async () => {
