@@ -295,6 +295,25 @@ describe('mounting with the kernel binding', function () {
       })
     }
 
+    it('by a signal that ends it with a core dump, gets away, but not by one that it heeds itself', async () => {
+      const mount = await start({ directIo: true })
+      fs.writeFileSync(mount.path('f'), 'x')
+      await mount.ask({ kind: 'stick', how: 'deaf' })
+      const heeding =
+        '$SIG{ABRT} = sub {}; open(my $file, "<", $ARGV[0]); print sysread($file, $_, 1)'
+      const perl = spawn('perl', ['-e', heeding, mount.path('f')])
+      const said = text(perl.stdout)
+      await mount.ask({ kind: 'stuck' })
+      perl.kill('SIGABRT')
+      const cat = spawn('cat', [mount.path('f')], { stdio: 'ignore' })
+      await mount.ask({ kind: 'stuck', readers: 2 })
+      cat.kill('SIGABRT')
+      const [, signal] = await once(cat, 'exit')
+      expect(signal).to.equal('SIGABRT')
+      await mount.ask({ kind: 'stick', how: 'no' })
+      expect(await said).to.equal('1')
+    })
+
     it('gets away from pages that are being read ahead', async () => {
       const mount = await start()
       fs.writeFileSync(mount.path('f'), 'x'.repeat(100_000))
