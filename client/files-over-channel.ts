@@ -183,14 +183,14 @@ export function filesOverChannels(
         files.zero(ino, { offset, length, extend }, { change }),
       )
     },
-    copyRange(from, to, length) {
+    copyRange(from, to, length, { change = requests.nameChange() } = {}) {
       // Others must not wait behind a long one.
-      if (length > CHANNEL_BYTES) return first.copyRange(from, to, length)
+      if (length > CHANNEL_BYTES) return first.copyRange(from, to, length, { change })
       return asked(
-        { op: 'copyRange', from, to, bytes: length },
+        { op: 'copyRange', from, to, bytes: length, change },
         undefined,
-        (reply) => ({ copied: copied(reply), attributes: requests.seen(attributes(reply)) }),
-        (files) => files.copyRange(from, to, length),
+        (reply) => ({ copied: copied(reply), attributes: seen(reply) }),
+        (files) => files.copyRange(from, to, length, { change }),
       )
     },
     put(directory, name, content, options) {

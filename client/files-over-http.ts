@@ -89,15 +89,20 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
         return headerAttributes(answer)
       })
     },
-    async copyRange(from, to, length) {
-      const answer = await requests.repeated({
-        method: 'PATCH',
-        target: `/inodes/${to.ino}`,
-        headers: { ...LIKE_A_DISK, 'Content-Type': 'application/vnd.coffer.copy+json' },
-        json: { from, offset: to.offset, bytes: length },
+    async copyRange(from, to, length, named = {}) {
+      let copied: number | undefined
+      const options = { durability: 'process', ...named } as const
+      const attributes = await changeOnce(requests, to.ino, options, async (headers) => {
+        const answer = await requests.succeed({
+          method: 'PATCH',
+          target: `/inodes/${to.ino}`,
+          headers: { ...headers, 'Content-Type': 'application/vnd.coffer.copy+json' },
+          json: { from, offset: to.offset, bytes: length },
+        })
+        copied = bodyNumbers(answer, ['copied']).copied
+        return headerAttributes(answer)
       })
-      const { copied } = bodyNumbers(answer, ['copied'])
-      return { copied, attributes: seen(headerAttributes(answer)) }
+      return { copied, attributes }
     },
 
     put(directory, name, content, options) {

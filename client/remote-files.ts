@@ -45,7 +45,12 @@ export interface RemoteFiles {
   /** A range becomes zeros, whose room is freed (fallocate(2)). */
   zero(ino: number, range: RemoteZeros, named?: Pick<Condition, 'change'>): Promise<WireAttributes>
   /** copy_file_range(2): fewer bytes than asked at the end of the source, or where it is much. */
-  copyRange(from: WirePosition, to: WirePosition, length: number): Promise<RemoteCopy>
+  copyRange(
+    from: WirePosition,
+    to: WirePosition,
+    length: number,
+    named?: Pick<Condition, 'change'>,
+  ): Promise<RemoteCopy>
   /** A new file, or a whole new content, in one request. */
   put(
     directory: number,
@@ -195,7 +200,8 @@ export interface RemoteZeros {
 }
 
 export interface RemoteCopy {
-  readonly copied: number
+  /** Undefined if they were copied, and the answer that told how many was lost: copied again, they are the same. */
+  readonly copied: number | undefined
   /** Of the target. */
   readonly attributes: WireAttributes
 }

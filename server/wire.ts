@@ -238,7 +238,8 @@ export type WireOperation = (
       from: WirePosition
       to: WirePosition
       bytes: number
-    } & WireCondition)
+    } & WireCondition &
+      WireNamed)
   | {
       op: 'make'
       place: WirePlace

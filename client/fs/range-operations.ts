@@ -77,14 +77,17 @@ export function rangeOperations(
       throw refusal('EINVAL', 'the two ranges of the file overlap')
     }
     const content = await contents.of(target)
-    let count = 0
+    let count: number | undefined
     try {
-      await content.change(async (ino) => {
-        const begin = { ino: source.ino, offset: from.offset }
-        const copy = await orStale(files.copyRange(begin, { ino, offset: to.offset }, bytes))
-        count = copy.copied
-        return copy.attributes
-      })
+      while (count === undefined) {
+        // Each time is a change of its own, and one version.
+        await content.change(async (ino) => {
+          const begin = { ino: source.ino, offset: from.offset }
+          const copy = await orStale(files.copyRange(begin, { ino, offset: to.offset }, bytes))
+          count = copy.copied
+          return copy.attributes
+        })
+      }
     } finally {
       open.dropReadAhead(target)
     }

@@ -30,10 +30,11 @@ export const RANGE_OPERATIONS: {
   ),
   copyRange: operation(
     'write',
-    { ...copiedRange, ifMatch: matching },
-    async ({ tree, origin, locks }, { from, to, bytes, ifMatch }) => {
+    { ...copiedRange, ifMatch: matching, change: changeName },
+    async ({ tree, origin, locks }, { from, to, bytes, ifMatch, change }) => {
       locks.refuseFenced(tree.owner, origin.connection, to.ino)
-      const copied = await tree.copyRange({ from, to, length: bytes }, ifMatch, origin)
+      const range = { from, to, length: bytes }
+      const copied = await tree.copyRange(range, ifMatch, withChange(origin, change))
       const attributes = wireAttributes(copied.inode)
       return { header: { outcome: 'done', attributes, copied: copied.bytes } }
     },

@@ -18,6 +18,8 @@ export interface Fault {
   before?: (operation: string) => Promise<void> | undefined
   /** The answer to an operation that was carried out comes only then. */
   answer?: (operation: string) => Promise<void> | undefined
+  /** A copy is made, but the answer that tells how much it was is lost. */
+  forgets?: () => boolean
   /** The kernel has dropped what it was told to. */
   settled?: () => Promise<void>
   /** Until then the stream of changes tells nothing. */

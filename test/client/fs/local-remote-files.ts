@@ -150,7 +150,8 @@ export function localRemoteFiles(
     copyRange: (from, to, length) =>
       asked('copyRange', `${from.ino} ${to.ino}`, async () => {
         const { inode, bytes } = await tree.copyRange({ from, to, length }, overwrite, origin)
-        return { copied: bytes, attributes: wireAttributes(inode) }
+        const copied = fault.forgets?.() === true ? undefined : bytes
+        return { copied, attributes: wireAttributes(inode) }
       }),
     put: (directory, name, content, options) =>
       asked('put', `${name}${durable(options)}`, async () => {

@@ -224,6 +224,25 @@ describe('ranges of files that the server changes by itself', () => {
     expect((await here.fs.open(to.node, O_RDWR, caller)).keepCache).to.equal(true)
   })
 
+  it('are copied again where nobody told how much was, as a change of this mount', async () => {
+    const [from, to] = [
+      await opened('from', randomBytes(MIB)),
+      await opened('to', randomBytes(MIB)),
+    ]
+    here.invalidated.length = 0
+    let isTold = false
+    here.fault.forgets = () => {
+      if (isTold) return false
+      isTold = true
+      return true
+    }
+    expect(await copy({ ...from, offset: 0 }, { ...to, offset: 500 }, 1_000)).to.equal(1_000)
+    expect(here.requests.count('copyRange')).to.equal(2)
+    expect(here.invalidated).to.deep.equal([])
+    await here.fs.release(to.node, to.handle, caller)
+    expect((await here.fs.open(to.node, O_RDWR, caller)).keepCache).to.equal(true)
+  })
+
   it('of one file must not overlap', async () => {
     const file = await opened('one', randomBytes(1_000))
     const overlapping = copy({ ...file, offset: 0 }, { ...file, offset: 500 }, 501)

@@ -112,6 +112,13 @@ describe('a change with a name', () => {
     [{ op: 'setAttributes', changes: { size: 0 } }],
     [{ op: 'zero', offset: 0, bytes: 2 }],
   ]
+  it('is known of a copy in a batch', async () => {
+    const copy = { op: 'copyRange', from: { ino, offset: 0 }, to: { ino, offset: 5 }, bytes: 5 }
+    const headers = { 'Content-Type': BATCH_TYPE, ...of('c') }
+    await server.send('POST', '/batch', { headers, body: encodeFrame({ ...copy, change: 'x' }) })
+    expect(await made('x')).to.deep.equal({ made: true, size: 10 })
+  })
+
   for (const [operation, content] of operations) {
     it(`is known of ${JSON.stringify(operation)} in a batch`, async () => {
       const frame = encodeFrame({ ...operation, ino, change: 'x' }, content)
