@@ -113,6 +113,7 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
       if (former !== undefined && former.store.kind !== store.kind) await former.store.forget()
       return former
     })
+    if (isOfAnother(tokens, replaced?.tokens)) terminal.say(ANOTHER_ACCOUNT)
     // What nobody uses any more shall not stay on the account page. The new login counts without that, too.
     if (replaced?.tokens?.refresh_token !== tokens.refresh_token) {
       await revoke(replaced?.account, replaced?.tokens, send)
@@ -121,6 +122,13 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
   } catch (error) {
     throw serverTrouble(error, serverBase(server))
   }
+}
+
+const ANOTHER_ACCOUNT =
+  'This is another account than before: mounts of the former one answer "permission denied" from now on. (Another COFFER_CONFIG_DIR keeps a second login beside the first.)'
+
+function isOfAnother({ subject }: Tokens, former: Tokens | undefined): boolean {
+  return subject !== undefined && former?.subject !== undefined && subject !== former.subject
 }
 
 function keyFor(binding: Binding, authority: Authority, clock: () => number): DpopKey | undefined {

@@ -1,5 +1,6 @@
 import type { Account, AccountDirectory } from './account.js'
 import type { Credentials } from './api.js'
+import { CommandError } from './command-error.js'
 import { DpopKey, wantsProof } from './dpop.js'
 import { messageOf } from './error-of.js'
 import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
@@ -37,6 +38,9 @@ const AHEAD_MILLISECONDS = 60_000
 /** Pause between refreshes that failed in the background, and between looks into the store while the login is dead. */
 const PAUSE_MILLISECONDS = 1_000
 
+const OTHER_ACCOUNT =
+  'somebody else has logged in since; unmount and mount again to go on as that account, or log in again as the one before'
+
 /** RFC 9449 sections 5 and 8 */
 const PROOF_ERRORS: ReadonlySet<string> = new Set(['use_dpop_nonce', 'invalid_dpop_proof'])
 
@@ -52,6 +56,8 @@ export class Session implements Credentials {
   #outOfReach: { message: string; lookedAt: number } | undefined
   #loading: Promise<Tokens | undefined> | undefined
   #key: DpopKey | undefined
+  /** Whose login this process began with. */
+  #subject: string | undefined
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -154,8 +160,10 @@ export class Session implements Credentials {
     const grant = { grant_type: 'refresh_token', refresh_token, resource: account.resource }
     const key = latest === undefined ? undefined : this.#keyOf(latest)
     const fresh = await requestTokens({ send, endpoint: account, grant, now: this.#now, key })
-    // A server that does not rotate leaves the refresh token as it is (RFC 6749 section 6).
-    const tokens = { refresh_token, ...fresh }
+    // A server that does not rotate leaves the refresh token as it is (RFC 6749 section 6); an ID token need not come
+    // again (OpenID Connect Core section 12.2).
+    const subject = fresh.subject ?? latest?.subject
+    const tokens = { refresh_token, ...fresh, ...(subject === undefined ? {} : { subject }) }
     try {
       await store.save(tokens)
       this.#unsaved = false
@@ -218,7 +226,7 @@ export class Session implements Credentials {
       throw deadLogin(last.message)
     }
     try {
-      const tokens = await store.load()
+      const tokens = this.#ours(await store.load())
       if (this.#outOfReach !== undefined) notice({ kind: 'alive' })
       this.#outOfReach = undefined
       return tokens
@@ -228,6 +236,16 @@ export class Session implements Credentials {
       this.#outOfReach = { message, lookedAt: this.#now }
       throw new RemoteError('EACCES', message, { cause })
     }
+  }
+
+  /** What was opened and written as one account must not go on as another. */
+  #ours(tokens: Tokens | undefined): Tokens | undefined {
+    const subject = tokens?.subject
+    if (subject !== undefined && subject !== (this.#subject ?? subject)) {
+      throw new CommandError(OTHER_ACCOUNT)
+    }
+    this.#subject ??= subject
+    return tokens
   }
 
   #die(tokens: Tokens | undefined, why: string): never {

@@ -3,6 +3,7 @@ import { type Account, jsonOrNothing } from './account.js'
 import { type DpopKey, wantsProof } from './dpop.js'
 import type { Answer, Send } from './exchange.js'
 import { settled } from './retry.js'
+import { subjectOf } from './subject.js'
 import type { Tokens } from './tokens.js'
 
 /** The authorization server refused (RFC 6749 section 5.2). */
@@ -33,6 +34,7 @@ const TOKEN_RESPONSE = z.object({
   expires_in: z.number().positive().max(DECADE_SECONDS).default(3600),
   refresh_token: z.string().min(1).optional(),
   scope: z.string().optional(),
+  id_token: z.string().optional(),
 })
 const ERROR_RESPONSE = z.object({ error: z.string(), error_description: z.string().optional() })
 
@@ -103,12 +105,13 @@ export async function requestTokens(request: TokenRequest): Promise<Tokens> {
   if (answer.status !== 200) throw refused(answer)
   const parsed = TOKEN_RESPONSE.safeParse(jsonOrNothing(answer.body.toString()))
   if (!parsed.success) throw new Refused('server_error', 'the token response makes no sense')
-  const { access_token, expires_in, refresh_token, scope } = parsed.data
+  const { access_token, expires_in, refresh_token, scope, id_token } = parsed.data
   const token_type = TOKEN_TYPES.get(parsed.data.token_type.toLowerCase())
   // RFC 9449 section 5: tokens that anybody could use are not what was asked for.
   if (token_type !== (key === undefined ? 'Bearer' : 'DPoP')) {
     throw new Refused('server_error', 'the token is not of the type that was asked for')
   }
+  const subject = id_token === undefined ? undefined : subjectOf(id_token)
   return {
     access_token,
     token_type,
@@ -116,6 +119,7 @@ export async function requestTokens(request: TokenRequest): Promise<Tokens> {
     issuedAt: now,
     expiresAt: now + expires_in * 1000,
     ...(refresh_token === undefined ? {} : { refresh_token }),
+    ...(subject === undefined ? {} : { subject }),
     ...(key === undefined ? {} : { dpopKey: { ...key.privateJwk } }),
   }
 }

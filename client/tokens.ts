@@ -12,6 +12,8 @@ const TOKENS = z.object({
   token_type: z.enum(['Bearer', 'DPoP']),
   refresh_token: z.string().optional(),
   scope: z.string(),
+  /** Whose login it is, where the server said so. */
+  subject: z.string().optional(),
   issuedAt: z.number(),
   expiresAt: z.number(),
   /** The private key the tokens are bound to (RFC 9449), as a JWK. */

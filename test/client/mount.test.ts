@@ -3,8 +3,9 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { ended } from '../support/is-running.js'
+import { approve } from '../support/login.js'
 import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
-import { run, start } from '../support/process.js'
+import { outcome, root, run, start } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -357,6 +358,29 @@ describe('the mount command', function () {
       expect(await readFile(join(directory, name), 'utf8')).to.equal(name)
     }
     expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    await unmount()
+  })
+
+  it('does not go on as somebody else who has logged in since, and goes on after a login of its own account', async () => {
+    const maria = { username: 'maria', password: 'the password of maria' }
+    const add = [...program('server'), 'user', 'add', maria.username, '--password-stdin']
+    const env = { COFFER_DATA: server.data }
+    const added = await outcome(process.execPath, add, { cwd: root, env, input: maria.password })
+    expect(added.status, added.stderr).to.equal(0)
+    const { directory, unmount } = await home.mount()
+    await mkdir(join(directory, 'of-admin'))
+    await home.login((url) => approve(url, { ...server, ...maria }))
+    const error: unknown = await mkdir(join(directory, 'next')).catch((caught: unknown) => caught)
+    expect(error).to.include({ code: 'EACCES' })
+    expect((await status()).mounts[0]?.login).to.include({ state: 'dead' })
+    await home.login()
+    await until('the mount lives again', () =>
+      mkdir(join(directory, 'later')).then(
+        () => true,
+        () => false,
+      ),
+    )
+    expect(await readdir(directory)).to.include.members(['of-admin', 'later'])
     await unmount()
   })
 

@@ -194,6 +194,33 @@ describe('a session (RFC 6749 section 6)', () => {
     expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
   })
 
+  it('does not go on as somebody else who has logged in since, but as the same account again', async () => {
+    await store.save({ ...tokens(900), subject: 'maria' })
+    const one = session()
+    const refused = await one.headers(request)
+    await store.save({ ...tokens(900), subject: 'peter', access_token: 'of peter' })
+    for (let round = 0; round < 2; round++) {
+      const error: unknown = await one
+        .renewed(refused, request, answered)
+        .catch((caught: unknown) => caught)
+      expect(error).to.be.instanceOf(RemoteError).with.property('code', 'EACCES')
+    }
+    expect(one.state.kind).to.equal('dead')
+    expect(redeemed).to.deep.equal([])
+    await store.save({ ...tokens(900), subject: 'maria', access_token: 'of maria' })
+    now += 1_001
+    const headers = await one.renewed(refused, request, answered)
+    expect(headers.authorization).to.equal('Bearer of maria')
+    expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
+  })
+
+  it('knows whose login it is after a refresh that does not say so', async () => {
+    await store.save({ ...tokens(900), subject: 'maria' })
+    now += 901_000
+    await session().headers(request)
+    expect(await store.load()).to.include({ subject: 'maria', access_token: 'access-1' })
+  })
+
   describe('bound to a key (RFC 9449)', () => {
     let key: DpopKey
     beforeEach(() => {
