@@ -1,3 +1,4 @@
+import { messageOf } from '../error-of.js'
 import {
   type DamagedSegment,
   damagedSegments,
@@ -28,12 +29,20 @@ export async function damagedCommand(
 }
 
 async function told(segment: DamagedSegment): Promise<string[]> {
-  const files = await filesIn(segment)
-  const lines = files.map(
-    ({ name, isLost }) => `  ${name}${isLost ? ': SOMETHING WRITTEN TO IT IS LOST' : ''}`,
-  )
+  const named = await names(segment)
   return [
     `${segment.path}: ${size(segment.bytes)}, last written ${segment.written}`,
-    ...(lines.length === 0 ? ['  no name of a file can be read in it'] : lines),
+    ...(named.length === 0 ? ['  no name of a file can be read in it'] : named),
   ]
+}
+
+async function names(segment: DamagedSegment): Promise<string[]> {
+  try {
+    const files = await filesIn(segment)
+    return files.map(
+      ({ name, isLost }) => `  ${name}${isLost ? ': SOMETHING WRITTEN TO IT IS LOST' : ''}`,
+    )
+  } catch (error) {
+    return [`  it cannot be read: ${messageOf(error)}`]
+  }
 }
