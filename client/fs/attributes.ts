@@ -55,9 +55,10 @@ export function fuseAttributes(
   wire: WireAttributes,
   owners: Owners,
   validMilliseconds: number,
+  ino = wire.ino,
 ): FuseAttributes {
   return {
-    ino: wire.ino,
+    ino,
     size: wire.size,
     // holes take no room (du(1) counts these)
     blocks: Math.ceil((wire.allocated ?? wire.size) / 512),

@@ -49,7 +49,8 @@ export class Directories {
   ): Promise<FuseDirectoryEntry[]> {
     const listed = await this.#listed(handle, offset, size, DIRENT_BYTES)
     const first = Math.max(offset, DOTS) + 1
-    return [...dots(node, offset), ...listed.map((entry, index) => dirent(entry, first + index))]
+    const entries = listed.map((entry, index) => this.#dirent(entry, first + index))
+    return [...dots(node, offset), ...entries]
   }
 
   async entriesPlus(
@@ -67,7 +68,7 @@ export class Directories {
       const fresh = cache.attributes(entry.ino)
       const isCurrent = name?.value === entry.ino && fresh !== undefined
       return {
-        ...dirent(entry, first + index),
+        ...this.#dirent(entry, first + index),
         entry: isCurrent
           ? view.entry(directory, fresh.value, name.milliseconds, fresh.milliseconds)
           : view.absent(0),
@@ -86,6 +87,11 @@ export class Directories {
     if (offset === 0 || open.listing === undefined) open.listing = await this.#list(open.directory)
     const most = Math.max(1, Math.floor(size / (entryBytes + 8)))
     return orStale(open.listing.from(Math.max(0, offset - DOTS), most))
+  }
+
+  #dirent({ name, ino, attributes }: Listed, offset: number): FuseDirectoryEntry {
+    const type = attributes === undefined ? 0 : TYPE_BITS[attributes.type]
+    return { name, ino: this.#state.nodes.number(ino), type, offset }
   }
 
   /** What stands only here is sent first, so that the listing has it. */
@@ -112,8 +118,4 @@ function dots(node: Node, offset: number): FuseDirectoryEntry[] {
   return ['.', '..']
     .map((name, index) => ({ name, ino: node, type: TYPE_BITS.directory, offset: index + 1 }))
     .filter((entry) => entry.offset > offset)
-}
-
-function dirent({ name, ino, attributes }: Listed, offset: number): FuseDirectoryEntry {
-  return { name, ino, type: attributes === undefined ? 0 : TYPE_BITS[attributes.type], offset }
 }

@@ -54,6 +54,15 @@ export class Nodes {
     return number === ROOT ? this.#root : number
   }
 
+  /** The number programs see (st_ino): of a file that is open it must not change. */
+  number(ino: number): number {
+    return this.#adopted.get(ino) ?? ino
+  }
+
+  numberOf(node: KnownNode): number {
+    return this.#swapped(node.id)
+  }
+
   /** The remote inode of a node. */
   ino(id: Node): number {
     return this.#byId.get(id)?.ino ?? this.#swapped(id)

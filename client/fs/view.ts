@@ -74,13 +74,14 @@ export class View {
     milliseconds: number,
   ): FuseAttributes {
     const content = node?.content
+    const ino = node === undefined ? remote.ino : this.#nodes.numberOf(node)
     if (content === undefined || content.isClean) {
       if (remote.type === 'directory') this.#unborn.isShown(remote.ino)
-      return fuseAttributes(remote, this.#owners, milliseconds)
+      return fuseAttributes(remote, this.#owners, milliseconds, ino)
     }
     // What changes when it is sent must be asked for again. Writing makes the kernel do so by itself.
     const holds = content.isBlank ? this.#cache.timeout : 0
-    return fuseAttributes(content.attributes(), this.#owners, holds)
+    return fuseAttributes(content.attributes(), this.#owners, holds, ino)
   }
 }
 

@@ -128,6 +128,21 @@ describe('the mount file system', () => {
       expect(here.invalidated).to.include('entry 1 log')
     })
 
+    it('keeps the number that programs saw when it becomes the file of another machine', async () => {
+      const { fs, calls } = here
+      const file = await calls.create(ROOT, 'db', O_RDWR)
+      const { ino } = file.attributes
+      const theirs = await there.calls.store(ROOT, 'db', 'theirs')
+      await fs.fsync(file.node, file.handle, false, caller)
+      expect(theirs.attributes.ino).not.to.equal(ino)
+      expect((await calls.stat(file.node)).ino).to.equal(ino)
+      expect((await calls.lookup(ROOT, 'db')).attributes.ino).to.equal(ino)
+      const { handle } = await fs.opendir(ROOT, caller)
+      const listed = await fs.readdir(ROOT, handle, 0, 4096, caller)
+      expect(listed.find(({ name }) => name === 'db')?.ino).to.equal(ino)
+      expect(await calls.text(file.node)).to.equal('theirs')
+    })
+
     it('reports at close what the server refuses, and is then gone', async () => {
       const { fs, fault, calls } = here
       const file = await calls.create(ROOT, 'new')
