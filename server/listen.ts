@@ -5,6 +5,7 @@ import { createServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 import { LeanResponse } from './lean-response.js'
+import { type Listening, type OnOnePort, onOnePort } from './one-port.js'
 
 const SECOND = 1000
 /** While closing, a stream of events that comes again on a kept-alive connection is ended again. */
@@ -34,26 +35,12 @@ export interface Listeners {
 }
 
 export async function listen(options: ListenOptions): Promise<Listeners> {
-  const servers: Server[] = []
-  let port = options.port
-  const failures: unknown[] = []
-  for (const address of await addressesOf(options)) {
-    const server = configured(options)
-    try {
-      server.listen({ host: address, port, ipv6Only: address.includes(':') && address !== '::' })
-      await once(server, 'listening')
-      port = (server.address() as AddressInfo).port
-      servers.push(server)
-    } catch (cause) {
-      failures.push(cause)
-    }
-    // Of "::", the second address stands in for the first where there is no IPv6.
-    if (options.host === '::' && servers.length > 0) break
-  }
+  const { listening, failures } = await opened(options)
+  const servers = listening.map(({ server }) => server)
   // /etc/hosts gives "localhost" an address of a family that many containers lack: that one may be missing.
   const fatal = servers.length === 0 ? failures[0] : failures.find((cause) => !isAbsent(cause))
   if (fatal !== undefined) {
-    for (const server of servers) server.close()
+    for (const each of listening) each.close()
     throw explained(fatal, options)
   }
   if (options.maxConnectionsOfAddress !== undefined) {
@@ -62,13 +49,33 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
   const open = openResponses(servers)
   const sockets = openSockets(servers)
   return {
-    port,
+    port: listening[0]?.port ?? options.port,
     servers,
     setTls(tls) {
       for (const server of servers) server.setSecureContext(tls)
     },
     close: (graceMs) => close(servers, open, sockets, graceMs),
   }
+}
+
+interface ListeningServer extends Listening {
+  readonly server: Server
+}
+
+async function opened(options: ListenOptions): Promise<OnOnePort<ListeningServer>> {
+  const listenOn = async (address: string, port: number): Promise<ListeningServer> => {
+    const server = configured(options)
+    server.listen({ host: address, port, ipv6Only: address.includes(':') && address !== '::' })
+    await once(server, 'listening')
+    const bound = server.address() as AddressInfo
+    return { server, port: bound.port, close: () => server.close() }
+  }
+  if (options.host !== '::') return onOnePort(await addressesOf(options), options.port, listenOn)
+  const all = await onOnePort(['::'], options.port, listenOn)
+  if (all.listening.length > 0) return all
+  // Where there is no IPv6.
+  const { listening, failures } = await onOnePort(['0.0.0.0'], options.port, listenOn)
+  return { listening, failures: [...all.failures, ...failures] }
 }
 
 function configured({ tls, maxConnections }: ListenOptions): Server {
@@ -96,7 +103,6 @@ function configured({ tls, maxConnections }: ListenOptions): Server {
 
 async function addressesOf(options: ListenOptions): Promise<string[]> {
   try {
-    if (options.host === '::') return ['::', '0.0.0.0']
     const found = await lookup(options.host, { all: true, order: 'ipv4first' })
     return [...new Set(found.map(({ address }) => address))]
   } catch (cause) {
