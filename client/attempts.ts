@@ -37,6 +37,16 @@ export class Attempts {
     }
   }
 
+  /** One that asks what came of others: again, until the server has been told of all that were given up before. */
+  async settling(send: (fields: Fields) => Promise<Answer>): Promise<Answer> {
+    const before = [...this.#abandoned]
+    for (;;) {
+      const answer = await this.request(send)
+      const isTold = before.every((one) => !this.#abandoned.has(one))
+      if (isTold || answer.status >= 400) return answer
+    }
+  }
+
   /** A channel is one attempt at all that goes through it. */
   channel(open: (fields: Fields, receiver: FrameReceiver) => Promise<FrameConnection>): OpenFrames {
     return (receiver) => {

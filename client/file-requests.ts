@@ -78,8 +78,9 @@ export class FileRequests {
         limit: request.limit ?? ANSWER_LIMIT,
         signal,
       })
-    const isAttempt = (method !== 'GET' && method !== 'HEAD') || request.settles === true
-    return settled(await (isAttempt ? attempts.request(sent) : sent({})))
+    if (request.settles === true) return settled(await attempts.settling(sent))
+    const changes = method !== 'GET' && method !== 'HEAD'
+    return settled(await (changes ? attempts.request(sent) : sent({})))
   }
 
   /** One try that must succeed. @throws RemoteError with the server's code */
