@@ -11,11 +11,11 @@ import { configuration, type Running, signIn, startSite } from './running.js'
 describe('coffer-server', () => {
   let parent: string
   let data: string
-  before(async () => {
+  beforeEach(async () => {
     parent = await temporaryDirectory('commands')
     data = join(parent, 'data')
   })
-  after(() => removeDirectory(parent))
+  afterEach(() => removeDirectory(parent))
 
   /** In a process of its own, as a person would. */
   function spawned(
@@ -173,6 +173,11 @@ describe('coffer-server', () => {
 
   it('proves that metadata and content agree, also beside a running server', async () => {
     const site = await startSite({ data })
+    const { access_token } = await site.tokens()
+    const agent = supertest
+      .agent(site.issuer, { ca: site.ca })
+      .auth(access_token, { type: 'bearer' })
+    expect((await agent.put('/files/a').send('content')).status).to.equal(201)
     expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
     expect((await coffer(['fsck', '--repair'])).stderr).to.contain('in use by another')
     await site.stop()
@@ -193,13 +198,14 @@ describe('coffer-server', () => {
     const tree = join(parent, 'tree')
     mkdirSync(join(tree, 'folder'), { recursive: true })
     writeFileSync(join(tree, 'folder', 'file'), 'some content')
-    const imported = await coffer(['import', 'admin', tree, '--into', '/'])
+    await coffer(['user', 'add', 'nora', '--password-stdin'], 'password of nora')
+    const imported = await coffer(['import', 'nora', tree, '--into', '/'])
     expect(imported.stdout, imported.stderr).to.contain('skipped 0')
 
     const port = { COFFER_PORT: String(await ownPort()) }
     const site = await startSite({ data, environment: port })
-    const { access_token, refresh_token = '' } = await site.tokens()
-    expect((await coffer(['export', 'admin', join(parent, 'out')])).stderr).to.contain('in use by')
+    const { access_token, refresh_token = '' } = await site.tokens('nora', 'password of nora')
+    expect((await coffer(['export', 'nora', join(parent, 'out')])).stderr).to.contain('in use by')
     const backedUp = await coffer(['backup', join(parent, 'backup')])
     expect(backedUp.stdout, backedUp.stderr).to.match(/Backed up \d+ contents/)
     const verified = await coffer(['backup', '--verify', join(parent, 'backup')])
@@ -227,10 +233,11 @@ describe('coffer-server', () => {
       .type('form')
       .send({ grant_type: 'refresh_token', client_id: 'coffer', refresh_token })
     expect(refreshed.body.error).to.equal('invalid_grant')
-    expect((await revived.tokens()).scope).to.contain('file.read')
+    const { scope } = await revived.tokens('nora', 'password of nora')
+    expect(scope).to.contain('file.read')
     await revived.stop()
 
-    const exported = await coffer(['export', 'admin', join(parent, 'out')], '', again)
+    const exported = await coffer(['export', 'nora', join(parent, 'out')], '', again)
     expect(exported.status, exported.stderr).to.equal(0)
     expect(readFileSync(join(parent, 'out', 'folder', 'file'), 'utf8')).to.equal('some content')
   })
@@ -258,6 +265,9 @@ describe('coffer-server', () => {
   }).timeout(60_000)
 
   it('lists and rotates keys: the next one is published before it signs', async () => {
+    const site = await startSite({ data })
+    await site.tokens()
+    await site.stop()
     const before = await coffer(['key', 'list'])
     expect(before.stdout)
       .to.match(/ES256 +signing/)
@@ -272,25 +282,21 @@ describe('coffer-server', () => {
   }).timeout(60_000)
 
   it('shows an audit log that was tampered with, and its status says so', async () => {
-    const copy = await temporaryDirectory('tampered')
+    await coffer(['user', 'add', 'maria'])
+    await coffer(['user', 'disable', 'maria'])
     const { default: Database } = await import('better-sqlite3')
-    const original = new Database(join(data, 'coffer.db'))
-    await original.backup(join(copy, 'coffer.db'))
-    original.close()
-    writeFileSync(join(copy, 'secret'), readFileSync(join(data, 'secret')), { mode: 0o600 })
-    const database = new Database(join(copy, 'coffer.db'))
+    const database = new Database(join(data, 'coffer.db'))
     database.exec("UPDATE audit SET address = '192.0.2.1' WHERE number = 2")
     database.close()
-    const verified = await spawned(['audit', 'verify'], '', { COFFER_DATA: copy })
+    const verified = await spawned(['audit', 'verify'])
     expect(verified.status).to.equal(1)
     expect(verified.stdout).to.contain('entry 2')
-    await removeDirectory(copy)
   }).timeout(60_000)
 
   const mistakes: [title: string, parameters: string[], env: NodeJS.ProcessEnv, says: RegExp][] = [
     ['an unknown command', ['sevre'], {}, /unknown command 'sevre'|too many arguments/],
     ['an unknown account', ['user', 'disable', 'nobody'], {}, /no account nobody.*user list/],
-    ['a taken user name', ['user', 'add', 'admin'], {}, /admin is taken/],
+    ['a taken user name', ['user', 'add', 'maria'], {}, /maria is taken/],
     ['a bad user name', ['user', 'add', '../x'], {}, /a user name has/],
     [
       'a bad redirect URI',
@@ -308,6 +314,7 @@ describe('coffer-server', () => {
   ]
   for (const [title, parameters, env, says] of mistakes) {
     it(`says what to do about ${title}, without a stack trace`, async () => {
+      await coffer(['user', 'add', 'maria'])
       const { status, stderr } = await spawned(parameters, '', env)
       expect(status).to.equal(1)
       expect(stderr)
@@ -344,9 +351,9 @@ describe('coffer-server', () => {
   }).timeout(60_000)
 
   it('will not start when its secret can be read by others', async () => {
+    await coffer(['user', 'list'])
     chmodSync(join(data, 'secret'), 0o644)
     const { status, stderr } = await spawned(['user', 'list'])
-    chmodSync(join(data, 'secret'), 0o600)
     expect(status).to.equal(1)
     expect(stderr).to.contain('chmod 600')
   }).timeout(60_000)
