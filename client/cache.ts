@@ -21,6 +21,8 @@ export class Cache {
   readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
   /** Names that others changed; those of one directory that change here do not get in each other's way. */
   readonly #toldNames = new LatestChanges<string>(CHANGES_LIMIT)
+  /** Names that changed here: of these the stream does not tell, so what it tells of them may be older. */
+  readonly #ownNames = new LatestChanges<string>(CHANGES_LIMIT)
   #sequence: Ticket = 0
   #names = 0
   /** Grows when changes were missed; what was learned before is no longer vouched for. */
@@ -124,6 +126,7 @@ export class Cache {
     const known = this.#attributes.get(directory)
     const isFresh = known !== undefined && this.#fresh(known) !== undefined
     this.changed(directory)
+    this.#ownNames.add(`${directory}/${name}`, this.#sequence)
     const value = isFresh && change !== undefined ? changedBy(known.value, change) : undefined
     if (isFresh && value !== undefined) this.#attributes.set(directory, { ...known, value })
     if (!this.isNameTold(directory, name, ticket)) return this.#setName(directory, name, ino)
@@ -131,11 +134,14 @@ export class Cache {
     return 0
   }
 
-  /** Others changed what stands under a name: to `ino`; without it, what is believed of the name stays. */
+  /** Others changed a name: to `ino`, but if it changed here, too, nobody knows who was last. Without `ino` what is believed stays. */
   toldName(directory: number, name: string, ino?: number): void {
+    const key = `${directory}/${name}`
     this.changed(directory)
-    this.#toldNames.add(`${directory}/${name}`, this.#sequence)
-    if (ino !== undefined) this.#setName(directory, name, ino)
+    this.#toldNames.add(key, this.#sequence)
+    if (ino === undefined) return
+    if (this.#ownNames.isSince(key, NEVER)) this.#forgetName(directory, name)
+    else this.#setName(directory, name, ino)
   }
 
   /** Whether others may have changed a name after the ticket was taken. */
@@ -285,6 +291,8 @@ export const ABSENT = 0
 
 const UNVOUCHED = -1
 const LONG_AGO = Number.NEGATIVE_INFINITY
+/** Before every change. */
+const NEVER: Ticket = 0
 const CHANGES_LIMIT = 10_000
 
 /** Of what the change stream vouches for; it takes back before that what changes. */

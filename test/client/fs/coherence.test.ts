@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { caller, O_RDONLY, ROOT } from './kernel-calls.js'
+import { caller, O_EXCL, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
 
 const LONG = 3_600_000
@@ -54,6 +54,23 @@ describe('the mount file system with a stream of changes', () => {
     await dropped(here, 'entry 1 f')
     expect(here.invalidated).to.include(`inode ${node} -1`)
     expect(await here.calls.list(ROOT)).to.deep.equal(['h'])
+  })
+
+  it('believes no older change of a name that it is told of after its own', async () => {
+    const late = await earth.machine({}, 'told, with locks')
+    await late.fs.statfs(ROOT, caller)
+    let tell = () => {}
+    late.fault.quiet = new Promise((resolve) => {
+      tell = resolve
+    })
+    await there.calls.store(ROOT, 'lock', 'theirs', O_WRONLY | O_EXCL)
+    await there.fs.unlink(ROOT, 'lock', caller)
+    await there.calls.store(ROOT, 'last', 'x')
+    const { node } = await late.calls.store(ROOT, 'lock', 'ours', O_WRONLY | O_EXCL)
+    tell()
+    await dropped(late, 'entry 1 last')
+    expect((await late.calls.lookup(ROOT, 'lock')).node).to.equal(node)
+    expect(await late.calls.list(ROOT)).to.deep.equal(['last', 'lock'])
   })
 
   it('hears of new content, and drops the pages of the old', async () => {
