@@ -22,6 +22,8 @@ const PART_BYTES = 4 << 20
 const PUMP_BYTES = 6 << 20
 /** Requests under way for one file. */
 const IN_FLIGHT = 4
+/** What a new file has, with all its content. */
+const FIRST_VERSION = 1
 /** One file may hold this much unsent; then its writer waits. */
 const FILE_BYTES = 24 << 20
 
@@ -367,6 +369,10 @@ export class Content {
     this.#isCut = birth.truncates || isOurs
     if (!this.#isCut) this.#size = Math.max(this.#size, there.size)
     this.#isBorn(birth, there, ticket)
+    if (!isOurs) return
+    // Another machine may have found it there, and written to it since.
+    this.#versions.start(FIRST_VERSION)
+    this.#overtakes ??= 'sent late'
   }
 
   #isBorn(birth: Birth, attributes: WireAttributes, ticket: Ticket): void {

@@ -102,4 +102,17 @@ describe('what the server did without an answer in time', () => {
       })
     }
   }
+
+  it('is a new file that another machine has written to since, and it is said that this is overwritten', async () => {
+    expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
+    const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY | O_TRUNC)
+    await here.fs.write(node, handle, 0, Buffer.from('ours'), caller)
+    await unanswered('done', 'put', async () => here.fs.flush(node, handle, caller))
+    await there.calls.store(ROOT, 'new', 'theirs')
+    await here.fs.flush(node, handle, caller)
+    await here.fs.release(node, handle, caller)
+    const { calls } = await earth.machine()
+    expect(await calls.text((await calls.walk('new')).node)).to.equal('ours')
+    expect(overtaken()).to.have.length(1)
+  })
 })
