@@ -45,7 +45,7 @@ export function commandLine(
   trustOptions(program.command('mount'))
     .description('mount a server on an empty directory; logs in first if needed')
     .usage('[options] [url] <directory>')
-    .argument('<places...>', 'the server, and the directory')
+    .argument('<directory...>', 'where to mount; before it the server, unless it is the usual one')
     .option('--remote <path>', 'mount this folder of the server', '/')
     .option('--read-only', 'nothing can be changed through the mount')
     .option('--no-exec', 'nothing on the mount can be run as a program')

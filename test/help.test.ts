@@ -97,6 +97,12 @@ describe('the help of every command', () => {
         expect(own).to.not.be.empty
       })
 
+      it(`${name} --help calls its arguments what a message about a missing one does`, () => {
+        for (const argument of command.registeredArguments) {
+          expect(command.usage()).to.contain(argument.name())
+        }
+      })
+
       for (const line of examples.filter((each) => each.includes(program.name()))) {
         it(`${name} --help: "${line}" can be typed`, async () => {
           const words = await typed(line, program.name(), home)

@@ -56,8 +56,7 @@ function argumentOf({ registeredArguments }: Command): Value | undefined {
 
 function valueOfArgument(argument: Argument): Value {
   if (argument.argChoices !== undefined) return { kind: 'choice', words: argument.argChoices }
-  const places = ['directory', 'places']
-  return { kind: places.includes(argument.name()) ? 'directory' : 'unknown' }
+  return { kind: argument.name() === 'directory' ? 'directory' : 'unknown' }
 }
 
 function optionOf({ long, description, required, flags, argChoices }: Option): CompletedOption[] {
