@@ -272,6 +272,7 @@ export class MountLocks {
     const lock = lockOf(wanted)
     for (;;) {
       const start = lease.start()
+      const claims = this.#claims
       const answer = await remote.lock(ino, { request, lock, wait: waits, delegable })
       if (answer.state === 'unclaimed') {
         await this.#claim()
@@ -286,6 +287,8 @@ export class MountLocks {
       const isKnown = wanted.known !== undefined && wanted.known === answer.version
       const isOfNames = wanted.space === 'names'
       if (!isKnown) await this.#mount[isOfNames ? 'told' : 'upTo'](answer.newest)
+      // The server that granted it may be gone, and what we hold was told to the next one without this.
+      if (claims !== this.#claims) continue
       inode.isDelegated = answer.delegated
       // An answer that came twice: we had been let decide before, and others here have locks since.
       if (answer.delegated && inode.held.conflicts(lock).length > 0) return this.#ask(inode, wanted)

@@ -1,0 +1,48 @@
+import { expect } from 'chai'
+import { LOCK_END } from '../../../server/wire-locks.js'
+import { caller, O_RDWR, ROOT } from './kernel-calls.js'
+import { type Machine, world } from './local-mount.js'
+
+describe('a lock that is granted', () => {
+  it('is asked for again when the server starts again before the mount has it', async () => {
+    const earth = await world()
+    const here = await earth.machine({}, 'told, with locks')
+    const there = await earth.machine({}, 'told, with locks')
+    const locking = async (machine: Machine, name: string, owner: string) => {
+      const { node } = await machine.calls.walk(name)
+      const { handle } = await machine.fs.open(node, O_RDWR, caller)
+      const lock = {
+        space: 'flock',
+        start: 0,
+        end: LOCK_END,
+        pid: 1,
+        type: 'write',
+        owner,
+      } as const
+      return async () => machine.fs.setlk?.(node, handle, lock, 'at once', caller)
+    }
+    for (const name of ['other', 'f']) await here.calls.store(ROOT, name, 'x')
+    await (await locking(here, 'other', 'a'))()
+    const ours = await locking(here, 'f', 'a')
+    const claimed = new Promise<void>((resolve) => {
+      let claims = 0
+      here.fault.next = (operation) => {
+        if (operation === 'claimLocks') claims += 1
+        // Those of the one file, and that this is all.
+        if (claims === 2) resolve()
+        return undefined
+      }
+    })
+    here.fault.settled = async () => {
+      delete here.fault.settled
+      earth.restart()
+      await claimed
+      await new Promise(setImmediate)
+    }
+    await ours()
+    const theirs = await locking(there, 'f', 'b')
+    const refusal = await theirs().catch((error: { code?: string }) => error.code)
+    expect(refusal).to.equal('EAGAIN')
+    await earth.close()
+  })
+})
