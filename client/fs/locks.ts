@@ -372,7 +372,13 @@ export class MountLocks {
     // Until it has heard that we know, the server takes nothing for these files from us.
     for (const ino of lost) await this.#lost(ino)
     await this.#yieldNames()
-    await this.#mount.remote.claim([], true)
+    // The server may have started once more since: this claim is the only one it knows then.
+    const held: WireClaim[] = [...this.#inodes]
+      .map(([ino, inode]) => ({ ino, locks: [...inode.held.all()] }))
+      .filter(({ locks }) => locks.length > 0)
+    const count = held.reduce((sum, { locks }) => sum + locks.length, 0)
+    const again = count <= MOST_DELEGATED_LOCKS ? held : []
+    for (const ino of await this.#mount.remote.claim(again, true)) await this.#lost(ino)
     for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
   }
 

@@ -45,4 +45,44 @@ describe('a lock that is granted', () => {
     expect(refusal).to.equal('EAGAIN')
     await earth.close()
   })
+
+  it('is kept when the server starts once more while it is claimed', async () => {
+    const earth = await world()
+    const here = await earth.machine({}, 'told, with locks')
+    const there = await earth.machine({}, 'told, with locks')
+    const locking = async (machine: Machine, owner: string) => {
+      const { node } = await machine.calls.walk('f')
+      const { handle } = await machine.fs.open(node, O_RDWR, caller)
+      const lock = {
+        space: 'flock',
+        start: 0,
+        end: LOCK_END,
+        pid: 1,
+        type: 'write',
+        owner,
+      } as const
+      return async () => machine.fs.setlk?.(node, handle, lock, 'at once', caller)
+    }
+    await here.calls.store(ROOT, 'f', 'x')
+    await (await locking(here, 'a'))()
+    const claimed = new Promise<void>((resolve) => {
+      let claims = 0
+      here.fault.next = (operation) => {
+        if (operation !== 'claimLocks') return undefined
+        claims += 1
+        // The last one goes to a server that has not heard the others.
+        if (claims === 2) {
+          earth.restart()
+          setImmediate(resolve)
+        }
+        return undefined
+      }
+    })
+    earth.restart()
+    await claimed
+    const theirs = await locking(there, 'b')
+    const refusal = await theirs().catch((error: { code?: string }) => error.code)
+    expect(refusal).to.equal('EAGAIN')
+    await earth.close()
+  })
 })
