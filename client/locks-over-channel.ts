@@ -41,8 +41,8 @@ export function locksOverChannels(
     async renew() {
       return checkedLease((await asked({ op: 'renewLocks' })).lease)
     },
-    async claim(claims, last) {
-      return (await asked({ op: 'claimLocks', claims: [...claims], last })).lost ?? []
+    async claim(claims, { isLast: last, run }) {
+      return (await asked({ op: 'claimLocks', claims: [...claims], last, run })).lost ?? []
     },
     async end() {
       await asked({ op: 'endLocks' })

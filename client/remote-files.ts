@@ -141,8 +141,11 @@ export interface RemoteLocks {
   cancel(ino: number, request: string): Promise<WireLockAnswer>
   giveBack(ino: number, locks: readonly Lock[]): Promise<void>
   renew(): Promise<WireLease>
-  /** @returns inodes whose locks are lost */
-  claim(claims: readonly WireClaim[], last: boolean): Promise<number[]>
+  /** @returns inodes whose locks are lost. @throws RemoteError ESTALE where the server is in another run */
+  claim(
+    claims: readonly WireClaim[],
+    options: { readonly isLast: boolean; readonly run: string },
+  ): Promise<number[]>
   end(): Promise<void>
 }
 

@@ -281,7 +281,7 @@ export type WireOperation = (
   /** The client decides no longer by itself; these are the locks of its programs. */
   | { op: 'returnLocks'; ino: number; locks: Lock[] }
   | { op: 'renewLocks' }
-  | { op: 'claimLocks'; claims: WireClaim[]; last: boolean }
+  | { op: 'claimLocks'; claims: WireClaim[]; last: boolean; run?: string }
   | { op: 'endLocks' }
 ) & {
   /** If this fails, what follows is not done (its answers are `skipped`). */

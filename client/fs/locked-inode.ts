@@ -12,6 +12,7 @@ export class LockedInode {
   readonly #handles = new Map<string, Set<Handle>>()
   #turn: Promise<unknown> = Promise.resolve()
   #turns = 0
+  #exchange: Promise<unknown> = Promise.resolve()
   /** Requests for locks that are not decided: what they get is noted here. */
   #undecided = 0
 
@@ -29,7 +30,7 @@ export class LockedInode {
     return this.#turns === 0
   }
 
-  /** One exchange with the server at a time. */
+  /** One change of its locks at a time, with all that is sent and heard before and after. */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
     this.#turns += 1
     const turn = this.#turn.then(work, work)
@@ -39,6 +40,16 @@ export class LockedInode {
     } finally {
       this.#turns -= 1
     }
+  }
+
+  /**
+   * Tells the server something of its locks and notes it here: so what is claimed meanwhile is neither more nor less than what
+   * the server was told. It waits for nothing but the server's answer, unlike a turn.
+   */
+  exchange<T>(work: () => Promise<T>): Promise<T> {
+    const exchange = this.#exchange.then(work, work)
+    this.#exchange = exchange
+    return exchange
   }
 
   /** While it is decided about a lock, however long that takes, the inode stays known. */
@@ -66,6 +77,20 @@ export class LockedInode {
   /** Whether an owner has any lock here. */
   has({ space, owner }: LockRange): boolean {
     return this.held.all().some((lock) => lock.space === space && lock.owner === owner)
+  }
+
+  /** Whether just this lock is held, or more. */
+  holds({ space, owner, type, start, end }: Lock): boolean {
+    return this.held
+      .all()
+      .some(
+        (lock) =>
+          lock.space === space &&
+          lock.owner === owner &&
+          lock.type === type &&
+          lock.start <= start &&
+          lock.end >= end,
+      )
   }
 
   /** What an open file that goes away still has: an owner's locks taken through it. */

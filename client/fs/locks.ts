@@ -1,7 +1,12 @@
-import { LOCK_END, type Lock, type LockRange, type WireClaim } from '../../server/wire-locks.js'
+import {
+  LOCK_END,
+  type Lock,
+  type LockRange,
+  type WireLockAnswer,
+} from '../../server/wire-locks.js'
 import { dropOldest } from '../drop-oldest.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
-import { refusal } from './answer.js'
+import { hasCode, refusal } from './answer.js'
 import { Decisions } from './decisions.js'
 import { LockedInode, lockOf, rangeOf } from './locked-inode.js'
 import type { LocksMount } from './locks-mount.js'
@@ -259,51 +264,67 @@ export class MountLocks {
   }
 
   async #ask(inode: LockedInode, wanted: Wanted): Promise<Decision> {
-    const { remote, lease } = this.#mount
+    const { lease } = this.#mount
     const here = this.#decideHere(inode, wanted)
     if (here !== 'elsewhere') return here
     if (inode.isDelegated) await this.#giveBack(inode)
     await this.#sent(inode)
     if (lease.isUnknown) await this.#renew()
-    const { ino } = inode.node
-    if (!this.#owed.isEmpty) await this.#owed.tell(ino)
-    const { request, waits } = wanted
-    const delegable = inode.held.size < MOST_DELEGATED_LOCKS
-    const lock = lockOf(wanted)
+    if (!this.#owed.isEmpty) await this.#owed.tell(inode.node.ino)
     for (;;) {
-      const start = lease.start()
-      const claims = this.#claims
-      const answer = await remote.lock(ino, { request, lock, wait: waits, delegable })
+      const answer = await inode.exchange(() => this.#asked(inode, wanted))
       if (answer.state === 'unclaimed') {
-        await this.#claim()
+        await this.#renew()
         continue
       }
-      lease.renewed(start)
-      this.#keepRenewing()
-      if (wanted.space === 'flock') inode.clear(lock)
       if (answer.state === 'waiting') return 'waiting'
       if (answer.state === 'refused') return answer.code
       if (answer.state !== 'granted') throw refusal('EIO', 'the answer to a lock makes no sense')
       const isKnown = wanted.known !== undefined && wanted.known === answer.version
       const isOfNames = wanted.space === 'names'
       if (!isKnown) await this.#mount[isOfNames ? 'told' : 'upTo'](answer.newest)
-      // The server that granted it may be gone, and what we hold was told to the next one without this.
-      if (claims !== this.#claims) continue
-      inode.isDelegated = answer.delegated
       // An answer that came twice: we had been let decide before, and others here have locks since.
-      if (answer.delegated && inode.held.conflicts(lock).length > 0) return this.#ask(inode, wanted)
-      inode.set(lock, wanted.handle)
+      if (!inode.holds(lockOf(wanted))) return this.#ask(inode, wanted)
       return 'granted'
     }
   }
 
+  /** What is granted is noted at once: should the server start again, it is told of that, too. */
+  async #asked(inode: LockedInode, wanted: Wanted): Promise<WireLockAnswer> {
+    const { remote, lease } = this.#mount
+    const { request, waits: wait } = wanted
+    const delegable = inode.held.size < MOST_DELEGATED_LOCKS
+    const lock = lockOf(wanted)
+    const start = lease.start()
+    const answer = await remote.lock(inode.node.ino, { request, lock, wait, delegable })
+    if (answer.state === 'unclaimed') return answer
+    lease.renewed(start)
+    this.#keepRenewing()
+    if (wanted.space === 'flock') inode.clear(lock)
+    if (answer.state !== 'granted') return answer
+    inode.isDelegated = answer.delegated
+    const isOurs = !answer.delegated || inode.held.conflicts(lock).length === 0
+    if (isOurs) inode.set(lock, wanted.handle)
+    return answer
+  }
+
   async #unlocked(inode: LockedInode, range: LockRange): Promise<void> {
     if (!inode.has(range)) return
-    if (!inode.isDelegated) await this.#sent(inode)
-    // Before the server is told: should it ask what we hold meanwhile, this is no part of it.
-    inode.clear(range)
-    if (inode.isDelegated) return
-    const { ino } = inode.node
+    for (;;) {
+      const isHere = inode.isDelegated
+      if (!isHere) await this.#sent(inode)
+      const isDone = await inode.exchange(async () => {
+        if (isHere && !inode.isDelegated) return false
+        // Before the server is told: should it ask what we hold meanwhile, this is no part of it.
+        inode.clear(range)
+        if (!inode.isDelegated) await this.#tellUnlocked(inode.node.ino, range)
+        return true
+      })
+      if (isDone) return
+    }
+  }
+
+  async #tellUnlocked(ino: number, range: LockRange): Promise<void> {
     await this.#mount.remote.unlock(ino, range).catch((error: unknown) => {
       this.#mount.log(`the server did not hear that inode ${ino} was unlocked`, error)
       this.#owed.owe({ ino, range })
@@ -312,9 +333,11 @@ export class MountLocks {
 
   async #giveBack(inode: LockedInode): Promise<void> {
     await this.#sent(inode)
-    inode.clear(NAMES)
-    await this.#mount.remote.giveBack(inode.node.ino, inode.held.all())
-    inode.isDelegated = false
+    await inode.exchange(async () => {
+      inode.clear(NAMES)
+      await this.#mount.remote.giveBack(inode.node.ino, inode.held.all())
+      inode.isDelegated = false
+    })
   }
 
   /** What cannot be sent stays with the file, and its close or fsync says so. */
@@ -340,46 +363,57 @@ export class MountLocks {
     const start = lease.start()
     const { state, milliseconds, run, recalls } = await remote.renew()
     const isOther = this.#run !== undefined && this.#run !== run
-    this.#run = run
-    if (state === 'unclaimed' || isOther) await this.#claim()
+    this.#run ??= run
+    if (state === 'unclaimed' || isOther) await this.#claim(run)
     lease.renewed(start, milliseconds)
     for (const ino of recalls) this.recalled(ino)
     await this.#owed.tell()
   }
 
   /** The server no longer knows what we hold: it is told, and says what has gone to others. */
-  #claim(): Promise<void> {
-    this.#claiming ??= this.#claimAll().finally(() => {
+  #claim(run: string): Promise<void> {
+    this.#claiming ??= this.#claimFrom(run).finally(() => {
       this.#claiming = undefined
     })
     return this.#claiming
   }
 
-  async #claimAll(): Promise<void> {
-    this.#claims += 1
-    const claims: WireClaim[] = []
-    for (const [ino, inode] of this.#inodes) {
-      inode.isDelegated = false
-      const locks = inode.held.all()
-      for (let at = 0; at < locks.length; at += MOST_DELEGATED_LOCKS) {
-        claims.push({ ino, locks: locks.slice(at, at + MOST_DELEGATED_LOCKS) })
-      }
+  /** @param run of the server. Should it start again meanwhile, everything is claimed from the next one. */
+  async #claimFrom(run: string): Promise<void> {
+    try {
+      await this.#claimAll(run)
+    } catch (error) {
+      const now = hasCode(error, 'ESTALE') ? (await this.#mount.remote.renew()).run : run
+      if (now === run) throw error
+      return this.#claimFrom(now)
     }
+    this.#run = run
+    for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
+  }
+
+  async #claimAll(run: string): Promise<void> {
+    this.#claims += 1
     const lost = new Set<number>()
-    for (const claim of claims) {
-      for (const ino of await this.#mount.remote.claim([claim], false)) lost.add(ino)
+    for (const inode of [...this.#inodes.values()]) {
+      for (const ino of await inode.exchange(() => this.#claimed(inode, run))) lost.add(ino)
     }
     // Until it has heard that we know, the server takes nothing for these files from us.
     for (const ino of lost) await this.#lost(ino)
     await this.#yieldNames()
-    // The server may have started once more since: this claim is the only one it knows then.
-    const held: WireClaim[] = [...this.#inodes]
-      .map(([ino, inode]) => ({ ino, locks: [...inode.held.all()] }))
-      .filter(({ locks }) => locks.length > 0)
-    const count = held.reduce((sum, { locks }) => sum + locks.length, 0)
-    const again = count <= MOST_DELEGATED_LOCKS ? held : []
-    for (const ino of await this.#mount.remote.claim(again, true)) await this.#lost(ino)
-    for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
+    await this.#mount.remote.claim([], { isLast: true, run })
+  }
+
+  /** @returns the inode if its locks are lost */
+  async #claimed(inode: LockedInode, run: string): Promise<number[]> {
+    inode.isDelegated = false
+    const { ino } = inode.node
+    const locks = inode.held.all()
+    const lost: number[] = []
+    for (let at = 0; at < locks.length; at += MOST_DELEGATED_LOCKS) {
+      const claim = { ino, locks: locks.slice(at, at + MOST_DELEGATED_LOCKS) }
+      lost.push(...(await this.#mount.remote.claim([claim], { isLast: false, run })))
+    }
+    return lost
   }
 
   /** Names given here before the server started again are sent; then others may give some, too. */
@@ -387,8 +421,10 @@ export class MountLocks {
     for (const [ino, inode] of this.#inodes) {
       if (!inode.has(NAMES)) continue
       await this.#sent(inode)
-      inode.clear(NAMES)
-      await this.#mount.remote.unlock(ino, NAMES)
+      await inode.exchange(async () => {
+        inode.clear(NAMES)
+        await this.#mount.remote.unlock(ino, NAMES)
+      })
     }
   }
 

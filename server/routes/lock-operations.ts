@@ -95,9 +95,16 @@ export const LOCK_OPERATIONS: {
     {
       claims: z.array(z.strictObject({ ino, locks })).max(MOST_LOCKS_RETURNED),
       last: z.boolean(),
+      run: z.string().optional(),
     },
-    async (context, { claims, last }) => {
+    async (context, { claims, last, run }) => {
       const client = clientOf(context)
+      if (run !== undefined && run !== context.locks.run) {
+        throw new FileError(
+          'ESTALE',
+          'the server has started again: what was claimed before is lost',
+        )
+      }
       for (const { locks } of claims) for (const { type } of locks) checkScope(context, type)
       const lost = context.locks.claim(client, claims, last)
       return { header: { outcome: 'done', lost } }

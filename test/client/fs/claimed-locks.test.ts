@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { LOCK_END } from '../../../server/wire-locks.js'
+import { until } from '../../support/until.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, world } from './local-mount.js'
 
@@ -83,6 +84,50 @@ describe('a lock that is granted', () => {
     const theirs = await locking(there, 'b')
     const refusal = await theirs().catch((error: { code?: string }) => error.code)
     expect(refusal).to.equal('EAGAIN')
+    await earth.close()
+  })
+
+  it('is not claimed behind the back of who lets go of it', async () => {
+    const earth = await world()
+    const here = await earth.machine({}, 'told, with locks')
+    const there = await earth.machine({}, 'told, with locks')
+    const locking = async (machine: Machine, owner: string) => {
+      const { node } = await machine.calls.walk('f')
+      const { handle } = await machine.fs.open(node, O_RDWR, caller)
+      const lock = { space: 'flock', start: 0, end: LOCK_END, pid: 1, owner } as const
+      return async (type: 'read' | 'write' | 'none') =>
+        machine.fs.setlk?.(node, handle, { ...lock, type }, 'at once', caller)
+    }
+    await here.calls.store(ROOT, 'f', 'x')
+    const theirs = await locking(there, 'b')
+    const ours = await locking(here, 'a')
+    // So the server decides about the file, and neither machine.
+    await theirs('read')
+    await ours('read')
+    await theirs('none')
+    let arrive = () => {}
+    const claiming = new Promise<void>((resolve) => {
+      here.fault.before = (operation) => {
+        if (operation !== 'claimLocks') return undefined
+        resolve()
+        return new Promise((arrived) => {
+          arrive = arrived
+        })
+      }
+    })
+    earth.restart()
+    await claiming
+    const letGo = ours('none')
+    await new Promise(setImmediate)
+    delete here.fault.before
+    arrive()
+    await letGo
+    await until('the server has claims of all', () =>
+      theirs('write').then(
+        () => true,
+        () => false,
+      ),
+    )
     await earth.close()
   })
 })

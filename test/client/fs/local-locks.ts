@@ -1,4 +1,4 @@
-import type { RemoteLocks, RemoteNews } from '../../../client/remote-files.js'
+import { RemoteError, type RemoteLocks, type RemoteNews } from '../../../client/remote-files.js'
 import type { Locks } from '../../../server/locks/locks.js'
 import type { LockNews } from '../../../server/locks/session.js'
 import type { Tree } from '../../../server/storage/storage.js'
@@ -37,7 +37,11 @@ export function localLocks(
 
   function asked<T>(operation: string, work: () => T, ino?: number): Promise<T> {
     const error = fault.next?.(operation, ino)
-    return error === undefined ? (async () => work())() : Promise.reject(error)
+    if (error !== undefined) return Promise.reject(error)
+    return (async () => {
+      await fault.before?.(operation)
+      return work()
+    })()
   }
 
   const remote: RemoteLocks = {
@@ -70,7 +74,11 @@ export function localLocks(
         const { run, leaseMilliseconds: milliseconds } = locks
         return { state: renewed.state, milliseconds, run, recalls }
       }),
-    claim: (claims, last) => asked('claimLocks', () => server.locks.claim(client, claims, last)),
+    claim: (claims, { isLast, run }) =>
+      asked('claimLocks', () => {
+        if (run !== server.locks.run) throw new RemoteError('ESTALE', 'another run of the server')
+        return server.locks.claim(client, claims, isLast)
+      }),
     end: async () => server.locks.end(client),
   }
 
