@@ -1,6 +1,12 @@
-import { type Lock, type LockRange, LockTable } from '../../server/wire-locks.js'
+import { LOCK_END, type Lock, type LockRange, LockTable } from '../../server/wire-locks.js'
 import type { Handle } from '../fuse/filesystem.js'
 import type { KnownNode } from './nodes.js'
+
+/** More locks of one file than this the server keeps: they must fit into one message. */
+export const MOST_DELEGATED_LOCKS = 250
+
+/** The lease of a directory's names. */
+export const NAMES: LockRange = { space: 'names', owner: 'mount', start: 0, end: LOCK_END }
 
 /** The locks that programs of this mount have on one inode. */
 export class LockedInode {

@@ -6,23 +6,19 @@ import {
 } from '../../server/wire-locks.js'
 import { dropOldest } from '../drop-oldest.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
-import { hasCode, refusal } from './answer.js'
+import { refusal } from './answer.js'
 import { Decisions } from './decisions.js'
-import { LockedInode, lockOf, rangeOf } from './locked-inode.js'
+import { LockClaims } from './lock-claims.js'
+import { LockedInode, lockOf, MOST_DELEGATED_LOCKS, NAMES, rangeOf } from './locked-inode.js'
 import type { LocksMount } from './locks-mount.js'
 import type { KnownNode } from './nodes.js'
 import { OwedUnlocks } from './owed-unlocks.js'
 import { WishedLock } from './wished-lock.js'
 
-/** More locks of one file than this the server keeps: they must fit into one message. */
-const MOST_DELEGATED_LOCKS = 250
 /** Files about which we decide ourselves; more are given back. */
 const MOST_DELEGATIONS = 1_000
 const TEST_AGAIN_MILLISECONDS = 50
 const RENEW_MILLISECONDS = 4_000
-
-/** The lease of a directory's names. */
-export const NAMES: LockRange = { space: 'names', owner: 'mount', start: 0, end: LOCK_END }
 
 type Wanted = Lock & {
   readonly handle: Handle
@@ -47,16 +43,18 @@ export class MountLocks {
   readonly #owed: OwedUnlocks
   /** Of these the answer may be on its way that gives them to us. */
   readonly #recalledUnknown = new Set<number>()
-  #run: string | undefined
-  /** How often the server had to be told what we hold. */
-  #claims = 0
+  readonly #claims: LockClaims
   #requests = 0
   #renewal: NodeJS.Timeout | undefined
-  #claiming: Promise<void> | undefined
 
   constructor(mount: LocksMount) {
     this.#mount = mount
     this.#owed = new OwedUnlocks(mount.remote)
+    this.#claims = new LockClaims(mount.remote, {
+      inodes: () => [...this.#inodes.values()],
+      sent: (inode) => this.#sent(inode),
+      lost: (inode) => this.#lost(inode),
+    })
   }
 
   /**
@@ -103,9 +101,9 @@ export class MountLocks {
   /** A lock to be asked for with something new; undefined where the server must be told other things first. */
   wish(lock: Lock): WishedLock | undefined {
     const { lease } = this.#mount
-    if (lease.isUnknown || this.#claiming !== undefined) return undefined
+    if (lease.isUnknown || this.#claims.areUnderWay) return undefined
     const request = `r${++this.#requests}`
-    return new WishedLock({ request, lock }, { start: lease.start(), claims: this.#claims })
+    return new WishedLock({ request, lock }, { start: lease.start(), claims: this.#claims.count })
   }
 
   /** What was wished has been made, in that version. `unknown`: it may be ours, and is to be asked for. */
@@ -118,7 +116,7 @@ export class MountLocks {
     // Others wanted it before we heard that we have it: it was given back.
     if (this.#recalledUnknown.delete(node.ino)) return 'refused'
     // The server that granted it may be gone, or may have taken it away, and what we hold was told to it without this.
-    if (this.#claims !== wish.claims || this.#inodes.has(node.ino)) return 'unknown'
+    if (this.#claims.count !== wish.claims || this.#inodes.has(node.ino)) return 'unknown'
     const outcome = wish.outcome(version)
     if (outcome !== 'granted') return outcome
     this.#mount.lease.renewed(wish.start)
@@ -362,76 +360,19 @@ export class MountLocks {
     const { remote, lease } = this.#mount
     const start = lease.start()
     const { state, milliseconds, run, recalls } = await remote.renew()
-    const isOther = this.#run !== undefined && this.#run !== run
-    this.#run ??= run
-    if (state === 'unclaimed' || isOther) await this.#claim(run)
+    if (state === 'unclaimed' || this.#claims.isOther(run)) {
+      await this.#claims.claim(run)
+      for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
+    }
     lease.renewed(start, milliseconds)
     for (const ino of recalls) this.recalled(ino)
     await this.#owed.tell()
   }
 
-  /** The server no longer knows what we hold: it is told, and says what has gone to others. */
-  #claim(run: string): Promise<void> {
-    this.#claiming ??= this.#claimFrom(run).finally(() => {
-      this.#claiming = undefined
-    })
-    return this.#claiming
-  }
-
-  /** @param run of the server. Should it start again meanwhile, everything is claimed from the next one. */
-  async #claimFrom(run: string): Promise<void> {
-    try {
-      await this.#claimAll(run)
-    } catch (error) {
-      const now = hasCode(error, 'ESTALE') ? (await this.#mount.remote.renew()).run : run
-      if (now === run) throw error
-      return this.#claimFrom(now)
-    }
-    this.#run = run
-    for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
-  }
-
-  async #claimAll(run: string): Promise<void> {
-    this.#claims += 1
-    const lost = new Set<number>()
-    for (const inode of [...this.#inodes.values()]) {
-      for (const ino of await inode.exchange(() => this.#claimed(inode, run))) lost.add(ino)
-    }
-    // Until it has heard that we know, the server takes nothing for these files from us.
-    for (const ino of lost) await this.#lost(ino)
-    await this.#yieldNames()
-    await this.#mount.remote.claim([], { isLast: true, run })
-  }
-
-  /** @returns the inode if its locks are lost */
-  async #claimed(inode: LockedInode, run: string): Promise<number[]> {
-    inode.isDelegated = false
-    const { ino } = inode.node
-    const locks = inode.held.all()
-    const lost: number[] = []
-    for (let at = 0; at < locks.length; at += MOST_DELEGATED_LOCKS) {
-      const claim = { ino, locks: locks.slice(at, at + MOST_DELEGATED_LOCKS) }
-      lost.push(...(await this.#mount.remote.claim([claim], { isLast: false, run })))
-    }
-    return lost
-  }
-
-  /** Names given here before the server started again are sent; then others may give some, too. */
-  async #yieldNames(): Promise<void> {
-    for (const [ino, inode] of this.#inodes) {
-      if (!inode.has(NAMES)) continue
-      await this.#sent(inode)
-      await inode.exchange(async () => {
-        inode.clear(NAMES)
-        await this.#mount.remote.unlock(ino, NAMES)
-      })
-    }
-  }
-
-  async #lost(ino: number): Promise<void> {
-    const inode = this.#inodes.get(ino)
-    if (inode === undefined) return
-    this.#mount.log(`the locks of inode ${ino} went to another machine while this one was away`)
+  async #lost(inode: LockedInode): Promise<void> {
+    this.#mount.log(
+      `the locks of inode ${inode.node.ino} went to another machine while this one was away`,
+    )
     for (const handle of inode.lose()) this.#lostHandles.add(handle)
     await this.#mount.lost(inode.node)
   }

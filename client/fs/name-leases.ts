@@ -1,7 +1,8 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
 import { hasCode } from './answer.js'
-import { type MountLocks, NAMES } from './locks.js'
+import { NAMES } from './locked-inode.js'
+import type { MountLocks } from './locks.js'
 import type { Nodes } from './nodes.js'
 import type { WishedLock } from './wished-lock.js'
 

@@ -77,6 +77,17 @@ describe('locks in POST /batch', () => {
     await ask({ op: 'endLocks' }, { connection: 'one' })
   })
 
+  it('are claimed from one run of the server: ESTALE in another, and nothing is noted', async () => {
+    const claim = { op: 'claimLocks', claims: [{ ino, locks: [] }], last: true }
+    const refused = await ask({ ...claim, run: 'the-one-before' }, { connection: 'one' })
+    expect(refused).to.include({ outcome: 'failed', code: 'ESTALE' })
+    const { lease } = await ask({ op: 'renewLocks' }, { connection: 'one' })
+    const { run } = lease as { run: string }
+    const taken = await ask({ ...claim, run }, { connection: 'one' })
+    expect(taken).to.include({ outcome: 'done' })
+    await ask({ op: 'endLocks' }, { connection: 'one' })
+  })
+
   it('of something new need a connection, or nothing is made', async () => {
     expect(await ask(making('unmade'))).to.include({ outcome: 'failed', code: 'EINVAL' })
     expect((await server.send('HEAD', '/files/unmade')).status).to.equal(404)
