@@ -47,6 +47,17 @@ export class LockTable {
     return this.#locks.some((lock) => lock.owner === owner)
   }
 
+  /** Whether an owner has just this, or more. */
+  covers(wanted: Lock): boolean {
+    return this.#locks.some(
+      (lock) =>
+        isSameOwner(lock, wanted) &&
+        lock.type === wanted.type &&
+        lock.start <= wanted.start &&
+        lock.end >= wanted.end,
+    )
+  }
+
   /** What keeps a lock from being had. */
   conflicts(wanted: Lock): Lock[] {
     return this.#locks.filter((lock) => inTheWay(lock, wanted))

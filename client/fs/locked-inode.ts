@@ -85,20 +85,6 @@ export class LockedInode {
     return this.held.all().some((lock) => lock.space === space && lock.owner === owner)
   }
 
-  /** Whether just this lock is held, or more. */
-  holds({ space, owner, type, start, end }: Lock): boolean {
-    return this.held
-      .all()
-      .some(
-        (lock) =>
-          lock.space === space &&
-          lock.owner === owner &&
-          lock.type === type &&
-          lock.start <= start &&
-          lock.end >= end,
-      )
-  }
-
   /** What an open file that goes away still has: an owner's locks taken through it. */
   heldThrough(handle: Handle): Lock[] {
     const keys = new Set<string>()

@@ -282,7 +282,7 @@ export class MountLocks {
       const isOfNames = wanted.space === 'names'
       if (!isKnown) await this.#mount[isOfNames ? 'told' : 'upTo'](answer.newest)
       // An answer that came twice: we had been let decide before, and others here have locks since.
-      if (!inode.holds(lockOf(wanted))) return this.#ask(inode, wanted)
+      if (!inode.held.covers(wanted)) return this.#ask(inode, wanted)
       return 'granted'
     }
   }

@@ -43,20 +43,6 @@ export class InodeLocks {
     return this.queue.length === 0 && this.held.all().every((lock) => isOf(connection, lock))
   }
 
-  /** Whether an owner holds just this already. */
-  has(wanted: Lock): boolean {
-    return this.held
-      .all()
-      .some(
-        ({ owner, space, type, start, end }) =>
-          owner === wanted.owner &&
-          space === wanted.space &&
-          type === wanted.type &&
-          start <= wanted.start &&
-          end >= wanted.end,
-      )
-  }
-
   /** Locks, held or waited for before it, that a request waits for. */
   blockers(wanted: Waiting): Lock[] {
     const held = this.held.conflicts(wanted.lock)

@@ -46,7 +46,7 @@ export class UserLocks {
     if (asked.lock.space === 'names') return this.#leased(inode, session)
     const { request, waits } = asked
     const lock = owned(connection, asked.lock)
-    if (inode.has(lock)) return this.#granted(inode, session, asked)
+    if (inode.held.covers(lock)) return this.#granted(inode, session, asked)
     const known = inode.queue.find((one) => one.session === session && one.request === request)
     // flock(2): converting is not atomic, "the existing lock is first removed".
     const converts = lock.space === 'flock' && known === undefined
@@ -180,7 +180,7 @@ export class UserLocks {
   #stillHeld(connection: string, { ino, locks }: Claim): boolean {
     this.giveBack(connection, ino, locks)
     const inode = this.#inodes.get(ino)
-    return inode !== undefined && locks.every((lock) => inode.has(owned(connection, lock)))
+    return inode !== undefined && locks.every((lock) => inode.held.covers(owned(connection, lock)))
   }
 
   #claimed(connection: string, { ino, locks }: Claim): boolean {

@@ -2,29 +2,33 @@ import { expect } from 'chai'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { until } from '../../support/until.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
-import { type Machine, world } from './local-mount.js'
+import { type Machine, type World, world } from './local-mount.js'
 
 describe('a lock that is granted', () => {
+  let earth: World
+  let here: Machine
+  let there: Machine
+
+  beforeEach(async () => {
+    earth = await world()
+    here = await earth.machine({}, 'told, with locks')
+    there = await earth.machine({}, 'told, with locks')
+  })
+  afterEach(() => earth.close())
+
+  /** What a program does to the lock of a file that it has open: it takes it for writing where nothing else is said. */
+  async function locking(machine: Machine, owner: string, name = 'f') {
+    const { node } = await machine.calls.walk(name)
+    const { handle } = await machine.fs.open(node, O_RDWR, caller)
+    const lock = { space: 'flock', start: 0, end: LOCK_END, pid: 1, owner } as const
+    return async (type: 'read' | 'write' | 'none' = 'write') =>
+      machine.fs.setlk?.(node, handle, { ...lock, type }, 'at once', caller)
+  }
+
   it('is asked for again when the server starts again before the mount has it', async () => {
-    const earth = await world()
-    const here = await earth.machine({}, 'told, with locks')
-    const there = await earth.machine({}, 'told, with locks')
-    const locking = async (machine: Machine, name: string, owner: string) => {
-      const { node } = await machine.calls.walk(name)
-      const { handle } = await machine.fs.open(node, O_RDWR, caller)
-      const lock = {
-        space: 'flock',
-        start: 0,
-        end: LOCK_END,
-        pid: 1,
-        type: 'write',
-        owner,
-      } as const
-      return async () => machine.fs.setlk?.(node, handle, lock, 'at once', caller)
-    }
     for (const name of ['other', 'f']) await here.calls.store(ROOT, name, 'x')
-    await (await locking(here, 'other', 'a'))()
-    const ours = await locking(here, 'f', 'a')
+    await (await locking(here, 'a', 'other'))()
+    const ours = await locking(here, 'a')
     const claimed = new Promise<void>((resolve) => {
       let claims = 0
       here.fault.next = (operation) => {
@@ -41,29 +45,12 @@ describe('a lock that is granted', () => {
       await new Promise(setImmediate)
     }
     await ours()
-    const theirs = await locking(there, 'f', 'b')
+    const theirs = await locking(there, 'b')
     const refusal = await theirs().catch((error: { code?: string }) => error.code)
     expect(refusal).to.equal('EAGAIN')
-    await earth.close()
   })
 
   it('is kept when the server starts once more while it is claimed', async () => {
-    const earth = await world()
-    const here = await earth.machine({}, 'told, with locks')
-    const there = await earth.machine({}, 'told, with locks')
-    const locking = async (machine: Machine, owner: string) => {
-      const { node } = await machine.calls.walk('f')
-      const { handle } = await machine.fs.open(node, O_RDWR, caller)
-      const lock = {
-        space: 'flock',
-        start: 0,
-        end: LOCK_END,
-        pid: 1,
-        type: 'write',
-        owner,
-      } as const
-      return async () => machine.fs.setlk?.(node, handle, lock, 'at once', caller)
-    }
     await here.calls.store(ROOT, 'f', 'x')
     await (await locking(here, 'a'))()
     const claimed = new Promise<void>((resolve) => {
@@ -84,20 +71,9 @@ describe('a lock that is granted', () => {
     const theirs = await locking(there, 'b')
     const refusal = await theirs().catch((error: { code?: string }) => error.code)
     expect(refusal).to.equal('EAGAIN')
-    await earth.close()
   })
 
   it('is not claimed behind the back of who lets go of it', async () => {
-    const earth = await world()
-    const here = await earth.machine({}, 'told, with locks')
-    const there = await earth.machine({}, 'told, with locks')
-    const locking = async (machine: Machine, owner: string) => {
-      const { node } = await machine.calls.walk('f')
-      const { handle } = await machine.fs.open(node, O_RDWR, caller)
-      const lock = { space: 'flock', start: 0, end: LOCK_END, pid: 1, owner } as const
-      return async (type: 'read' | 'write' | 'none') =>
-        machine.fs.setlk?.(node, handle, { ...lock, type }, 'at once', caller)
-    }
     await here.calls.store(ROOT, 'f', 'x')
     const theirs = await locking(there, 'b')
     const ours = await locking(here, 'a')
@@ -128,6 +104,5 @@ describe('a lock that is granted', () => {
         () => false,
       ),
     )
-    await earth.close()
   })
 })
