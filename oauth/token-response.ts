@@ -30,33 +30,36 @@ export async function userTokens(context: Context, tokens: UserTokens): Promise<
     jkt,
   })
   const withIdToken = hasScope(scope, 'openid')
-  return {
-    status: 200,
-    body: withToken(access_token, {
-      token_type: tokenType(jkt),
-      expires_in: context.lifetimes.accessToken,
-      scope,
-      refresh_token,
-      id_token: withIdToken ? await createIdToken(context, client, grant, nonce) : undefined,
-    }),
-  }
+  return tokenAnswer(context, jkt, {
+    access_token,
+    scope,
+    refresh_token,
+    id_token: withIdToken ? await createIdToken(context, client, grant, nonce) : undefined,
+  })
 }
 
-/** What comes with an access token (RFC 6749 section 5.1). */
-interface Members {
-  readonly token_type: 'Bearer' | 'DPoP'
-  readonly expires_in: number
+/** What a grant gave. Members that are undefined are left out. */
+interface Tokens {
+  readonly access_token: string
   readonly scope: string
-  readonly refresh_token: string | undefined
-  readonly id_token: string | undefined
+  readonly refresh_token?: string | undefined
+  readonly id_token?: string | undefined
 }
 
-/** Members that are undefined are left out. In a compact JWS nothing is to be escaped, and it is most of the answer. */
-export function withToken(access_token: string, members: Members): JsonText {
-  return new JsonText(`{"access_token":"${access_token}",${JSON.stringify(members).slice(1)}`)
-}
-
-/** RFC 9449 section 5: a bound token says so. */
-export function tokenType(jkt: string | undefined): 'Bearer' | 'DPoP' {
-  return jkt === undefined ? 'Bearer' : 'DPoP'
+/** The answer of the token endpoint (RFC 6749 section 5.1). In a compact JWS nothing is to be escaped, and it is most of it. */
+export function tokenAnswer(
+  { lifetimes }: Context,
+  jkt: string | undefined,
+  { access_token, scope, refresh_token, id_token }: Tokens,
+): Answer {
+  const members = {
+    // RFC 9449 section 5: a bound token says so
+    token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+    expires_in: lifetimes.accessToken,
+    scope,
+    refresh_token,
+    id_token,
+  }
+  const rest = JSON.stringify(members).slice(1)
+  return { status: 200, body: new JsonText(`{"access_token":"${access_token}",${rest}`) }
 }

@@ -5,7 +5,7 @@ import { endOfTurn } from '../end-of-turn.js'
 import { OAuthError } from '../errors.js'
 import { requestedResources } from '../resource.js'
 import { OPENID_SCOPES, scopeWithin } from '../scope.js'
-import { tokenType, withToken } from '../token-response.js'
+import { tokenAnswer } from '../token-response.js'
 import type { Client } from '../types.js'
 import type { GrantHandler } from './request.js'
 
@@ -32,16 +32,7 @@ export const clientCredentials: GrantHandler = async (context, { call, client, j
     resource,
     jkt,
   })
-  return {
-    status: 200,
-    body: withToken(access_token, {
-      token_type: tokenType(jkt),
-      expires_in: context.lifetimes.accessToken,
-      scope,
-      refresh_token: undefined,
-      id_token: undefined,
-    }),
-  }
+  return tokenAnswer(context, jkt, { access_token, scope })
 }
 
 const OF_USERS: ReadonlySet<string> = new Set(OPENID_SCOPES)
