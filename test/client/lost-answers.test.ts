@@ -4,10 +4,10 @@ import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
 import { type Machine, type Mount, machine } from '../support/mount.js'
-import { ownPort } from '../support/own-port.js'
-import { startServer, type TestServer } from '../support/server.js'
+import type { TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
-import { type Network, network } from './tcp-proxy.js'
+import { networkedServer } from './networked-server.js'
+import type { Network } from './tcp-proxy.js'
 
 type Loss = 'the connection is cut' | 'the server is killed'
 
@@ -28,15 +28,15 @@ for (const [flags, ...losses] of LOSSES) {
 
     before(async function () {
       this.timeout(120_000)
-      const port = await ownPort()
-      net = await network(() => port)
-      server = await startServer({
-        env: { COFFER_PORT: String(port), COFFER_ISSUER: `https://localhost:${net.port}` },
-      })
+      const networked = await networkedServer()
+      ;({ net, server } = networked)
       home = await machine(server)
       mount = await home.mount({ flags })
       const { access_token } = await login(server)
-      direct = fileApi({ issuer: `https://localhost:${port}`, ca: server.ca }, access_token)
+      direct = fileApi(
+        { issuer: `https://localhost:${networked.port}`, ca: server.ca },
+        access_token,
+      )
     })
     after(async () => {
       net?.become('pass')

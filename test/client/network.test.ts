@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
 import { isMounted, type Machine, type Mount, machine } from '../support/mount.js'
-import { ownPort } from '../support/own-port.js'
 import { start } from '../support/process.js'
-import { startServer, type TestServer } from '../support/server.js'
-import { type Network, network, type Weather } from './tcp-proxy.js'
+import type { TestServer } from '../support/server.js'
+import { networkedServer } from './networked-server.js'
+import type { Network, Weather } from './tcp-proxy.js'
 
 describe('a mount on a bad network', () => {
   let net: Network
@@ -17,11 +17,7 @@ describe('a mount on a bad network', () => {
 
   before(async function () {
     this.timeout(120_000)
-    const port = await ownPort()
-    net = await network(() => port)
-    server = await startServer({
-      env: { COFFER_PORT: String(port), COFFER_ISSUER: `https://localhost:${net.port}` },
-    })
+    ;({ net, server } = await networkedServer())
     home = await machine(server)
     mount = await home.mount()
   })
