@@ -22,7 +22,10 @@ export interface NamedFile {
 /** Those that are kept aside, of all accounts. */
 export async function damagedSegments(stateDirectory: string): Promise<DamagedSegment[]> {
   const top = join(stateDirectory, 'journal')
-  const names = await readdir(top, { recursive: true }).catch(() => [])
+  const names = await readdir(top, { recursive: true }).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  })
   const paths = names.filter((name) => name.endsWith(`.journal${DAMAGED}`)).sort()
   const found = await Promise.all(paths.map((name) => damagedSegment(join(top, name))))
   return found.filter((segment) => segment !== undefined)
