@@ -98,6 +98,8 @@ export class Checkpoints {
     this.#worker = undefined
     this.#task = 'writeBack'
     const ended = new Promise((resolve) => worker.once('exit', resolve))
+    // Nothing else may be left that keeps the process until then.
+    worker.ref()
     worker.postMessage('close')
     await ended
   }
