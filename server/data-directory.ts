@@ -12,13 +12,30 @@ export function prepareDataDirectory(directory: string, uid: number | undefined)
     const reason = messageOf(cause)
     throw new ConfigError([`COFFER_DATA must name a directory that can be made: ${reason}`])
   }
-  const stat = statSync(directory)
-  if (uid !== undefined && stat.uid !== uid) {
+  refuseForeign(directory, uid)
+  closeToOthers(directory)
+}
+
+/** For all but serving: a command that makes what a slip of the keyboard names answers about nothing. @throws where none is */
+export function findDataDirectory(directory: string, uid: number | undefined): void {
+  if (existsSync(directory)) refuseForeign(directory, uid)
+  if (!existsSync(databaseFile(directory))) {
     throw new Error(
-      `${directory} belongs to another user: choose a directory of your own with --data`,
+      `there is no data directory at ${directory}: name the right one by COFFER_DATA or --data ("make serve" has it in .coffer/data of its checkout); "coffer-server serve" makes a new one`,
     )
   }
-  if ((stat.mode & 0o077) !== 0) chmodSync(directory, 0o700)
+  closeToOthers(directory)
+}
+
+function refuseForeign(directory: string, uid: number | undefined): void {
+  if (uid === undefined || statSync(directory).uid === uid) return
+  throw new Error(
+    `${directory} belongs to another user: choose a directory of your own with --data`,
+  )
+}
+
+function closeToOthers(directory: string): void {
+  if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700)
 }
 
 /** Where things are in the data directory. */

@@ -2,7 +2,7 @@ import type { Store } from '../../oauth/index.js'
 import { type Accounts, accounts } from '../accounts.js'
 import { beginAudit } from '../bootstrap.js'
 import type { Config } from '../config.js'
-import { databaseFile, prepareDataDirectory, secretOfServer } from '../data-directory.js'
+import { databaseFile, findDataDirectory, secretOfServer } from '../data-directory.js'
 import { userTable } from '../database/accounts.js'
 import { type AuditLog, auditLog } from '../database/audit.js'
 import { type Database, openDatabase } from '../database/database.js'
@@ -37,7 +37,7 @@ export async function atWorkbench(
   work: (bench: Workbench) => Promise<void>,
 ): Promise<void> {
   const config = line.config()
-  prepareDataDirectory(config.data, line.uid)
+  findDataDirectory(config.data, line.uid)
   const secret = secretOfServer(config)
   const database = openDatabase(databaseFile(config.data))
   try {

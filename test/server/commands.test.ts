@@ -1,8 +1,10 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { createProgram } from '../../server/commands/program.js'
+import { databaseFile, prepareDataDirectory } from '../../server/data-directory.js'
+import { openDatabase } from '../../server/database/database.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { ownPort } from '../support/own-port.js'
 import { type Outcome, outcome, root } from '../support/process.js'
@@ -14,6 +16,8 @@ describe('coffer-server', () => {
   beforeEach(async () => {
     parent = await temporaryDirectory('commands')
     data = join(parent, 'data')
+    prepareDataDirectory(data, undefined)
+    openDatabase(databaseFile(data)).close()
   })
   afterEach(() => removeDirectory(parent))
 
@@ -241,6 +245,33 @@ describe('coffer-server', () => {
     expect(exported.status, exported.stderr).to.equal(0)
     expect(readFileSync(join(parent, 'out', 'folder', 'file'), 'utf8')).to.equal('some content')
   })
+
+  it('makes no data directory where a command about one is sent by mistake', async () => {
+    const [missing, other] = [join(parent, 'dtaa'), join(parent, 'other')]
+    mkdirSync(other, { mode: 0o755 })
+    const commands = [
+      ['user', 'add', 'anna'],
+      ['client', 'list'],
+      ['key', 'list'],
+      ['audit', 'verify'],
+      ['fsck'],
+      ['backup', join(parent, 'backup')],
+      ['export', 'anna', join(parent, 'out')],
+    ]
+    for (const command of commands) {
+      for (const place of [missing, other]) {
+        const { status, stderr } = await coffer(command, '', { COFFER_DATA: place })
+        expect(status, command.join(' ')).to.equal(1)
+        expect(stderr)
+          .to.contain(`no data directory at ${place}`)
+          .and.contain('COFFER_DATA or --data')
+          .and.contain('coffer-server serve')
+      }
+    }
+    expect(readdirSync(parent).sort()).to.deep.equal(['data', 'other'])
+    expect(readdirSync(other)).to.deep.equal([])
+    expect(statSync(other).mode & 0o777).to.equal(0o755)
+  }).timeout(60_000)
 
   it('registers and removes applications', async () => {
     const added = await coffer([
