@@ -53,7 +53,7 @@ export function openBackup(path: string, mode: 'read' | 'write'): Database {
   return new BetterSqlite3(path, { readonly: mode === 'read', fileMustExist: true })
 }
 
-/** Whether a database is that of a backup, not that of a server. */
+/** Whether a file is the database of a backup, not that of a server or something else. */
 export function isBackup(path: string): boolean {
   const database = openBackup(path, 'read')
   try {
@@ -61,6 +61,9 @@ export function isBackup(path: string): boolean {
       database.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'backup_contents'`).get() !==
       undefined
     )
+  } catch (error) {
+    if (error instanceof BetterSqlite3.SqliteError && error.code === 'SQLITE_NOTADB') return false
+    throw error
   } finally {
     database.close()
   }

@@ -52,6 +52,8 @@ const EXTEND_SECONDS = 60
 const PAGE = 1000
 const CONTENT = 'content'
 const FILES = 'files'
+/** A disk that is for backups alone has this at its root from the start. */
+const OF_THE_FILE_SYSTEM = 'lost+found'
 
 /**
  * Copies everything as it is at one moment, while the server goes on: it neither removes nor overwrites what the moment
@@ -77,7 +79,7 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
   }
 }
 
-/** What no backup needs is removed from it in the end, so nothing else may lie where it lies. */
+/** What no backup needs is removed from it in the end, and nobody looks for a backup among files of another kind. */
 async function refuseWhatIsNoBackup({ directory, to }: BackupOptions): Promise<void> {
   const path = `${await realpath(to)}${sep}`
   if (path.startsWith(`${await realpath(directory)}${sep}`)) {
@@ -89,10 +91,11 @@ async function refuseWhatIsNoBackup({ directory, to }: BackupOptions): Promise<v
   }
   // one that was broken off
   if (existsSync(join(to, `${DATABASE}.new`))) return
-  for (const name of [CONTENT, FILES]) {
-    if (!existsSync(join(to, name))) continue
-    throw new Error(`${to} has a "${name}" that is of no backup: choose another directory`)
-  }
+  const found = (await readdir(to)).find((name) => name !== OF_THE_FILE_SYSTEM)
+  if (found === undefined) return
+  throw new Error(
+    `${to} is not empty and has no backup: it has "${found}"; choose a directory that is new, empty, or an earlier backup`,
+  )
 }
 
 async function copyAll(options: BackupOptions, extend: () => void): Promise<BackupReport> {

@@ -302,20 +302,30 @@ describe('backup and restore', () => {
     )
   })
 
-  it("refuses a directory that has something else where a backup's contents go, and the data itself", async () => {
+  it('refuses a directory that has something else than a backup, and the data itself', async () => {
     await put(tree, at('f'), 'content')
     const own = join(to(), 'content', 'photos', '2020')
     await mkdir(own, { recursive: true })
     await writeFile(join(own, 'me.jpg'), 'precious')
-    expect(await failure(make())).to.match(/has a "content" that is of no backup/)
+    expect(await failure(make())).to.match(/is not empty and has no backup: it has "content"/)
     expect(await readdir(own)).to.deep.equal(['me.jpg'])
     const { directory, database } = subject
     const into = (to: string) => backup({ directory, database, to, also: [], clock: now })
     for (const inside of [directory, join(directory, 'content'), join(directory, 'backup')]) {
       expect(await failure(into(inside))).to.match(/is in the data directory/)
     }
-    await writeFile(join(elsewhere, 'coffer.db'), '')
-    expect(await failure(into(elsewhere))).to.match(/that is no backup/)
+    for (const other of [
+      '',
+      'something else than a database, but as long as the head of one'.repeat(9),
+    ]) {
+      await writeFile(join(elsewhere, 'coffer.db'), other)
+      expect(await failure(into(elsewhere))).to.match(/that is no backup/)
+    }
+    const photos = join(elsewhere, 'photos')
+    await mkdir(photos)
+    await writeFile(join(photos, 'me.jpg'), 'precious')
+    expect(await failure(into(photos))).to.match(/is not empty and has no backup: it has "me.jpg"/)
+    expect(await readdir(photos)).to.deep.equal(['me.jpg'])
   })
 
   it('goes on with one that was broken off, also on a disk of its own', async () => {
