@@ -4,11 +4,13 @@ import type {
   FuseOpen,
   Node,
 } from '../fuse/filesystem.js'
+import type { Soon } from '../fuse/soon.js'
 import { orStale } from './answer.js'
 import { TYPE_BITS } from './attributes.js'
 import { Handles } from './handles.js'
 import { type Listed, Listing } from './listing.js'
 import type { MountState } from './mount-state.js'
+import type { KnownNode } from './nodes.js'
 
 /** Of an entry in a listing without its name (struct fuse_dirent, struct fuse_entry_out). */
 const DIRENT_BYTES = 24
@@ -18,6 +20,7 @@ const DOTS = 2
 
 interface OpenDirectory {
   readonly directory: number
+  readonly node: KnownNode
   /** Begun with the first entry that is read. */
   listing: Listing | undefined
 }
@@ -32,13 +35,19 @@ export class Directories {
   }
 
   open(directory: number): FuseOpen {
-    const handle = this.#handles.add({ directory, listing: undefined })
+    const node = this.#state.nodes.known(directory)
+    node.opens += 1
+    const handle = this.#handles.add({ directory, node, listing: undefined })
     // What others change in it is taken back from the kernel, as long as somebody tells us.
     return { handle, keepCache: this.#state.cache.isVouched, directIo: false }
   }
 
-  close(handle: number): void {
-    this.#handles.remove(handle)
+  close(handle: number): Soon<void> {
+    const { node } = this.#handles.remove(handle)
+    node.opens -= 1
+    if (node.opens > 0) return
+    this.#state.nodes.drop(node)
+    if (node.isOrphan) return this.#state.orphans.release(node)
   }
 
   async entries(

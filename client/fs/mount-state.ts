@@ -19,6 +19,7 @@ import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
 import { OpenFiles } from './open-files.js'
 import { DEFAULTS, type FileSystemOptions } from './options.js'
+import { Orphans } from './orphans.js'
 import { withReasons } from './reasons.js'
 import { behindRemovals, type Removal, Removals } from './removals.js'
 import { ReservedNumbers } from './reserved-numbers.js'
@@ -46,6 +47,7 @@ export class MountState {
   readonly listings: ListingsAhead
   readonly names: Names
   readonly removals: Removals
+  readonly orphans: Orphans
   readonly durable: DurableNames
   readonly numbers: ReservedNumbers
   /** Between machines; without them the kernel keeps locks for this mount alone. */
@@ -78,6 +80,8 @@ export class MountState {
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
+    const orphans = new Orphans({ files, cache, nodes, log })
+    this.orphans = orphans
     // A journal has what is written itself, and its versions are not the server's.
     const written = new WrittenFiles(files.journals === true ? 0 : WRITTEN_BYTES)
     this.contents = new Contents(
@@ -104,7 +108,10 @@ export class MountState {
     const arrived = (directory: number) => small.isListedAhead(directory)
     const listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
     this.listings = listings
-    this.names = new Names({ files, cache, nodes, unborn, view, removals, listings, observe }, now)
+    this.names = new Names(
+      { files, cache, nodes, unborn, view, removals, orphans, listings, observe },
+      now,
+    )
     this.locks =
       remote.locks === undefined || options.locks === 'local'
         ? undefined
@@ -120,8 +127,8 @@ export class MountState {
       written,
       budget,
       locks,
+      orphans,
       observe,
-      log,
     })
   }
 

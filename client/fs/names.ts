@@ -10,6 +10,7 @@ import { hasCode, refusal } from './answer.js'
 import type { ListingsAhead } from './listings-ahead.js'
 import { ListingsForNames } from './listings-for-names.js'
 import type { KnownNode, Nodes } from './nodes.js'
+import type { Orphans } from './orphans.js'
 import type { Removals } from './removals.js'
 import type { Unborn } from './unborn.js'
 import type { View } from './view.js'
@@ -21,6 +22,7 @@ export interface NamesMount {
   readonly unborn: Unborn
   readonly view: View
   readonly removals: Removals
+  readonly orphans: Orphans
   readonly listings: Pick<ListingsAhead, 'coming' | 'isListed'>
   observe(attributes: WireAttributes): void
 }
@@ -110,7 +112,7 @@ export class Names {
   }
 
   async remove(place: Place, kind: 'unlink' | 'rmdir'): Promise<void> {
-    const { files, cache, unborn, removals } = this.#mount
+    const { files, cache, unborn, removals, orphans } = this.#mount
     await unborn.send(place.directory, place.name)
     const ticket = cache.ticket()
     const ino = await this.#standing(place)
@@ -131,7 +133,8 @@ export class Names {
     this.#removed(place, ino, left && { time: left.ctime, subdirectories }, ticket)
     if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
     else cache.changed(ino)
-    if (held !== undefined) held.isOrphan = left?.nlink === 0 || (await isNameless(files, ino))
+    if (held === undefined) return
+    if (left?.nlink === 0 || (await isNameless(files, ino))) await orphans.add(held)
   }
 
   #removed(
@@ -166,7 +169,7 @@ export class Names {
   }
 
   async rename(from: Place, to: Place, mode: 'replace' | 'noreplace' | 'exchange'): Promise<void> {
-    const { files, cache, unborn } = this.#mount
+    const { files, cache, unborn, orphans } = this.#mount
     await unborn.send(from.directory, from.name)
     await unborn.send(to.directory, to.name)
     const ticket = cache.ticket()
@@ -194,9 +197,8 @@ export class Names {
     if (replaced === ABSENT) return
     if (mode !== 'exchange') this.#leaves(replaced)
     cache.changed(replaced)
-    if (held !== undefined && mode !== 'exchange') {
-      held.isOrphan = await isNameless(files, replaced)
-    }
+    if (held === undefined || mode === 'exchange') return
+    if (await isNameless(files, replaced)) await orphans.add(held)
   }
 
   #fromCache({ directory, name }: Place): FuseEntry | undefined {
@@ -252,7 +254,7 @@ export class Names {
     return attributes.ino
   }
 
-  /** A file that must stay usable by number: it is open here, or not all of it is sent. */
+  /** What must stay usable by number: it is open here, or not all of it is sent. */
   #held(ino: number): KnownNode | undefined {
     const node = this.#mount.nodes.of(ino)
     if (node === undefined) return undefined

@@ -9,6 +9,7 @@ import type { Contents } from './contents.js'
 import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
 import type { MountLocks } from './locks.js'
 import type { KnownNode } from './nodes.js'
+import type { Orphans } from './orphans.js'
 import { ReadAhead } from './read-ahead.js'
 import type { SmallFiles, Use } from './small-files.js'
 import type { WrittenFiles } from './written-files.js'
@@ -22,8 +23,8 @@ export interface OpenFilesMount {
   /** For what is read ahead. */
   readonly budget: Budget
   readonly locks: MountLocks | undefined
+  readonly orphans: Orphans
   observe(attributes: WireAttributes): void
-  log(message: string, error?: unknown): void
 }
 
 /** Open files: reading and writing through them, and what their last close brings. */
@@ -126,30 +127,13 @@ export class OpenFiles {
   async #released(node: KnownNode): Promise<void> {
     const { isOrphan } = node
     await this.#mount.contents.closed(node)
-    if (isOrphan) await this.#forget(node)
+    if (isOrphan) await this.#mount.orphans.release(node)
     this.#mount.contents.settle(node)
   }
 
   /** What was read ahead of a node is no longer its content. */
   dropReadAhead(node: KnownNode): void {
     for (const open of this.#handles.all()) if (open.node === node) open.ahead.drop()
-  }
-
-  /** The mount is gone: files without a name that it still had open need not be kept. */
-  async releaseAll(): Promise<void> {
-    const orphans = new Set<KnownNode>()
-    for (const { node } of this.#handles.all()) if (node.isOrphan) orphans.add(node)
-    for (const node of orphans) await this.#forget(node)
-  }
-
-  async #forget(node: KnownNode): Promise<void> {
-    node.isOrphan = false
-    this.#mount.cache.changed(node.ino)
-    try {
-      await this.#mount.files.release(node.ino)
-    } catch (error) {
-      this.#mount.log(`inode ${node.ino} could not be released; the server does it in a day`, error)
-    }
   }
 
   async #fetch(node: KnownNode, offset: number, length: number): Promise<RemoteContent> {

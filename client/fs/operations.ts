@@ -94,6 +94,13 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     cache.changedTo(await orStale(files.setAttributes(ino(node), changes)), ticket)
   }
 
+  /** Its time is another one. */
+  function hasChanged(node: Node): void {
+    cache.changed(ino(node))
+    const known = nodes.get(node)
+    if (known?.removed !== undefined) known.removed = { ...known.removed, ctime: localTime() }
+  }
+
   async function resize(node: Node, size: number): Promise<void> {
     const known = nodes.known(ino(node))
     const content = await contents.of(known)
@@ -212,7 +219,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       refuseForeignNamespace(name, 'change')
       await state.sent(ino(node))
       await orStale(files.setXattr(ino(node), name, value, xattrMode(flags)))
-      cache.changed(ino(node))
+      hasChanged(node)
     },
     getxattr(node, name) {
       refuseForeignNamespace(name, 'get')
@@ -226,7 +233,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       refuseForeignNamespace(name, 'change')
       await state.sent(ino(node))
       await orStale(files.removeXattr(ino(node), name))
-      cache.changed(ino(node))
+      hasChanged(node)
     },
     failed: (operation, error) => log(`${operation} failed`, error),
     believed: (ino) => cache.attributes(ino)?.value,
@@ -242,7 +249,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async destroy() {
       clearInterval(timer)
       state.disconnect()
-      await open.releaseAll()
+      await state.orphans.releaseAll()
       await removals.all()
       await contents.drain()
       await state.locks?.end()

@@ -1,4 +1,14 @@
-import { copyFile, link, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Cases, fails } from './errno.js'
@@ -89,6 +99,30 @@ export const xattrCases: Cases = {
     await mkdir(join(dir, 'd'))
     await setxattr(join(dir, 'd'), 'user.kind', 'folder')
     expect((await getxattr(join(dir, 'd'), 'user.kind')).toString()).to.equal('folder')
+  },
+  'a removed directory that is open keeps its own': async (dir) => {
+    for (const remove of [
+      (path: string) => rmdir(path),
+      async (path: string) => {
+        await mkdir(join(dir, 'other'))
+        await rename(join(dir, 'other'), path)
+      },
+    ]) {
+      await mkdir(join(dir, 'd'))
+      await setxattr(join(dir, 'd'), 'user.kind', 'folder')
+      const opened = await open(join(dir, 'd'))
+      await remove(join(dir, 'd'))
+      const path = `/proc/self/fd/${opened.fd}`
+      expect((await getxattr(path, 'user.kind')).toString()).to.equal('folder')
+      const { ctimeMs } = await opened.stat()
+      await setxattr(path, 'user.more', 'x', XATTR_CREATE)
+      expect((await opened.stat()).ctimeMs).to.be.within(ctimeMs, Date.now() + 1)
+      expect(users(await listxattr(path))).to.deep.equal(['user.kind', 'user.more'])
+      await removexattr(path, 'user.kind')
+      await fails('ENODATA', getxattr(path, 'user.kind'))
+      await opened.close()
+      await rm(join(dir, 'd'), { recursive: true, force: true })
+    }
   },
   'they follow a rename': async (dir) => {
     const path = await file(dir)

@@ -468,6 +468,33 @@ describe('the mount file system', () => {
     })
   })
 
+  describe('an open directory', () => {
+    it('keeps its xattrs when it is removed, and is released with its last handle', async () => {
+      const { fs, requests } = here
+      const { node, attributes } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await fs.setxattr(node, 'user.kind', Buffer.from('folder'), 0, caller)
+      const handles = [await fs.opendir(node, caller), await fs.opendir(node, caller)]
+      await fs.rmdir(ROOT, 'd', caller)
+      for (const { handle } of handles) {
+        expect(String(await fs.getxattr(node, 'user.kind', caller))).to.equal('folder')
+        await fs.releasedir(node, handle, caller)
+      }
+      expect(requests.made.at(-1)).to.equal(`release ${attributes.ino}`)
+      expect(await refused(fs.getxattr(node, 'user.kind', caller))).to.equal('ESTALE')
+    })
+
+    it('is released, too, when it is closed while it is removed', async () => {
+      const { fs, requests, fault } = here
+      const { node, attributes } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      const { handle } = await fs.opendir(node, caller)
+      fault.answer = async (operation) => {
+        if (operation === 'remove') await fs.releasedir(node, handle, caller)
+      }
+      await fs.rmdir(ROOT, 'd', caller)
+      expect(requests.made.at(-1)).to.equal(`release ${attributes.ino}`)
+    })
+  })
+
   describe('reading', () => {
     it('of one small file after another has the next ones fetched before they are asked for', async () => {
       for (let n = 10; n < 50; n++) await there.calls.store(ROOT, `f${n}`, `content ${n}`)

@@ -1,0 +1,42 @@
+import type { Cache } from '../cache.js'
+import type { RemoteFiles } from '../remote-files.js'
+import type { KnownNode, Nodes } from './nodes.js'
+
+interface OrphansMount {
+  readonly files: Pick<RemoteFiles, 'release'>
+  readonly cache: Cache
+  readonly nodes: Nodes
+  log(message: string, error?: unknown): void
+}
+
+/** What lost its last name here while it was open: the server keeps it until it hears that it is closed. */
+export class Orphans {
+  readonly #mount: OrphansMount
+
+  constructor(mount: OrphansMount) {
+    this.#mount = mount
+  }
+
+  /** The kernel says late that a directory was closed: it may be so by now. */
+  async add(node: KnownNode): Promise<void> {
+    node.isOrphan = true
+    if (node.opens === 0 && node.content === undefined) await this.release(node)
+  }
+
+  async release(node: KnownNode): Promise<void> {
+    const { files, cache, log } = this.#mount
+    node.isOrphan = false
+    cache.changed(node.ino)
+    try {
+      await files.release(node.ino)
+    } catch (error) {
+      log(`inode ${node.ino} could not be released; the server does it in a day`, error)
+    }
+  }
+
+  /** The mount is gone: what it still had open need not be kept. */
+  async releaseAll(): Promise<void> {
+    const open = [...this.#mount.nodes.all()].filter((node) => node.isOrphan && node.opens > 0)
+    for (const node of open) await this.release(node)
+  }
+}
