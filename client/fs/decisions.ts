@@ -10,6 +10,11 @@ export class Decisions {
     this.#waiting.get(request)?.()
   }
 
+  /** What was told while the stream was away is not told again. */
+  mayBeMade(): void {
+    for (const end of [...this.#waiting.values()]) end()
+  }
+
   /** Resolves when there may be something new about a request, or the signal aborts. */
   about(request: string, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {

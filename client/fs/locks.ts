@@ -186,9 +186,10 @@ export class MountLocks {
     return this.#mount.lease.isValid && inode.has(NAMES)
   }
 
-  /** The server may be another one than before. */
+  /** The server may be another one than before: then others wait until it has heard of us, even that we hold nothing. */
   reconnected(): void {
-    if (this.#renewal === undefined || this.#inodes.size === 0) return
+    this.decisions.mayBeMade()
+    if (this.#renewal === undefined) return
     this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
   }
 

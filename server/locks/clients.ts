@@ -51,6 +51,7 @@ export class LockClients {
   hasClaimed(connection: string): void {
     this.#unclaimed.delete(connection)
     this.#revoked.delete(connection)
+    if (!this.#sessions.has(connection)) this.#shared.records.remove(this.#user, connection)
   }
 
   /** What has not been claimed by now can no longer be. */
@@ -93,6 +94,13 @@ export class LockClients {
   longGone(): LockSession[] {
     const before = this.#shared.now() - this.#shared.times.forgottenMilliseconds
     return [...this.#sessions.values()].filter(({ leaseUntil }) => leaseUntil < before)
+  }
+
+  /** Those without locks that do not come back need not be waited for after a restart. */
+  dropIdle(): void {
+    for (const session of this.#sessions.values()) {
+      if (session.inodes.size === 0 && this.isExpired(session)) this.drop(session.connection)
+    }
   }
 
   drop(connection: string): void {

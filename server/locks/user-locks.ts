@@ -173,6 +173,7 @@ export class UserLocks {
     this.#arrivals.lookAll()
     if (!this.#isGrace && this.#graceUntil > 0) this.#endGrace()
     for (const session of this.#clients.longGone()) this.#revoke(session)
+    this.#clients.dropIdle()
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
   }
 

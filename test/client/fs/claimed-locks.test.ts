@@ -17,12 +17,17 @@ describe('a lock that is granted', () => {
   afterEach(() => earth.close())
 
   /** What a program does to the lock of a file that it has open: it takes it for writing where nothing else is said. */
-  async function locking(machine: Machine, owner: string, name = 'f') {
+  async function locking(
+    machine: Machine,
+    owner: string,
+    name = 'f',
+    way: 'at once' | 'waiting' = 'at once',
+  ) {
     const { node } = await machine.calls.walk(name)
     const { handle } = await machine.fs.open(node, O_RDWR, caller)
     const lock = { space: 'flock', start: 0, end: LOCK_END, pid: 1, owner } as const
     return async (type: 'read' | 'write' | 'none' = 'write') =>
-      machine.fs.setlk?.(node, handle, { ...lock, type }, 'at once', caller)
+      machine.fs.setlk?.(node, handle, { ...lock, type }, way, caller)
   }
 
   it('is asked for again when the server starts again before the mount has it', async () => {
@@ -104,5 +109,37 @@ describe('a lock that is granted', () => {
         () => false,
       ),
     )
+  })
+
+  it('is not waited for once it is given back: the server that starts again hears that nothing is held', async () => {
+    for (const name of ['f', 'other']) await here.calls.store(ROOT, name, 'x')
+    const ours = await locking(here, 'a')
+    const theirs = await locking(there, 'b')
+    await ours()
+    await ours('none')
+    await theirs() // which recalls it from us
+    await theirs('none')
+    earth.restart()
+    await (await locking(there, 'b', 'other'))()
+  })
+
+  it('is asked for as soon as the stream is back that may have told of it meanwhile', async () => {
+    await here.calls.store(ROOT, 'f', 'x')
+    const theirs = await locking(there, 'b')
+    await theirs()
+    const ours = await locking(here, 'a', 'f', 'waiting')
+    let asked = 0
+    here.fault.next = (operation) => {
+      if (operation === 'lock') asked += 1
+      return undefined
+    }
+    const got = ours()
+    await until('it waits', async () => asked === 1)
+    earth.restart()
+    // By itself it would ask again after seconds.
+    for (let turn = 0; turn < 1_000 && asked === 1; turn++) await new Promise(setImmediate)
+    expect(asked).to.be.greaterThan(1)
+    await theirs('none')
+    await got
   })
 })
