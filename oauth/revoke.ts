@@ -4,7 +4,7 @@ import type { Answer, Call } from './call.js'
 import { authenticateClient } from './client-auth.js'
 import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
-import { digestOf } from './secrets.js'
+import { refreshTokenDigest } from './stamped-token.js'
 
 /** What revoking a token takes back. */
 type Target =
@@ -57,7 +57,7 @@ export async function revoke(context: Context, call: Call): Promise<Answer> {
 }
 
 async function findTarget(context: Context, token: string): Promise<Target | undefined> {
-  const found = await context.store.refreshToken(digestOf(token))
+  const found = await context.store.refreshToken(refreshTokenDigest(token))
   if (found !== undefined) {
     const { client_id, grantId, sub } = found.grant
     return { kind: 'grant', client_id, sub, grantId }

@@ -1,11 +1,4 @@
-import {
-  createHmac,
-  hash,
-  hkdfSync,
-  randomBytes,
-  randomFillSync,
-  timingSafeEqual,
-} from 'node:crypto'
+import { hash, hkdfSync, randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto'
 import type { Digest } from './types.js'
 
 /** 256 bits: RFC 6749 section 10.10 asks for a chance of guessing below 2^-128, better 2^-160. */
@@ -58,12 +51,4 @@ export function deriveKeys(secret: Buffer): DerivedKeys {
     nonce: derive('dpop nonce'),
     signingKeys: derive('signing keys'),
   }
-}
-
-/**
- * The refresh token that follows `token`: a function of it, so that a repeated request gets the same one although only
- * digests are stored. Nobody without our key can compute it from a stolen predecessor.
- */
-export function successorOf(token: string, key: Buffer): string {
-  return createHmac('sha256', key).update(token).digest('base64url')
 }

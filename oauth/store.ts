@@ -71,7 +71,7 @@ export interface Store {
   refreshable(token: Digest): Promise<StoredRefreshToken | undefined>
   /**
    * Spends the refresh token, as it was read, and writes its successor. The same token again within the grace and with the same key is
-   * `repeated` (the successor already stands); with another key it is `refused`, harming nothing. Again after the grace is
+   * `repeated` (the successor already stands, as of then); with another key it is `refused`, harming nothing. Again after the grace is
    * `reused`, and revokes the grant in the same step.
    */
   rotate(token: RefreshToken, rotation: Rotation): Promise<RotationOutcome>
@@ -179,7 +179,7 @@ export type RenewalOutcome = { readonly kind: 'renewed' } | { readonly kind: 'de
 
 export type RotationOutcome =
   | { readonly kind: 'rotated' }
-  | { readonly kind: 'repeated' }
+  | { readonly kind: 'repeated'; readonly spentAt: Milliseconds }
   | { readonly kind: 'reused' }
   | { readonly kind: 'refused' }
   | { readonly kind: 'dead' }

@@ -2,7 +2,7 @@
 import { type LiveToken, liveAccount, liveToken, type VerifiedTokens } from './authenticate.js'
 import { JsonText } from './call.js'
 import { type Context, seconds } from './context.js'
-import { digestOf } from './secrets.js'
+import { refreshTokenDigest } from './stamped-token.js'
 
 export type TokenStatus =
   | {
@@ -52,7 +52,7 @@ function active(client_id: string, members: Readonly<Record<string, unknown>>): 
 }
 
 async function refreshTokenStatus(context: Context, token: string): Promise<TokenStatus> {
-  const found = await context.store.refreshToken(digestOf(token))
+  const found = await context.store.refreshToken(refreshTokenDigest(token))
   if (found === undefined) return INACTIVE
   const { token: stored, grant } = found
   const now = context.now()

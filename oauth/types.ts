@@ -4,7 +4,10 @@ import type { JsonWebKey } from 'node:crypto'
 export type Milliseconds = number
 
 declare const digest: unique symbol
-/** SHA-256 of a secret, base64url: all that is ever stored of it. Only `digestOf` (secrets.ts) makes one. */
+/**
+ * SHA-256 of a secret, base64url: all that is ever stored of it. Only `digestOf` (secrets.ts) makes one, and for refresh tokens
+ * `refreshTokenDigest` (stamped-token.ts), with the time of their issue in front.
+ */
 export type Digest = string & { readonly [digest]: 'Digest' }
 
 /** Signature algorithms we sign with: ES256 by default, RS256 because RFC 9068 section 2.1 demands it. */

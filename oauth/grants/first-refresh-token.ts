@@ -1,5 +1,5 @@
 import { type Context, isPublic } from '../context.js'
-import { digestOf, randomSecret } from '../secrets.js'
+import { newRefreshToken, refreshTokenDigest } from '../stamped-token.js'
 import type { Redemption } from '../store.js'
 import type { GrantRequest } from './request.js'
 
@@ -22,10 +22,10 @@ export function firstRefreshToken(
       redemption: { at, address, refreshToken: undefined, endsAt },
     }
   }
-  const refresh_token = randomSecret()
+  const refresh_token = newRefreshToken(at)
   const expiresAt = at + context.lifetimes.refreshToken * 1000
   const refreshToken = {
-    tokenDigest: digestOf(refresh_token),
+    tokenDigest: refreshTokenDigest(refresh_token),
     expiresAt,
     // Only a public client's: a confidential one authenticates anyway (RFC 9449 section 5).
     ...(isPublic(client) && jkt !== undefined && { dpop_jkt: jkt }),

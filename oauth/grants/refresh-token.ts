@@ -5,17 +5,17 @@ import { type Context, isPublic } from '../context.js'
 import { OAuthError } from '../errors.js'
 import { narrowedResources } from '../resource.js'
 import { scopeWithin } from '../scope.js'
-import { digestOf, successorOf } from '../secrets.js'
+import { refreshTokenDigest, successorOf } from '../stamped-token.js'
 import type { Rotation, StoredRefreshToken } from '../store.js'
 import { userTokens } from '../token-response.js'
-import type { Grant, RefreshToken } from '../types.js'
+import type { Grant, Milliseconds, RefreshToken } from '../types.js'
 import type { GrantHandler, GrantRequest } from './request.js'
 
 export const refreshToken: GrantHandler = async (context, request) => {
   const { call, client, jkt } = request
   const form = call.parameters
   const token = form.required('refresh_token')
-  const found = await context.store.refreshable(digestOf(token))
+  const found = await context.store.refreshable(refreshTokenDigest(token))
   if (found === undefined) throw deadToken()
   const { token: stored, grant } = found
   if (stored.client_id !== client.client_id) {
@@ -58,8 +58,9 @@ async function rotated(
   token: string,
   { token: stored, grant }: StoredRefreshToken,
 ): Promise<string> {
-  const refresh_token = successorOf(token, context.derived.successor)
-  const plan = rotation(context, request, refresh_token, stored)
+  const at = context.now()
+  const refresh_token = successorOf(token, at, context.derived.successor)
+  const plan = rotation(context, request, { at, refresh_token, stored })
   const outcome = await context.store.rotate(stored, plan)
   switch (outcome.kind) {
     case 'dead':
@@ -69,26 +70,33 @@ async function rotated(
     case 'reused':
       throw reused(context, request, grant)
     case 'rotated':
-    case 'repeated':
       return refresh_token
+    case 'repeated':
+      return successorOf(token, outcome.spentAt, context.derived.successor)
   }
 }
 
 async function renewed(context: Context, { call }: GrantRequest, token: string): Promise<string> {
   const at = context.now()
   const endsAt = at + context.lifetimes.refreshToken * 1000
-  const outcome = await context.store.renew(digestOf(token), { at, address: call.address, endsAt })
+  const digest = refreshTokenDigest(token)
+  const outcome = await context.store.renew(digest, { at, address: call.address, endsAt })
   if (outcome.kind === 'dead') throw deadToken()
   return token
+}
+
+interface Successor {
+  readonly at: Milliseconds
+  readonly refresh_token: string
+  /** What it follows. */
+  readonly stored: RefreshToken
 }
 
 function rotation(
   context: Context,
   { call, client, jkt }: GrantRequest,
-  successor: string,
-  stored: RefreshToken,
+  { at, refresh_token, stored }: Successor,
 ): Rotation {
-  const at = context.now()
   // A public client's token stays bound to its key; one that starts to prove a key is bound from here on.
   const dpop_jkt = isPublic(client) ? (stored.dpop_jkt ?? jkt) : undefined
   return {
@@ -97,7 +105,7 @@ function rotation(
     presentedKey: jkt,
     graceMilliseconds: context.lifetimes.refreshGrace * 1000,
     successor: {
-      tokenDigest: digestOf(successor),
+      tokenDigest: refreshTokenDigest(refresh_token),
       expiresAt: at + context.lifetimes.refreshToken * 1000,
       ...(dpop_jkt !== undefined && { dpop_jkt }),
     },

@@ -2,6 +2,7 @@ import { accountsSchema } from './schema/accounts.js'
 import { filesSchema, linkableSchema, linksSchema, namedChangesSchema } from './schema/files.js'
 import {
   endOrderSchema,
+  issueKeySchema,
   issueOrderSchema,
   oauthSchema,
   unusedClientsSchema,
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly string[] = [
   linkableSchema,
   unusedClientsSchema,
   namedChangesSchema,
+  issueKeySchema,
 ]

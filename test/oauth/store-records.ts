@@ -1,6 +1,7 @@
 /** Records that tests of a Store write. */
 import type { Client, Grant, Redemption, Rotation } from '../../oauth/index.js'
-import { digestOf, randomId, randomSecret } from '../../oauth/secrets.js'
+import { randomId } from '../../oauth/secrets.js'
+import { newRefreshToken, refreshTokenDigest } from '../../oauth/stamped-token.js'
 
 export const NOW = Date.UTC(2026, 0, 1)
 export const MINUTE = 60_000
@@ -41,8 +42,8 @@ export function newGrant(changes: Partial<Grant> = {}): Grant {
   }
 }
 
-export function newToken() {
-  return { tokenDigest: digestOf(randomSecret()), expiresAt: NOW + 100 * MINUTE }
+export function newToken(at = NOW) {
+  return { tokenDigest: refreshTokenDigest(newRefreshToken(at)), expiresAt: at + 100 * MINUTE }
 }
 
 export function redemption(at = NOW): Redemption {

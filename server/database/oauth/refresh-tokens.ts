@@ -121,7 +121,8 @@ export function refreshTokenStore(
       grants.revoke(row.grant_id, at)
       return { kind: 'reused' }
     }
-    return { kind: row.spent_key === (presentedKey ?? null) ? 'repeated' : 'refused' }
+    if (row.spent_key !== (presentedKey ?? null)) return { kind: 'refused' }
+    return { kind: 'repeated', spentAt: row.spent_at }
   }
 
   function renew(digest: Digest, { at, address, endsAt }: Renewal): RenewalOutcome {

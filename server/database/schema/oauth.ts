@@ -141,6 +141,25 @@ CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
 `
 
 /**
+ * Tokens begin with the time of their issue, and so do their keys: the order of keys is that of issue, and no index lies in another one.
+ */
+export const issueKeySchema = `
+CREATE TABLE tokens_by_key (
+  token_digest TEXT PRIMARY KEY,
+  grant_id TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  dpop_jkt TEXT,
+  expires_at INTEGER NOT NULL,
+  spent_at INTEGER,
+  spent_key TEXT
+) STRICT, WITHOUT ROWID;
+INSERT INTO tokens_by_key SELECT * FROM refresh_tokens ORDER BY token_digest;
+DROP TABLE refresh_tokens;
+ALTER TABLE tokens_by_key RENAME TO refresh_tokens;
+CREATE INDEX refresh_tokens_by_expiry ON refresh_tokens (expires_at);
+`
+
+/**
  * Identifiers in the order in which they stop counting: what comes together and goes together lies together. In the order of digests,
  * each change is on a page of its own, and a sweep writes four kilobytes for each of them.
  */
