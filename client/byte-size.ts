@@ -14,7 +14,7 @@ export function byteSize(input: string): number {
   const [, amount = '', unit = ''] = SIZE.exec(input) ?? []
   const bytes = Math.floor(Number(amount || Number.NaN) * (UNITS[unit.toLowerCase()] ?? Number.NaN))
   if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes
-  throw new CommandError(`"${input}" is not a size; write it like 500M or 10G`)
+  throw new CommandError('It must be a size such as 500M or 10G.')
 }
 
 /** @throws CommandError for less than what makes sense */
@@ -22,6 +22,6 @@ export function byteSizeFrom(least: string): (input: string) => number {
   return (input) => {
     const bytes = byteSize(input)
     if (bytes >= byteSize(least)) return bytes
-    throw new CommandError(`"${input}" is too little; it takes ${least} or more`)
+    throw new CommandError(`It must be a size of ${least} or more.`)
   }
 }

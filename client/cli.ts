@@ -1,4 +1,4 @@
-import { Argument, Command, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { MOUNT_COMMAND } from './background.js'
 import { byteSizeFrom } from './byte-size.js'
 import { CommandError } from './command-error.js'
@@ -12,6 +12,7 @@ import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
 import { completion, SHELLS } from './completion/shells.js'
 import { showExamples } from './examples.js'
 import { parseRateLimit } from './rate-limit.js'
+import { parseFingerprint } from './trust.js'
 
 /** The command line. `finish` is told the exit status of a command that has one of its own. */
 export function commandLine(
@@ -50,19 +51,31 @@ export function commandLine(
     .option('--read-only', 'nothing can be changed through the mount')
     .option('--no-exec', 'nothing on the mount can be run as a program')
     .option('--allow-other', 'other users of this machine may use the mount, as its modes allow')
-    .option('--uid <number>', 'whose the files are shown as (default: you)', wholeNumber)
-    .option('--gid <number>', 'whose group the files are shown as (default: yours)', wholeNumber)
+    .option('--uid <number>', 'whose the files are shown as (default: you)', userNumber)
+    .option('--gid <number>', 'whose group the files are shown as (default: yours)', userNumber)
     .option('--umask <mask>', 'take these permissions away from what is shown, like 077', umask)
     .addOption(
       new Option('--locks <reach>', 'whether locks (flock, fcntl) hold for other machines, too')
         .choices(['shared', 'local'])
         .default('shared'),
     )
-    .option('--limit-rate <rate>', 'bytes a second, like 500k, or UPLOAD:DOWNLOAD', parseRateLimit)
+    .option(
+      '--limit-rate <rate>',
+      'bytes a second, like 500k, or UPLOAD:DOWNLOAD',
+      option(parseRateLimit),
+    )
     .option('--cache-dir <directory>', 'keep what is read in this local directory too')
-    .option('--cache-size <size>', 'how much may be kept there (default: 10G)', byteSizeFrom('16M'))
+    .option(
+      '--cache-size <size>',
+      'how much may be kept there (default: 10G)',
+      option(byteSizeFrom('16M')),
+    )
     .option('--write-back', 'close files before the server has them; a local journal keeps them')
-    .option('--write-back-size <size>', 'room for the journal (default: 1G)', byteSizeFrom('1M'))
+    .option(
+      '--write-back-size <size>',
+      'room for the journal (default: 1G)',
+      option(byteSizeFrom('1M')),
+    )
     .option('--dpop', 'if a login is needed: fail if it cannot be bound to a key')
     .option('--no-dpop', 'if a login is needed: do not bind it to a key')
     .option('--device', 'if a login is needed: by a code that you enter on another device')
@@ -70,7 +83,7 @@ export function commandLine(
     .option('--no-login', 'fail if a login is needed, instead of starting one')
     .addOption(
       new Option('--wait <seconds>', 'how long to wait for a server that does not answer')
-        .argParser(wholeNumber)
+        .argParser(seconds)
         .default(4),
     )
     .option('--foreground', 'stay in the foreground and log to the terminal')
@@ -136,20 +149,35 @@ export function commandLine(
 function trustOptions(command: Command): Command {
   return command
     .option('--ca <file>', 'trust this certificate authority (PEM)')
-    .option('--fingerprint <sha256>', 'trust the certificate with this SHA-256 fingerprint')
+    .option(
+      '--fingerprint <sha256>',
+      'trust the certificate with this SHA-256 fingerprint',
+      option(parseFingerprint),
+    )
 }
 
-function wholeNumber(input: string): number {
-  if (!/^\d{1,10}$/.test(input))
-    throw new CommandError(`"${input}" is not a number of a user or group`)
-  return Number(input)
+/** What such a parser refuses is told with the name of its option and with what was given. */
+function option<T>(parse: (input: string) => T): (input: string) => T {
+  return (input) => {
+    try {
+      return parse(input)
+    } catch (error) {
+      throw error instanceof CommandError ? new InvalidArgumentError(error.message) : error
+    }
+  }
 }
+
+const wholeNumber = (most: number, what: string) => (input: string) => {
+  if (/^\d{1,10}$/.test(input) && Number(input) <= most) return Number(input)
+  throw new InvalidArgumentError(`It must be ${what}, from 0 to ${most}.`)
+}
+/** The greatest means "nobody" to chown(2). */
+const userNumber = wholeNumber(2 ** 32 - 2, 'the number of a user or group')
+const seconds = wholeNumber(86_400, 'whole seconds')
 
 function umask(input: string): number {
-  if (!/^0?[0-7]{1,3}$/.test(input)) {
-    throw new CommandError(`"${input}" is no mask of permissions; give an octal number like 077`)
-  }
-  return Number.parseInt(input, 8)
+  if (/^0?[0-7]{1,3}$/.test(input)) return Number.parseInt(input, 8)
+  throw new InvalidArgumentError('It must be an octal mask of permissions such as 077.')
 }
 
 const ENVIRONMENT = `

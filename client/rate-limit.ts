@@ -15,24 +15,24 @@ const RATE = /^(\d+(?:\.\d+)?)([kmg]?)(?:i?b)?(?:\/s)?$/i
 /** RATE, or UPLOAD:DOWNLOAD, where either may be left out: "500k", "1M:", ":2.5MiB/s". */
 export function parseRateLimit(input: string): RateLimit {
   const [first = '', second, ...others] = input.split(':')
-  if (others.length > 0 || input === ':' || input === '') throw badRate(input)
-  if (second === undefined) return { upload: rate(first, input), download: rate(first, input) }
+  if (others.length > 0 || input === ':' || input === '') throw badRate()
+  if (second === undefined) return { upload: rate(first), download: rate(first) }
   return {
-    upload: first === '' ? undefined : rate(first, input),
-    download: second === '' ? undefined : rate(second, input),
+    upload: first === '' ? undefined : rate(first),
+    download: second === '' ? undefined : rate(second),
   }
 }
 
-function rate(text: string, input: string): number {
+function rate(text: string): number {
   const [, amount = '', unit = ''] = RATE.exec(text) ?? []
   const bytes = Math.floor(Number(amount || Number.NaN) * (UNITS[unit.toLowerCase()] ?? Number.NaN))
-  if (!(bytes > 0)) throw badRate(input)
+  if (!(bytes > 0)) throw badRate()
   return bytes
 }
 
-function badRate(input: string): CommandError {
+function badRate(): CommandError {
   return new CommandError(
-    `"${input}" is not a rate; write bytes a second like 500k or 2M, or UPLOAD:DOWNLOAD like 1M:4M`,
+    'It must be bytes a second such as 500k or 2M, or UPLOAD:DOWNLOAD such as 1M:4M.',
   )
 }
 

@@ -80,7 +80,7 @@ export function parseFingerprint(input: string): string {
     .toUpperCase()
   if (!/^[0-9A-F]{64}$/.test(digits)) {
     throw new CommandError(
-      `"${input}" is not a SHA-256 fingerprint: it has 64 hexadecimal digits, with or without colons`,
+      'It must be a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons.',
     )
   }
   return digits

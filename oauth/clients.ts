@@ -161,6 +161,6 @@ function registrableScope(scope: string, known: string): string {
     return scopeWithin(scope, known).join(' ')
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
-    throw new OAuthError('invalid_client_metadata', `scope: ${error.message}`)
+    throw new OAuthError('invalid_client_metadata', `scope: ${error.message}; known are ${known}`)
   }
 }

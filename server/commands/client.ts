@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CLIENT_AUTH_METHODS, GRANT_TYPES, registerClient } from '../../oauth/index.js'
 import { RESOURCE_SCOPES } from '../scopes.js'
 import { atWorkbench, type CommandLine, table } from './workbench.js'
@@ -27,11 +27,11 @@ export function clientCommands(program: Command, line: CommandLine): void {
   client
     .command('add [name]')
     .description('register an application; its secret, if it has one, is shown once')
-    .option('--type <type>', 'native or web (default web)')
-    .option('--auth <method>', CLIENT_AUTH_METHODS.join(', '))
+    .addOption(new Option('--type <type>', 'what it is (default: web)').choices(['native', 'web']))
+    .addOption(new Option('--auth <method>', 'how it authenticates').choices(CLIENT_AUTH_METHODS))
     .option('--redirect-uri <uri>', 'where answers go; may be repeated', several)
     .option('--post-logout-redirect-uri <uri>', 'where a logout may lead; may be repeated', several)
-    .option('--grant <type>', `${GRANT_TYPES.join(', ')}; may be repeated`, several)
+    .option('--grant <type>', `${GRANT_TYPES.join(', ')}; may be repeated`, grants)
     .option('--scope <scopes>', 'what it may ask for, separated by spaces')
     .option('--dpop', 'takes only tokens bound to a key (RFC 9449)')
     .option('--par', 'takes only pushed authorization requests (RFC 9126)')
@@ -40,10 +40,10 @@ export function clientCommands(program: Command, line: CommandLine): void {
     .option('--metadata', 'read client metadata (RFC 7591) as JSON from standard input as well')
     .action(async (name: string | undefined, options: AddOptions) =>
       atWorkbench(line, async ({ store, accounts, audit }) => {
-        const read: unknown = options.metadata ? JSON.parse(await line.readInput()) : {}
+        const read = options.metadata ? metadataIn(await line.readInput()) : {}
         const registry = { store, accounts, scopes: RESOURCE_SCOPES, clock: line.clock }
         const { client: made, client_secret } = await registerClient(registry, {
-          ...(typeof read === 'object' ? read : {}),
+          ...read,
           ...metadataOf(name, options),
         })
         const { client_id } = made
@@ -82,6 +82,21 @@ export function clientCommands(program: Command, line: CommandLine): void {
         line.print(`Removed ${client_id}. Its tokens are worth nothing from now on.`)
       }),
     )
+}
+
+function grants(value: string, before?: string[]): string[] {
+  if (GRANT_TYPES.some((type) => type === value)) return several(value, before)
+  throw new InvalidArgumentError(`Allowed choices are ${GRANT_TYPES.join(', ')}.`)
+}
+
+function metadataIn(input: string): object {
+  try {
+    const read: unknown = JSON.parse(input)
+    if (typeof read === 'object' && read !== null && !Array.isArray(read)) return read
+  } catch {
+    // told below
+  }
+  throw new Error('--metadata must be given one object in JSON on standard input')
 }
 
 /** The flags as metadata of RFC 7591 section 2; what was not given is left to its default. */

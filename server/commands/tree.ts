@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { FileError } from '../errors.js'
 import { lockDataDirectory } from '../lock.js'
 import { openStorage } from '../storage/engine.js'
 import { exportTree } from '../storage/export.js'
@@ -17,7 +18,7 @@ export function treeCommands(program: Command, line: CommandLine): void {
     .action(async (name: string, from: string, { into }: { into: string }) =>
       atWorkbench(line, async (bench) => {
         const { id } = existing(bench, name)
-        await withTree(bench, id, into, async (tree, directory) => {
+        await withTree(bench, id, { option: '--into', path: into }, async (tree, directory) => {
           const skip = (path: string, reason: string) => line.print(`skipped ${path}: ${reason}`)
           const { files, bytes, skipped } = await importTree(tree, directory, from, skip)
           line.print(`Imported ${files} files and folders (${bytes} bytes), skipped ${skipped}.`)
@@ -33,7 +34,7 @@ export function treeCommands(program: Command, line: CommandLine): void {
     .action(async (name: string, to: string, { from }: { from: string }) =>
       atWorkbench(line, async (bench) => {
         const { id } = existing(bench, name)
-        await withTree(bench, id, from, async (tree, directory) => {
+        await withTree(bench, id, { option: '--from', path: from }, async (tree, directory) => {
           await exportTree(tree, directory, to)
           line.print(`Exported the files of ${name} to ${to}.`)
         })
@@ -41,11 +42,28 @@ export function treeCommands(program: Command, line: CommandLine): void {
     )
 }
 
+interface Folder {
+  /** The option that names it. */
+  readonly option: string
+  readonly path: string
+}
+
+async function inoOf(tree: Tree, { option, path }: Folder): Promise<Ino> {
+  try {
+    const names = path.split('/').filter((part) => part !== '')
+    const { ino } = await tree.walk(tree.root, names.map(fileName))
+    return ino
+  } catch (cause) {
+    if (!(cause instanceof FileError)) throw cause
+    throw new Error(`${option} must name a folder of the account, not "${path}": ${cause.message}`)
+  }
+}
+
 /** The engine is one process's at a time. */
 async function withTree(
   { config, database }: Workbench,
   owner: string,
-  path: string,
+  folder: Folder,
   work: (tree: Tree, directory: Ino) => Promise<void>,
 ): Promise<void> {
   const lock = lockDataDirectory(config.data)
@@ -53,14 +71,7 @@ async function withTree(
     const storage = await openStorage({ directory: config.data, database })
     try {
       const tree = await storage.tree(owner)
-      const { ino } = await tree.walk(
-        tree.root,
-        path
-          .split('/')
-          .filter((part) => part !== '')
-          .map(fileName),
-      )
-      await work(tree, ino)
+      await work(tree, await inoOf(tree, folder))
       await storage.durable()
     } finally {
       await storage.close()

@@ -56,6 +56,12 @@ describe('coffer-server', () => {
       { onStop: () => {}, onReload: () => {} },
       '0',
     )
+    for (const command of [
+      program,
+      ...program.commands.flatMap((each) => [each, ...each.commands]),
+    ]) {
+      command.exitOverride().configureOutput({ writeErr: () => {} })
+    }
     const failed = (error: Error) => ({
       status: 1,
       stdout: output.join('\n'),
@@ -322,6 +328,27 @@ describe('coffer-server', () => {
     const verified = await spawned(['audit', 'verify'])
     expect(verified.status).to.equal(1)
     expect(verified.stdout).to.contain('entry 2')
+  }).timeout(60_000)
+
+  const badOptions: [parameters: string[], says: RegExp][] = [
+    [['audit', 'list', '--limit', '0'], /--limit <number>.* from 1 to 1000000/],
+    [['audit', 'list', '--since', 'noon'], /--since <time>.*a date such as 2026-11-23/],
+    [['client', 'add', '--type', 'app'], /--type <type>.*choices are native, web/],
+    [['client', 'add', '--auth', 'key'], /--auth <method>.*choices are none, client_secret_basic/],
+    [['client', 'add', '--grant', 'password'], /--grant <type>.*choices are authorization_code/],
+    [['client', 'add', '--grant', 'client_credentials', '--scope', 'all'], /scope: .* file.read/],
+    [['client', 'add', '--metadata'], /--metadata must be .* JSON/],
+    [['user', 'quota', 'maria', '--files', '1.5'], /--files must be a whole number/],
+    [['import', 'maria', '.', '--into', '/no/where'], /--into must name a folder.*"\/no\/where"/],
+    [['export', 'maria', 'out', '--from', '..'], /--from must name a folder.*"\.\."/],
+  ]
+  it('names the option of which it does not take what it is given, and says what it takes', async () => {
+    await coffer(['user', 'add', 'maria'])
+    for (const [parameters, says] of badOptions) {
+      const { status, stderr } = await coffer(parameters, '{')
+      expect(status, parameters.join(' ')).to.equal(1)
+      expect(stderr).to.match(says)
+    }
   }).timeout(60_000)
 
   const mistakes: [title: string, parameters: string[], env: NodeJS.ProcessEnv, says: RegExp][] = [
