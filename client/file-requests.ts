@@ -2,7 +2,7 @@ import { HEADERS, NAME_MAX, type WireAttributes } from '../server/wire.js'
 import type { Attempts } from './attempts.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'
-import { RemoteError } from './remote-files.js'
+import { type Changed, RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
 import { bodyMade, headerAttributes, successful } from './wire-answer.js'
@@ -102,14 +102,17 @@ export class FileRequests {
     ino: number,
     change: string,
     durability: 'power' | 'process',
-  ): Promise<WireAttributes | undefined> {
+  ): Promise<Changed | undefined> {
     const answer = await this.succeed({
       method: 'GET',
       target: `/inodes/${ino}?change=${change}`,
       headers: { [HEADERS.durability]: durability },
       settles: true,
     })
-    return bodyMade(answer) ? this.seen(headerAttributes(answer)) : undefined
+    const { made, version } = bodyMade(answer)
+    if (!made) return undefined
+    const now = this.seen(headerAttributes(answer))
+    return version === undefined ? now : { ...now, made: version }
   }
 
   async lookup(directory: number, name: string, signal?: AbortSignal): Promise<WireAttributes> {

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { HEADERS, type WireAttributes } from '../server/wire.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import {
+  type Changed,
   RemoteError,
   type RemoteNew,
   type RemoteNewAttributes,
@@ -108,7 +109,7 @@ export function changeOnce(
   ino: number,
   { change = requests.nameChange(), durability }: Named,
   attempt: (headers: Readonly<Record<string, string>>) => Promise<WireAttributes>,
-): Promise<WireAttributes> {
+): Promise<Changed> {
   const headers = { [HEADERS.change]: change, [HEADERS.durability]: durability }
   return requests
     .retry(async (earlier) => {
@@ -134,7 +135,7 @@ export async function writeOnce(
   ino: number,
   parts: readonly RemotePart[],
   options: WriteOptions,
-): Promise<WireAttributes> {
+): Promise<Changed> {
   const some = parts.filter((part) => part.data.length > 0)
   if (some.length === 0 && options.attributes === undefined) {
     return requests.retry(() => requests.stat(ino))

@@ -34,7 +34,7 @@ export interface RemoteFiles {
   /** Whole files in one request, as many as fit into `bytes`; undefined for those that did not, or are gone. */
   readAll?(inos: readonly number[], bytes: number): Promise<(RemoteContent | undefined)[]>
   /** Writes parts in place in one request; `append` goes to the end wherever that is now. */
-  write(ino: number, parts: readonly RemotePart[], options?: WriteOptions): Promise<WireAttributes>
+  write(ino: number, parts: readonly RemotePart[], options?: WriteOptions): Promise<Changed>
   /** lseek(2) with SEEK_DATA or SEEK_HOLE; the end of the file is a hole. @returns undefined if there is none (ENXIO) */
   seek(
     ino: number,
@@ -43,7 +43,7 @@ export interface RemoteFiles {
     signal?: AbortSignal,
   ): Promise<number | undefined>
   /** A range becomes zeros, whose room is freed (fallocate(2)). */
-  zero(ino: number, range: RemoteZeros, named?: Pick<Condition, 'change'>): Promise<WireAttributes>
+  zero(ino: number, range: RemoteZeros, named?: Pick<Condition, 'change'>): Promise<Changed>
   /** copy_file_range(2): fewer bytes than asked at the end of the source, or where it is much. */
   copyRange(
     from: WirePosition,
@@ -88,11 +88,7 @@ export interface RemoteFiles {
     to: { directory: number; name: string },
     options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean },
   ): Promise<WireAttributes | undefined>
-  setAttributes(
-    ino: number,
-    changes: WireAttributeChanges,
-    condition?: Condition,
-  ): Promise<WireAttributes>
+  setAttributes(ino: number, changes: WireAttributeChanges, condition?: Condition): Promise<Changed>
 
   getXattr(ino: number, name: string): Promise<Buffer>
   listXattrs(ino: number): Promise<string[]>
@@ -108,7 +104,7 @@ export interface RemoteFiles {
    * The inode as it is now, if the change was made whose name came with an error. If it was not, it will not be: it is given up on the
    * server.
    */
-  made?(ino: number, change: string): Promise<WireAttributes | undefined>
+  made?(ino: number, change: string): Promise<Changed | undefined>
 
   /** Changes are kept here first: what was answered is not on the server before `sync` says so. */
   readonly journals?: boolean
@@ -202,11 +198,14 @@ export interface RemoteZeros {
   readonly extend: boolean
 }
 
+/** An inode after a change of content; `made`: the version that the change made, where its answer was lost and others may have come since. */
+export type Changed = WireAttributes & { readonly made?: number }
+
 export interface RemoteCopy {
   /** Undefined if they were copied, and the answer that told how many was lost: copied again, they are the same. */
   readonly copied: number | undefined
   /** Of the target. */
-  readonly attributes: WireAttributes
+  readonly attributes: Changed
 }
 
 export interface WriteOptions {

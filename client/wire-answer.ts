@@ -102,11 +102,14 @@ export function bodyOffset(answer: Answer): number | undefined {
   return bodyNumbers(answer, ['offset']).offset
 }
 
-/** Whether a change was made. @throws RemoteError EIO */
-export function bodyMade(answer: Answer): boolean {
+/** Whether a change was made, and the version it made if that is known. @throws RemoteError EIO */
+export function bodyMade(answer: Answer): { made: boolean; version?: number } {
   const document = parsedJson(answer.body)
-  if (isRecord(document) && typeof document.made === 'boolean') return document.made
-  throw nonsense('whether a change was made is not said')
+  if (!isRecord(document) || typeof document.made !== 'boolean') {
+    throw nonsense('whether a change was made is not said')
+  }
+  const { made, version } = document
+  return isCount(version) ? { made, version } : { made }
 }
 
 const TIME = /^-?\d{1,19}$/
@@ -173,7 +176,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function isCount(value: unknown): boolean {
+function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 

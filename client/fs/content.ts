@@ -1,7 +1,7 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
 import type { Ticket } from '../latest-changes.js'
-import type { RemotePart, WriteOptions } from '../remote-files.js'
+import type { Changed, RemotePart, WriteOptions } from '../remote-files.js'
 import { hasCode, isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'
@@ -143,7 +143,7 @@ export class Content {
   }
 
   /** What the server does to the content without being sent bytes: at once, after what is pending. */
-  async change(ask: (ino: number) => Promise<WireAttributes>): Promise<void> {
+  async change(ask: (ino: number) => Promise<Changed>): Promise<void> {
     await this.flush()
     await this.#begin()
     const ticket = this.#mount.cache.ticket()
@@ -442,8 +442,8 @@ export class Content {
   }
 
   /** Takes in the server's answer to a change of ours. `ending`: of the requests under way, these end with it. */
-  #confirm(attributes: WireAttributes, changes: 0 | 1, ticket: Ticket, ending = 0): void {
-    this.#versions.made(changes)
+  #confirm({ made, ...attributes }: Changed, changes: 0 | 1, ticket: Ticket, ending = 0): void {
+    this.#versions.made(changes, made ?? attributes.version)
     if (attributes.version >= this.#base.version) this.#base = attributes
     this.#mount.cache.changedTo(this.#base, ticket)
     if (this.#requests.count > ending || !this.#undecided.isEmpty) return
@@ -451,7 +451,9 @@ export class Content {
     const node = this.#node
     if (!this.#versions.isOurs(version)) {
       this.#mount.foreign(node)
-      if (this.#overtakes !== undefined) this.#mount.overtook(node, this.#overtakes)
+      if (this.#overtakes !== undefined && this.#versions.haveOvertaken) {
+        this.#mount.overtook(node, this.#overtakes)
+      }
     } else if (node.pages === this.#versions.before) node.pages = version
     this.#versions.start(version)
     if (this.#isDirty) return

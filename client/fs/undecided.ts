@@ -1,5 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
-import { RemoteError } from '../remote-files.js'
+import { type Changed, RemoteError } from '../remote-files.js'
 import type { Batch } from './unsent.js'
 
 /** A change that got no answer in time. The program was told so; whether the server has made it nobody knows yet. */
@@ -32,8 +31,8 @@ export class UndecidedChanges {
 
   /** Asks about the oldest. @throws RemoteError if there is no answer now, either */
   async decide(
-    made: (change: string) => Promise<WireAttributes | undefined>,
-  ): Promise<{ decided: Undecided; attributes: WireAttributes | undefined } | undefined> {
+    made: (change: string) => Promise<Changed | undefined>,
+  ): Promise<{ decided: Undecided; attributes: Changed | undefined } | undefined> {
     const [oldest] = this.#changes
     if (oldest === undefined) return undefined
     const attributes = await made(oldest.change)

@@ -41,6 +41,8 @@ export interface ChangeRow {
   readonly origin: string | null
   /** By what name its origin knows it. */
   readonly change: string | null
+  /** Of a change that has a name: the version that it made of its inode. */
+  readonly version: number | null
 }
 
 export interface ReservationRow {
@@ -167,7 +169,7 @@ function entryStatements(row: Prepare) {
 
 function treeStatements(row: Prepare) {
   const insertChange = row<(number | string | null)[], never>(
-    'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   )
   return {
     tree: row<[owner: string], TreeRow>('SELECT * FROM trees WHERE owner = ?'),
@@ -200,13 +202,14 @@ function treeStatements(row: Prepare) {
           gone,
           change.origin,
           change.change,
+          change.version,
         ),
     },
     changesAfter: row<[tree: number, seq: number, limit: number], ChangeRow>(
       'SELECT * FROM changes WHERE tree = ? AND seq > ? ORDER BY seq LIMIT ?',
     ),
-    changeNamed: row<[origin: string, change: string, tree: number], { seq: number }>(
-      'SELECT seq FROM changes WHERE origin = ? AND change = ? AND tree = ? LIMIT 1',
+    changeNamed: row<[origin: string, change: string, tree: number], { version: number | null }>(
+      'SELECT version FROM changes WHERE origin = ? AND change = ? AND tree = ? LIMIT 1',
     ),
     oldestChange: row<[tree: number], { seq: number; at: number }>(
       'SELECT seq, at FROM changes WHERE tree = ? ORDER BY seq LIMIT 1',

@@ -1,5 +1,11 @@
 import { accountsSchema } from './schema/accounts.js'
-import { filesSchema, linkableSchema, linksSchema, namedChangesSchema } from './schema/files.js'
+import {
+  filesSchema,
+  linkableSchema,
+  linksSchema,
+  madeVersionsSchema,
+  namedChangesSchema,
+} from './schema/files.js'
 import {
   endOrderSchema,
   issueKeySchema,
@@ -20,4 +26,5 @@ export const MIGRATIONS: readonly string[] = [
   unusedClientsSchema,
   namedChangesSchema,
   issueKeySchema,
+  madeVersionsSchema,
 ]

@@ -27,11 +27,11 @@ export async function read(exchange: Exchange): Promise<void> {
 async function wasMade(exchange: Exchange, inode: Inode, name: string): Promise<void> {
   const { connection, change } = withChange(exchange.origin, name)
   const isKnown = connection !== undefined && change !== undefined
-  const made = isKnown && (await exchange.tree.changes.has(connection, change))
-  if (made) await settled(exchange, inode.ino)
+  const found = isKnown ? await exchange.tree.changes.made(connection, change) : undefined
+  if (found !== undefined) await settled(exchange, inode.ino)
   const fields = inodeFields(await exchange.tree.stat(inode.ino))
   if (isNotModified(exchange)) return answerNotModified(exchange, fields)
-  answerJson(exchange, 200, { made }, fields)
+  answerJson(exchange, 200, { made: found !== undefined, ...found }, fields)
 }
 
 async function answerInode(exchange: Exchange, inode: Inode): Promise<void> {

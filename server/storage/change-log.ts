@@ -47,7 +47,7 @@ export class ChangeLog {
     this.#clock = clock
   }
 
-  /** Within a transaction: the change, and its use against the quota. @throws EDQUOT, ESTALE (not wanted any more) */
+  /** Within a transaction, last: the change, and its use against the quota. @throws EDQUOT, ESTALE (not wanted any more) */
   note(tree: number, change: Noted, usage: Usage, origin: Origin): void {
     origin.mustBeWanted?.()
     const row = this.#sql.charge.get(usage.bytes, usage.inodes, usage.links ?? 0, 1, tree)
@@ -67,6 +67,7 @@ export class ChangeLog {
       other: change.other ?? null,
       origin: origin.connection ?? null,
       change: origin.change ?? null,
+      version: origin.change === undefined ? null : this.#versionOf(change.ino),
     }
     this.#sql.insertChange.run(tree, noted, change.gone ?? null)
     if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
@@ -74,6 +75,10 @@ export class ChangeLog {
       this.#recent.add(tree, noted)
       this.#tell(tree, noted)
     })
+  }
+
+  #versionOf(ino: number): number | null {
+    return this.#sql.inode.get(ino)?.version ?? null
   }
 
   /** Within a transaction: counts what is used or freed where nobody sees it. @throws EDQUOT */
@@ -97,8 +102,10 @@ export class ChangeLog {
   of(tree: number): Changes {
     return {
       newest: async () => this.#newest(tree),
-      has: async (connection, change) =>
-        this.#sql.changeNamed.get(connection, change, tree) !== undefined,
+      made: async (connection, change) => {
+        const named = this.#sql.changeNamed.get(connection, change, tree)
+        return named && (named.version === null ? {} : { version: named.version })
+      },
       after: async (seq, limit) => this.#after(tree, seq, limit),
       wait: (seq, signal, own) => this.#wait(tree, seq, signal, own),
     }

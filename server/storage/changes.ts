@@ -7,12 +7,17 @@ import type { FileName } from './path.js'
 export interface Changes {
   /** The number of the newest change; 0 before the first. */
   newest(): Promise<number>
-  /** Whether a connection has made the change that it named so; false also for one that is no longer kept. */
-  has(connection: string, change: string): Promise<boolean>
+  /** The change that a connection named so, if it was made and is still kept. */
+  made(connection: string, change: string): Promise<MadeChange | undefined>
   /** Changes after `seq`, oldest first. @param limit at most this many (1 to 10,000) */
   after(seq: number, limit: number): Promise<ChangePage>
   /** Resolves once there is a change after `seq`; at once if there is one already. Rejects when the signal aborts. */
   wait(seq: number, signal: AbortSignal, own?: OwnChanges): Promise<void>
+}
+
+export interface MadeChange {
+  /** What it made of its inode, which others may have changed since; not kept of changes that older servers made. */
+  readonly version?: number
 }
 
 /** Changes that whoever waits has made, and need not be woken for. */

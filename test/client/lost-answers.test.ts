@@ -127,6 +127,7 @@ for (const [flags, ...losses] of LOSSES) {
         this.timeout(120_000)
         const shared = name('shared')
         await file(shared, filled('a'))
+        const told = await conflicts()
         await unanswered(
           () => writeFile(at(shared), filled('b')),
           async () => (await there(shared)) === filled('b'),
@@ -140,6 +141,8 @@ for (const [flags, ...losses] of LOSSES) {
         await until('it is shown here', async () => {
           return (await readFile(at(shared), 'utf8')) === filled('c')
         })
+        // Theirs went over ours, not ours over theirs.
+        expect(await conflicts()).to.deep.equal(told)
       })
     }
   })

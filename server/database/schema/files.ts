@@ -169,3 +169,8 @@ export const namedChangesSchema = `
 ALTER TABLE changes ADD COLUMN change TEXT;
 CREATE INDEX changes_by_change ON changes (origin, change) WHERE change IS NOT NULL;
 `
+
+/** What a named change made of its inode: a client that asks later may find what others have made of it since. */
+export const madeVersionsSchema = `
+ALTER TABLE changes ADD COLUMN version INTEGER;
+`

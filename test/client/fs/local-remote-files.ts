@@ -137,11 +137,12 @@ export function localRemoteFiles(
         ),
       ),
     made: (ino, change) =>
-      asked('made', ino, async () =>
-        (await tree.changes.has(connection, change))
-          ? wireAttributes(await tree.stat(ino))
-          : undefined,
-      ),
+      asked('made', ino, async () => {
+        const found = await tree.changes.made(connection, change)
+        if (found === undefined) return undefined
+        const { version = 0 } = found
+        return { ...wireAttributes(await tree.stat(ino)), made: version }
+      }),
     seek: (ino, offset, what) => asked('seek', ino, () => tree.seek(ino, offset, what)),
     zero: (ino, range) =>
       asked('zero', ino, async () =>

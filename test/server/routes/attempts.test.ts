@@ -93,9 +93,11 @@ describe('a change with a name', () => {
     expect(await made('1')).to.deep.equal({ made: false, size: 5 })
     const headers = { ...RANGE, 'Content-Range': 'bytes 5-6/*', ...of('c'), 'Coffer-Change': '1' }
     await server.send('PATCH', '/files/f', { headers, body: 'ab' })
-    expect(await made('1')).to.deep.equal({ made: true, size: 7 })
+    expect(await made('1')).to.deep.equal({ made: true, version: 2, size: 7 })
     expect(await made('2')).to.deep.equal({ made: false, size: 7 })
     expect(await made('1', of('other'))).to.deep.equal({ made: false, size: 7 })
+    await server.send('PUT', '/files/f', { body: 'since' })
+    expect(await made('1')).to.deep.equal({ made: true, version: 2, size: 5 })
   })
 
   it('is not known if it was refused', async () => {
@@ -116,7 +118,7 @@ describe('a change with a name', () => {
     const copy = { op: 'copyRange', from: { ino, offset: 0 }, to: { ino, offset: 5 }, bytes: 5 }
     const headers = { 'Content-Type': BATCH_TYPE, ...of('c') }
     await server.send('POST', '/batch', { headers, body: encodeFrame({ ...copy, change: 'x' }) })
-    expect(await made('x')).to.deep.equal({ made: true, size: 10 })
+    expect(await made('x')).to.deep.equal({ made: true, version: 2, size: 10 })
   })
 
   for (const [operation, content] of operations) {

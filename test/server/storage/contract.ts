@@ -1309,14 +1309,16 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         ])
       })
 
-      it('knows a change by the name that its connection gave it', async () => {
+      it('knows a change, and what it made, by the name that its connection gave it', async () => {
         const a = await tree.make(at('a'), { type: 'file' }, NEW, NOBODY)
         const named = { connection: 'c1', change: 'x' }
-        expect(await tree.changes.has('c1', 'x')).to.equal(false)
-        await tree.write(a.ino, [{ offset: 0, data: bytes('x') }], overwrite, named)
-        expect(await tree.changes.has('c1', 'x')).to.equal(true)
-        expect(await tree.changes.has('c1', 'y')).to.equal(false)
-        expect(await tree.changes.has('c2', 'x')).to.equal(false)
+        expect(await tree.changes.made('c1', 'x')).to.equal(undefined)
+        const part = { offset: 0, data: bytes('x') }
+        const { version } = await tree.write(a.ino, [part], overwrite, named)
+        await tree.write(a.ino, [part], overwrite, NOBODY)
+        expect(await tree.changes.made('c1', 'x')).to.deep.equal({ version })
+        expect(await tree.changes.made('c1', 'y')).to.equal(undefined)
+        expect(await tree.changes.made('c2', 'x')).to.equal(undefined)
       })
 
       it('pages, and says so when a number is none of this log', async () => {
