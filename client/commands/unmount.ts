@@ -22,7 +22,8 @@ export async function unmountCommand(
   const record = await registry.find(directory)
   const force = flags.force ?? false
   if (record === undefined || !(await unmountByItself(record, force, surroundings))) {
-    await unmountWithoutProcess(directory, force)
+    await refuseNoMount(directory, registry)
+    await unmountDirectory(directory, force)
     if (record !== undefined) await registry.remove(record)
   }
   terminal.say(`${path} is unmounted.`)
@@ -76,9 +77,14 @@ function waiting(pending: PendingWrites, trouble: string): string {
   return `${amount(pending)} cannot be sent now: ${trouble}. Waiting for that; Ctrl-C leaves it mounted, --force does not wait.`
 }
 
-async function unmountWithoutProcess(directory: string, force: boolean): Promise<void> {
-  if ((await mountOn(directory)) === undefined) {
-    throw new CommandError(`Nothing is mounted on ${directory}; "coffer list" shows the mounts.`)
+/** @throws CommandError that says where the mount begins, if the directory is one of its folders */
+async function refuseNoMount(directory: string, registry: MountRegistry): Promise<void> {
+  if ((await mountOn(directory)) !== undefined) return
+  for (const { directory: around } of (await registry.all()).reverse()) {
+    if (!directory.startsWith(`${around}/`) || (await mountOn(around)) === undefined) continue
+    throw new CommandError(
+      `${directory} is inside the mount on ${around}; run: coffer unmount ${around}`,
+    )
   }
-  await unmountDirectory(directory, force)
+  throw new CommandError(`Nothing is mounted on ${directory}; "coffer list" shows the mounts.`)
 }

@@ -74,6 +74,19 @@ describe('coffer mount and unmount', () => {
     expect(stderr).to.match(/idle/)
   })
 
+  it('says which mount a folder is inside of', async () => {
+    const mount = await home.mount({ directory: join(home.home, 'around') })
+    const folder = join(mount.directory, 'a', 'b')
+    await mkdir(folder, { recursive: true })
+    const { status, stderr } = await home.coffer('unmount', folder)
+    expect(status).to.equal(1)
+    expect(stderr).to.contain(
+      `${folder} is inside the mount on ${mount.directory}; run: coffer unmount ${mount.directory}`,
+    )
+    await mount.unmount()
+    expect((await home.coffer('unmount', folder)).stderr).to.contain('Nothing is mounted')
+  }).timeout(60_000)
+
   it('does not unmount under a program that is in there, and says so', async () => {
     const mount = await home.mount({ directory: join(home.home, 'busy') })
     const sleeper = start('sleep', ['600'], { cwd: mount.directory })
