@@ -219,7 +219,17 @@ export function behavesLikeStore(name: string, open: () => Store): void {
     it('takes a clock that was set back for no excuse', async () => {
       const { token } = await firstToken()
       await rotate(token, rotation())
-      expect((await rotate(token, rotation({ at: NOW - 1 }))).kind).to.equal('reused')
+      expect((await rotate(token, rotation({ at: NOW - MINUTE }))).kind).to.equal('reused')
+    })
+
+    it('repeats for a request that was overtaken by one with a later time', async () => {
+      const { grant, token } = await firstToken()
+      await rotate(token, rotation())
+      expect(await rotate(token, rotation({ at: NOW - 1000 }))).to.deep.equal({
+        kind: 'repeated',
+        spentAt: NOW,
+      })
+      expect(await isLive(grant)).to.equal(true)
     })
 
     it('lists and revokes the grants of a user, and those of a session without offline_access', async () => {

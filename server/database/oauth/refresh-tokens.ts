@@ -42,6 +42,12 @@ function tokenOf(tokenDigest: Digest, row: Presented): RefreshToken {
 /** Tokens that were issued or read last; each of their clients comes back with its own in a quarter of an hour. */
 const KNOWN_MAX = 10_000
 
+/**
+ * A request takes its time and then waits for the database, so one of another process, with a later time, may overtake it: by as
+ * much as anybody waits there (milliseconds).
+ */
+const OVERTAKEN_MAX = 10_000
+
 /** What never changes of a token, and how long its grant is kept at least. Only what is committed gets in here. */
 interface Known extends StoredRefreshToken {
   readonly keptUntil: number
@@ -116,8 +122,9 @@ export function refreshTokenStore(
     const grant = row && grants.alive(row.grant_id, at)
     if (row === undefined || grant === undefined || row.expires_at <= at) return { kind: 'dead' }
     if (row.spent_at === null) throw new Error('a refresh token that is alive was not spent')
+    const since = at - row.spent_at
     // A clock that was set back makes no token young again.
-    if (at - row.spent_at > graceMilliseconds || at < row.spent_at) {
+    if (since > graceMilliseconds || since < -OVERTAKEN_MAX) {
       grants.revoke(row.grant_id, at)
       return { kind: 'reused' }
     }
