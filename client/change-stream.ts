@@ -45,10 +45,8 @@ export async function* changeStream(
         isConnected = true
         pause = FIRST_PAUSE_MILLISECONDS
         yield news
-        if (event.event !== 'ready' && event.event !== 'reset') continue
-        const start = newest(event.data)
-        last ??= String(start)
-        yield { kind: 'told', newest: start }
+        if (event.event === 'ready') last ??= String(newest(event.data))
+        if (event.event === 'reset') yield { kind: 'told', newest: newest(event.data) }
       }
     } catch (error) {
       if (!mayPass(error)) throw error

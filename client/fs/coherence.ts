@@ -32,6 +32,8 @@ export class Coherence {
   readonly #kernel: Kernel
   readonly #stop = new AbortController()
   #grace: NodeJS.Timeout | undefined
+  /** The stream was away, and has not told yet what others did meanwhile. */
+  #isBehind = false
   /** Every change up to this number has been taken in. */
   #told = -1
   readonly #waiting = new Set<() => void>()
@@ -55,6 +57,14 @@ export class Coherence {
   async told(newest: number): Promise<void> {
     const isTold = () => this.#told >= newest && this.#mount.cache.isVouched
     if (!isTold()) await this.#until(isTold)
+  }
+
+  /**
+   * Resolves once nothing is believed, here, that was untrue when it was called because the stream was interrupted just now. If it
+   * stays away that takes a second, and then holds for what had been believed for long.
+   */
+  async caughtUp(): Promise<void> {
+    if (this.#isBehind) await this.#until(() => !this.#isBehind)
   }
 
   stop(): void {
@@ -83,6 +93,10 @@ export class Coherence {
 
   #isTold(upTo: number): void {
     this.#told = Math.max(this.#told, upTo)
+    this.#look()
+  }
+
+  #look(): void {
     for (const look of [...this.#waiting]) look()
   }
 
@@ -101,14 +115,13 @@ export class Coherence {
     const { cache, locks } = this.#mount
     switch (news.kind) {
       case 'connected':
-        clearTimeout(this.#grace)
-        this.#grace = undefined
         cache.vouch()
         locks?.reconnected()
         return
       case 'lost':
         cache.suspend()
-        this.#grace = setTimeout(() => this.#forgetAll(), GRACE_MILLISECONDS).unref()
+        this.#isBehind = true
+        this.#grace ??= setTimeout(() => this.#forgetAll(), GRACE_MILLISECONDS).unref()
         return
       case 'reset':
         this.#forgetAll()
@@ -121,6 +134,7 @@ export class Coherence {
         this.#isTold(news.change.seq)
         return
       case 'told':
+        this.#caughtUp()
         this.#isTold(news.newest)
         return
       case 'lock':
@@ -200,5 +214,14 @@ export class Coherence {
       this.#kernel.invalidateInode(node.id, isDirectory ? 0 : -1, 0)
     }
     cache.forgetVouched()
+    this.#caughtUp()
+  }
+
+  #caughtUp(): void {
+    clearTimeout(this.#grace)
+    this.#grace = undefined
+    if (!this.#isBehind) return
+    this.#isBehind = false
+    this.#look()
   }
 }

@@ -144,6 +144,14 @@ export class MountState {
     this.#coherence?.stop()
   }
 
+  /**
+   * What the server let us make may be a lock to the program, which then wants to see all that others did before: so it waits
+   * where the stream of changes was interrupted just now.
+   */
+  async caughtUp(): Promise<void> {
+    await this.#coherence?.caughtUp()
+  }
+
   /** Attributes of an inode asked for by number, and for how long they hold. */
   stat(ino: number): Soon<{ value: WireAttributes; milliseconds: number }> {
     return this.cache.attributes(ino) ?? this.#ask(ino)

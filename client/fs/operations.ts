@@ -49,6 +49,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     const { nameMilliseconds, milliseconds } = made
     const entry = view.entry(ino(parent), made.attributes, nameMilliseconds, milliseconds)
     if (isDirectory) state.leases?.made(made.attributes, wish)
+    await state.caughtUp()
     return entry
   }
 
@@ -165,6 +166,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       const linked = await names.link(ino(node), place(newParent, newName))
       const known = nodes.get(node)
       if (known !== undefined) known.isOrphan = false
+      await state.caughtUp()
       const { attributes, nameMilliseconds, milliseconds } = linked
       return view.entry(ino(newParent), attributes, nameMilliseconds, milliseconds)
     },

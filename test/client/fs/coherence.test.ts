@@ -125,11 +125,58 @@ describe('the mount file system with a stream of changes', () => {
     news.say({ kind: 'connected' })
     await settled()
     await calls.store(ROOT, 'f', 'x')
-    news.say({ kind: 'lost' }, { kind: 'connected' })
+    news.say({ kind: 'lost' }, { kind: 'connected' }, { kind: 'told', newest: 1 })
     await settled()
     earth.pass(60_000)
     requests.clear()
     await calls.lookup(ROOT, 'f')
     expect(requests.made).to.deep.equal([])
+  })
+
+  describe('while the stream is interrupted', () => {
+    const makes: [what: string, make: (alone: Machine, node: number) => Promise<unknown>][] = [
+      ['open(2) with O_EXCL', ({ calls }) => calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)],
+      ['mkdir(2)', async ({ fs }) => fs.mkdir(ROOT, 'lock', 0o755, caller)],
+      ['link(2)', async ({ fs }, node) => fs.link(node, ROOT, 'lock', caller)],
+    ]
+    for (const [what, make] of makes) {
+      it(`${what} returns once it has told what others did before, for that may be under a lock`, async () => {
+        const alone = await earth.machine({}, 'as the test says')
+        const { news, calls } = alone
+        news.say({ kind: 'connected' })
+        await settled()
+        const { node } = await calls.store(ROOT, 'f', 'x')
+        news.say({ kind: 'lost' })
+        const begun = performance.now()
+        await settled()
+        let isMade = false
+        const made = make(alone, node).then(() => {
+          isMade = true
+        })
+        await settled()
+        news.say({ kind: 'connected' })
+        await settled()
+        expect(isMade && performance.now() - begun < 1_000).to.equal(false)
+        news.say({ kind: 'told', newest: 1 })
+        await made
+      })
+    }
+
+    it('nothing waits for longer than a second, and then what was believed for long is asked for', async () => {
+      const alone = await earth.machine({}, 'as the test says')
+      const { news, calls, requests } = alone
+      news.say({ kind: 'connected' })
+      await settled()
+      await calls.store(ROOT, 'f', 'x')
+      news.say({ kind: 'lost' })
+      await settled()
+      await calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)
+      earth.pass(1001)
+      news.say({ kind: 'connected' })
+      await settled()
+      requests.clear()
+      await calls.lookup(ROOT, 'f')
+      expect(requests.made).to.not.be.empty
+    })
   })
 })

@@ -92,6 +92,7 @@ export function localLocks(
         wake()
       })
       const box = server.locks.listen(client)
+      box.put({ kind: 'told', newest: await tree.changes.newest() })
       yield { kind: 'connected' }
       while (!signal.aborted && !isOver) {
         await fault.quiet
