@@ -243,6 +243,7 @@ export class Content {
     let last: 'sent' | 'durable' = 'sent'
     for (;;) {
       if (!this.#undecided.isEmpty) await this.#decide()
+      else if (this.#pending.isLate && this.#birth === undefined) await this.#yield()
       else if (this.#birth !== undefined) await this.#beBorn(this.#birth, durability)
       else if (this.#isCut) await this.#sendCut(durability)
       else if (!this.#unsent.hasSentAll) await this.#sendNext(durability)
@@ -271,7 +272,17 @@ export class Content {
     }
     this.#unsent.arrived(decided.batch)
     if (decided.isCut) this.#isCut = false
-    this.#confirm(attributes, 1, ticket)
+    this.#pending.arrived(decided.attributes)
+    this.#confirm(attributes, decided.versions, ticket)
+  }
+
+  /** Attributes that are sent late: what somebody else has set meanwhile stays. */
+  async #yield(): Promise<void> {
+    const now = await this.#mount.files.stat(this.#node.ino)
+    const { mode, uid, gid } = now
+    const theirs = this.#pending.yieldTo(now)
+    this.#base = { ...this.#base, mode, uid, gid }
+    if (theirs.length > 0) this.#mount.yielded(this.#node, theirs)
   }
 
   /** Sends the next part; the last one waits for the others and carries the attributes. */
@@ -305,7 +316,7 @@ export class Content {
       const attributes = await this.#mount.files
         .setAttributes(this.#node.ino, { size: 0 })
         .catch((error: unknown) => {
-          this.#undecided.add(error, { written: [], appended: [] }, true)
+          this.#undecided.add(error, { isCut: true })
           throw error
         })
       this.#lastDurability = 'process'
@@ -327,7 +338,8 @@ export class Content {
     try {
       this.#confirm(await files.setAttributes(this.#node.ino, changes), 0, ticket)
     } catch (error) {
-      this.#pending.putBack(changes)
+      this.#undecided.add(error, { attributes: changes, versions: 0 })
+      this.#pending.putBack(changes, this.#base)
       throw error
     }
   }
@@ -351,7 +363,7 @@ export class Content {
       if (!this.#isDirty) this.#size = made.size
     } catch (error) {
       this.#unsent.putBack(batch)
-      this.#pending.putBack(changes)
+      this.#pending.putBack(changes, this.#base)
       if (!hasCode(error, 'EEXIST')) throw error
       await this.#adopt(birth, error)
     }
@@ -434,8 +446,9 @@ export class Content {
       this.#lastDurability = durability
       this.#confirm(attributes, 1, ticket, 1)
     } catch (error) {
-      if (!this.#undecided.add(error, batch, this.#isCut)) this.#unsent.putBack(batch)
-      this.#pending.putBack(changes)
+      const carried = { batch, isCut: this.#isCut, attributes: changes }
+      if (!this.#undecided.add(error, carried)) this.#unsent.putBack(batch)
+      this.#pending.putBack(changes, this.#base)
       if (isTransient(error)) this.#overtakes ??= 'sent late'
       throw error
     }

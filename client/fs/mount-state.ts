@@ -98,6 +98,12 @@ export class MountState {
           this.overwritten += 1
           log(`inode ${ino} was ${how} over a change of another machine`)
         },
+        yielded: ({ ino }, attributes) => {
+          const what = attributes.join(', ')
+          log(
+            `what was set of inode ${ino} (${what}) is given up: another machine did it meanwhile`,
+          )
+        },
       },
       nodes,
       log,

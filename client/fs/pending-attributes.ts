@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireTime } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes, WireTime } from '../../server/wire.js'
 import { isTime, localTime } from './time.js'
 
 type ShownChanges = Omit<WireAttributeChanges, 'size' | 'atime' | 'mtime'> & {
@@ -20,16 +20,36 @@ export function shownChanges({
   }
 }
 
+/** Of these what somebody else has set meanwhile stays: a late one must not open what was closed since. */
+const PERMISSIONS = ['mode', 'uid', 'gid'] as const
+type Permission = (typeof PERMISSIONS)[number]
+
+interface Late {
+  readonly changes: WireAttributeChanges
+  /** What was known of the inode when they could not be sent. */
+  readonly known: WireAttributes
+}
+
 /** Attributes that were set and are not yet on the server. */
 export class PendingAttributes {
   #changes: WireAttributeChanges = {}
+  /** What could not be sent when it should have been. */
+  #late: Late | undefined
 
   get isEmpty(): boolean {
-    return Object.keys(this.#changes).length === 0
+    return Object.keys(this.#all).length === 0
+  }
+
+  get isLate(): boolean {
+    return this.#late !== undefined
   }
 
   get shown(): ShownChanges {
-    return shownChanges(this.#changes)
+    return shownChanges(this.#all)
+  }
+
+  get #all(): WireAttributeChanges {
+    return { ...this.#late?.changes, ...this.#changes }
   }
 
   set(changes: WireAttributeChanges): void {
@@ -39,16 +59,42 @@ export class PendingAttributes {
   /** A write sets the time anew (write(2)): what was set before no longer counts. */
   written(): void {
     delete this.#changes.mtime
+    delete this.#late?.changes.mtime
   }
 
   take(): WireAttributeChanges {
-    const changes = this.#changes
+    const changes = this.#all
     this.#changes = {}
+    this.#late = undefined
     return changes
   }
 
   /** They could not be sent: they wait again, under what was set since. The size is told by the content. */
-  putBack({ size: _, ...changes }: WireAttributeChanges): void {
-    this.#changes = { ...changes, ...this.#changes }
+  putBack({ size: _, ...changes }: WireAttributeChanges, known: WireAttributes): void {
+    if (Object.keys(changes).length > 0) this.#late = { changes, known }
+  }
+
+  /** The server has made them, as it turns out. */
+  arrived(changes: WireAttributeChanges): void {
+    if (this.#late === undefined) return
+    const left = Object.entries(this.#late.changes).filter(
+      ([name, value]) => changes[name as keyof WireAttributeChanges] !== value,
+    )
+    const isAll = left.length === 0
+    this.#late = isAll ? undefined : { ...this.#late, changes: Object.fromEntries(left) }
+  }
+
+  /** What is late goes with the rest. @returns what does not, as somebody else has set it meanwhile */
+  yieldTo(now: WireAttributes): Permission[] {
+    if (this.#late === undefined) return []
+    const { changes, known } = this.#late
+    const left = { ...changes }
+    const theirs = PERMISSIONS.filter(
+      (name) => changes[name] !== undefined && now[name] !== known[name],
+    )
+    for (const name of theirs) delete left[name]
+    this.#late = undefined
+    this.#changes = { ...left, ...this.#changes }
+    return theirs.filter((name) => now[name] !== changes[name])
   }
 }

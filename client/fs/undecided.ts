@@ -1,3 +1,4 @@
+import type { WireAttributeChanges } from '../../server/wire.js'
 import { type Changed, RemoteError } from '../remote-files.js'
 import type { Batch } from './unsent.js'
 
@@ -9,6 +10,9 @@ export interface Undecided {
   batch: Batch
   /** It cuts to nothing what it does not carry. */
   isCut: boolean
+  readonly attributes: WireAttributeChanges
+  /** How many versions it makes. */
+  readonly versions: 0 | 1
 }
 
 const NOTHING: Batch = { written: [], appended: [] }
@@ -22,10 +26,11 @@ export class UndecidedChanges {
   }
 
   /** @returns false if the error says that the server has not made it */
-  add(error: unknown, batch: Batch, isCut: boolean): boolean {
+  add(error: unknown, carried: Partial<Omit<Undecided, 'change'>>): boolean {
     const change = error instanceof RemoteError ? error.change : undefined
     if (change === undefined) return false
-    this.#changes.push({ change, batch, isCut })
+    const nothing = { batch: NOTHING, isCut: false, attributes: {}, versions: 1 } as const
+    this.#changes.push({ ...nothing, ...carried, change })
     return true
   }
 

@@ -103,6 +103,48 @@ describe('what the server did without an answer in time', () => {
     }
   }
 
+  for (const what of ['done', 'not done'] as const) {
+    for (const bytes of ['', 'with bytes']) {
+      const operation = bytes === '' ? 'setAttributes' : 'write'
+
+      it(`leaves a mode that another machine has set since: ${what} ${bytes}`, async () => {
+        const { node } = await here.calls.store(ROOT, 'f', 'content')
+        const { handle } = await here.fs.open(node, O_RDWR, caller)
+        await here.fs.write(node, handle, 0, Buffer.from(bytes), caller)
+        await here.fs.setattr(node, { mode: 0o644 }, handle, caller)
+        await unanswered(what, operation, async () => here.fs.flush(node, handle, caller))
+        await there.fs.setattr(node, { mode: 0o600 }, undefined, caller)
+        await here.fs.flush(node, handle, caller)
+        expect((await there.calls.walk('f')).attributes.mode).to.equal(0o100600)
+        expect((await here.calls.stat(node)).mode).to.equal(0o100600)
+        expect(overtaken()).to.have.length(what === 'done' ? 0 : 1)
+      })
+
+      it(`is a mode all the same where nobody has set another: ${what} ${bytes}`, async () => {
+        const { node } = await here.calls.store(ROOT, 'f', 'content')
+        const { handle } = await here.fs.open(node, O_RDWR, caller)
+        await here.fs.write(node, handle, 0, Buffer.from(bytes), caller)
+        await here.fs.setattr(node, { mode: 0o644, mtime: 7n }, handle, caller)
+        await unanswered(what, operation, async () => here.fs.flush(node, handle, caller))
+        expect((await here.calls.stat(node)).mode).to.equal(0o100644)
+        await here.fs.flush(node, handle, caller)
+        const { attributes } = await there.calls.walk('f')
+        expect(attributes).to.include({ mode: 0o100644, mtime: 7n })
+        expect(overtaken()).to.deep.equal([])
+      })
+    }
+  }
+
+  it('sets no time again over one that another machine has set since', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'content')
+    const { handle } = await here.fs.open(node, O_RDWR, caller)
+    await here.fs.setattr(node, { mtime: 7n }, handle, caller)
+    await unanswered('done', 'setAttributes', async () => here.fs.flush(node, handle, caller))
+    await there.fs.setattr(node, { mtime: 8n }, undefined, caller)
+    await here.fs.flush(node, handle, caller)
+    expect((await there.calls.walk('f')).attributes.mtime).to.equal(8n)
+  })
+
   it('is a new file that another machine has written to since, and it is said that this is overwritten', async () => {
     expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
     const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY | O_TRUNC)
