@@ -138,10 +138,19 @@ async function decided(
 ): Promise<WireLockAnswer> {
   const answer = locks.lock(client, ino, wanted)
   if (answer.state !== 'granted') return answer
-  const { version } = await tree.stat(ino)
-  const newest = await tree.changes.newest()
-  locks.tellWhenTold(client, newest)
-  return { ...answer, newest, version }
+  try {
+    const { version } = await tree.stat(ino)
+    const newest = await tree.changes.newest()
+    locks.tellWhenTold(client, newest)
+    return { ...answer, newest, version }
+  } catch (error) {
+    // Removed meanwhile: who does not hear of a lock lets go of none.
+    if (error instanceof FileError) {
+      locks.giveBack(client, ino, [])
+      locks.unlock(client, ino, wanted.lock)
+    }
+    throw error
+  }
 }
 
 function refusal(error: unknown): WireLockAnswer {

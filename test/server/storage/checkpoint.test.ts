@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
+import { groupCommitOf } from '../../../server/database/group-commit.js'
 import { Checkpoints } from '../../../server/storage/checkpoint.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
@@ -82,6 +83,26 @@ describe('the thread that writes the log back', () => {
       await pause
       expect(await beginnings()).to.be.above(before)
       expect(database.prepare('SELECT n FROM t').pluck().get()).to.equal(own)
+    })
+
+    it('lets what the authorization server changes wait, and counts it', async () => {
+      const commits = groupCommitOf(database)
+      const change = database.prepare('UPDATE t SET n = n + 1, content = randomblob(32000)')
+      const changes: Promise<unknown>[] = []
+      let pause = checkpoints.pause()
+      for (let count = 0; pause === undefined && count < 10_000; count++) {
+        changes.push(commits.run(() => change.run()))
+        await setImmediate()
+        pause = checkpoints.pause()
+      }
+      let isOver = false
+      const over = pause?.then(() => {
+        isOver = true
+      })
+      expect(over, 'there was no pause').to.not.equal(undefined)
+      expect(await commits.read(() => isOver)).to.equal(false)
+      expect(await commits.run(() => isOver)).to.equal(true)
+      await Promise.all([over, ...changes])
     })
 
     it('waits for nobody who reads what is older', async () => {
