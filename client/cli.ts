@@ -2,17 +2,26 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { MOUNT_COMMAND } from './background.js'
 import { byteSizeFrom } from './byte-size.js'
 import { CommandError } from './command-error.js'
-import { type DamagedFlags, damagedCommand } from './commands/damaged.js'
-import { type LoginFlags, loginCommand, logoutCommand, type TrustFlags } from './commands/login.js'
-import { type MountFlags, mountCommand } from './commands/mount.js'
-import { listCommand, type StatusFlags, statusCommand } from './commands/status.js'
+import type { DamagedFlags } from './commands/damaged.js'
+import type { LoginFlags, TrustFlags } from './commands/login.js'
+import type { MountFlags } from './commands/mount.js'
+import type { StatusFlags } from './commands/status.js'
 import type { Surroundings } from './commands/surroundings.js'
-import { unitCommand } from './commands/unit.js'
-import { type UnmountFlags, unmountCommand } from './commands/unmount.js'
+import type { UnmountFlags } from './commands/unmount.js'
 import { completion, SHELLS } from './completion/shells.js'
 import { showExamples } from './examples.js'
 import { parseRateLimit } from './rate-limit.js'
 import { parseFingerprint } from './trust.js'
+
+/** What a command needs is loaded when it is given: `coffer status` starts twice as fast without the rest. */
+const COMMANDS = {
+  damaged: () => import('./commands/damaged.js'),
+  login: () => import('./commands/login.js'),
+  mount: () => import('./commands/mount.js'),
+  status: () => import('./commands/status.js'),
+  unit: () => import('./commands/unit.js'),
+  unmount: () => import('./commands/unmount.js'),
+}
 
 /** The command line. `finish` is told the exit status of a command that has one of its own. */
 export function commandLine(
@@ -32,16 +41,18 @@ export function commandLine(
     .option('--no-dpop', 'do not bind the login to a key: whoever has its tokens has the login')
     .option('--device', 'log in by a code that you enter on another device')
     .option('--device-name <name>', 'what your account page calls this login (default: the host)')
-    .action((url: string | undefined, flags: LoginFlags) =>
-      loginCommand(url, flags, surroundings()),
-    )
+    .action(async (url: string | undefined, flags: LoginFlags) => {
+      const { loginCommand } = await COMMANDS.login()
+      await loginCommand(url, flags, surroundings())
+    })
 
   trustOptions(program.command('logout'))
     .description('end the login at the server and forget it here')
     .argument('[url]', 'the server')
-    .action((url: string | undefined, flags: TrustFlags) =>
-      logoutCommand(url, flags, surroundings()),
-    )
+    .action(async (url: string | undefined, flags: TrustFlags) => {
+      const { logoutCommand } = await COMMANDS.login()
+      await logoutCommand(url, flags, surroundings())
+    })
 
   trustOptions(program.command('mount'))
     .description('mount a server on an empty directory; logs in first if needed')
@@ -93,9 +104,10 @@ export function commandLine(
         .choices(['kernel', 'fuse-native'])
         .default('kernel'),
     )
-    .action(async (places: string[], flags: MountFlags) =>
-      finish(await mountCommand(places, flags, surroundings())),
-    )
+    .action(async (places: string[], flags: MountFlags) => {
+      const { mountCommand } = await COMMANDS.mount()
+      finish(await mountCommand(places, flags, surroundings()))
+    })
 
   program
     .command('unmount')
@@ -106,34 +118,44 @@ export function commandLine(
       '--force',
       'do not wait; says what is lost and what a journal keeps; programs lose their files',
     )
-    .action((directory: string, flags: UnmountFlags) =>
-      unmountCommand(directory, flags, surroundings()),
-    )
+    .action(async (directory: string, flags: UnmountFlags) => {
+      const { unmountCommand } = await COMMANDS.unmount()
+      await unmountCommand(directory, flags, surroundings())
+    })
 
   program
     .command('status')
     .description('show mounts, connections, logins and what is still to be sent')
     .option('--json', 'for programs')
     .option('--watch', 'show it again every second, until Ctrl-C')
-    .action(async (flags: StatusFlags) => finish(await statusCommand(flags, surroundings())))
+    .action(async (flags: StatusFlags) => {
+      const { statusCommand } = await COMMANDS.status()
+      finish(await statusCommand(flags, surroundings()))
+    })
 
   program
     .command('list')
     .description('list the mounts, one a line')
-    .action(() => listCommand(surroundings()))
+    .action(async () => (await COMMANDS.status()).listCommand(surroundings()))
 
   program
     .command('damaged')
     .description('show what the local disk has damaged of the journals of --write-back')
     .option('--remove', 'and remove it: what could be read of it was sent')
-    .action((flags: DamagedFlags) => damagedCommand(flags, surroundings()))
+    .action(async (flags: DamagedFlags) => {
+      const { damagedCommand } = await COMMANDS.damaged()
+      await damagedCommand(flags, surroundings())
+    })
 
   program
     .command('unit')
     .description("print a unit for systemd's user manager that keeps a mount")
     .argument('<url>', 'the server')
     .argument('<directory>')
-    .action((url: string, directory: string) => unitCommand(url, directory, surroundings()))
+    .action(async (url: string, directory: string) => {
+      const { unitCommand } = await COMMANDS.unit()
+      await unitCommand(url, directory, surroundings())
+    })
 
   program
     .command('completion')

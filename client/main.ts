@@ -12,10 +12,7 @@ import { CommandError } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
 import { MountError } from './fuse/mount-error.js'
-import { descriptorLog, fileLog } from './log.js'
-import { runMount } from './mount.js'
 import { mountHelperArguments } from './mount-helper.js'
-import { MOUNT_REQUEST } from './mount-request.js'
 import { printable } from './printable.js'
 import { RemoteError } from './remote-files.js'
 
@@ -107,6 +104,12 @@ async function serveMount(): Promise<number> {
   const tell = (message: MountMessage): void => {
     if (process.connected) process.send?.(message)
   }
+  // which no other command needs
+  const [{ MOUNT_REQUEST }, { descriptorLog, fileLog }, { runMount }] = await Promise.all([
+    import('./mount-request.js'),
+    import('./log.js'),
+    import('./mount.js'),
+  ])
   const request = MOUNT_REQUEST.parse(
     await new Promise((resolve) => process.once('message', resolve)),
   )

@@ -71,6 +71,17 @@ function strayImports(file: string, source: string): string[] {
   })
 }
 
+/** The files that are loaded whenever this one is. */
+async function loadedWith(file: string, loaded = new Set<string>()): Promise<Set<string>> {
+  loaded.add(file)
+  const source = await readFile(join(root, file), 'utf8')
+  for (const [, specifier = ''] of source.matchAll(/^(?!import type).*\bfrom '(\.[^']+)'$/gm)) {
+    const target = join(dirname(file), specifier).replace(/\.js$/, '.ts')
+    if (!loaded.has(target)) await loadedWith(target, loaded)
+  }
+  return loaded
+}
+
 async function sources(directory: string, ending: RegExp): Promise<[file: string, text: string][]> {
   const parts = ['oauth', 'server', 'client', 'test', 'views']
   const found = await Promise.all(
@@ -122,6 +133,14 @@ describe('the architecture', () => {
         await removeDirectory(directory)
       })
     }
+  })
+
+  it('loads what a command needs only when it is given', async () => {
+    const loaded = [...(await loadedWith('client/main.ts'))]
+    expect(loaded).to.include.members(['client/cli.ts', 'client/remote-files.ts'])
+    expect(loaded.filter((file) => /^client\/(api|log|mount|commands\/.*)\.ts$/.test(file))).to.eql(
+      [],
+    )
   })
 
   it('has no file beyond the ceiling without a reason', async () => {
