@@ -95,13 +95,14 @@ describe('mount.coffer, the helper of mount(8)', () => {
   it('is this program under another name', async () => {
     const directory = await temporaryDirectory('helper')
     try {
-      const [, tsx = '', main = ''] = program('client')
-      await symlink(main, join(directory, 'mount.coffer'))
+      const command = join(directory, 'mount.coffer')
+      const parameters = program('client')
+      await symlink(parameters.pop() ?? '', command)
       const point = join(directory, 'point')
       await mkdir(point)
       const { status, stderr } = await outcome(
         process.execPath,
-        ['--import', tsx, join(directory, 'mount.coffer'), 'https://localhost:9', point],
+        [...parameters, command, 'https://localhost:9', point],
         { cwd: root, env: { HOME: directory } },
       )
       expect(status).to.equal(1)

@@ -8,6 +8,7 @@ import { openDatabase } from '../../server/database/database.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { ownPort } from '../support/own-port.js'
 import { type Outcome, outcome, root } from '../support/process.js'
+import { program } from '../support/program.js'
 import { configuration, type Running, signIn, startSite } from './running.js'
 
 describe('coffer-server', () => {
@@ -27,7 +28,7 @@ describe('coffer-server', () => {
     input = '',
     env: NodeJS.ProcessEnv = {},
   ): Promise<Outcome> {
-    return outcome(process.execPath, ['--import', 'tsx', 'server/main.ts', ...parameters], {
+    return outcome(process.execPath, [...program('server'), ...parameters], {
       cwd: root,
       env: { COFFER_DATA: data, ...env },
       input,
