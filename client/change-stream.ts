@@ -4,7 +4,7 @@ import type { Duplex } from './duplex.js'
 import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
 import type { Pauses } from './pauses.js'
 import { RemoteError, type RemoteNews } from './remote-files.js'
-import { Busy } from './retry.js'
+import { type Begun, Busy } from './retry.js'
 
 /** Opens GET /changes, from where it was interrupted. */
 export type OpenChanges = (
@@ -21,8 +21,9 @@ const EVENT_BYTES = 1 << 20
 
 /** What the stream tells of the server, also when no program asks for anything. */
 export interface Reachability {
-  reached(): void
-  missed(trouble: string, why: NoAnswer): void
+  begin(): Begun
+  reached(exchange: Begun): void
+  missed(trouble: string, why: NoAnswer, exchange: Begun): void
 }
 
 /** The stream of changes of docs/file-api.md, opened again and again until the signal says enough. */
@@ -36,12 +37,13 @@ export async function* changeStream(
   let pause = FIRST_PAUSE_MILLISECONDS
   while (!signal.aborted) {
     let isConnected = false
+    const exchange = server.begin()
     try {
       for await (const event of events(open, last, signal)) {
         last = event.id ?? last
         const news = parsed(event)
         if (news === undefined) continue
-        if (!isConnected) server.reached()
+        if (!isConnected) server.reached(exchange)
         isConnected = true
         pause = FIRST_PAUSE_MILLISECONDS
         yield news
@@ -52,7 +54,7 @@ export async function* changeStream(
       if (!mayPass(error)) throw error
       // A stream that breaks off may have ended for itself; one that cannot be opened tells of the server.
       if (!isConnected && !signal.aborted && isAway(error)) {
-        server.missed(error.message, error.kind)
+        server.missed(error.message, error.kind, exchange)
       }
     }
     if (isConnected) yield { kind: 'lost' }

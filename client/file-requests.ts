@@ -3,7 +3,7 @@ import type { Attempts } from './attempts.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'
 import { type Changed, RemoteError } from './remote-files.js'
-import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
+import { type Attempt, type Begun, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
 import { bodyMade, headerAttributes, successful } from './wire-answer.js'
 
@@ -50,9 +50,14 @@ export class FileRequests {
     return new FileRequests({ ...this.#transport, retry }, this)
   }
 
+  /** Something is asked on another way. */
+  begin(): Begun {
+    return this.#transport.retry.connection.begin()
+  }
+
   /** The server answered on another way. */
-  reached(): void {
-    this.#transport.retry.connection.reached()
+  reached(exchange: Begun): void {
+    this.#transport.retry.connection.reached(exchange)
   }
 
   retry<T>(attempt: Attempt<T>, signal?: AbortSignal): Promise<T> {

@@ -33,24 +33,17 @@ export function filesOverChannels(
   first: RemoteFiles,
   again: RemoteFiles,
 ): RemoteFiles {
+  /** One step after the answer, and no more: it is taken for every operation. */
   function asked<T>(
     operation: WireOperation,
     content: Buffer | undefined,
     answer: (reply: Reply) => T,
     otherwise: (files: RemoteFiles) => Promise<T>,
   ): Promise<T> {
-    return answered(channels.ask(operation, content), answer, otherwise)
-  }
-
-  /** One step after the answer, and no more: it is taken for every operation. */
-  function answered<T>(
-    asked: Promise<Reply>,
-    answer: (reply: Reply) => T,
-    otherwise: (files: RemoteFiles) => Promise<T>,
-  ): Promise<T> {
-    return asked.then(
+    const exchange = requests.begin()
+    return channels.ask(operation, content).then(
       (reply) => {
-        requests.reached()
+        requests.reached(exchange)
         switch (reply.result.outcome) {
           case 'done':
             return answer(reply)

@@ -46,9 +46,15 @@ export function settled(answer: Answer): Answer {
   return answer
 }
 
-/** Whether the server can be reached, as far as the last exchange told. One for each mount. */
+/** The number of an exchange, in the order in which they began. */
+export type Begun = number
+
+/** Whether the server can be reached, as far as the newest exchange told. One for each mount. */
 export class Connection {
   readonly #clock: () => number
+  #begun: Begun = 0
+  /** The newest one that brought an answer. */
+  #answered: Begun = 0
   #awaySince: number | undefined
   #trouble: string | undefined
   #isUntrusted = false
@@ -71,7 +77,13 @@ export class Connection {
         }
   }
 
-  reached(): void {
+  begin(): Begun {
+    this.#begun += 1
+    return this.#begun
+  }
+
+  reached(exchange: Begun): void {
+    if (exchange > this.#answered) this.#answered = exchange
     if (this.#awaySince === undefined) return
     this.#awaySince = undefined
     this.#isUntrusted = false
@@ -79,7 +91,9 @@ export class Connection {
     this.#notice(this.state)
   }
 
-  missed(trouble: string, why: NoAnswer): void {
+  /** What failed, but began before something that succeeded, tells nothing new; whoever tries it again will know. */
+  missed(trouble: string, why: NoAnswer, exchange: Begun): void {
+    if (exchange < this.#answered) return
     this.#trouble = trouble
     const before = this.state.kind
     this.#isUntrusted = why === 'untrusted'
@@ -141,22 +155,23 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
   for (let tries = 0; ; tries++) {
     if (connection.hasEnded) throw new RemoteError('EIO', 'the mount was taken away by force')
     const begun = connection.now
+    const exchange = connection.begin()
     try {
       const result = await attempt(earlier)
-      connection.reached()
+      connection.reached(exchange)
       return result
     } catch (error) {
       if (signal?.aborted) throw new RemoteError('EINTR', 'interrupted', { cause: error })
       const failure = passing(error)
       if (failure === undefined) {
-        if (error instanceof RemoteError) connection.reached()
+        if (error instanceof RemoteError) connection.reached(exchange)
         if (error instanceof ExchangeError && error.kind === 'untrusted') {
-          connection.missed(error.message, error.kind)
+          connection.missed(error.message, error.kind, exchange)
         }
         throw final(error)
       }
       if (failure.perhapsDone) earlier = 'perhaps done'
-      connection.missed(failure.trouble, failure.perhapsDone ? 'lost' : 'unreachable')
+      connection.missed(failure.trouble, failure.perhapsDone ? 'lost' : 'unreachable', exchange)
       options.lost()
       const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
       troubleSince ??= begunTrouble(failure, begun, connection.now)
