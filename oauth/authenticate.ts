@@ -1,10 +1,9 @@
 /** The resource server's side: who makes this request (RFC 9068 section 4, RFC 9449 section 7). */
 import { type AccessTokenClaims, audienceOf, verifyAccessToken } from './access-token.js'
-import { type PresentedToken, presentedToken, refusal, unauthenticated } from './bearer.js'
+import { presentedToken, refusal, unauthenticated } from './bearer.js'
 import type { Call } from './call.js'
 import type { Context } from './context.js'
-import { provenKey } from './dpop.js'
-import { OAuthError } from './errors.js'
+import { checkPossession } from './possession.js'
 import { digestOf } from './secrets.js'
 import type { AccountClaims, Authenticated, Client, Digest, Grant } from './types.js'
 
@@ -249,32 +248,4 @@ async function lookUp(
   const end = Math.min(exp * 1000, grant?.expiresAt ?? Number.POSITIVE_INFINITY)
   LIVE.set(authenticated, { epoch, until: Math.min(end, context.now() + USE_MILLISECONDS) })
   return true
-}
-
-/** A bound token needs its key, an unbound one must not pretend to have one (RFC 9449 sections 7.1 and 7.2). */
-async function checkPossession(
-  context: Context,
-  call: Call,
-  { scheme, token }: PresentedToken,
-  { claims: { cnf }, client }: LiveToken,
-): Promise<void> {
-  if (scheme === 'Bearer' && cnf === undefined) return
-  if (scheme === 'Bearer')
-    throw refusal(
-      context,
-      'invalid_token',
-      'the access token is bound to a key: use the DPoP scheme',
-    )
-  if (cnf === undefined)
-    throw refusal(
-      context,
-      'invalid_token',
-      'the access token is not bound to a key: use the Bearer scheme',
-    )
-  const jkt = await provenKey(context, call, client, token).catch((error: unknown) => {
-    throw error instanceof OAuthError ? refusal(context, error.error, error.message) : error
-  })
-  if (jkt === undefined) throw refusal(context, 'invalid_dpop_proof', 'the DPoP proof is missing')
-  if (jkt !== cnf.jkt)
-    throw refusal(context, 'invalid_token', 'the access token is bound to another key')
 }

@@ -6,7 +6,7 @@ import type { Store } from './store.js'
 import type { AccountClaims, AuditEvent, Client, Lifetimes } from './types.js'
 import { DEFAULT_LIFETIMES } from './types.js'
 
-/** A client asks for tokens for itself as often as it likes. */
+/** For what somebody may do as often as they like. */
 const AUDITED_EVERY_MILLISECONDS = 900_000
 
 /** What the authorization server is given. */
@@ -64,6 +64,8 @@ export interface Context {
   readonly proofKeys: ProofKeys
   /** Clients that got tokens for themselves, by where they are. */
   readonly issuedToClients: Seldom
+  /** Access tokens that were shown without their key, by where from. */
+  readonly refusedTokens: Seldom
   readonly unfinishedPerClient: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -86,6 +88,7 @@ export function createContext(dependencies: Dependencies): Context {
     registration: dependencies.registration ?? 'off',
     proofKeys: new ProofKeys(),
     issuedToClients: new Seldom(AUDITED_EVERY_MILLISECONDS),
+    refusedTokens: new Seldom(AUDITED_EVERY_MILLISECONDS),
     unfinishedPerClient: dependencies.unfinishedPerClient ?? 12_000,
     now: () => clock().getTime(),
   }

@@ -33,10 +33,13 @@ export async function revoke(context: Context, call: Call): Promise<Answer> {
   const target = await findTarget(context, form.required('token'))
   if (target === undefined) return DONE
   const { client_id } = client
+  const { address } = call
   if (target.client_id !== client_id) {
+    const { sub } = target
+    const detail = 'the token of another client was shown'
+    context.audit({ type: 'token.revoke', outcome: 'failure', sub, client_id, address, detail })
     throw new OAuthError('invalid_grant', 'the token was issued to another client')
   }
-  const { address } = call
   switch (target.kind) {
     case 'grant': {
       // The whole family: access tokens of a revoked refresh token die with it (RFC 7009 section 2.1).

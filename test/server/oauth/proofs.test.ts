@@ -40,7 +40,7 @@ describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => 
   let prove: Prove
   let access_token: string
   let nonce: string
-  beforeEach(async () => {
+  async function beginAnew(): Promise<void> {
     at = await world()
     prove = await prover()
     const request = { htm: 'POST', htu: 'https://as.test/token' }
@@ -48,7 +48,8 @@ describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => 
     nonce = asked.headers['dpop-nonce'] ?? ''
     const proof = await prove(at, { ...request, nonce, jti: '2' })
     access_token = (await redeem(at, await code(at)).set('DPoP', proof)).body.access_token
-  })
+  }
+  beforeEach(beginAnew)
 
   const proofBy = (by: Prove, jti: string) =>
     by(at, {
@@ -79,5 +80,39 @@ describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => 
       const Authorization = `Bearer ${access_token}`
       expect((await shown({ Authorization, ...fields }))[0]).to.equal(401)
     }
+  })
+
+  it('is audited when it is shown without its key, once for many times', async () => {
+    const refusals = () =>
+      at.events
+        .filter(({ type }) => type === 'token.refuse')
+        .map(({ outcome, sub, client_id, grantId, address, detail }) => {
+          expect([outcome, sub, client_id]).to.deep.equal(['failure', 'user-1', 'fuse'])
+          expect(grantId).to.be.a('string')
+          expect(address).to.be.a('string').that.is.not.empty
+          return detail
+        })
+    const other = await prover()
+    const ways: readonly [() => Promise<Record<string, string>>, string][] = [
+      [async () => ({ Authorization: `Bearer ${access_token}` }), 'is bound to a key'],
+      [async () => ({ Authorization: `DPoP ${access_token}` }), 'proof is missing'],
+      [
+        async () => ({ Authorization: `DPoP ${access_token}`, DPoP: await proofBy(other, 'c') }),
+        'bound to another key',
+      ],
+    ]
+    for (const [fields, detail] of ways) {
+      const before = refusals().length
+      for (let n = 0; n < 3; n++) expect((await shown(await fields()))[0]).to.equal(401)
+      expect(refusals()).to.have.length(before + 1)
+      expect(refusals().at(-1)).to.include(detail)
+      await beginAnew()
+    }
+    // To be told the nonce is no misdeed.
+    nonce = 'an old one'
+    const Authorization = `DPoP ${access_token}`
+    const asked = await shown({ Authorization, DPoP: await proofBy(prove, 'd') })
+    expect(asked).to.deep.equal([401, 'use_dpop_nonce'])
+    expect(refusals()).to.deep.equal([])
   })
 })

@@ -368,6 +368,7 @@ describe('what was issued to another client or key', () => {
         device_code: device.device_code,
       }),
     )
+    await shown(post(at, '/revoke', { client_id, token: refresh_token }))
     await refreshed(at, refresh_token)
     const events = at.events.filter(({ outcome }) => outcome === 'failure')
     expect(events.map((event) => [event.type, event.client_id, event.detail])).to.deep.equal([
@@ -375,6 +376,7 @@ describe('what was issued to another client or key', () => {
       ['code.redeem', 'fuse', 'the code is bound to another DPoP key'],
       ['refresh.refuse', client_id, 'the refresh token of another client was shown'],
       ['device.redeem', client_id, 'the device code of another client was shown'],
+      ['token.revoke', client_id, 'the token of another client was shown'],
     ])
   })
 
