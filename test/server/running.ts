@@ -5,6 +5,7 @@ import supertest from 'supertest'
 import { type Config, parseConfig } from '../../server/config.js'
 import { openLog } from '../../server/log.js'
 import { type RunningServer, serve } from '../../server/serve.js'
+import '../../server/tls/authority.js' // loaded when needed, a package of it makes globals: no leak of a test
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { login, type Tokens } from '../support/login.js'
 

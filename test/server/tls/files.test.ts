@@ -4,6 +4,7 @@ import { statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type SecureVersion, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
+import '../../../server/tls/authority.js' // loaded when needed, a package of it makes globals: no leak of a test
 import { contextOptions, keepCertificate } from '../../../server/tls/context.js'
 import { localCertificate, readKeyPair, tlsFiles } from '../../../server/tls/files.js'
 import { certificateNames } from '../../../server/tls/names.js'
