@@ -23,9 +23,11 @@ export function parseJson<T>(body: Uint8Array, schema: z.ZodType<T>): T {
 
 /** @throws FileError EINVAL */
 export function validated<T>(value: unknown, schema: z.ZodType<T>): T {
-  const result = schema.safeParse(value, { error: explained })
+  const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issues = result.error.issues.map(
+  // Only of what is refused: a parse that is given `error` takes several times as long, even if it succeeds.
+  const { error } = schema.safeParse(value, { error: explained })
+  const issues = (error ?? result.error).issues.map(
     ({ path, message }) => `${path.length === 0 ? 'the JSON' : `"${path.join('.')}"`} ${message}`,
   )
   throw new FileError('EINVAL', issues.slice(0, 5).join('; '))

@@ -18,6 +18,12 @@ describe('memory of a body that is written', () => {
     expect(larger.length).to.equal(64 << 10)
   })
 
+  it('stays where it is short', () => {
+    const short = Buffer.allocUnsafeSlow(8 << 10)
+    freeSpent([short])
+    expect(short.length).to.equal(8 << 10)
+  })
+
   it('stays where one cannot be transferred', () => {
     const twice = Buffer.allocUnsafeSlow(16 << 10)
     freeSpent([twice, twice])
