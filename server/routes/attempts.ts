@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
 import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { Origin } from '../storage/storage.js'
@@ -52,6 +53,19 @@ export class Attempts {
     if (this.#abandoned.get(user)?.has(key) !== true) return
     throw new FileError('ESTALE', 'the client has given this up and asked again')
   }
+}
+
+/**
+ * A client whose connection has ended asks again on another one; or its process has ended, and one that came after it has looked
+ * meanwhile. So what had to wait is done for neither.
+ */
+export function whileThere(origin: Origin, socket: Socket): Origin {
+  if (origin.connection === undefined) return origin
+  const mustBeThere = () => {
+    if (!socket.destroyed && !socket.readableEnded && !socket.writableEnded) return
+    throw new FileError('ESTALE', 'the client is gone that asked')
+  }
+  return { ...origin, mustBeThere }
 }
 
 /** @throws FileError EINVAL */

@@ -4,7 +4,7 @@ import { Refusal } from '../http/refusal.js'
 import { methodOfUpload, OFFSET_TYPE, TUS_VERSION } from '../http/tus.js'
 import type { Locks } from '../locks/locks.js'
 import type { Storage } from '../storage/storage.js'
-import { Attempts } from './attempts.js'
+import { Attempts, whileThere } from './attempts.js'
 import { batch } from './batch.js'
 import { dropRest } from './body.js'
 import { changes } from './changes.js'
@@ -130,7 +130,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
     const query = parseQuery(raw.query, known)
     const durability = parseDurability(request)
     const authenticated: Authenticated = response.locals.authenticated
-    const origin = attempts.origin(authenticated.sub, request.headers)
+    const origin = whileThere(attempts.origin(authenticated.sub, request.headers), request.socket)
     const mayWrite = authenticated.scope.has('file.write')
     const isLive = () => dependencies.isLive(authenticated)
     if (scope === 'requireWrite') await storage.pause()

@@ -29,5 +29,6 @@ export async function whenFree<T>(
     await lease
     lease = names.leased(owner, directory, origin)
   }
+  if (hasWaited) origin.mustBeThere?.()
   return work(hasWaited)
 }

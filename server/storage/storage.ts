@@ -140,6 +140,8 @@ export interface Origin {
   readonly change?: string
   /** Called when it is about to happen. @throws FileError ESTALE once the client has given it up */
   readonly mustBeWanted?: () => void
+  /** Called when it had to wait for other clients. @throws FileError ESTALE once its own client is gone */
+  readonly mustBeThere?: () => void
 }
 
 /** XATTR_CREATE, XATTR_REPLACE, or neither (setxattr(2)). */

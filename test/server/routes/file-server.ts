@@ -103,6 +103,7 @@ export async function startFileServer({
     records: lockSessionTable(database),
     ...(times === undefined ? {} : { times }),
   })
+  storage.guardNames(locks)
   const files = fileRoutes({
     storage,
     locks,
