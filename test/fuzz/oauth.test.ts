@@ -40,7 +40,7 @@ const REDEEM: Fields = {
 const REFRESH: Fields = {
   grant_type: 'refresh_token',
   client_id: 'coffer',
-  refresh_token: 'x'.repeat(43),
+  refresh_token: `0mx2hfnb7.${'x'.repeat(43)}`,
 }
 const POLL: Fields = {
   grant_type: DEVICE_GRANT,
@@ -55,18 +55,28 @@ const ASSERTED: Fields = {
 
 interface Endpoint {
   readonly path: string
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** Requests that would be good, or nearly. */
   readonly good: readonly Fields[]
   /** Sent by a browser in which somebody is signed in, as a form of our own pages. */
   readonly signedIn?: true
   /** JSON and not a form. */
   readonly json?: true
+  /** The path goes on with a client that registered itself, whose token is sent with it. */
+  readonly managed?: true
 }
+
+const LOGOUT: Fields = {
+  id_token_hint: 'e30.e30.AA',
+  post_logout_redirect_uri: 'https://rp.test/',
+  state: 's',
+}
+const HELD: Fields = { request: 'x'.repeat(200) }
 
 const ENDPOINTS: readonly Endpoint[] = [
   { path: '/authorize', method: 'GET', good: [ASK], signedIn: true },
   { path: '/authorize', method: 'POST', good: [ASK] },
+  { path: '/authorize/continue', method: 'GET', good: [HELD], signedIn: true },
   {
     path: '/authorize/decision',
     method: 'POST',
@@ -88,13 +98,9 @@ const ENDPOINTS: readonly Endpoint[] = [
   { path: '/revoke', method: 'POST', good: [{ token: 'e30.e30.AA', client_id: 'coffer' }] },
   { path: '/userinfo', method: 'GET', good: [{ schema: 'openid' }] },
   { path: '/userinfo', method: 'POST', good: [{ access_token: 'e30.e30.AA' }] },
-  {
-    path: '/logout',
-    method: 'GET',
-    good: [
-      { id_token_hint: 'e30.e30.AA', post_logout_redirect_uri: 'https://rp.test/', state: 's' },
-    ],
-  },
+  { path: '/logout', method: 'GET', good: [LOGOUT] },
+  { path: '/logout', method: 'POST', good: [LOGOUT] },
+  { path: '/logout/continue', method: 'GET', good: [HELD], signedIn: true },
   {
     path: '/logout/decision',
     method: 'POST',
@@ -102,7 +108,12 @@ const ENDPOINTS: readonly Endpoint[] = [
     signedIn: true,
   },
   { path: '/register', method: 'POST', good: [], json: true },
+  { path: '/register/', method: 'GET', good: [{ x: 'y' }], managed: true },
+  { path: '/register/', method: 'PUT', good: [], json: true, managed: true },
+  { path: '/jwks', method: 'GET', good: [{ x: 'y' }] },
   { path: '/.well-known/openid-configuration', method: 'GET', good: [{ x: 'y' }] },
+  { path: '/.well-known/oauth-authorization-server', method: 'GET', good: [{ x: 'y' }] },
+  { path: '/.well-known/oauth-protected-resource/files', method: 'GET', good: [{ x: 'y' }] },
 ]
 
 describe(`the OAuth endpoints under ${ROUNDS} malformed requests each (seed ${SEED})`, () => {
@@ -113,6 +124,8 @@ describe(`the OAuth endpoints under ${ROUNDS} malformed requests each (seed ${SE
   let csrfToken = ''
   /** Credentials of a confidential client. */
   let credentials = ''
+  /** One that is changed all the time. */
+  let managed: Readonly<Record<'client_id' | 'token', string>>
 
   before(async () => {
     server = await startServer({
@@ -133,12 +146,20 @@ describe(`the OAuth endpoints under ${ROUNDS} malformed requests each (seed ${SE
     const [device] = formsOf(await browser.get(`${server.issuer}/device`))
     csrfToken = device?.fields.get('csrf_token') ?? ''
     expect(csrfToken).to.not.equal('')
-    const registered = await browser.send('POST', `${server.issuer}/register`, {
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(REGISTERED),
-    })
-    const { client_id, client_secret } = json(registered)
+    const register = async () =>
+      json(
+        await browser.send('POST', `${server.issuer}/register`, {
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(REGISTERED),
+        }),
+      )
+    const { client_id, client_secret } = await register()
     credentials = basic(String(client_id), String(client_secret))
+    const other = await register()
+    managed = {
+      client_id: String(other.client_id),
+      token: String(other.registration_access_token),
+    }
   })
   after(async () => {
     agent?.destroy()
@@ -168,8 +189,9 @@ describe(`the OAuth endpoints under ${ROUNDS} malformed requests each (seed ${SE
     })
   }
 
-  for (const { path, method, good, signedIn, json } of ENDPOINTS) {
-    it(`${method} ${path} answers each with its own fault`, async () => {
+  for (const { path: beginning, method, good, signedIn, json, managed: isManaged } of ENDPOINTS) {
+    it(`${method} ${beginning} answers each with its own fault`, async () => {
+      const path = isManaged ? beginning + managed.client_id : beginning
       const source = random(SEED)
       const { one, below } = source
       const cookie = [...browser.cookies].map((pair) => pair.join('=')).join('; ')
@@ -191,7 +213,9 @@ describe(`the OAuth endpoints under ${ROUNDS} malformed requests each (seed ${SE
               'Content-Type': json ? 'application/json' : 'application/x-www-form-urlencoded',
             }),
             ...(signedIn && { Cookie: cookie, Origin: server.issuer, Accept: 'text/html' }),
-            ...(!signedIn && below(2) === 0 && { Authorization: credentials }),
+            ...(!signedIn && !isManaged && below(2) === 0 && { Authorization: credentials }),
+            // It is to stay.
+            ...(isManaged && used !== 'DELETE' && { Authorization: `Bearer ${managed.token}` }),
           })
           // A URL holds less than a body, and no control characters.
           const query = whole.slice(0, 9000).replace(/[^\x21-\x7e]/g, '')
