@@ -167,9 +167,9 @@ export function compose(parts: Parts): Composed {
     app,
     sweep: () => authorization.sweep(),
     close() {
+      locks.close()
       for (const limitStore of limitStores) limitStore.shutdown()
       grantUsesOf(database).flush()
-      locks.close()
     },
   }
 }

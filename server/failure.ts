@@ -8,7 +8,9 @@ import { TooMany } from './limits.js'
 import type { Log } from './log.js'
 import type { Pages } from './pages.js'
 import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
+import { failure } from './storage/failure.js'
 import { wantsPage } from './wants-page.js'
+import type { FileErrorCode } from './wire.js'
 
 /** What the file API serves: its errors are problem details, whatever the client would accept. */
 const FILE_API = /^(?:\*$|\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$))/
@@ -117,8 +119,26 @@ function failureOf(error: unknown): Failure {
   if (error instanceof OAuthError) {
     return { status: error.status, title: 'This did not work', message: error.message, fields: {} }
   }
+  const disk = failureOfDisk(error)
+  if (disk !== undefined) return disk
   const status = clientErrorOf(error) ?? 500
   const message = MESSAGES[status] ?? (status < 500 ? 'The request cannot be served.' : UNKNOWN)
+  return { status, title: STATUS_CODES[status] ?? 'Error', message, fields: {} }
+}
+
+/** What of the disk a person can be told: it is no fault of theirs, and passes. */
+const OF_THE_DISK: { readonly [code in FileErrorCode]?: number } = {
+  ENOSPC: 507,
+  EROFS: 503,
+  EBUSY: 503,
+}
+
+function failureOfDisk(error: unknown): Failure | undefined {
+  const told = failure(error)
+  if (!(told instanceof FileError)) return undefined
+  const status = OF_THE_DISK[told.code]
+  if (status === undefined) return undefined
+  const message = `${told.message.charAt(0).toUpperCase()}${told.message.slice(1)}.`
   return { status, title: STATUS_CODES[status] ?? 'Error', message, fields: {} }
 }
 

@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Database } from './database.js'
+import { withRoom } from './room.js'
 import { settings } from './settings.js'
 
 /** What happened, to whom, by which client, from where. Nothing secret goes in here. */
@@ -157,7 +158,7 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
 
   return {
     begin: () => begin.immediate(),
-    append: (record) => append.immediate(record),
+    append: (record) => withRoom(database, () => append.immediate(record)),
     query: ({ subject, event, since, limit }) =>
       matching
         .all({ subject: subject ?? null, event: event ?? null, since: since ?? 0, limit })

@@ -1,4 +1,5 @@
 import type { Database } from './database.js'
+import { madeRoom } from './room.js'
 
 /** Steps of one transaction: it keeps the event loop for a few milliseconds at most. */
 const STEPS_MAX = 200
@@ -19,6 +20,7 @@ interface Waiting {
  * learns what became of a step before it is committed.
  */
 export class GroupCommit {
+  readonly #database: Database
   readonly #transaction
   readonly #commit = (): void => {
     const pause = this.#waiting.some(({ changes }) => changes) ? this.#pause() : undefined
@@ -26,12 +28,12 @@ export class GroupCommit {
     else void pause.then(this.#commit)
   }
   #pause: () => Promise<void> | undefined = () => undefined
-  #makeRoom: (() => Promise<unknown>) | undefined
   readonly #listeners: ((changes: number) => void)[] = []
   #waiting: Waiting[] = []
   #hasBegun = false
 
   constructor(database: Database) {
+    this.#database = database
     this.#transaction = database.transaction((steps: readonly Waiting[]) => {
       this.#hasBegun = true
       return steps.map(({ perform }) => perform())
@@ -46,11 +48,6 @@ export class GroupCommit {
   /** Changes wait while there is a pause, which is a short one. */
   waitFor(pause: () => Promise<void> | undefined): void {
     this.#pause = pause
-  }
-
-  /** On a full disk, steps are done once more after this. */
-  whenFull(makeRoom: () => Promise<unknown>): void {
-    this.#makeRoom = makeRoom
   }
 
   /** What `step` returns, once it is committed. It is synchronous and does nothing but change the database. */
@@ -89,9 +86,8 @@ export class GroupCommit {
       committed = this.#transaction[begin](steps)
     } catch (error) {
       // Everything is undone.
-      if (mayMakeRoom && this.#makeRoom !== undefined && isFull(error)) {
-        const again = () => this.#commitTogether(steps, false)
-        void this.#makeRoom().then(again, again)
+      if (mayMakeRoom && madeRoom(this.#database, error)) {
+        this.#commitTogether(steps, false)
         return
       }
       // One of them failed: each is done by itself, so that it fails alone.
@@ -103,10 +99,6 @@ export class GroupCommit {
     for (const tell of committed) tell()
     if (changing > 0) for (const listener of this.#listeners) listener(changing)
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'SQLITE_FULL'
 }
 
 const OPEN = new WeakMap<Database, GroupCommit>()

@@ -4,6 +4,7 @@ import type { Database } from './database.js'
 /** Memory is bounded: beyond this many keys the oldest is written down and let go. */
 const KEYS_IN_MEMORY = 50_000
 const WRITE_AFTER_MS = 200
+const AGAIN_AFTER_MS = 15_000
 
 interface Counter {
   hits: number
@@ -100,7 +101,7 @@ export class LimitStore implements Store {
       this.#keep(key, counter)
     }
     if (counter.resetsAt > now) return counter
-    this.resetKey(key)
+    this.#counters.delete(key) // what is written of it is swept
     return undefined
   }
 
@@ -123,7 +124,19 @@ export class LimitStore implements Store {
 
   #changed(counter: Counter): void {
     counter.changed = true
-    if (!this.#closed) this.#timer ??= setTimeout(() => this.flush(), WRITE_AFTER_MS).unref()
+    this.#writeLater(WRITE_AFTER_MS)
+  }
+
+  #writeLater(milliseconds: number): void {
+    if (this.#closed) return
+    this.#timer ??= setTimeout(() => {
+      try {
+        this.flush()
+      } catch {
+        // The disk is full, say: they count all the same, and whoever must write something tells of it.
+        this.#writeLater(AGAIN_AFTER_MS)
+      }
+    }, milliseconds).unref()
   }
 
   #persist(key: string, counter: Counter): void {

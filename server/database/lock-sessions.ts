@@ -1,5 +1,15 @@
 import type { LockSessionRecords } from '../locks/requests.js'
 import type { Database } from './database.js'
+import { isDiskFull } from './room.js'
+
+/** Who is not forgotten for want of room is waited for after a restart, in vain and no longer than for others. */
+function unlessFull(forget: () => unknown): void {
+  try {
+    forget()
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+  }
+}
 
 /** Which connections have locks; the locks themselves live in memory, and are claimed again after a restart. */
 export function lockSessionTable(database: Database): LockSessionRecords {
@@ -20,15 +30,17 @@ export function lockSessionTable(database: Database): LockSessionRecords {
       add.run(user, connection)
     },
     remove(user, connection) {
-      remove.run(user, connection)
-      unleaseAll.run(user, connection)
+      unlessFull(() => {
+        remove.run(user, connection)
+        unleaseAll.run(user, connection)
+      })
     },
     leases: () => leases.all(),
     lease(user, connection, directory) {
       lease.run(user, directory, connection)
     },
     unlease(user, directory) {
-      unlease.run(user, directory)
+      unlessFull(() => unlease.run(user, directory))
     },
   }
 }

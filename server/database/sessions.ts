@@ -1,4 +1,5 @@
 import type { Database } from './database.js'
+import { withRoom } from './room.js'
 
 /** A browser in which somebody is signed in. The cookie's secret is not in here, only its digest. */
 export interface StoredSession {
@@ -64,18 +65,18 @@ export function sessionTable(database: Database): SessionTable {
       return row === undefined ? undefined : session(row)
     },
     ofUser: (userId, now) => ofUser.all(userId, now).map(session),
-    begin: (made, replaces) => begin(made, replaces),
+    begin: (made, replaces) => withRoom(database, () => begin.immediate(made, replaces)),
     touch(id, lastUsedAt, address) {
-      touch.run(lastUsedAt, address, id)
+      withRoom(database, () => touch.run(lastUsedAt, address, id))
     },
     end(id) {
-      end.run(id)
+      withRoom(database, () => end.run(id))
     },
     endAllOf(userId) {
-      endAllOf.run(userId)
+      withRoom(database, () => endAllOf.run(userId))
     },
     endOthersOf(userId, kept) {
-      endOthersOf.run(userId, kept)
+      withRoom(database, () => endOthersOf.run(userId, kept))
     },
     sweep: (now, limit) => sweep.run(now, limit).changes,
   }

@@ -36,7 +36,7 @@ export class Ballast {
       try {
         await this.#fill()
       } catch {
-        await this.giveUp() // a part of it is in the way of others
+        this.giveUp() // a part of it is in the way of others
       }
     })
     return this.#keeping
@@ -48,9 +48,9 @@ export class Ballast {
   }
 
   /** Answers whether that made room. */
-  async giveUp(): Promise<boolean> {
+  giveUp(): boolean {
     try {
-      await this.#disk.unlink(this.#file)
+      this.#disk.unlinkSync(this.#file)
       return true
     } catch {
       return false

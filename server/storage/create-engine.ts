@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { cachedStatements } from '../database/cached-files.js'
 import type { Database } from '../database/database.js'
-import { groupCommitOf } from '../database/group-commit.js'
+import { whenFull } from '../database/room.js'
 import { Ballast } from './ballast.js'
 import { ChangeLog } from './change-log.js'
 import { Checkpoints } from './checkpoint.js'
@@ -46,8 +46,8 @@ export function createEngine(options: StorageOptions): Engine {
   database.pragma(`cache_size = -${CACHE_KIBIBYTES}`)
   const sql = cachedStatements(database)
   const ballast = new Ballast(disk, directory, { bytes: options.ballastBytes ?? 0, reserve })
-  // Who removes files needs a token, which is refreshed every quarter of an hour.
-  groupCommitOf(database).whenFull(() => ballast.giveUp())
+  // Who removes files must sign in first, and needs a token, which is refreshed every quarter of an hour.
+  whenFull(database, () => ballast.giveUp())
   const checkpoints = new Checkpoints(database)
   const transactions = new Transactions(database, {
     rolledBack: sql.rolledBack,

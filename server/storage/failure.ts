@@ -5,6 +5,7 @@ import type { FileErrorCode } from '../wire.js'
 const DISK_ERRORS: Readonly<Record<string, readonly [FileErrorCode, string]>> = {
   ENOSPC: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
   EDQUOT: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
+  SQLITE_IOERR_SHMSIZE: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
   SQLITE_FULL: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
   EFBIG: ['EFBIG', 'the disk of the server cannot hold a file of this size'],
   EROFS: ['EROFS', 'the disk of the server is read-only'],

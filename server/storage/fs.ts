@@ -27,6 +27,7 @@ export interface Disk {
   makeFolder(path: string): void
   removeFolder(path: string): Promise<void>
   unlink(path: string): Promise<void>
+  unlinkSync(path: string): void
   /** Copies to a new file. @param flags COPYFILE_… */
   copy(from: string, to: string, flags: number): Promise<void>
   /** Names in a folder; none if there is no such folder. */
@@ -103,6 +104,7 @@ export const nodeDisk: Disk = {
   },
   removeFolder: (path) => fs.promises.rmdir(path),
   unlink: (path) => fs.promises.unlink(path),
+  unlinkSync: (path) => fs.unlinkSync(path),
   copy: (from, to, flags) => fs.promises.copyFile(from, to, flags),
   async names(path) {
     try {

@@ -43,7 +43,7 @@ export async function freeing<T>({ ballast }: Engine, work: () => T): Promise<T>
     return work()
   } catch (error) {
     const isFull = error instanceof FileError && error.code === 'ENOSPC'
-    if (!isFull || !(await ballast.giveUp())) throw error
+    if (!isFull || !ballast.giveUp()) throw error
     return work()
   }
 }

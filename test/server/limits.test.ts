@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { openDatabase } from '../../server/database/database.js'
 import { LimitStore, sweepLimits } from '../../server/database/limits.js'
 import { removeDirectory } from '../support/directory.js'
+import { until } from '../support/until.js'
 import { authorizePath, field, type Running, signIn, startSite } from './running.js'
 
 const WRONG = { password: 'a wrong password' }
@@ -307,6 +308,37 @@ describe('LimitStore', () => {
     expect(sweepLimits(database, now, 10)).to.equal(1)
     expect(rows()).to.deep.equal([])
     store.shutdown()
+    database.close()
+  })
+
+  it('counts on, and ends nothing, when it cannot write down what it has counted', async () => {
+    const database = openDatabase(':memory:')
+    let tried = 0
+    database.function('fail', () => {
+      tried++
+      throw new Error('the disk is full')
+    })
+    let now = 0
+    const store = new LimitStore(database, 'test', () => new Date(now))
+    store.increment('old')
+    store.flush()
+    const triggers = ['INSERT', 'UPDATE', 'DELETE']
+    for (const change of triggers)
+      database.exec(
+        `CREATE TRIGGER no_${change} BEFORE ${change} ON limits BEGIN SELECT fail(); END`,
+      )
+    now = 60_000
+    expect(store.increment('old').totalHits).to.equal(1)
+    store.increment('a')
+    await until('it tried to write it down', async () => tried > 0)
+    expect(store.increment('a').totalHits).to.equal(2)
+    for (const change of triggers) database.exec(`DROP TRIGGER no_${change}`)
+    store.shutdown()
+    const rows = database.prepare('SELECT key, hits FROM limits ORDER BY key').all()
+    expect(rows).to.deep.equal([
+      { key: 'test:a', hits: 2 },
+      { key: 'test:old', hits: 1 },
+    ])
     database.close()
   })
 })

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { groupCommitOf } from '../../../server/database/group-commit.js'
+import { whenFull } from '../../../server/database/room.js'
 import { deferred } from '../../../server/storage/gate.js'
 import { temporaryDirectory } from '../../support/directory.js'
 
@@ -120,13 +121,17 @@ describe('GroupCommit', () => {
       own.prepare('INSERT INTO settings VALUES (?, hex(zeroblob(50000)))').run(name).changes
     let asked = 0
     most(pages)
-    commits.whenFull(async () => {
+    whenFull(own, () => {
       asked++
+      return asked === 1
     })
     const failed = await Promise.allSettled([commits.run(long('a')), commits.run(long('b'))])
     expect(failed.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
     expect(asked).to.equal(1)
-    commits.whenFull(async () => most(pages + 1000))
+    whenFull(own, () => {
+      most(pages + 1000)
+      return true
+    })
     await Promise.all([commits.run(long('a')), commits.run(long('b'))])
     expect(names(other)).to.deep.equal(['a', 'b'])
   })

@@ -5,7 +5,7 @@ describe('an error on the way to the file API', () => {
   const coded = (code: string) => Object.assign(new Error('what only the log is told'), { code })
 
   it('is a full disk, also where a database of something else noticed it', () => {
-    for (const code of ['SQLITE_FULL', 'ENOSPC']) {
+    for (const code of ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC']) {
       const { status, body } = problemOf(coded(code), 'r1')
       expect(status).to.equal(507)
       expect(body).to.include({ code: 'ENOSPC', request_id: 'r1' })

@@ -1,0 +1,84 @@
+import { open, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { openDatabase } from '../../server/database/database.js'
+import { lockSessionTable } from '../../server/database/lock-sessions.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { run } from '../support/process.js'
+import { requires } from '../support/requires.js'
+import { signIn, startSite } from './running.js'
+
+const DISK_BYTES = 32 * 2 ** 20
+const BALLAST_BYTES = 2 * 2 ** 20
+
+/** A disk of its own, which something else fills. */
+describe('while the disk of the server is full', function () {
+  this.timeout(120_000)
+
+  let data: string
+  let isMounted = false
+  beforeEach(async function () {
+    requires(this, 'root')
+    data = await temporaryDirectory('full-disk')
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=700`, 'none', data])
+    isMounted = true
+  })
+  afterEach(async () => {
+    if (!isMounted) return
+    await run('umount', ['--lazy', data]) // what was removed may still be going
+    isMounted = false
+    await removeDirectory(data)
+  })
+
+  const filler = () => join(data, 'filler')
+
+  /** Takes the last byte of the disk. */
+  async function fill(): Promise<void> {
+    const file = await open(filler(), 'a')
+    const piece = Buffer.alloc(4096)
+    try {
+      for (;;) await file.write(piece)
+    } catch {
+      expect((await statfs(data)).bavail).to.equal(0)
+    } finally {
+      await file.close()
+    }
+  }
+
+  it('people sign in as long as there is a ballast, and are told what is wrong afterwards', async () => {
+    const site = await startSite({ data })
+    try {
+      await writeFile(join(data, 'ballast'), Buffer.alloc(BALLAST_BYTES, 'b'))
+      await fill()
+      const browser = site.browser()
+      expect((await signIn(browser, { password: 'not this one' })).status).to.equal(403)
+      expect((await signIn(browser)).status).to.equal(303)
+      expect((await browser.get('/account')).status).to.equal(200)
+      await fill()
+      const refused = await signIn(site.browser())
+      expect(refused.status).to.equal(507)
+      expect(refused.text).to.contain('The disk of the server is full')
+      expect((await signIn(site.browser(), { password: 'nor this' })).status).to.equal(507)
+      await rm(filler())
+      expect((await signIn(site.browser())).status).to.equal(303)
+    } finally {
+      await rm(filler(), { force: true })
+      await site.stop()
+    }
+  })
+
+  it('a client that is done with locks is forgotten later', async () => {
+    const database = openDatabase(join(data, 'coffer.db'))
+    const records = lockSessionTable(database)
+    records.add('ann', 'laptop')
+    records.lease('ann', 'laptop', 7)
+    await fill()
+    records.unlease('ann', 7)
+    records.remove('ann', 'laptop')
+    expect([records.all().length, records.leases().length]).to.deep.equal([1, 1])
+    await rm(filler())
+    records.remove('ann', 'laptop')
+    expect([records.all().length, records.leases().length]).to.deep.equal([0, 0])
+    database.close()
+  })
+})
