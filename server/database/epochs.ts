@@ -18,7 +18,7 @@ const WATCHED = {
 } as const
 export type Watched = keyof typeof WATCHED
 
-/** What another process changes counts after so long at the latest, and in the next turn of the event loop anyway. */
+/** What another process changes counts after so long at the latest. */
 const BELIEVED_MILLISECONDS = 1
 
 /**
@@ -31,11 +31,8 @@ export class Epochs {
   readonly #numbers: Record<Watched, number> = { access: 0, attempts: 0 }
   #others = 0
   #seen: number | undefined
-  /** By performance.now(); 0 at the beginning of a turn. */
+  /** By performance.now(). */
   #believedUntil = 0
-  readonly #turnIsOver = (): void => {
-    this.#believedUntil = 0
-  }
 
   constructor(database: Database) {
     this.#dataVersion = database.prepare<[], number>('PRAGMA data_version').pluck()
@@ -56,14 +53,10 @@ export class Epochs {
     return this.#numbers[watched] + this.#others
   }
 
-  /**
-   * Once for all requests that are read in one turn of the event loop: they had arrived when it began. In a long turn it is
-   * done again, for what comes meanwhile on a connection that is read late.
-   */
+  /** Not for each request: looking takes SQLite two system calls, as much time as all else that lets a request in. */
   #look(): void {
     const now = performance.now()
     if (now < this.#believedUntil) return
-    if (this.#believedUntil === 0) setImmediate(this.#turnIsOver)
     this.#believedUntil = now + BELIEVED_MILLISECONDS
     const version = this.#dataVersion.get()
     if (version === this.#seen) return
