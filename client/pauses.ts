@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ConnectionState } from './retry.js'
 
 /** Pauses between tries, all of which can be ended at once. */
 export class Pauses {
@@ -18,5 +19,24 @@ export class Pauses {
   end(): void {
     this.#end.abort()
     this.#end = new AbortController()
+  }
+}
+
+/** Away for less, a server shows up by the next try anyhow; and where a connection comes and goes, no tries come without a pause. */
+const WORTH_MILLISECONDS = 1_000
+
+/** Takes notice of where the server is: once it is back, whoever pauses between tries need not wait for the end of the pause. */
+export function endedByReturn(
+  pauses: Pauses,
+  clock: () => number,
+): (state: Pick<ConnectionState, 'kind'>) => void {
+  let awaySince: number | undefined
+  return ({ kind }) => {
+    if (kind !== 'connected') {
+      awaySince ??= clock()
+      return
+    }
+    if (awaySince !== undefined && clock() - awaySince >= WORTH_MILLISECONDS) pauses.end()
+    awaySince = undefined
   }
 }

@@ -12,7 +12,7 @@ import { filesOverHttp } from './files-over-http.js'
 import { posted, upgradedOrPosted } from './frame-connection.js'
 import { locksOverChannels } from './locks-over-channel.js'
 import { Meter } from './meter.js'
-import { Pauses } from './pauses.js'
+import { endedByReturn, Pauses } from './pauses.js'
 import type { RemoteFiles } from './remote-files.js'
 import { Connection, type ConnectionState, PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
@@ -55,7 +55,12 @@ export interface Remote {
 export function remoteFiles(options: RemoteOptions): Remote {
   const meter = new Meter(options.now ?? (() => performance.now()))
   const client = trustingClient(options.trust, (trust) => httpClient(clientOptions(trust, options)))
-  const connection = new Connection(options.clock, options.notice)
+  const pauses = new Pauses()
+  const returned = endedByReturn(pauses, options.clock)
+  const connection = new Connection(options.clock, (state) => {
+    returned(state)
+    options.notice?.(state)
+  })
   const connectionId = randomBytes(12).toString('base64url')
   const attempts = new Attempts()
   const requests = new FileRequests({
@@ -72,7 +77,6 @@ export function remoteFiles(options: RemoteOptions): Remote {
       },
     },
   })
-  const pauses = new Pauses()
   const root = rootTarget(options.remotePath ?? '/')
   const batch = {
     url: new URL(`${options.server}/batch`),
