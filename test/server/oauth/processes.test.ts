@@ -1,39 +1,14 @@
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
-import { type Running, start } from '../../support/process.js'
 import { CODE_VERIFIER, code, REDIRECT_URI, read, tokens, type World, world } from './fixture.js'
-
-const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
-
-interface Worker {
-  readonly running: Running
-  post(
-    form: Record<string, string>,
-    path?: string,
-  ): Promise<{ status: number; body: Record<string, string> }>
-}
+import { type Worker, worker } from './two-workers.js'
 
 /** Races of revocation and refresh; the full run is COFFER_RACES=10000. */
 const RACES = Number(process.env.COFFER_RACES ?? 100)
 
-async function worker(database: string, behindMilliseconds = 0): Promise<Worker> {
-  const parameters = ['--import', 'tsx', WORKER, database, `${behindMilliseconds}`]
-  const running = start(process.execPath, parameters)
-  const [, port] = await running.printed(/port (\d+)/)
-  return {
-    running,
-    async post(form, path = '/token') {
-      const body = new URLSearchParams({ client_id: 'fuse', ...form })
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body })
-      return { status: answer.status, body: (await answer.json()) as Record<string, string> }
-    },
-  }
-}
-
 describe('two processes on one database (single use is linearizable)', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let directory: string
   let database: string
   let here: World
