@@ -43,10 +43,14 @@ describe('a mount that something is wrong with', function () {
     const stopped = await pid()
     process.kill(stopped, 'SIGSTOP')
     try {
-      const told = await home.coffer('status')
+      // together, for each waits as long as a mount may take
+      const [told, refused] = await Promise.all([
+        home.coffer('status'),
+        failure('unmount', directory),
+      ])
       expect(told.status).to.equal(1)
       expect(told.stdout).to.include(`ITS PROCESS (${stopped}) DOES NOT ANSWER`)
-      expect(await failure('unmount', directory)).to.include('coffer unmount --force')
+      expect(refused).to.include('coffer unmount --force')
       expect((await home.coffer('unmount', '--force', directory)).status).to.equal(0)
       expect(await isMounted(directory)).to.equal(false)
     } finally {

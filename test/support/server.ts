@@ -27,7 +27,7 @@ export interface TestServer {
 const PASSWORD = 'correct horse battery staple 9'
 
 /**
- * The real server as a child process: sources through tsx, a port and a data directory of its own.
+ * The real server as a child process, with a port and a data directory of its own.
  * With `data`, the directory is the caller's and stays.
  */
 export async function startServer(
