@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { WEB_URI } from './support/clients.js'
-import { json } from './support/http.js'
+import { formsOf, json } from './support/http.js'
 import { row } from './support/row.js'
 import { trusting } from './support/trusting.js'
 
@@ -124,6 +124,41 @@ describe('oauth4webapi', () => {
       expect(claims.client_id).to.equal(suite.client('fuse').client_id)
     },
   )
+
+  row('interop-oauth4webapi-3', 'B', 'polls for a device, and refreshes', async (suite) => {
+    const options = { [oauth.customFetch]: trusting(suite.target.ca) as never }
+    const issuer = new URL(suite.target.issuer)
+    const as = await oauth.processDiscoveryResponse(
+      issuer,
+      await oauth.discoveryRequest(issuer, options),
+    )
+    const client: oauth.Client = { client_id: suite.client('fuse').client_id }
+    const auth = oauth.None()
+    const scope = new URLSearchParams({ scope: 'file.read offline_access' })
+    const device = await oauth.processDeviceAuthorizationResponse(
+      as,
+      client,
+      await oauth.deviceAuthorizationRequest(as, client, auth, scope, options),
+    )
+    const browser = await suite.signedIn()
+    const page = await browser.follow(await browser.get(device.verification_uri_complete ?? ''))
+    const form = formsOf(page).find(({ text }) => text === 'user_code')
+    if (form === undefined) throw new Error('no form for the user code')
+    const consent = suite.consentForm(await browser.submit(form))
+    consent.fields.set('decision', 'allow')
+    await browser.submit(consent)
+    const tokens = await oauth.processDeviceCodeResponse(
+      as,
+      client,
+      await oauth.deviceCodeGrantRequest(as, client, auth, device.device_code, options),
+    )
+    const refreshed = await oauth.processRefreshTokenResponse(
+      as,
+      client,
+      await oauth.refreshTokenGrantRequest(as, client, auth, tokens.refresh_token ?? '', options),
+    )
+    expect((await suite.read(refreshed.access_token)).status).to.equal(200)
+  })
 })
 
 describe('jose', () => {

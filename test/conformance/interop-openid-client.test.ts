@@ -74,7 +74,7 @@ describe('openid-client', () => {
   row(
     'interop-openid-client-2',
     'B',
-    'pushes its request and logs out',
+    'pushes its request, introspects and logs out',
     async (suite) => {
       const config = await configuration(suite, 'post')
       const pkceCodeVerifier = openid.randomPKCECodeVerifier()
@@ -91,6 +91,8 @@ describe('openid-client', () => {
         pkceCodeVerifier,
         idTokenExpected: true,
       })
+      const introspected = await openid.tokenIntrospection(config, tokens.access_token)
+      expect(introspected).to.include({ active: true, sub: tokens.claims()?.sub })
       const end = openid.buildEndSessionUrl(config, {
         post_logout_redirect_uri: 'https://rp.test/out',
         id_token_hint: tokens.id_token ?? '',
