@@ -18,6 +18,7 @@ import { grantUsesOf } from './database/oauth/grant-uses.js'
 import { sessionTable } from './database/sessions.js'
 import { limits } from './limits.js'
 import { Locks } from './locks/locks.js'
+import { runningTime } from './locks/running-time.js'
 import type { Log } from './log.js'
 import { pages } from './pages.js'
 import { accountRoutes } from './routes/account.js'
@@ -133,7 +134,7 @@ export function compose(parts: Parts): Composed {
   })
 
   const locks = new Locks({
-    now: () => performance.now(),
+    now: runningTime(() => performance.now()),
     records: lockSessionTable(database),
   })
   storage.guardNames(locks)
