@@ -9,6 +9,8 @@ import { Unsynced } from './unsynced.js'
 const AT_ONCE = 4
 /** Unsynced contents remembered before they are synced without anybody asking. */
 const MANY = 4096
+/** Of a long content so much is synced while more comes: whoever asks at its end, and all others, have less to wait for. */
+const LONG_BYTES = 32 * 1024 * 1024
 
 /**
  * Power durability by group commit. Every transaction and every content write survives `kill -9` by itself, since the
@@ -33,8 +35,9 @@ export class Durability {
   }
 
   /** The content of a generation was written to. */
-  touched(generation: number): void {
-    this.#contents.mark(generation)
+  touched(generation: number, bytes = 0): void {
+    this.#contents.mark(generation, bytes)
+    if (this.#contents.bytes(generation) >= LONG_BYTES) this.#contents.begin(generation)
     // If it fails, the contents stay dirty and the next who asks gets the error.
     if (this.#contents.count >= MANY && this.#all.isIdle) void this.#all.run().catch(() => {})
   }
@@ -67,6 +70,11 @@ export class Durability {
     } catch (error) {
       throw failure(error)
     }
+  }
+
+  /** Resolves once no content is in use here. */
+  settled(): Promise<void> {
+    return this.#contents.settled()
   }
 
   close(): void {

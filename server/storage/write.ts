@@ -181,7 +181,7 @@ async function writeLarge(
  * @param small pieces of a content that is, or will be, in the database
  */
 function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow {
-  const { engine, tree, ino, claim, precondition, origin, changes } = write
+  const { engine, tree, ino, claim, gathered, precondition, origin, changes } = write
   const now: Timespec = timespec(engine.clock())
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
@@ -201,7 +201,9 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
     engine.transactions.afterwards(() => claim.happened())
     if (small === undefined) {
-      engine.transactions.afterwards(() => engine.durability.touched(row.generation))
+      engine.transactions.afterwards(() =>
+        engine.durability.touched(row.generation, gathered.bytes),
+      )
     }
     return after
   })

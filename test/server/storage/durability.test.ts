@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { fileName as name } from '../../../server/storage/path.js'
-import { overwrite, type Tree } from '../../../server/storage/storage.js'
+import { type Ino, overwrite, type Tree } from '../../../server/storage/storage.js'
 import { put } from './contract.js'
-import { temporaryStorage } from './temporary.js'
+import { type TemporaryStorage, temporaryStorage } from './temporary.js'
 
 const at = (tree: Tree, text: string) => ({ directory: tree.root, name: name(text) })
 
@@ -45,6 +45,75 @@ describe('Storage.durable (group commit)', () => {
     } finally {
       await subject.close()
     }
+  })
+})
+
+describe('a long content', () => {
+  const MIB = 1 << 20
+  let syncs: Promise<void>[]
+  let broken: Error | undefined
+  let subject: TemporaryStorage
+
+  beforeEach(async () => {
+    syncs = []
+    broken = undefined
+    const paths = new Map<number, string>()
+    const disk: Disk = {
+      ...nodeDisk,
+      open: (path, flags) => {
+        const fd = nodeDisk.open(path, flags)
+        paths.set(fd, path)
+        return fd
+      },
+      fdatasync: (fd) => {
+        const why = broken
+        const sync = why === undefined ? nodeDisk.fdatasync(fd) : Promise.reject(why)
+        if (paths.get(fd)?.includes('content') === true) syncs.push(sync)
+        return sync
+      },
+    }
+    subject = await temporaryStorage({ disk })
+  })
+  afterEach(() => subject.close())
+
+  async function written(mebibytes: number): Promise<Ino> {
+    const tree = await subject.storage.tree('ann')
+    const { ino } = await put(tree, at(tree, 'f'), 'x')
+    const data = Buffer.alloc(4 * MIB, 'y')
+    for (let offset = 0; offset < mebibytes * MIB; offset += data.length)
+      await tree.write(ino, [{ offset, data }], overwrite, {})
+    return ino
+  }
+
+  it('is synced while more of it comes', async () => {
+    await written(68)
+    expect(syncs).to.have.length.within(1, 2)
+  })
+
+  it('is not synced unasked where it is shorter', async () => {
+    await written(28)
+    expect(syncs).to.have.length(0)
+  })
+
+  it('tells whoever asks next what was lost of it, once', async () => {
+    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
+    const ino = await written(32)
+    await Promise.allSettled(syncs)
+    // the kernel says it no more
+    broken = undefined
+    const { storage } = subject
+    const outcomes = await Promise.allSettled([storage.durable(ino)])
+    expect(outcomes).to.have.nested.property('[0].reason.code', 'EIO')
+    await storage.durable(ino)
+  })
+
+  it('tells it also to whoever asks about everything', async () => {
+    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
+    await written(32)
+    await Promise.allSettled(syncs)
+    broken = undefined
+    const [outcome] = await Promise.allSettled([subject.storage.durable()])
+    expect(outcome).to.have.nested.property('reason.code', 'EIO')
   })
 })
 
