@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import type { Database } from '../database/database.js'
@@ -10,6 +11,13 @@ const EVERY = 250
 const ENOUGH_PAGES = 2_000
 const WAITED_PART = 1 / 50
 const MANY_PAGES = 4_000
+/** Pages of the log at which changes wait although the thread still writes it back: on a slow disk that takes long. */
+const MOST_PAGES = 12_000
+/** Transactions after which it is looked whether the log has so many. */
+const LOOK_EVERY = 16
+/** What a page takes in the log (https://www.sqlite.org/fileformat2.html#the_write_ahead_log). */
+const FRAME_BYTES = 4096 + 24
+const KEPT_BYTES = MANY_PAGES * FRAME_BYTES
 /** Pages of the log at which SQLite does it itself, in the way of everybody, should the thread not keep up. */
 const BACKSTOP_PAGES = 16_384
 
@@ -24,6 +32,7 @@ const { parentPort, workerData } = require('node:worker_threads')
 const Database = require(workerData.driver)
 const database = new Database(workerData.path, { timeout: 100 })
 database.pragma('synchronous = NORMAL')
+database.pragma('journal_size_limit = ' + workerData.keptBytes)
 const valueOf = (name) => database.pragma(name, { simple: true })
 const isBegun = database.transaction((version) => {
   if (valueOf('data_version') !== version) return false
@@ -33,12 +42,16 @@ const isBegun = database.transaction((version) => {
 const TASKS = {
   writeBack: () => database.pragma('wal_checkpoint(PASSIVE)')[0].log,
   beginAnew: () => {
+    let pages = 0
     for (let round = 0; round < 4; round++) {
       const version = valueOf('data_version')
       const [{ log, checkpointed }] = database.pragma('wal_checkpoint(PASSIVE)')
-      // else somebody still reads what is older
-      if (checkpointed < log || isBegun(version)) return
+      pages = log
+      // somebody still reads what is older
+      if (checkpointed < log) break
+      if (isBegun(version)) return 0
     }
+    return pages
   },
 }
 parentPort.on('message', (task) => {
@@ -47,7 +60,7 @@ parentPort.on('message', (task) => {
     parentPort.close()
     return
   }
-  let pages = 0
+  let pages
   try { pages = TASKS[task]() } catch {}
   parentPort.postMessage(pages)
 })`
@@ -64,6 +77,7 @@ export class Checkpoints {
   #worker: Worker | undefined
   #task: 'none' | 'writeBack' | 'beginAnew' = 'none'
   #count = 0
+  #lookAgainIn = LOOK_EVERY
   /** Pages of the log when it was to be begun anew. Should a reader be in the way, that is not tried again and again. */
   #triedAt = 0
   #pause: (ReturnType<typeof deferred> & { readonly since: number }) | undefined
@@ -72,7 +86,11 @@ export class Checkpoints {
 
   constructor(database: Database) {
     this.#database = database
-    if (!database.memory) database.pragma(`wal_autocheckpoint = ${BACKSTOP_PAGES}`)
+    if (!database.memory) {
+      database.pragma(`wal_autocheckpoint = ${BACKSTOP_PAGES}`)
+      // When the log is begun anew its file gets shorter again, so that its size says how long the log is.
+      database.pragma(`journal_size_limit = ${KEPT_BYTES}`)
+    }
     // What the authorization server writes is in the same log.
     const commits = groupCommitOf(database)
     commits.onCommit((changes) => this.committed(changes))
@@ -82,7 +100,9 @@ export class Checkpoints {
   /** A transaction was committed, or several in one. */
   committed(transactions = 1): void {
     this.#count += transactions
-    if (this.#count < EVERY || this.#task !== 'none' || this.#database.memory) return
+    if (this.#database.memory) return
+    if (this.#task === 'writeBack') this.#look(transactions)
+    if (this.#count < EVERY || this.#task !== 'none') return
     this.#count = 0
     this.#do('writeBack') // and stays at it if the thread fails
   }
@@ -110,18 +130,32 @@ export class Checkpoints {
     this.#worker.postMessage(task)
   }
 
-  #done(pages: number): void {
-    this.#goOn()
+  /** Changes are faster than the thread: they wait until it is done. */
+  #look(transactions: number): void {
+    this.#lookAgainIn -= transactions
+    if (this.#lookAgainIn > 0 || this.#pause !== undefined || this.#worker === undefined) return
+    this.#lookAgainIn = LOOK_EVERY
+    const { size = 0 } = statSync(`${this.#database.name}-wal`, { throwIfNoEntry: false }) ?? {}
+    if (size / FRAME_BYTES >= Math.max(MOST_PAGES, this.#triedAt + MANY_PAGES)) this.#wait()
+  }
+
+  /** @param pages of the log now; unknown if the thread could not do it */
+  #done(pages: number | undefined): void {
     const isClosing = this.#worker === undefined
+    const isLast = isClosing || this.#task === 'beginAnew' || pages === undefined
+    if (isLast) this.#goOn()
     if (isClosing) return
-    const task = this.#task
     this.#task = 'none'
-    if (task === 'beginAnew') return
-    if (pages < this.#triedAt) this.#triedAt = 0 // and it was
-    if (!this.#isTime(pages - this.#triedAt)) return
+    if (pages !== undefined && pages < this.#triedAt) this.#triedAt = 0 // and it was
+    if (isLast) return
+    if (this.#pause === undefined && !this.#isTime(pages - this.#triedAt)) return
     this.#triedAt = pages
-    this.#pause = { ...deferred(), since: performance.now() }
+    this.#wait()
     this.#do('beginAnew')
+  }
+
+  #wait(): void {
+    this.#pause ??= { ...deferred(), since: performance.now() }
   }
 
   #isTime(pages: number): boolean {
@@ -138,7 +172,7 @@ export class Checkpoints {
 
   #start(): Worker {
     const driver = createRequire(import.meta.url).resolve('better-sqlite3')
-    const workerData = { driver, path: this.#database.name }
+    const workerData = { driver, path: this.#database.name, keptBytes: KEPT_BYTES }
     const worker = new Worker(CODE, { eval: true, workerData, execArgv: [] })
     worker.unref()
     worker.on('message', (pages) => this.#done(pages))

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -103,6 +104,19 @@ describe('the thread that writes the log back', () => {
       expect(await commits.read(() => isOver)).to.equal(false)
       expect(await commits.run(() => isOver)).to.equal(true)
       await Promise.all([over, ...changes])
+    })
+
+    it('bounds the log although the thread is not done with the last of it, and makes it short again', async () => {
+      const pages = () => statSync(`${database.name}-wal`).size / 4120
+      const before = await beginnings()
+      // In one turn of the event loop: what the thread says is not heard.
+      for (let count = 0; checkpoints.pause() === undefined && count < 3_000; count++) commit()
+      const pause = checkpoints.pause()
+      expect(pages()).to.be.within(12_000, 12_500)
+      await pause
+      expect(checkpoints.pause()).to.equal(undefined)
+      expect(await beginnings()).to.be.above(before)
+      expect(pages()).to.be.at.most(4_000)
     })
 
     it('waits for nobody who reads what is older', async () => {
