@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame, FrameReader } from '../../server/wire-frames.js'
+import { makeEntries } from '../support/entries.js'
 import { type FileApi, fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -36,23 +36,6 @@ describe('a directory of 100,000 entries', () => {
     await server?.remove()
   })
 
-  /** Makes the next entries of a directory in one request. */
-  async function create(directory: number, from: number, count: number): Promise<void> {
-    const frames = Array.from({ length: count }, (_, index) => {
-      const name = `entry ${(from + index) * 7919} of a directory with many`
-      return encodeFrame({ op: 'make', place: { directory, name }, what: { type: 'file' } })
-    })
-    const headers = { 'Content-Type': BATCH_TYPE, 'Coffer-Durability': 'process' }
-    const { body } = await api.send('POST', '/batch', { headers, body: Buffer.concat(frames) })
-    async function* source() {
-      yield body
-    }
-    const reader = new FrameReader(source())
-    for (let index = 0; index < count; index++) {
-      expect((await reader.next())?.header).to.include({ outcome: 'done' })
-    }
-  }
-
   /** Lists it, counting the entries and forgetting them; answers how many, and the server's peak in MiB meanwhile. */
   async function list(directory: number): Promise<{ entries: number; peak: number }> {
     // resets VmHWM (proc_pid_clear_refs(5))
@@ -81,11 +64,11 @@ describe('a directory of 100,000 entries', () => {
     }
     const small = await made('small')
     const large = await made('large')
-    await create(small, 0, SMALL)
+    await makeEntries(api, small, 0, SMALL)
     const cost: number[] = []
     for (let from = 0; from < LARGE; from += BATCH) {
       const before = await ticks(server.pid)
-      await create(large, from, BATCH)
+      await makeEntries(api, large, from, BATCH)
       cost.push((await ticks(server.pid)) - before)
     }
     // the first ones also pay for what has to be compiled
