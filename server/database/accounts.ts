@@ -1,5 +1,6 @@
 import type { Database } from './database.js'
 import { Remembered } from './epochs.js'
+import { withRoom } from './room.js'
 
 /** A person who may sign in. Times are milliseconds since the epoch. */
 export interface User {
@@ -87,7 +88,7 @@ export function userTable(database: Database): UserTable {
         temporaryPassword: Number(made.temporaryPassword),
       }).changes === 1,
     setPassword(id, hash, { temporary, validFrom }) {
-      setPassword.run(hash, Number(temporary), validFrom, id)
+      withRoom(database, () => setPassword.run(hash, Number(temporary), validFrom, id))
     },
     rehash(id, from, to) {
       rehash.run(to, id, from)
@@ -96,7 +97,7 @@ export function userTable(database: Database): UserTable {
       setDisabled.run(disabledAt ?? null, validFrom, id)
     },
     setValidFrom(id, validFrom) {
-      setValidFrom.run(validFrom, id)
+      withRoom(database, () => setValidFrom.run(validFrom, id))
     },
     remove: (id) => remove.run(id).changes === 1,
   }

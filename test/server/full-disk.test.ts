@@ -1,12 +1,15 @@
+import { existsSync, unlinkSync } from 'node:fs'
 import { open, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openDatabase } from '../../server/database/database.js'
 import { lockSessionTable } from '../../server/database/lock-sessions.js'
+import { oauthStore } from '../../server/database/oauth-store.js'
+import { whenFull } from '../../server/database/room.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { run } from '../support/process.js'
 import { requires } from '../support/requires.js'
-import { signIn, startSite } from './running.js'
+import { field, PASSWORD, signIn, startSite } from './running.js'
 
 const DISK_BYTES = 32 * 2 ** 20
 const BALLAST_BYTES = 2 * 2 ** 20
@@ -65,6 +68,54 @@ describe('while the disk of the server is full', function () {
       await rm(filler(), { force: true })
       await site.stop()
     }
+  })
+
+  it('people choose another password, and take back what has access, at the cost of the ballast', async () => {
+    const site = await startSite({ data })
+    try {
+      const browser = site.browser()
+      await signIn(browser)
+      const page = await browser.get('/account')
+      await writeFile(join(data, 'ballast'), Buffer.alloc(BALLAST_BYTES, 'b'))
+      await fill()
+      const changed = await browser
+        .post('/account/password')
+        .type('form')
+        .send({
+          csrf_token: field(page.text, 'csrf_token'),
+          current_password: PASSWORD,
+          new_password: 'another password',
+          repeated_password: 'another password',
+        })
+      expect(changed.status, changed.text).to.equal(303)
+      expect((await signIn(site.browser(), { password: 'another password' })).status).to.equal(303)
+    } finally {
+      await rm(filler(), { force: true })
+      await site.stop()
+    }
+  })
+
+  it('what people allow is kept, and what they take back is gone, at the cost of the ballast', async () => {
+    const database = openDatabase(join(data, 'coffer.db'))
+    const store = oauthStore(database)
+    const ballast = join(data, 'ballast')
+    whenFull(database, () => {
+      unlinkSync(ballast)
+      return true
+    })
+    const changes = [
+      () => store.saveConsent('ann', 'c', 'file.read'),
+      () => store.removeConsents('ann', 'c'),
+    ]
+    for (const change of changes) {
+      await rm(filler(), { force: true })
+      await writeFile(ballast, Buffer.alloc(BALLAST_BYTES, 'b'))
+      await fill()
+      await change()
+      expect(existsSync(ballast)).to.equal(false)
+    }
+    expect(await store.consent('ann', 'c')).to.equal(undefined)
+    database.close()
   })
 
   it('a client that is done with locks is forgotten later', async () => {

@@ -152,8 +152,8 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
       ofUser.all(sub, at, GRANTS_MAX).map((row) => uses.current(grantOf(row))),
     noteUse: (grantId, at, address) => uses.note(grantId, at, address),
     revokeGrant: (grantId, at) => commits.run(() => rows.revoke(grantId, at)),
-    revokeGrantsOf: async (sub, at) => revokeOfUser.run(at, sub).changes,
-    revokeGrantsOfSession: async (sid, at) => revokeOfSession.run(at, sid).changes,
+    revokeGrantsOf: (sub, at) => commits.run(() => revokeOfUser.run(at, sub).changes),
+    revokeGrantsOfSession: (sid, at) => commits.run(() => revokeOfSession.run(at, sid).changes),
     async revokeAccessToken(jti, expiresAt) {
       await commits.run(() => revokeToken.run(jti, expiresAt))
     },
@@ -165,10 +165,10 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
     },
     consent: async (sub, client_id) => consent.get(sub, client_id),
     async saveConsent(sub, client_id, scope) {
-      saveConsent.run(sub, client_id, scope)
+      await commits.run(() => saveConsent.run(sub, client_id, scope))
     },
     async removeConsents(sub, client_id) {
-      removeConsents.run({ sub, client_id: client_id ?? null })
+      await commits.run(() => removeConsents.run({ sub, client_id: client_id ?? null }))
     },
   }
 }
