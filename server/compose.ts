@@ -56,6 +56,8 @@ export interface Composed {
   readonly app: LeanListener
   /** Removes expired state of the authorization server. */
   sweep(): Promise<void>
+  /** From now on no connection is taken. */
+  stopping(): void
   /** Writes down what is still only in memory; nothing comes afterwards. */
   close(): void
 }
@@ -167,6 +169,7 @@ export function compose(parts: Parts): Composed {
   return {
     app,
     sweep: () => authorization.sweep(),
+    stopping: () => locks.stop(),
     close() {
       locks.close()
       for (const limitStore of limitStores) limitStore.shutdown()

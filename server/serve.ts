@@ -98,12 +98,15 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   const listeners = await listen({ host, port, tls, maxConnections, maxConnectionsOfAddress })
   const issuer = issuerOf(config, listeners.port)
   const parts = { config, issuer, database, storage, store, accounts, audit, secret, clock, log }
-  const { app, sweep } = opened.keep(compose(parts), (composed) => composed.close())
+  const { app, sweep, stopping } = opened.keep(compose(parts), (composed) => composed.close())
   opened.keep(listeners, async () => {
     const whole = await listeners.close(config.shutdownGraceSeconds * 1000)
     if (!whole) log.warn('requests were cut off: they took longer than the grace')
   })
-  const closing = opened.keep(new AbortController(), (controller) => controller.abort())
+  const closing = opened.keep(new AbortController(), (controller) => {
+    stopping()
+    controller.abort()
+  })
   setMaxListeners(0, closing.signal)
   for (const server of listeners.servers) {
     server.on('request', app)

@@ -32,6 +32,7 @@ export class Locks implements NameGuard {
   readonly #shared: Shared
   readonly #users = new Map<string, UserLocks>()
   readonly #timer: NodeJS.Timeout
+  #stoppedAt: number | undefined
 
   constructor(options: {
     readonly now: () => number
@@ -40,7 +41,8 @@ export class Locks implements NameGuard {
   }) {
     const { now, records } = options
     const times = { ...LOCK_TIMES, ...options.times }
-    this.#shared = { now, times, records, mailboxes: new Mailboxes() }
+    const time = () => this.#stoppedAt ?? now()
+    this.#shared = { now: time, times, records, mailboxes: new Mailboxes() }
     for (const [user, before] of byUser(records)) {
       this.#users.set(user, new UserLocks(user, this.#shared, before))
     }
@@ -117,6 +119,15 @@ export class Locks implements NameGuard {
       locks.tick()
       if (locks.isEmpty) this.#users.delete(user)
     }
+  }
+
+  /**
+   * The server is about to stop: from now on nobody can renew a lease, so none runs out, while requests under way are answered still.
+   */
+  stop(): void {
+    this.close()
+    this.#stoppedAt = this.#shared.now()
+    for (const locks of this.#users.values()) locks.stop()
   }
 
   close(): void {

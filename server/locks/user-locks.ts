@@ -168,6 +168,11 @@ export class UserLocks {
     return session === undefined ? [] : this.#recallsOf(session)
   }
 
+  /** The server is about to stop. */
+  stop(): void {
+    this.#arrivals.stop()
+  }
+
   /** Time has passed: leases, recalls and the grace period end. */
   tick(): void {
     this.#arrivals.lookAll()

@@ -65,7 +65,7 @@ export function whileThere(origin: Origin, socket: Socket): Origin {
     if (!socket.destroyed && !socket.readableEnded && !socket.writableEnded) return
     throw new FileError('ESTALE', 'the client is gone that asked')
   }
-  return { ...origin, mustBeThere }
+  return { ...origin, mustBeThere, leave: () => socket.destroy() }
 }
 
 /** @throws FileError EINVAL */

@@ -7,7 +7,7 @@ import type { Ino, Origin, Place, UserId } from './storage.js'
 export interface NameGuard {
   /**
    * What keeps a name from being brought into a directory now, if anything: it is asked to go. Resolves when there may be something
-   * new.
+   * new. @throws FileError EBUSY when there will be nothing any more
    */
   leased(owner: UserId, directory: Ino, origin: Origin): Promise<void> | undefined
 }
@@ -26,7 +26,12 @@ export async function whenFree<T>(
   let lease = names.leased(owner, directory, origin)
   const hasWaited = lease !== undefined
   while (lease !== undefined) {
-    await lease
+    try {
+      await lease
+    } catch (error) {
+      origin.leave?.()
+      throw error
+    }
     lease = names.leased(owner, directory, origin)
   }
   if (hasWaited) origin.mustBeThere?.()

@@ -142,6 +142,8 @@ export interface Origin {
   readonly mustBeWanted?: () => void
   /** Called when it had to wait for other clients. @throws FileError ESTALE once its own client is gone */
   readonly mustBeThere?: () => void
+  /** Breaks the connection: its client asks again on another one, as for any answer that was lost. */
+  readonly leave?: () => void
 }
 
 /** XATTR_CREATE, XATTR_REPLACE, or neither (setxattr(2)). */

@@ -39,4 +39,14 @@ describe('the time by which leases end', () => {
     expect(locks.lock(desk, INO, asking('b')).state).to.equal('granted')
     expect(locks.renew(ann).state).to.equal('unclaimed')
   })
+
+  it('does not pass any more once the server is about to stop', () => {
+    locks.stop()
+    for (let second = 0; second < 2 * (LOCK_TIMES.leaseMilliseconds / 1_000); second++) {
+      time += 1_000
+      locks.tick()
+    }
+    expect(locks.lock(desk, INO, asking('b')).state).to.equal('refused')
+    expect(locks.renew(ann).state).to.equal('held')
+  })
 })

@@ -140,7 +140,10 @@ export async function startFileServer({
       send({ agent, host: '127.0.0.1', port, method, path: target }, options),
     raw: (text, until) => raw(port, text, until),
     open: (text) => open(port, text),
-    closing: () => closing.abort(),
+    closing() {
+      locks.stop()
+      closing.abort()
+    },
     close: async () => {
       agent.destroy()
       closing.abort()

@@ -85,4 +85,16 @@ describe('a name that waits for a lease', () => {
     await giveBack()
     expect((await server.send('HEAD', '/files/late')).status).to.equal(404)
   })
+
+  it('is not waited for when the server stops: its client loses the connection, and asks again', async () => {
+    const { socket } = await openChannel(server, { [HEADERS.connection]: 'other' })
+    socket.write(encode([[{ ...put, place: { directory: root, name: 'late' } }, 'x']]))
+    await isTold('recall')
+    const ended = once(socket, 'end')
+    socket.resume()
+    server.closing()
+    await ended
+    socket.destroy()
+    expect((await server.send('HEAD', '/files/late')).status).to.equal(404)
+  })
 })
