@@ -1,7 +1,8 @@
 import type { RemoteFiles, WriteOptions } from '../remote-files.js'
+import { type Ask, eachMethod } from './each-method.js'
 
 /** Change nothing that fsync(2) of a directory is about. */
-const NO_CHANGES: ReadonlySet<string | symbol> = new Set([
+const NO_CHANGES: ReadonlySet<string> = new Set([
   'root',
   'stat',
   'made',
@@ -34,7 +35,7 @@ export class DurableNames {
 
   constructor(remote: RemoteFiles) {
     this.#remote = remote
-    this.files = new Proxy(remote, { get: (_, name) => this.#method(name) })
+    this.files = eachMethod(remote, (name, ask) => this.#counted(name, ask))
   }
 
   /** fsync(2) of a directory. */
@@ -43,14 +44,13 @@ export class DurableNames {
     if (!isDone) await this.files.sync(directory)
   }
 
-  #method(name: string | symbol): unknown {
-    const method = Reflect.get(this.#remote, name)
-    if (typeof method !== 'function' || NO_CHANGES.has(name)) return method
-    if (name === 'changes') return (signal: AbortSignal) => this.#listen(signal)
-    return (...parameters: unknown[]) => {
+  #counted(name: string, ask: Ask): Ask | undefined {
+    if (NO_CHANGES.has(name)) return undefined
+    if (name === 'changes') return (signal) => this.#listen(signal as AbortSignal)
+    return (...parameters) => {
       const before = this.#changes
       const isDurable = durability(name, parameters) === 'power'
-      const done: Promise<unknown> = Reflect.apply(method, this.#remote, parameters)
+      const done = ask(...parameters) as Promise<unknown>
       return done.then(
         (result) => {
           if (isDurable) this.#durable = Math.max(this.#durable, before)
@@ -76,7 +76,7 @@ export class DurableNames {
   }
 }
 
-function durability(name: string | symbol, parameters: readonly unknown[]) {
+function durability(name: string, parameters: readonly unknown[]) {
   if (name === 'sync') return 'power'
   const options = name === 'put' ? parameters[3] : name === 'write' ? parameters[2] : undefined
   return (options as WriteOptions | undefined)?.durability

@@ -2,6 +2,7 @@ import type { WireAttributes, WireTime } from '../../server/wire.js'
 import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { hasCode } from './answer.js'
+import { eachMethod } from './each-method.js'
 import { localTime } from './time.js'
 
 /** Removals of which nobody waits for the end; with more, programs wait. */
@@ -140,7 +141,7 @@ export class Removals {
 }
 
 /** What only reads bytes, or listens, needs no order. */
-const UNORDERED: ReadonlySet<string | symbol> = new Set([
+const UNORDERED: ReadonlySet<string> = new Set([
   'root',
   'read',
   'readAll',
@@ -169,15 +170,11 @@ export function behindRemovals(files: RemoteFiles, removals: Removals): RemoteFi
     getXattr: (ino, name) => files.getXattr(ino, name),
     listXattrs: (ino) => files.listXattrs(ino),
   }
-  return new Proxy(files, {
-    get(target, name, receiver) {
-      if (name in reads) return Reflect.get(reads, name)
-      const method = Reflect.get(target, name, receiver)
-      if (typeof method !== 'function' || UNORDERED.has(name)) return method
-      return (...parameters: unknown[]) => {
-        const apply = () => Reflect.apply(method, target, parameters)
-        return removals.count === 0 ? apply() : removals.all().then(apply)
-      }
-    },
-  })
+  const ordered = eachMethod(files, (name, ask) =>
+    UNORDERED.has(name)
+      ? undefined
+      : (...parameters) =>
+          removals.count === 0 ? ask(...parameters) : removals.all().then(() => ask(...parameters)),
+  )
+  return { ...ordered, ...reads }
 }

@@ -27,8 +27,12 @@ export interface Machine {
 export type Changes = 'told' | 'told, with locks' | 'not told' | 'as the test says'
 
 export interface World {
-  /** One more machine that mounts the same tree. */
-  machine(options?: Partial<FileSystemOptions>, changes?: Changes): Promise<Machine>
+  /** One more machine that mounts the same tree. `more`: what else its remote files have. */
+  machine(
+    options?: Partial<FileSystemOptions>,
+    changes?: Changes,
+    more?: Partial<RemoteFiles>,
+  ): Promise<Machine>
   /** Lets the clocks of the machines and of the server's locks go on. */
   pass(milliseconds: number): void
   /** The server forgets what it has in memory, and all streams of changes break. */
@@ -95,7 +99,7 @@ export async function world(): Promise<World> {
   const server = { locks: start(), restarted: (callback: () => void) => streams.push(callback) }
   storage.guardNames(server.locks)
   return {
-    async machine(options = {}, changes = 'not told') {
+    async machine(options = {}, changes = 'not told', more = {}) {
       const { files: all, requests, fault } = localRemoteFiles(tree, `m${machines.length}`)
       const news = new News()
       const stream = changes === 'told' ? all.changes : (signal: AbortSignal) => news.stream(signal)
@@ -104,6 +108,7 @@ export async function world(): Promise<World> {
         ...all,
         changes: changes === 'not told' ? nothing : stream,
         ...(changes === 'told, with locks' ? withLocks(all, locks, fault) : {}),
+        ...more,
       }
       const root = await files.root()
       requests.clear()
