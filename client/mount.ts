@@ -131,6 +131,7 @@ async function* answer(
       return
     case 'login':
       serving.surroundings.log.info('told of a new login')
+      serving.session.lookAgain()
       serving.remote.lookAgain()
       return
     case 'unmount':

@@ -193,6 +193,12 @@ export class Session implements Credentials {
     return error
   }
 
+  /** There is a new login in the store, as another process says: whoever asks next need not wait for the pause to be over. */
+  lookAgain(): void {
+    if (this.#dead !== undefined) this.#dead.lookedAt = Number.NEGATIVE_INFINITY
+    if (this.#outOfReach !== undefined) this.#outOfReach.lookedAt = Number.NEGATIVE_INFINITY
+  }
+
   /** A new login in the store brings the session back to life; nothing else does. */
   async #revived(): Promise<Tokens> {
     const dead = this.#dead

@@ -214,6 +214,30 @@ describe('a session (RFC 6749 section 6)', () => {
     expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
   })
 
+  for (const [how, subject] of [
+    ['ended by the server', 'maria'],
+    ['replaced by another account', 'peter'],
+  ]) {
+    it(`goes on at once with a new login that it is told of, after one ${how}`, async () => {
+      await store.save({ ...tokens(900), subject: 'maria' })
+      const one = session()
+      await one.headers(request)
+      now += 901_000
+      answer = 'invalid_grant'
+      await store.save({ ...tokens(0), subject })
+      await one.headers(request).catch(() => {})
+      expect(one.state.kind).to.equal('dead')
+      await store.save({
+        ...tokens(900),
+        subject: 'maria',
+        access_token: 'new',
+        refresh_token: 'new',
+      })
+      one.lookAgain()
+      expect((await one.headers(request)).authorization).to.equal('Bearer new')
+    })
+  }
+
   it('knows whose login it is after a refresh that does not say so', async () => {
     await store.save({ ...tokens(900), subject: 'maria' })
     now += 901_000
