@@ -2,7 +2,6 @@ import type { WireAttributes } from '../server/wire.js'
 import type { Directory, Fresh, Known } from './known.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
 import { changedBy, type NameChange } from './name-change.js'
-import { isSame } from './same-attributes.js'
 
 /**
  * What this mount knows of the remote tree: attributes by inode and names by directory, absences included. Everything is
@@ -52,11 +51,8 @@ export class Cache {
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
   learn(attributes: WireAttributes, ticket: Ticket): number {
     if (this.#changes.isSince(attributes.ino, ticket)) return 0
-    const last = this.#attributes.get(attributes.ino)?.value
-    // What is listed again is garbage while it is young, and collected soon.
-    const value = last !== undefined && isSame(last, attributes) ? last : attributes
     this.#attributes.delete(attributes.ino)
-    this.#attributes.set(attributes.ino, this.#known(value))
+    this.#attributes.set(attributes.ino, this.#known(attributes))
     this.#evictAttributes()
     return this.timeout
   }

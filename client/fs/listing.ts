@@ -89,10 +89,9 @@ export class Listing {
     for (const entry of page.value) {
       this.#hooks.observe(entry)
       const { name, ino } = entry
-      const isLearned = cache.learn(entry, ticket) > 0
+      cache.learn(entry, ticket)
       cache.learnName(this.#directory, name, ino, ticket)
-      const attributes = isLearned ? cache.lastAttributes(ino) : entry
-      this.#entries.push({ name, ino, attributes })
+      this.#entries.push({ name, ino, attributes: entry })
     }
   }
 }

@@ -1,0 +1,16 @@
+import { expect } from 'chai'
+import { ABSENT, Cache } from '../../client/cache.js'
+
+describe('the names of a directory in the cache', () => {
+  it('are all known once they were listed, until one of them may be another', () => {
+    const cache = new Cache({ now: () => 0, timeoutMilliseconds: 1000, limit: 10 })
+    expect(cache.knowsAllNames(1)).to.equal(false)
+    cache.learnName(1, 'a', 7, cache.ticket())
+    cache.learnComplete(1, [{ name: 'a' }], cache.ticket())
+    expect(cache.knowsAllNames(1)).to.equal(true)
+    cache.changedName(1, 'a', ABSENT, undefined, cache.ticket())
+    expect(cache.allNames(1)).to.deep.equal([])
+    cache.forgetNames(1)
+    expect(cache.knowsAllNames(1)).to.equal(false)
+  })
+})
