@@ -1,13 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf } from './secret.js'
+import { makeDirectory } from './storage/make-directory.js'
 
 /** Makes the data directory, or closes one that others may enter. @throws when it is somebody else's */
 export function prepareDataDirectory(directory: string, uid: number | undefined): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory, 0o700)
   } catch (cause) {
     const reason = messageOf(cause)
     throw new ConfigError([`COFFER_DATA must name a directory that can be made: ${reason}`])

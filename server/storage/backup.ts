@@ -17,6 +17,7 @@ import {
 import { contentPath } from './content-path.js'
 import { isErrno } from './fs.js'
 import { heldSnapshot } from './held-snapshot.js'
+import { makeDirectory } from './make-directory.js'
 import { STORED } from './small.js'
 
 export interface BackupOptions {
@@ -61,7 +62,7 @@ const OF_THE_FILE_SYSTEM = 'lost+found'
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {
   const { database, to, clock } = options
-  await mkdir(to, { recursive: true, mode: 0o700 })
+  makeDirectory(to, 0o700)
   await refuseWhatIsNoBackup(options)
   const sql = fileStatements(database)
   const now = () => Math.floor(clock().getTime() / 1000)

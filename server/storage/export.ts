@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type FileHandle, mkdir } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { makeDirectory } from './make-directory.js'
 import { DESCRIPTORS, survey, writeSegments } from './segments.js'
 import type { Ino, Inode, Tree } from './storage.js'
 import { END, encodeMember, padding } from './tar.js'
@@ -24,7 +25,7 @@ export async function exportTree(
   to: string,
   descriptors = DESCRIPTORS,
 ): Promise<void> {
-  await mkdir(to, { recursive: true })
+  makeDirectory(to)
   const found = await survey(tree, from)
   if (found.segments.length === 1) return extract(archive(tree, from), to)
   await writeSegments(

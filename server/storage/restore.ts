@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../database/database.js'
 import { forgetAuthorizations } from '../database/restored.js'
@@ -15,6 +15,7 @@ import {
 import { contentPath } from './content-path.js'
 import { createEngine } from './create-engine.js'
 import { type Finding, fsck } from './fsck.js'
+import { makeDirectory } from './make-directory.js'
 import { putBackAll } from './undo.js'
 
 export interface RestoreReport {
@@ -48,7 +49,7 @@ export async function restore(
     throw new Error(`${backup} is no backup: it has no ${DATABASE}`)
   }
   const part = join(to, `${DATABASE}.part`)
-  await mkdir(to, { recursive: true, mode: 0o700 })
+  makeDirectory(to, 0o700)
   try {
     const report = await copyContents(backup, to)
     await copyFile(join(backup, DATABASE), part)

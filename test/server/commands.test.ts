@@ -280,6 +280,21 @@ describe('coffer-server', () => {
     expect(statSync(other).mode & 0o777).to.equal(0o755)
   }).timeout(60_000)
 
+  it('says so where no directory can be made', async () => {
+    for (const command of [
+      ['backup', '/proc/nothing'],
+      ['serve', '--data', '/proc/nothing'],
+    ]) {
+      const { status, stderr } = await outcome(
+        process.execPath,
+        [...program('server'), ...command],
+        { cwd: root, env: { COFFER_DATA: data }, timeoutMilliseconds: 60_000 },
+      )
+      expect(status, command.join(' ')).to.equal(1)
+      expect(stderr).to.contain('/proc/nothing')
+    }
+  }).timeout(130_000)
+
   it('registers and removes applications', async () => {
     const added = await coffer([
       'client',
