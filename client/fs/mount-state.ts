@@ -80,8 +80,6 @@ export class MountState {
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
-    const orphans = new Orphans({ files, cache, nodes, log })
-    this.orphans = orphans
     // A journal has what is written itself, and its versions are not the server's.
     const written = new WrittenFiles(files.journals === true ? 0 : WRITTEN_BYTES)
     this.contents = new Contents(
@@ -108,6 +106,9 @@ export class MountState {
       nodes,
       log,
     )
+    const { contents } = this
+    const orphans = new Orphans({ files, cache, nodes, contents, log })
+    this.orphans = orphans
     const budget = new Budget(readBytes)
     const small = new SmallFiles({ files, cache, nodes, budget })
     this.small = small
@@ -122,7 +123,7 @@ export class MountState {
       remote.locks === undefined || options.locks === 'local'
         ? undefined
         : this.#shared(remote.locks)
-    const { contents, locks } = this
+    const { locks } = this
     const leasable = remote.journals === true ? undefined : locks
     this.leases = leasable && new NameLeases(leasable, nodes, now, log)
     this.open = new OpenFiles({

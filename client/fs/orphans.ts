@@ -1,11 +1,13 @@
 import type { Cache } from '../cache.js'
 import type { RemoteFiles } from '../remote-files.js'
+import type { Contents } from './contents.js'
 import type { KnownNode, Nodes } from './nodes.js'
 
 interface OrphansMount {
   readonly files: Pick<RemoteFiles, 'release'>
   readonly cache: Cache
   readonly nodes: Nodes
+  readonly contents: Pick<Contents, 'closed'>
   log(message: string, error?: unknown): void
 }
 
@@ -17,10 +19,12 @@ export class Orphans {
     this.#mount = mount
   }
 
-  /** The kernel says late that a directory was closed: it may be so by now. */
+  /** The kernel says late that it was closed: it may be so by now. Then what is unsent of it nobody can read any more. */
   async add(node: KnownNode): Promise<void> {
     node.isOrphan = true
-    if (node.opens === 0 && node.content === undefined) await this.release(node)
+    if (node.opens > 0) return
+    await this.#mount.contents.closed(node)
+    if (node.isOrphan && node.opens === 0) await this.release(node)
   }
 
   async release(node: KnownNode): Promise<void> {

@@ -1,0 +1,55 @@
+import { expect } from 'chai'
+import { RemoteError } from '../../../client/remote-files.js'
+import { until } from '../../support/until.js'
+import { caller, O_RDWR, ROOT } from './kernel-calls.js'
+import { type Machine, type World, world } from './local-mount.js'
+
+/** The server keeps it until it hears that it is closed, or a day long. */
+describe('a file that loses its last name here', () => {
+  let earth: World
+  let here: Machine
+  let there: Machine
+  beforeEach(async () => {
+    earth = await world()
+    here = await earth.machine({}, 'told')
+    there = await earth.machine()
+  })
+  afterEach(() => earth.close())
+
+  async function written(): Promise<{ ino: number; close: () => Promise<void> }> {
+    const { fs, calls } = here
+    const { node, attributes } = await calls.store(ROOT, 'f', 'content')
+    const { handle } = await fs.open(node, O_RDWR, caller)
+    await fs.write(node, handle, 0, Buffer.from('C'), caller)
+    return { ino: attributes.ino, close: async () => fs.release(node, handle, caller) }
+  }
+
+  it('is released if it was closed and could not be sent', async () => {
+    const { fs, requests, fault } = here
+    const { ino, close } = await written()
+    fault.next = (operation) =>
+      operation === 'write' ? new RemoteError('EIO', 'no answer') : undefined
+    await close()
+    delete fault.next
+    expect(fs.pending().files).to.equal(1)
+    await fs.unlink(ROOT, 'f', caller)
+    expect(requests.made.at(-1)).to.equal(`release ${ino}`)
+    expect(fs.pending()).to.deep.equal({ bytes: 0, files: 0 })
+  })
+
+  it('is released, too, if it is just being sent after its last close', async () => {
+    const { fs, requests, fault } = here
+    const { ino, close } = await written()
+    let send = (): void => {}
+    fault.before = (operation) =>
+      operation === 'write' ? new Promise((resolve) => (send = () => resolve())) : undefined
+    const closed = close()
+    await until('it is being sent', async () => requests.count('write') === 1)
+    const removed = fs.unlink(ROOT, 'f', caller)
+    await until('it is removed', async () => (await there.calls.list(ROOT)).length === 0)
+    send()
+    await Promise.all([closed, removed])
+    expect(requests.count('release')).to.equal(1)
+    expect(requests.made).to.include(`release ${ino}`)
+  })
+})
