@@ -38,8 +38,7 @@ export class Durability {
   touched(generation: number, bytes = 0): void {
     this.#contents.mark(generation, bytes)
     if (this.#contents.bytes(generation) >= LONG_BYTES) this.#contents.begin(generation)
-    // If it fails, the contents stay dirty and the next who asks gets the error.
-    if (this.#contents.count >= MANY && this.#all.isIdle) void this.#all.run().catch(() => {})
+    if (this.#contents.count >= MANY) this.#contents.beginAll(AT_ONCE)
   }
 
   /** The file of a generation is gone: nothing to sync. */
@@ -72,9 +71,9 @@ export class Durability {
     }
   }
 
-  /** Resolves once no content is in use here. */
-  settled(): Promise<void> {
-    return this.#contents.settled()
+  /** Nothing is synced any more that nobody asks for. Resolves once no content is in use here. */
+  stop(): Promise<void> {
+    return this.#contents.stop()
   }
 
   close(): void {

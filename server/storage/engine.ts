@@ -100,7 +100,7 @@ export class SqliteStorage implements Storage {
     this.#timers.forEach(clearInterval)
     await this.#sweeping
     await this.#engine.ballast.end()
-    await this.#engine.durability.settled()
+    await this.#engine.durability.stop()
     await this.#engine.contents.close()
     this.#engine.durability.close()
     await this.#engine.checkpoints.close()

@@ -114,6 +114,21 @@ describe('a long content', () => {
     broken = undefined
     const [outcome] = await Promise.allSettled([subject.storage.durable()])
     expect(outcome).to.have.nested.property('reason.code', 'EIO')
+    await subject.storage.durable()
+  })
+
+  it('tells all who ask about it at the same time, though others were told who asked about everything', async () => {
+    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
+    const ino = await written(32)
+    await Promise.allSettled(syncs)
+    broken = undefined
+    const { storage } = subject
+    const outcomes = [
+      ...(await Promise.allSettled([storage.durable()])),
+      ...(await Promise.allSettled([storage.durable(ino), storage.durable(ino)])),
+    ]
+    for (const outcome of outcomes) expect(outcome).to.have.nested.property('reason.code', 'EIO')
+    await storage.durable(ino)
   })
 })
 
