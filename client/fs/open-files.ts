@@ -125,10 +125,9 @@ export class OpenFiles {
   }
 
   async #released(node: KnownNode): Promise<void> {
-    const { isOrphan } = node
-    await this.#mount.contents.closed(node)
-    if (isOrphan) await this.#mount.orphans.release(node)
-    this.#mount.contents.settle(node)
+    const { contents, orphans } = this.#mount
+    await (node.isOrphan ? orphans.release(node) : contents.closed(node))
+    contents.settle(node)
   }
 
   /** What was read ahead of a node is no longer its content. */

@@ -19,16 +19,17 @@ export class Orphans {
     this.#mount = mount
   }
 
-  /** The kernel says late that it was closed: it may be so by now. Then what is unsent of it nobody can read any more. */
+  /** The kernel says late that it was closed: it may be so by now. */
   async add(node: KnownNode): Promise<void> {
     node.isOrphan = true
-    if (node.opens > 0) return
-    await this.#mount.contents.closed(node)
-    if (node.isOrphan && node.opens === 0) await this.release(node)
+    if (node.opens === 0) await this.release(node)
   }
 
+  /** Nobody can read any more what is unsent of it. */
   async release(node: KnownNode): Promise<void> {
-    const { files, cache, log } = this.#mount
+    const { files, cache, contents, log } = this.#mount
+    await contents.closed(node)
+    if (!node.isOrphan) return
     node.isOrphan = false
     cache.changed(node.ino)
     try {

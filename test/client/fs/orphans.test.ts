@@ -52,4 +52,16 @@ describe('a file that loses its last name here', () => {
     expect(requests.count('release')).to.equal(1)
     expect(requests.made).to.include(`release ${ino}`)
   })
+  it('is given up with the mount, and counts as nothing lost', async () => {
+    const { fs, calls, requests } = here
+    const { node } = await calls.store(ROOT, 'f', 'content')
+    const { handle } = await fs.open(node, O_RDWR, caller)
+    await fs.unlink(ROOT, 'f', caller)
+    await fs.write(node, handle, 0, Buffer.from('C'), caller)
+    await fs.destroy?.()
+    expect(fs.pending()).to.deep.equal({ bytes: 0, files: 0 })
+    expect(requests.count('release')).to.equal(1)
+    await fs.release(node, handle, caller)
+    expect(requests.count('release')).to.equal(1)
+  })
 })
