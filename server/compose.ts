@@ -15,6 +15,7 @@ import { epochsOf } from './database/epochs.js'
 import { LimitStore } from './database/limits.js'
 import { lockSessionTable } from './database/lock-sessions.js'
 import { grantUsesOf } from './database/oauth/grant-uses.js'
+import { unlessFull } from './database/room.js'
 import { sessionTable } from './database/sessions.js'
 import { limits } from './limits.js'
 import { Locks } from './locks/locks.js'
@@ -172,8 +173,9 @@ export function compose(parts: Parts): Composed {
     stopping: () => locks.stop(),
     close() {
       locks.close()
-      for (const limitStore of limitStores) limitStore.shutdown()
-      grantUsesOf(database).flush()
+      // What a full disk does not take is lost, as in a crash.
+      for (const limitStore of limitStores) unlessFull(() => limitStore.shutdown())
+      unlessFull(() => grantUsesOf(database).flush())
     },
   }
 }

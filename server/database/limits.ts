@@ -75,8 +75,8 @@ export class LimitStore implements Store {
 
   /** Writes down what has changed, and nothing any more afterwards. */
   shutdown(): void {
-    this.flush()
     this.#closed = true
+    this.flush()
   }
 
   /** Writes down what has changed. */

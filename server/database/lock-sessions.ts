@@ -1,15 +1,6 @@
 import type { LockSessionRecords } from '../locks/requests.js'
 import type { Database } from './database.js'
-import { isDiskFull } from './room.js'
-
-/** Who is not forgotten for want of room is waited for after a restart, in vain and no longer than for others. */
-function unlessFull(forget: () => unknown): void {
-  try {
-    forget()
-  } catch (error) {
-    if (!isDiskFull(error)) throw error
-  }
-}
+import { unlessFull } from './room.js'
 
 /** Which connections have locks; the locks themselves live in memory, and are claimed again after a restart. */
 export function lockSessionTable(database: Database): LockSessionRecords {
@@ -29,6 +20,7 @@ export function lockSessionTable(database: Database): LockSessionRecords {
     add(user, connection) {
       add.run(user, connection)
     },
+    // Who is not forgotten for want of room is waited for after a restart, in vain and no longer than for others.
     remove(user, connection) {
       unlessFull(() => {
         remove.run(user, connection)

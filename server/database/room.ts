@@ -6,7 +6,7 @@ import type { Database } from './database.js'
  */
 const FULL: ReadonlySet<unknown> = new Set(['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'])
 
-export function isDiskFull(error: unknown): boolean {
+function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && FULL.has(error.code)
 }
 
@@ -29,5 +29,14 @@ export function withRoom<T>(database: Database, change: () => T): T {
   } catch (error) {
     if (database.inTransaction || !madeRoom(database, error)) throw error
     return change()
+  }
+}
+
+/** A change that nothing depends on: a full disk does without it. */
+export function unlessFull(change: () => unknown): void {
+  try {
+    change()
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
   }
 }

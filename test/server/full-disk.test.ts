@@ -118,6 +118,18 @@ describe('while the disk of the server is full', function () {
     database.close()
   })
 
+  it('the server stops as always', async () => {
+    const site = await startSite({ data })
+    try {
+      await fill()
+      const guess = { grant_type: 'refresh_token', client_id: 'coffer', refresh_token: 'a guess' }
+      const refused = await site.browser().post('/token').type('form').send(guess)
+      expect(refused.body.error).to.equal('invalid_grant')
+    } finally {
+      await site.stop()
+    }
+  })
+
   it('a client that is done with locks is forgotten later', async () => {
     const database = openDatabase(join(data, 'coffer.db'))
     const records = lockSessionTable(database)
