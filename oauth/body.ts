@@ -13,6 +13,14 @@ const BODY_MAX = 64 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
+/**
+ * Whether all of the body is here, read or not: Node may hand on its last byte before it says that it was the last, and lets what
+ * waits go on in between.
+ */
+export function bodyIsHere(request: IncomingMessage): boolean {
+  return request.complete || String(request.readableLength) === request.headers['content-length']
+}
+
 /** The whole body, which is small; one that is larger, or packed, is refused. */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
@@ -20,8 +28,10 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   }
   // Most bodies come with their header: then all of it is here by the end of this turn, and no event is needed.
   await undefined
-  if (request.complete && request.readableLength <= BODY_MAX && !request.readableFlowing) {
+  if (bodyIsHere(request) && request.readableLength <= BODY_MAX && !request.readableFlowing) {
     const whole: Buffer | null = request.read()
+    // The end, of which Node tells a moment later, is not to wait for a reader.
+    if (!request.complete) request.resume()
     return whole ?? EMPTY
   }
   // By events: an asynchronous iterator costs several times as much for bodies as small as these.

@@ -11,6 +11,7 @@ import { createRouter, type Interaction, type Router } from './router.js'
 import { type Endpoints, serveEndpoints } from './serve-endpoints.js'
 import type { Authenticated } from './types.js'
 
+export { bodyIsHere } from './body.js'
 export { type Registered, type Registry, registerClient } from './clients.js'
 export type { Accounts, Dependencies } from './context.js'
 export { OAuthError, type OAuthErrorCode } from './errors.js'

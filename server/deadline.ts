@@ -1,4 +1,4 @@
-import type { Guard } from '../oauth/index.js'
+import { bodyIsHere, type Guard } from '../oauth/index.js'
 
 const NOW = Promise.resolve()
 
@@ -14,7 +14,7 @@ export function deadline(milliseconds: number): Guard {
     }
     // Most bodies come with their header, and are here by the end of this turn. Node makes more of a queueMicrotask.
     void NOW.then(() => {
-      if (request.complete || response.destroyed) return
+      if (bodyIsHere(request) || response.destroyed) return
       const timer = setTimeout(() => {
         if (!request.complete) request.destroy()
       }, milliseconds).unref()
