@@ -1,4 +1,4 @@
-import type { SignKeyObjectInput } from 'node:crypto'
+import { type SignKeyObjectInput, sign } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 
 /** Under way at most; what is more waits. A power of two: the counters may run over. */
@@ -9,18 +9,23 @@ const SLOT_BYTES = 8192
 export const INPUT_MAX = 2000
 /** What waits for the first signatures goes on while the thread makes the others: with more of them, each waits for the other. */
 const TOLD_TOGETHER = 2
+/** Where so many wait, the event loop makes one of them whenever it would wait itself. */
+const BEHIND = 2
 
 /** Places of the counters, and of the flag that says: the event loop will look, it need not be woken again. */
 const SENT = 0
-const SIGNED = 1
+const TAKEN = 1
 const KEPT = 2
 const TOLD = 3
-const COUNTERS = 4
-const HEAD_BYTES = (COUNTERS + SLOTS) * Int32Array.BYTES_PER_ELEMENT
+/** Then, for each slot, the length of what is in it, */
+const LENGTHS = 4
+/** and whether that is the JWS. */
+const DONE = LENGTHS + SLOTS
+const HEAD_BYTES = (DONE + SLOTS) * Int32Array.BYTES_PER_ELEMENT
 
 /**
- * Takes the inputs in their slots one by one, and sleeps when there are none: the name of a key, a new line, the JOSE header in
- * base64url, a full stop, the payload as it is. Leaves a compact JWS in the slot. Keys come as messages.
+ * Takes the inputs in their slots one by one, unless the event loop has taken them, and sleeps when there are none: the name of a key, a
+ * new line, the JOSE header in base64url, a full stop, the payload as it is. Leaves a compact JWS in the slot. Keys come as messages.
  */
 const CODE = `
 const { sign } = require('node:crypto')
@@ -29,10 +34,9 @@ const counters = new Int32Array(workerData)
 const slots = Buffer.from(workerData, ${HEAD_BYTES})
 const keys = new Map()
 let kept = 0
-let signed = 0
-let told = 0
+let untold = 0
 function tell() {
-  told = signed
+  untold = 0
   if (Atomics.exchange(counters, ${TOLD}, 1) === 0) parentPort.postMessage(0)
 }
 function jws(text) {
@@ -43,26 +47,31 @@ function jws(text) {
   return encoded + '.' + sign('sha256', Buffer.from(encoded, 'latin1'), key).toString('base64url')
 }
 for (;;) {
-  if (Atomics.load(counters, ${SENT}) === signed) {
-    if (told !== signed) tell()
-    Atomics.wait(counters, ${SENT}, signed)
+  const taken = Atomics.load(counters, ${TAKEN})
+  if (Atomics.load(counters, ${SENT}) === taken) {
+    if (untold > 0) tell()
+    Atomics.wait(counters, ${SENT}, taken)
     continue
   }
+  if (Atomics.compareExchange(counters, ${TAKEN}, taken, (taken + 1) | 0) !== taken) continue
   for (; kept !== Atomics.load(counters, ${KEPT}); kept++) {
     const { message } = receiveMessageOnPort(parentPort)
     keys.set(message.name, message.key)
   }
-  const slot = signed & ${SLOTS - 1}
+  const slot = taken & ${SLOTS - 1}
   const start = slot * ${SLOT_BYTES}
-  const length = ${COUNTERS} + slot
+  const length = ${LENGTHS} + slot
   counters[length] = slots.write(jws(slots.toString('utf8', start, start + counters[length])), start, 'latin1')
-  signed = (signed + 1) | 0
-  Atomics.store(counters, ${SIGNED}, signed)
-  if (((signed - told) | 0) >= ${TOLD_TOGETHER}) tell()
+  Atomics.store(counters, ${DONE} + slot, 1)
+  untold++
+  if (untold >= ${TOLD_TOGETHER}) tell()
 }`
 
 interface Waiting {
-  readonly input: string
+  readonly name: string
+  /** The JOSE header in base64url. */
+  readonly header: string
+  readonly payload: string
   readonly resolve: (jws: string) => void
   readonly reject: (error: unknown) => void
 }
@@ -70,21 +79,24 @@ interface Waiting {
 /**
  * A thread that makes compact JWSs (RFC 7515 section 7.1) with SHA-256. Inputs and JWSs are handed over in shared memory, and each
  * side is woken only when it sleeps: a message for each, or Node's pool of threads, costs half as much again as a quick signature.
+ * Where the thread is behind and the event loop has nothing else to do, it makes some itself.
  */
 export class SigningThread {
   readonly #worker: Worker
   readonly #counters: Int32Array
   readonly #slots: Buffer
+  readonly #keys = new Map<string, SignKeyObjectInput>()
   /** What the thread has, in its order. */
   readonly #sent: Waiting[] = []
   /** What has no slot yet. */
   readonly #next: Waiting[] = []
   #collected = 0
   #isWaking = false
+  #isHelping = false
 
   constructor(ended: () => void) {
     const shared = new SharedArrayBuffer(HEAD_BYTES + SLOTS * SLOT_BYTES)
-    this.#counters = new Int32Array(shared, 0, COUNTERS + SLOTS)
+    this.#counters = new Int32Array(shared, 0, DONE + SLOTS)
     this.#slots = Buffer.from(shared, HEAD_BYTES)
     this.#worker = new Worker(CODE, { eval: true, execArgv: [], workerData: shared })
     this.#worker.on('message', () => this.#collect())
@@ -98,6 +110,7 @@ export class SigningThread {
 
   /** Before anything is signed with it; again under the same name, it replaces the one before. */
   keep(name: string, key: SignKeyObjectInput): void {
+    this.#keys.set(name, key)
     this.#worker.postMessage({ name, key })
     Atomics.add(this.#counters, KEPT, 1)
   }
@@ -109,9 +122,9 @@ export class SigningThread {
    */
   sign(name: string, header: string, payload: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const input = `${name}\n${header}.${payload}`
-      if (input.length > INPUT_MAX + 2) throw new RangeError('too long for the thread that signs')
-      this.#next.push({ input, resolve, reject })
+      if (name.length + header.length + payload.length > INPUT_MAX)
+        throw new RangeError('too long for the thread that signs')
+      this.#next.push({ name, header, payload, resolve, reject })
       this.#send()
     })
   }
@@ -124,7 +137,9 @@ export class SigningThread {
       if (this.#sent.push(waiting) === 1) this.#worker.ref()
       const sent = this.#counters[SENT] ?? 0
       const slot = sent & (SLOTS - 1)
-      this.#counters[COUNTERS + slot] = this.#slots.write(waiting.input, slot * SLOT_BYTES)
+      const { name, header, payload } = waiting
+      const input = `${name}\n${header}.${payload}`
+      this.#counters[LENGTHS + slot] = this.#slots.write(input, slot * SLOT_BYTES)
       Atomics.store(this.#counters, SENT, (sent + 1) | 0)
       this.#wakeSoon()
     }
@@ -137,17 +152,54 @@ export class SigningThread {
     process.nextTick(() => {
       this.#isWaking = false
       Atomics.notify(this.#counters, SENT)
+      this.#helpSoon()
     })
   }
 
-  /** Hands out what is signed. What is signed after the look at the counter is told of by another message. */
+  /** Once what else there is to do in this turn is done. */
+  #helpSoon(): void {
+    if (this.#isHelping || this.#behind() < BEHIND) return
+    this.#isHelping = true
+    setImmediate(() => {
+      this.#isHelping = false
+      if (this.#behind() < BEHIND) return
+      this.#help()
+      this.#helpSoon()
+    })
+  }
+
+  /** How many of those that wait nobody has taken. */
+  #behind(): number {
+    if (this.#sent.length === 0) return 0
+    return ((this.#counters[SENT] ?? 0) - Atomics.load(this.#counters, TAKEN)) | 0
+  }
+
+  /** Makes the next one, unless the thread was faster. */
+  #help(): void {
+    const taken = Atomics.load(this.#counters, TAKEN)
+    const waiting = this.#sent[(taken - this.#collected) | 0]
+    const key = this.#keys.get(waiting?.name ?? '')
+    if (waiting === undefined || key === undefined) return
+    const next = (taken + 1) | 0
+    if (Atomics.compareExchange(this.#counters, TAKEN, taken, next) !== taken) return
+    const encoded = `${waiting.header}.${Buffer.from(waiting.payload).toString('base64url')}`
+    const signature = sign('sha256', Buffer.from(encoded, 'latin1'), key).toString('base64url')
+    const slot = taken & (SLOTS - 1)
+    const start = slot * SLOT_BYTES
+    this.#counters[LENGTHS + slot] = this.#slots.write(`${encoded}.${signature}`, start, 'latin1')
+    Atomics.store(this.#counters, DONE + slot, 1)
+    this.#collect()
+  }
+
+  /** Hands out what is signed, in order. What is signed after the look at it is told of by another message. */
   #collect(): void {
     Atomics.store(this.#counters, TOLD, 0)
-    const signed = Atomics.load(this.#counters, SIGNED)
-    while (this.#collected !== signed) {
+    for (;;) {
       const slot = this.#collected & (SLOTS - 1)
+      if (Atomics.load(this.#counters, DONE + slot) === 0) break
+      Atomics.store(this.#counters, DONE + slot, 0)
       const start = slot * SLOT_BYTES
-      const end = start + (this.#counters[COUNTERS + slot] ?? 0)
+      const end = start + (this.#counters[LENGTHS + slot] ?? 0)
       this.#collected = (this.#collected + 1) | 0
       this.#sent.shift()?.resolve(this.#slots.toString('latin1', start, end))
     }

@@ -1,10 +1,19 @@
 import { generateKeyPairSync, type KeyObject, verify } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect } from 'chai'
 import { INPUT_MAX, signingThread } from '../../oauth/signing-thread.js'
 import { root, run } from '../support/process.js'
 
 const dsaEncoding = 'ieee-p1363'
 const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
+
+/** Of each thread, the first of which has the event loop, in nanoseconds (Linux: Documentation/scheduler/sched-stats.rst). */
+function processorTimes(): number[] {
+  const threads = readdirSync('/proc/self/task').map(Number)
+  return threads
+    .sort((one, other) => one - other)
+    .map((id) => Number(readFileSync(`/proc/self/task/${id}/schedstat`, 'utf8').split(' ')[0]))
+}
 
 function isSignedBy(key: KeyObject, jws: string): boolean {
   const dot = jws.lastIndexOf('.')
@@ -50,6 +59,23 @@ describe('the thread that signs', () => {
     const signed = await Promise.all(jwss)
     const made = signed.map((jws) => Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString())
     expect(made).to.deep.equal(payloads)
+  })
+
+  it('does not make them all alone while the event loop waits for it, on Linux', async function () {
+    if (process.platform !== 'linux') this.skip()
+    const thread = signingThread()
+    const { privateKey, publicKey } = keyPair()
+    thread.keep('key', { key: privateKey, dsaEncoding })
+    const make = (count: number) =>
+      Promise.all(Array.from({ length: count }, (_, n) => thread.sign('key', 'h', `${n}`)))
+    await make(500)
+    const before = processorTimes()
+    const signed = await make(3000)
+    const after = processorTimes()
+    const [own = 0, ...others] = after.map((time, thread) => time - (before[thread] ?? 0))
+    // What is not signing, all of it here, takes half as long as signing does.
+    expect(own / Math.max(...others), 'of the event loop to the thread').to.be.above(0.75)
+    expect(signed.every((jws) => isSignedBy(publicKey, jws))).to.equal(true)
   })
 
   it('signs by the key that was kept last under a name', async () => {
