@@ -348,6 +348,7 @@ export class Content {
   async #beBorn(birth: Birth, durability: Durability): Promise<void> {
     const isWhole = this.#size <= PART_BYTES && this.#unsent.isAllOf(this.#size)
     const room = isWhole ? Number.POSITIVE_INFINITY : 0
+    const when = this.#pending.isLate ? 'late' : 'in time'
     const batch = this.#unsent.take('all', room)
     const changes = isWhole ? this.#pending.take() : {}
     const sent = pieces([...batch.written, ...batch.appended])
@@ -365,12 +366,12 @@ export class Content {
       this.#unsent.putBack(batch)
       this.#pending.putBack(changes, this.#base)
       if (!hasCode(error, 'EEXIST')) throw error
-      await this.#adopt(birth, error)
+      await this.#adopt(birth, error, when)
     }
   }
 
   /** Somebody else was first: open(2) without O_EXCL then opens theirs. Or it was made before, and the answer did not come in time. */
-  async #adopt(birth: Birth, refused: unknown): Promise<void> {
+  async #adopt(birth: Birth, refused: unknown, when: 'late' | 'in time'): Promise<void> {
     const ticket = this.#mount.cache.ticket()
     const there = await this.#mount.files.lookup(birth.directory, birth.name)
     const isOurs = there.ino === this.#node.ino
@@ -381,7 +382,10 @@ export class Content {
     this.#isCut = birth.truncates || isOurs
     if (!this.#isCut) this.#size = Math.max(this.#size, there.size)
     this.#isBorn(birth, there, ticket)
-    if (!isOurs) return
+    if (!isOurs) {
+      if (when === 'in time') this.#pending.areInTime()
+      return
+    }
     // Another machine may have found it there, and written to it since.
     this.#versions.start(FIRST_VERSION)
     this.#overtakes ??= 'sent late'

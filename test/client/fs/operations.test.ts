@@ -128,6 +128,17 @@ describe('the mount file system', () => {
       expect(here.invalidated).to.include('entry 1 log')
     })
 
+    it('keeps the mode that was set of it when it becomes the file of another machine', async () => {
+      const { node, handle } = await here.calls.create(ROOT, 'secret', O_WRONLY)
+      await here.fs.setattr(node, { mode: 0o600 }, handle, caller)
+      const theirs = await there.calls.create(ROOT, 'secret', O_WRONLY, 0o100640)
+      await there.fs.release(theirs.node, theirs.handle, caller)
+      await here.fs.flush(node, handle, caller)
+      await here.fs.release(node, handle, caller)
+      const { calls } = await earth.machine()
+      expect((await calls.walk('secret')).attributes.mode).to.equal(0o100600)
+    })
+
     it('keeps the number that programs saw when it becomes the file of another machine', async () => {
       const { fs, calls } = here
       const file = await calls.create(ROOT, 'db', O_RDWR)
