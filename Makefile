@@ -73,10 +73,10 @@ clean:
 	rm -rf dist coverage
 
 dist/.built: node_modules $(SOURCES)
-	rm -rf dist
+	rm -rf dist && mkdir dist && touch dist/.begun
 	$(BIN)/tsc -p .
 	chmod +x dist/client/main.js dist/server/main.js
-	cp -R views dist/ && touch $@
+	cp -R views dist/ && mv dist/.begun $@ # what changes meanwhile is newer
 
 node_modules: package-lock.json
 	@scripts/install-packages node
