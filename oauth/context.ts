@@ -64,7 +64,7 @@ export interface Context {
   readonly proofKeys: ProofKeys
   /** Clients that got tokens for themselves, by where they are. */
   readonly issuedToClients: Seldom
-  /** Access tokens that were shown without their key, by where from. */
+  /** Access tokens that were shown without their key, by their grant, or by their client if it acts for itself. */
   readonly refusedTokens: Seldom
   readonly unfinishedPerClient: number
   /** Milliseconds since the epoch. */

@@ -43,14 +43,14 @@ export async function checkPossession(
   if (jkt !== cnf.jkt) throw refuse('invalid_token', 'the access token is bound to another key')
 }
 
-/** Perhaps of a thief, who has the token and not its key: told of once in a while. */
+/** Perhaps of a thief, who has the token and not its key: told of once in a while, from however many addresses it is shown. */
 function noteRefusal(
   { refusedTokens, audit, now }: Context,
   { address }: Call,
-  { claims: { jti, sub, client_id, grant_id } }: Shown,
+  { claims: { sub, client_id, grant_id } }: Shown,
   detail: string,
 ): void {
-  if (!refusedTokens.isFirst(`${jti} ${address}`, now())) return
+  if (!refusedTokens.isFirst(grant_id ?? client_id, now())) return
   const whose = { sub, client_id, ...(grant_id !== undefined && { grantId: grant_id }) }
   audit({ type: 'token.refuse', outcome: 'failure', ...whose, address, detail })
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Agent } from 'node:http'
 import { expect } from 'chai'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import supertest from 'supertest'
@@ -108,6 +109,14 @@ describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => 
       expect(refusals().at(-1)).to.include(detail)
       await beginAnew()
     }
+    // Who has a network of addresses fills no log.
+    const told = async (localAddress: string) => {
+      const request = supertest(at.app).get('/files/x').agent(new Agent({ localAddress }))
+      expect((await request.set('Authorization', `Bearer ${access_token}`)).status).to.equal(401)
+      return refusals().length
+    }
+    expect([await told('127.0.0.2'), await told('127.0.0.3')]).to.deep.equal([1, 1])
+    await beginAnew()
     // To be told the nonce is no misdeed.
     nonce = 'an old one'
     const Authorization = `DPoP ${access_token}`
