@@ -77,8 +77,8 @@ export class LockClients {
     const fresh = { leaseUntil: 0, inodes: new Set<number>(), held: 0, waiting: 0 }
     const session: LockSession = { user: this.#user, connection, ...fresh }
     this.extend(session)
-    this.#sessions.set(connection, session)
     this.#shared.records.add(this.#user, connection)
+    this.#sessions.set(connection, session)
     return session
   }
 

@@ -18,8 +18,8 @@ export class LeasedDirectories {
 
   add(directory: number, connection: string): void {
     if (this.#holders.get(directory) === connection) return
-    this.#holders.set(directory, connection)
     this.#records.lease(this.#user, connection, directory)
+    this.#holders.set(directory, connection)
   }
 
   drop(directory: number): void {

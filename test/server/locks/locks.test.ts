@@ -17,12 +17,15 @@ function lock(owner: string, type: LockType = 'write', start = 0, end = LOCK_END
 /** The lock tables with a clock that a test moves, and what outlives the process. */
 function world() {
   let now = 0
-  const records = lockSessionTable(openDatabase(':memory:'))
+  const database = openDatabase(':memory:')
+  const records = lockSessionTable(database)
   const start = () => new Locks({ now: () => now, records })
   const first = start()
   return {
     locks: first,
     restarted: start,
+    /** The disk takes nothing. */
+    failing: (is: boolean) => database.pragma(`query_only = ${is}`),
     pass: (milliseconds: number) => {
       now += milliseconds
     },
@@ -167,6 +170,24 @@ describe('the table of locks', () => {
       locks.close()
       const again = restarted()
       expect(again.lock(desk, INO, asking(lock('b')))).to.deep.equal(GRANTED)
+      again.close()
+    })
+
+    it('waits for those whom the disk took only when they asked again', () => {
+      const { locks, restarted, failing } = world()
+      const names: Lock = { ...lock('a'), space: 'names' }
+      locks.listen(ann)
+      for (const wanted of [lock('a'), names]) {
+        const ino = wanted === names ? 8 : INO
+        failing(true)
+        expect(() => locks.lock(ann, ino, asking(wanted)), wanted.space).to.throw(/readonly/)
+        failing(false)
+        expect(locks.lock(ann, ino, asking(wanted)).state).to.equal('granted')
+      }
+      locks.close()
+      const again = restarted()
+      expect(again.lock(desk, INO, asking(lock('b'))).state).to.equal('waiting')
+      expect(again.leased('ann', 8, desk), 'the names of a directory').to.be.a('promise')
       again.close()
     })
 
