@@ -273,29 +273,33 @@ export class UserLocks {
     session: LockSession,
     { delegable }: Pick<LockRequest, 'delegable'>,
   ): LockAnswer {
-    const mayDecide = delegable && !this.#isContended(inode) && inode.isOnlyOf(session)
-    if (!mayDecide || !this.#shared.mailboxes.has(session)) {
+    if (!delegable || !this.#mayDecide(inode, session))
       return { state: 'granted', delegated: false }
-    }
     session.held -= inode.held.drop(() => true)
     inode.delegated = session
     inode.recalledAt = undefined
     return { state: 'granted', delegated: true }
   }
 
+  #mayDecide(inode: InodeLocks, session: LockSession): boolean {
+    const isAlone = !this.#isContended(inode) && inode.isOnlyOf(session)
+    return isAlone && this.#shared.mailboxes.has(session)
+  }
+
   /** Lets a client alone give the names of a directory, if nobody else has to do with it or is about to. */
   #leased(inode: InodeLocks, session: LockSession): LockAnswer {
     const isFree = inode.delegated === undefined && !this.#arrivals.isAwaited(inode.ino)
     const hasRoom = session.inodes.size < MOST_INODES
-    if (this.#isGrace || !isFree || !hasRoom) return { state: 'refused', code: 'EAGAIN' }
+    const mayHave = !this.#isGrace && isFree && hasRoom
+    if (!mayHave || !this.#mayDecide(inode, session)) {
+      this.#tidy(session, inode)
+      return { state: 'refused', code: 'EAGAIN' }
+    }
+    this.#leases.add(inode.ino, session.connection) // first: it may fail
     const answer = this.#granted(inode, session, { delegable: true })
     session.inodes.add(inode.ino)
     this.#tidy(session, inode)
-    if (answer.state === 'granted' && answer.delegated) {
-      this.#leases.add(inode.ino, session.connection)
-      return answer
-    }
-    return { state: 'refused', code: 'EAGAIN' }
+    return answer
   }
 
   #recall(

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { FileError } from '../errors.js'
 import type { LockClient } from '../locks/locks.js'
 import type { LockRequest } from '../locks/requests.js'
+import { failure } from '../storage/failure.js'
 import type { Ino, Inode } from '../storage/storage.js'
 import type { WireOperation } from '../wire.js'
 import {
@@ -154,7 +155,7 @@ async function decided(
 }
 
 function refusal(error: unknown): WireLockAnswer {
-  if (error instanceof FileError) return { state: 'refused', code: 'ENOLCK' }
+  if (failure(error) instanceof FileError) return { state: 'refused', code: 'ENOLCK' }
   throw error
 }
 

@@ -52,8 +52,8 @@ describe('what is made together with a lock', () => {
     const header: object = 'header' in answer ? answer.header : {}
     return { ino, header: header as { lock?: object; attributes?: object } }
   }
-  const ofDesk = (ino: number) =>
-    locks.lock(desk, ino, { request: 'd', lock: FLOCK, waits: false, delegable: false })
+  const asked = { request: 'd', lock: FLOCK, waits: false, delegable: false }
+  const ofDesk = (ino: number) => locks.lock(desk, ino, asked)
 
   for (const lock of [FLOCK, NAMES]) {
     it(`is its maker's, who decides about it alone: ${lock.space}`, async () => {
@@ -68,6 +68,20 @@ describe('what is made together with a lock', () => {
       expect(header).to.include({ outcome: 'done' })
       expect(header.lock).to.deep.equal({ state: 'refused', code: 'ENOLCK' })
       expect(records.leases()).to.deep.equal([])
+      expect(ofDesk(ino)).to.include({ state: 'granted' })
+    })
+  }
+
+  for (const lock of [FLOCK, NAMES]) {
+    it(`is made although the disk then takes no note of the lock, which is nobody's: ${lock.space}`, async () => {
+      // so that of the lock of names only the lease is new
+      if (lock === NAMES) locks.lock(laptop, 1, asked)
+      const { ino, header } = await made(lock, async () => {
+        storage.database.pragma('query_only = true')
+      })
+      storage.database.pragma('query_only = false')
+      expect(header.attributes).to.include({ ino, type: 'directory' })
+      expect(header.lock).to.deep.equal({ state: 'refused', code: 'ENOLCK' })
       expect(ofDesk(ino)).to.include({ state: 'granted' })
     })
   }
