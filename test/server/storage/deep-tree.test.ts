@@ -115,11 +115,12 @@ describe('a tree deeper than PATH_MAX', () => {
   }).timeout(30_000)
 
   it('is refused before anything is written where the system cannot name open directories', async () => {
-    const outcome = await exportTree(tree, tree.root, directory, '/nowhere').then(
+    const nowhere = join(directory, 'nowhere')
+    const outcome = await exportTree(tree, tree.root, directory, nowhere).then(
       () => 'it succeeded',
       (error: Error) => error.message,
     )
-    expect(outcome).to.match(/paths of more than 3072 bytes .* \/nowhere/)
+    expect(outcome).to.match(/paths of more than 3072 bytes .*\/nowhere/)
     expect(await readdir(directory)).to.deep.equal([])
   })
 
