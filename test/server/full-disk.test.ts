@@ -1,71 +1,48 @@
 import { existsSync, unlinkSync } from 'node:fs'
-import { open, rm, statfs, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openDatabase } from '../../server/database/database.js'
 import { lockSessionTable } from '../../server/database/lock-sessions.js'
 import { oauthStore } from '../../server/database/oauth-store.js'
 import { whenFull } from '../../server/database/room.js'
-import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { run } from '../support/process.js'
 import { requires } from '../support/requires.js'
+import { type SmallDisk, smallDisk } from '../support/small-disk.js'
 import { field, PASSWORD, signIn, startSite } from './running.js'
 
 const DISK_BYTES = 32 * 2 ** 20
 const BALLAST_BYTES = 2 * 2 ** 20
 
-/** A disk of its own, which something else fills. */
 describe('while the disk of the server is full', function () {
   this.timeout(120_000)
 
+  let disk: SmallDisk
   let data: string
-  let isMounted = false
   beforeEach(async function () {
     requires(this, 'root')
-    data = await temporaryDirectory('full-disk')
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=700`, 'none', data])
-    isMounted = true
+    disk = await smallDisk('full-disk', DISK_BYTES)
+    data = disk.directory
   })
-  afterEach(async () => {
-    if (!isMounted) return
-    await run('umount', ['--lazy', data]) // what was removed may still be going
-    isMounted = false
-    await removeDirectory(data)
-  })
-
-  const filler = () => join(data, 'filler')
-
-  /** Takes the last byte of the disk. */
-  async function fill(): Promise<void> {
-    const file = await open(filler(), 'a')
-    const piece = Buffer.alloc(4096)
-    try {
-      for (;;) await file.write(piece)
-    } catch {
-      expect((await statfs(data)).bavail).to.equal(0)
-    } finally {
-      await file.close()
-    }
-  }
+  afterEach(() => disk?.remove())
 
   it('people sign in as long as there is a ballast, and are told what is wrong afterwards', async () => {
     const site = await startSite({ data })
     try {
       await writeFile(join(data, 'ballast'), Buffer.alloc(BALLAST_BYTES, 'b'))
-      await fill()
+      await disk.fill()
       const browser = site.browser()
       expect((await signIn(browser, { password: 'not this one' })).status).to.equal(403)
       expect((await signIn(browser)).status).to.equal(303)
       expect((await browser.get('/account')).status).to.equal(200)
-      await fill()
+      await disk.fill()
       const refused = await signIn(site.browser())
       expect(refused.status).to.equal(507)
       expect(refused.text).to.contain('The disk of the server is full')
       expect((await signIn(site.browser(), { password: 'nor this' })).status).to.equal(507)
-      await rm(filler())
+      await disk.clear()
       expect((await signIn(site.browser())).status).to.equal(303)
     } finally {
-      await rm(filler(), { force: true })
+      await disk.clear()
       await site.stop()
     }
   })
@@ -77,7 +54,7 @@ describe('while the disk of the server is full', function () {
       await signIn(browser)
       const page = await browser.get('/account')
       await writeFile(join(data, 'ballast'), Buffer.alloc(BALLAST_BYTES, 'b'))
-      await fill()
+      await disk.fill()
       const changed = await browser
         .post('/account/password')
         .type('form')
@@ -90,7 +67,7 @@ describe('while the disk of the server is full', function () {
       expect(changed.status, changed.text).to.equal(303)
       expect((await signIn(site.browser(), { password: 'another password' })).status).to.equal(303)
     } finally {
-      await rm(filler(), { force: true })
+      await disk.clear()
       await site.stop()
     }
   })
@@ -108,9 +85,9 @@ describe('while the disk of the server is full', function () {
       () => store.removeConsents('ann', 'c'),
     ]
     for (const change of changes) {
-      await rm(filler(), { force: true })
+      await disk.clear()
       await writeFile(ballast, Buffer.alloc(BALLAST_BYTES, 'b'))
-      await fill()
+      await disk.fill()
       await change()
       expect(existsSync(ballast)).to.equal(false)
     }
@@ -121,7 +98,7 @@ describe('while the disk of the server is full', function () {
   it('the server stops as always', async () => {
     const site = await startSite({ data })
     try {
-      await fill()
+      await disk.fill()
       const guess = { grant_type: 'refresh_token', client_id: 'coffer', refresh_token: 'a guess' }
       const refused = await site.browser().post('/token').type('form').send(guess)
       expect(refused.body.error).to.equal('invalid_grant')
@@ -135,11 +112,11 @@ describe('while the disk of the server is full', function () {
     const records = lockSessionTable(database)
     records.add('ann', 'laptop')
     records.lease('ann', 'laptop', 7)
-    await fill()
+    await disk.fill()
     records.unlease('ann', 7)
     records.remove('ann', 'laptop')
     expect([records.all().length, records.leases().length]).to.deep.equal([1, 1])
-    await rm(filler())
+    await disk.clear()
     records.remove('ann', 'laptop')
     expect([records.all().length, records.leases().length]).to.deep.equal([0, 0])
     database.close()

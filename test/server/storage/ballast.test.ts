@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, open, statfs } from 'node:fs/promises'
+import { access, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
@@ -7,9 +7,8 @@ import { groupCommitOf } from '../../../server/database/group-commit.js'
 import { openStorage, type SqliteStorage } from '../../../server/storage/engine.js'
 import { fileName } from '../../../server/storage/path.js'
 import { type Inode, overwrite, type Tree } from '../../../server/storage/storage.js'
-import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
-import { run } from '../../support/process.js'
 import { requires } from '../../support/requires.js'
+import { type SmallDisk, smallDisk } from '../../support/small-disk.js'
 import { put, refused } from './contract.js'
 
 const MIB = 2 ** 20
@@ -17,19 +16,17 @@ const DISK_BYTES = 24 * MIB
 const BALLAST_BYTES = 4 * MIB
 const RESERVE_BYTES = MIB
 
-/** On a disk of its own, which something else fills. */
 describe('removing files on a full disk', () => {
+  let disk: SmallDisk
   let directory: string
-  let isMounted = false
   let database: Database
   let storage: SqliteStorage
   let tree: Tree
   let kept: Inode
   beforeEach(async function () {
     requires(this, 'root')
-    directory = await temporaryDirectory('ballast')
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'none', directory])
-    isMounted = true
+    disk = await smallDisk('ballast', DISK_BYTES)
+    directory = disk.directory
     database = openDatabase(join(directory, 'coffer.db'))
     storage = await openStorage({
       directory,
@@ -43,12 +40,9 @@ describe('removing files on a full disk', () => {
     await storage.keepBallast()
   })
   afterEach(async () => {
-    if (!isMounted) return
     await storage?.close()
     database?.close()
-    await run('umount', ['--lazy', directory]) // contents that were removed may still be going
-    isMounted = false
-    await removeDirectory(directory)
+    await disk?.remove()
   })
 
   const at = (name: string) => ({ directory: tree.root, name: fileName(name) })
@@ -58,23 +52,11 @@ describe('removing files on a full disk', () => {
       () => true,
       () => false,
     )
-  /** Takes the last byte of the disk. */
-  async function fill(): Promise<void> {
-    const file = await open(join(directory, 'filler'), 'a')
-    const piece = Buffer.alloc(4096)
-    try {
-      for (;;) await file.write(piece)
-    } catch {
-      expect((await statfs(directory)).bavail).to.equal(0)
-    } finally {
-      await file.close()
-    }
-  }
 
   it('works, one by one and together, and of what had no name any more', async () => {
     const open = await tree.remove(at('kept'), { ...how, keep: true }, {})
     expect(open.ino).to.equal(kept.ino)
-    await fill()
+    await disk.fill()
     await refused('ENOSPC', put(tree, at('new'), 'x'))
     await tree.remove(at('a'), how, {})
     const [removed] = await tree.removeAll([{ place: at('b'), kind: 'unlink' }], {})
@@ -84,20 +66,20 @@ describe('removing files on a full disk', () => {
   })
 
   it('goes on when there was room, which is kept again', async () => {
-    await fill()
+    await disk.fill()
     await tree.remove(at('a'), how, {})
     expect(await isThere('ballast')).to.equal(false)
     await storage.keepBallast()
     expect(await isThere('ballast'), 'with no room').to.equal(false)
-    await run('rm', [join(directory, 'filler')])
+    await disk.clear()
     await storage.keepBallast()
-    await fill()
+    await disk.fill()
     await tree.remove(at('b'), how, {})
     expect(await isThere('ballast')).to.equal(false)
   })
 
   it('is for who has a token, which is kept in the same database', async () => {
-    await fill()
+    await disk.fill()
     const keep = database.prepare("INSERT INTO settings VALUES ('a', hex(zeroblob(50000)))")
     const { changes } = await groupCommitOf(database).run(() => keep.run())
     expect(changes).to.equal(1)
@@ -105,7 +87,7 @@ describe('removing files on a full disk', () => {
   })
 
   it('takes nothing for that of what it must leave', async () => {
-    await run('rm', [join(directory, 'ballast')])
+    await rm(join(directory, 'ballast'))
     const { bsize, bavail } = await statfs(directory)
     const file = await open(join(directory, 'filler'), 'a')
     await file.write(Buffer.alloc(bsize * bavail - BALLAST_BYTES - RESERVE_BYTES + bsize))
