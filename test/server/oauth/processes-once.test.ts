@@ -1,12 +1,10 @@
-import { join } from 'node:path'
 import { expect } from 'chai'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import supertest from 'supertest'
 import { registerClient } from '../../../oauth/index.js'
 import { randomId } from '../../../oauth/secrets.js'
-import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
-import { authorizeQuery, ISSUER, post, type World, world } from './fixture.js'
-import { type Worker, type WorkerAnswer, worker } from './two-workers.js'
+import { authorizeQuery, ISSUER, post, type World } from './fixture.js'
+import { atOnce, type TwoWorkers, twoWorkers, type WorkerAnswer, worker } from './two-workers.js'
 
 const COOKIE = 'who=user-1@'
 
@@ -43,7 +41,7 @@ async function pushedRequest(at: World): Promise<Single> {
 }
 
 /** A nonce that both take: of the one whose clock is behind. */
-async function proof(at: World, [, behind]: readonly [Worker, Worker]): Promise<Single> {
+async function proof(at: World, [, behind]: TwoWorkers['workers']): Promise<Single> {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const header = { alg: 'ES256', typ: 'dpop+jwt', jwk: await exportJWK(publicKey) }
   const path = '/device_authorization'
@@ -84,7 +82,7 @@ async function assertion(at: World): Promise<Single> {
 }
 
 const SINGLE: Readonly<
-  Record<string, (at: World, workers: readonly [Worker, Worker]) => Promise<Single>>
+  Record<string, (at: World, workers: TwoWorkers['workers']) => Promise<Single>>
 > = {
   'a device code': deviceCode,
   'a pushed request': pushedRequest,
@@ -99,32 +97,21 @@ function isSuccess({ status, headers }: WorkerAnswer): boolean {
 
 describe('two processes on one database, of all else that is single use', function () {
   this.timeout(120_000)
-  let directory: string
-  let database: string
+  let two: TwoWorkers
   let here: World
-  let workers: [Worker, Worker]
+  let workers: TwoWorkers['workers']
 
   before(async () => {
-    directory = await temporaryDirectory('processes')
-    database = join(directory, 'test.db')
-    here = await world({ path: database })
-    workers = [await worker(database), await worker(database, 50)]
+    two = await twoWorkers()
+    ;({ here, workers } = two)
   })
-  after(async () => {
-    await Promise.all(workers.map(({ running }) => running.stop('SIGKILL')))
-    here.database.close()
-    await removeDirectory(directory)
-  })
+  after(() => two?.close())
 
   for (const [what, single] of Object.entries(SINGLE)) {
     it(`use ${what} once`, async () => {
       for (let round = 0; round < 3; round++) {
         const { form, path, headers } = await single(here, workers)
-        const answers = await Promise.all(
-          Array.from({ length: 40 }, (_, n) =>
-            workers[n % 2 === 0 ? 0 : 1].post(form, path, headers),
-          ),
-        )
+        const answers = await atOnce(workers, 40, form, path, headers)
         for (const { status } of answers) expect(status).to.be.below(500)
         expect(answers.filter(isSuccess)).to.have.length(1)
       }
@@ -132,7 +119,7 @@ describe('two processes on one database, of all else that is single use', functi
 
     it(`use ${what} once when one of them is killed, before or after it has answered`, async () => {
       for (let round = 0; round < 2; round++) {
-        const victim = await worker(database)
+        const victim = await worker(two.database)
         const { form, path, headers } = await single(here, workers)
         const first = victim.post(form, path, headers).catch(() => undefined)
         if (round > 0) await first

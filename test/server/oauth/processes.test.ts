@@ -1,31 +1,21 @@
-import { join } from 'node:path'
 import { expect } from 'chai'
-import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
-import { CODE_VERIFIER, code, REDIRECT_URI, read, tokens, type World, world } from './fixture.js'
-import { type Worker, worker } from './two-workers.js'
+import { CODE_VERIFIER, code, REDIRECT_URI, read, tokens, type World } from './fixture.js'
+import { atOnce, type TwoWorkers, twoWorkers, worker } from './two-workers.js'
 
 /** Races of revocation and refresh; the full run is COFFER_RACES=10000. */
 const RACES = Number(process.env.COFFER_RACES ?? 100)
 
 describe('two processes on one database (single use is linearizable)', function () {
   this.timeout(120_000)
-  let directory: string
-  let database: string
+  let two: TwoWorkers
   let here: World
-  let workers: [Worker, Worker]
+  let workers: TwoWorkers['workers']
 
   before(async () => {
-    directory = await temporaryDirectory('processes')
-    database = join(directory, 'test.db')
-    here = await world({ path: database })
-    // Their clocks stand still, the second a moment behind: as if all that it does were overtaken by the first.
-    workers = [await worker(database), await worker(database, 50)]
+    two = await twoWorkers()
+    ;({ here, workers } = two)
   })
-  after(async () => {
-    await Promise.all(workers.map(({ running }) => running.stop('SIGKILL')))
-    here.database.close()
-    await removeDirectory(directory)
-  })
+  after(() => two?.close())
 
   const redemption = async () => ({
     grant_type: 'authorization_code',
@@ -37,9 +27,7 @@ describe('two processes on one database (single use is linearizable)', function 
   it('redeem a code once', async () => {
     for (let round = 0; round < 5; round++) {
       const form = await redemption()
-      const answers = await Promise.all(
-        Array.from({ length: 100 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
-      )
+      const answers = await atOnce(workers, 100, form)
       expect(answers.filter(({ status }) => status === 200)).to.have.length(1)
     }
   })
@@ -47,9 +35,7 @@ describe('two processes on one database (single use is linearizable)', function 
   it('give a refresh token one successor', async () => {
     const { refresh_token } = await tokens(here)
     const form = { grant_type: 'refresh_token', refresh_token }
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(form)),
-    )
+    const answers = await atOnce(workers, 100, form)
     const successors = new Set(answers.map(({ body }) => body.refresh_token))
     const [successor = ''] = successors
     expect(successor).to.be.a('string').that.is.not.empty
@@ -93,7 +79,7 @@ describe('two processes on one database (single use is linearizable)', function 
 
   it('redeem a code at most once when one of them is killed', async () => {
     for (let round = 0; round < 4; round++) {
-      const victim = await worker(database)
+      const victim = await worker(two.database)
       const form = await redemption()
       const first = victim.post(form).then(
         ({ status }) => status,
@@ -111,7 +97,7 @@ describe('two processes on one database (single use is linearizable)', function 
 
   it('give a refresh token one successor, and keep the session, when one of them is killed', async () => {
     for (let round = 0; round < 4; round++) {
-      const victim = await worker(database)
+      const victim = await worker(two.database)
       const { refresh_token } = await tokens(here)
       const form = { grant_type: 'refresh_token', refresh_token }
       const first = victim.post(form).then(

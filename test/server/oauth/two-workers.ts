@@ -1,6 +1,9 @@
 /** Servers in processes of their own, over one database. */
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type Running, start } from '../../support/process.js'
+import { type World, world } from './fixture.js'
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 
@@ -40,4 +43,41 @@ export async function worker(database: string, behindMilliseconds = 0): Promise<
       }
     },
   }
+}
+
+export interface TwoWorkers {
+  readonly database: string
+  /** Over the same database, in this process. */
+  readonly here: World
+  readonly workers: readonly [Worker, Worker]
+  close(): Promise<void>
+}
+
+/** Their clocks stand still, the second a moment behind: as if all that it does were overtaken by the first. */
+export async function twoWorkers(): Promise<TwoWorkers> {
+  const directory = await temporaryDirectory('processes')
+  const database = join(directory, 'test.db')
+  const here = await world({ path: database })
+  const workers = [await worker(database), await worker(database, 50)] as const
+  return {
+    database,
+    here,
+    workers,
+    async close() {
+      await Promise.all(workers.map(({ running }) => running.stop('SIGKILL')))
+      here.database.close()
+      await removeDirectory(directory)
+    },
+  }
+}
+
+/** One request so many times at once, to both by turns. */
+export function atOnce(
+  workers: readonly [Worker, Worker],
+  times: number,
+  ...request: Parameters<Worker['post']>
+): Promise<WorkerAnswer[]> {
+  return Promise.all(
+    Array.from({ length: times }, (_, n) => workers[n % 2 === 0 ? 0 : 1].post(...request)),
+  )
 }
