@@ -9,21 +9,28 @@ import { type TemporaryStorage, temporaryStorage } from './temporary.js'
 
 const at = (tree: Tree, text: string) => ({ directory: tree.root, name: name(text) })
 
+/** The real disk, but for fdatasync(2), which is told the path that was opened. */
+function syncing(fdatasync: (fd: number, path: string | undefined) => Promise<void>): Disk {
+  const paths = new Map<number, string>()
+  return {
+    ...nodeDisk,
+    open: (path, flags) => {
+      const fd = nodeDisk.open(path, flags)
+      paths.set(fd, path)
+      return fd
+    },
+    fdatasync: (fd) => fdatasync(fd, paths.get(fd)),
+  }
+}
+
 describe('Storage.durable (group commit)', () => {
   it('syncs contents, then folders, then the log, and shares one sync among all who wait', async () => {
     const calls: string[] = []
-    const paths = new Map<number, string>()
     const disk: Disk = {
-      ...nodeDisk,
-      open: (path, flags) => {
-        const fd = nodeDisk.open(path, flags)
-        paths.set(fd, path)
-        return fd
-      },
-      fdatasync: async (fd) => {
-        calls.push(paths.get(fd)?.endsWith('-wal') ? 'log' : 'content')
+      ...syncing(async (fd, path) => {
+        calls.push(path?.endsWith('-wal') ? 'log' : 'content')
         await nodeDisk.fdatasync(fd)
-      },
+      }),
       syncFolder: async (path) => {
         calls.push('folder')
         await nodeDisk.syncFolder(path)
@@ -57,21 +64,12 @@ describe('a long content', () => {
   beforeEach(async () => {
     syncs = []
     broken = undefined
-    const paths = new Map<number, string>()
-    const disk: Disk = {
-      ...nodeDisk,
-      open: (path, flags) => {
-        const fd = nodeDisk.open(path, flags)
-        paths.set(fd, path)
-        return fd
-      },
-      fdatasync: (fd) => {
-        const why = broken
-        const sync = why === undefined ? nodeDisk.fdatasync(fd) : Promise.reject(why)
-        if (paths.get(fd)?.includes('content') === true) syncs.push(sync)
-        return sync
-      },
-    }
+    const disk = syncing((fd, path) => {
+      const why = broken
+      const sync = why === undefined ? nodeDisk.fdatasync(fd) : Promise.reject(why)
+      if (path?.includes('content') === true) syncs.push(sync)
+      return sync
+    })
     subject = await temporaryStorage({ disk })
   })
   afterEach(() => subject.close())
@@ -82,6 +80,16 @@ describe('a long content', () => {
     const data = Buffer.alloc(4 * MIB, 'y')
     for (let offset = 0; offset < mebibytes * MIB; offset += data.length)
       await tree.write(ino, [{ offset, data }], overwrite, {})
+    return ino
+  }
+
+  /** One that failed to be synced while it came. */
+  async function lost(): Promise<Ino> {
+    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
+    const ino = await written(32)
+    await Promise.allSettled(syncs)
+    // the kernel says it no more
+    broken = undefined
     return ino
   }
 
@@ -96,11 +104,7 @@ describe('a long content', () => {
   })
 
   it('tells whoever asks next what was lost of it, once', async () => {
-    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
-    const ino = await written(32)
-    await Promise.allSettled(syncs)
-    // the kernel says it no more
-    broken = undefined
+    const ino = await lost()
     const { storage } = subject
     const outcomes = await Promise.allSettled([storage.durable(ino)])
     expect(outcomes).to.have.nested.property('[0].reason.code', 'EIO')
@@ -108,20 +112,14 @@ describe('a long content', () => {
   })
 
   it('tells it also to whoever asks about everything', async () => {
-    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
-    await written(32)
-    await Promise.allSettled(syncs)
-    broken = undefined
+    await lost()
     const [outcome] = await Promise.allSettled([subject.storage.durable()])
     expect(outcome).to.have.nested.property('reason.code', 'EIO')
     await subject.storage.durable()
   })
 
   it('tells all who ask about it at the same time, though others were told who asked about everything', async () => {
-    broken = Object.assign(new Error('bytes are lost'), { code: 'EIO' })
-    const ino = await written(32)
-    await Promise.allSettled(syncs)
-    broken = undefined
+    const ino = await lost()
     const { storage } = subject
     const outcomes = [
       ...(await Promise.allSettled([storage.durable()])),
