@@ -3,9 +3,20 @@ import { expect } from 'chai'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { WEB_URI } from './support/clients.js'
-import { formsOf, json } from './support/http.js'
+import { json } from './support/http.js'
 import { row } from './support/row.js'
+import type { Suite } from './support/suite.js'
 import { trusting } from './support/trusting.js'
+
+async function discovered(suite: Suite) {
+  const options = { [oauth.customFetch]: trusting(suite.target.ca) as never }
+  const issuer = new URL(suite.target.issuer)
+  const as = await oauth.processDiscoveryResponse(
+    issuer,
+    await oauth.discoveryRequest(issuer, options),
+  )
+  return { as, options }
+}
 
 describe('oauth4webapi', () => {
   row(
@@ -109,12 +120,7 @@ describe('oauth4webapi', () => {
     'B',
     'verifies our access tokens as a resource server',
     async (suite) => {
-      const options = { [oauth.customFetch]: trusting(suite.target.ca) as never }
-      const issuer = new URL(suite.target.issuer)
-      const as = await oauth.processDiscoveryResponse(
-        issuer,
-        await oauth.discoveryRequest(issuer, options),
-      )
+      const { as, options } = await discovered(suite)
       const { access_token } = await suite.tokens()
       const seen = new Request(suite.target.resourceUrl, {
         headers: { authorization: `Bearer ${access_token}` },
@@ -126,12 +132,7 @@ describe('oauth4webapi', () => {
   )
 
   row('interop-oauth4webapi-3', 'B', 'polls for a device, and refreshes', async (suite) => {
-    const options = { [oauth.customFetch]: trusting(suite.target.ca) as never }
-    const issuer = new URL(suite.target.issuer)
-    const as = await oauth.processDiscoveryResponse(
-      issuer,
-      await oauth.discoveryRequest(issuer, options),
-    )
+    const { as, options } = await discovered(suite)
     const client: oauth.Client = { client_id: suite.client('fuse').client_id }
     const auth = oauth.None()
     const scope = new URLSearchParams({ scope: 'file.read offline_access' })
@@ -140,13 +141,7 @@ describe('oauth4webapi', () => {
       client,
       await oauth.deviceAuthorizationRequest(as, client, auth, scope, options),
     )
-    const browser = await suite.signedIn()
-    const page = await browser.follow(await browser.get(device.verification_uri_complete ?? ''))
-    const form = formsOf(page).find(({ text }) => text === 'user_code')
-    if (form === undefined) throw new Error('no form for the user code')
-    const consent = suite.consentForm(await browser.submit(form))
-    consent.fields.set('decision', 'allow')
-    await browser.submit(consent)
+    await suite.allowDevice(device.verification_uri_complete ?? '')
     const tokens = await oauth.processDeviceCodeResponse(
       as,
       client,

@@ -2,7 +2,6 @@
 import { expect } from 'chai'
 import * as openid from 'openid-client'
 import { DEVICE_GRANT, LOOPBACK, PLAIN_URI } from './support/clients.js'
-import { formsOf } from './support/http.js'
 import { row } from './support/row.js'
 import type { Suite } from './support/suite.js'
 import { trusting } from './support/trusting.js'
@@ -107,13 +106,7 @@ describe('openid-client', () => {
   row('interop-openid-client-3', 'B', 'polls for a device', async (suite) => {
     const config = await configuration(suite, 'fuse')
     const device = await openid.initiateDeviceAuthorization(config, { scope: 'file.read' })
-    const browser = await suite.signedIn()
-    const page = await browser.follow(await browser.get(device.verification_uri_complete ?? ''))
-    const form = formsOf(page).find(({ text }) => text === 'user_code')
-    if (form === undefined) throw new Error('no form for the user code')
-    const consent = suite.consentForm(await browser.submit(form))
-    consent.fields.set('decision', 'allow')
-    await browser.submit(consent)
+    await suite.allowDevice(device.verification_uri_complete ?? '')
     const tokens = await openid.pollDeviceAuthorizationGrant(config, { ...device, interval: 0 })
     expect((await suite.read(tokens.access_token)).status).to.equal(200)
     expect(DEVICE_GRANT).to.include('device_code')

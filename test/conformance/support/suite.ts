@@ -158,6 +158,17 @@ export class Suite {
     return this.decide(browser, await browser.follow(await browser.get(url)))
   }
 
+  /** What a person does with the URL that a device shows (RFC 8628 section 3.3.1). */
+  async allowDevice(verification_uri_complete: string): Promise<void> {
+    const browser = await this.signedIn()
+    const page = await browser.follow(await browser.get(verification_uri_complete))
+    const form = formsOf(page).find(({ text }) => text === 'user_code')
+    if (form === undefined) throw new Error('no form for the user code')
+    const consent = this.consentForm(await browser.submit(form))
+    consent.fields.set('decision', 'allow')
+    await browser.submit(consent)
+  }
+
   async code(changes: Changes = {}, browser?: Http): Promise<string> {
     const to = await this.allowed(changes, browser)
     const code = to.searchParams.get('code')
