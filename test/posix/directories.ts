@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Cases, fails } from './errno.js'
 import { withUmask } from './libc.js'
+import { REMOVALS } from './removals.js'
 
 const numbered = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `file ${String(index).padStart(5, '0')}`)
@@ -53,13 +54,7 @@ export const directoryCases: Cases = {
     await fails('ENOTDIR', mkdir(join(dir, 'a', 'd')))
   },
   'a removed directory that is open is one still, without a name': async (dir) => {
-    for (const remove of [
-      (path: string) => rmdir(path),
-      async (path: string) => {
-        await mkdir(join(dir, 'other'))
-        await rename(join(dir, 'other'), path)
-      },
-    ]) {
+    for (const remove of REMOVALS) {
       await mkdir(join(dir, 'd'))
       const opened = await open(join(dir, 'd'))
       const { ino } = await opened.stat()

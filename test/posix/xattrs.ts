@@ -1,14 +1,4 @@
-import {
-  copyFile,
-  link,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  writeFile,
-} from 'node:fs/promises'
+import { copyFile, link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Cases, fails } from './errno.js'
@@ -21,6 +11,7 @@ import {
   XATTR_REPLACE,
   xattrSize,
 } from './libc.js'
+import { REMOVALS } from './removals.js'
 
 async function file(dir: string): Promise<string> {
   await writeFile(join(dir, 'a'), 'content')
@@ -101,13 +92,7 @@ export const xattrCases: Cases = {
     expect((await getxattr(join(dir, 'd'), 'user.kind')).toString()).to.equal('folder')
   },
   'a removed directory that is open keeps its own': async (dir) => {
-    for (const remove of [
-      (path: string) => rmdir(path),
-      async (path: string) => {
-        await mkdir(join(dir, 'other'))
-        await rename(join(dir, 'other'), path)
-      },
-    ]) {
+    for (const remove of REMOVALS) {
       await mkdir(join(dir, 'd'))
       await setxattr(join(dir, 'd'), 'user.kind', 'folder')
       const opened = await open(join(dir, 'd'))
