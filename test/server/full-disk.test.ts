@@ -80,18 +80,18 @@ describe('while the disk of the server is full', function () {
       unlinkSync(ballast)
       return true
     })
-    const changes = [
-      () => store.saveConsent('ann', 'c', 'file.read'),
-      () => store.removeConsents('ann', 'c'),
+    const changes: [change: () => Promise<unknown>, left: string | undefined][] = [
+      [() => store.saveConsent('ann', 'c', 'file.read'), 'file.read'],
+      [() => store.removeConsents('ann', 'c'), undefined],
     ]
-    for (const change of changes) {
+    for (const [change, left] of changes) {
       await disk.clear()
       await writeFile(ballast, Buffer.alloc(BALLAST_BYTES, 'b'))
       await disk.fill()
       await change()
       expect(existsSync(ballast)).to.equal(false)
+      expect(await store.consent('ann', 'c')).to.equal(left)
     }
-    expect(await store.consent('ann', 'c')).to.equal(undefined)
     database.close()
   })
 
