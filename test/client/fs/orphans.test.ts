@@ -52,6 +52,7 @@ describe('a file that loses its last name here', () => {
     expect(requests.count('release')).to.equal(1)
     expect(requests.made).to.include(`release ${ino}`)
   })
+
   it('is given up with the mount, and counts as nothing lost', async () => {
     const { fs, calls, requests } = here
     const { node } = await calls.store(ROOT, 'f', 'content')

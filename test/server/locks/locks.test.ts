@@ -32,6 +32,8 @@ function world() {
   }
 }
 
+type World = ReturnType<typeof world>
+
 let requests = 0
 const asking = (wanted: Lock, waits: 'waits' | 'at once' = 'at once', delegable = false) => ({
   request: `r${++requests}`,
@@ -151,27 +153,28 @@ describe('the table of locks', () => {
       again.close()
     })
 
-    it('waits for nobody who said that it was done', () => {
-      const { locks, restarted } = world()
-      locks.lock(ann, INO, asking(lock('a')))
-      locks.end(ann)
-      locks.close()
-      const again = restarted()
-      expect(again.lock(desk, INO, asking(lock('b')))).to.deep.equal(GRANTED)
-      again.close()
-    })
-
-    it('waits for nobody who had let go of everything and is gone', () => {
-      const { locks, restarted, pass } = world()
-      locks.lock(ann, INO, asking(lock('a')))
-      locks.unlock(ann, INO, lock('a'))
-      pass(LOCK_TIMES.leaseMilliseconds)
-      locks.tick()
-      locks.close()
-      const again = restarted()
-      expect(again.lock(desk, INO, asking(lock('b')))).to.deep.equal(GRANTED)
-      again.close()
-    })
+    const leavings: [how: string, leave: (world: World) => void][] = [
+      ['said that it was done', ({ locks }) => locks.end(ann)],
+      [
+        'had let go of everything and is gone',
+        ({ locks, pass }) => {
+          locks.unlock(ann, INO, lock('a'))
+          pass(LOCK_TIMES.leaseMilliseconds)
+          locks.tick()
+        },
+      ],
+    ]
+    for (const [how, leave] of leavings) {
+      it(`waits for nobody who ${how}`, () => {
+        const before = world()
+        before.locks.lock(ann, INO, asking(lock('a')))
+        leave(before)
+        before.locks.close()
+        const again = before.restarted()
+        expect(again.lock(desk, INO, asking(lock('b')))).to.deep.equal(GRANTED)
+        again.close()
+      })
+    }
 
     it('waits for those whom the disk took only when they asked again', () => {
       const { locks, restarted, failing } = world()

@@ -70,9 +70,7 @@ describe('what is made together with a lock', () => {
       expect(records.leases()).to.deep.equal([])
       expect(ofDesk(ino)).to.include({ state: 'granted' })
     })
-  }
 
-  for (const lock of [FLOCK, NAMES]) {
     it(`is made although the disk then takes no note of the lock, which is nobody's: ${lock.space}`, async () => {
       // so that of the lock of names only the lease is new
       if (lock === NAMES) locks.lock(laptop, 1, asked)
