@@ -1,5 +1,5 @@
 import { type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto'
-import { INPUT_MAX, type SigningThread, signingThread } from './signing-thread.js'
+import { INPUT_MAX, type SigningThread, signingInput, signingThread } from './signing-thread.js'
 import type { SigningAlgorithm } from './types.js'
 
 /** Makes a compact JWS with SHA-256 of a header in base64url and claims in JSON. */
@@ -30,7 +30,8 @@ export class CompactSigner {
   #header(typ: string): string {
     const known = this.#headers.get(typ)
     if (known !== undefined) return known
-    const header = base64url(JSON.stringify({ alg: this.#alg, typ, kid: this.#kid }))
+    const jose = JSON.stringify({ alg: this.#alg, typ, kid: this.#kid })
+    const header = Buffer.from(jose).toString('base64url')
     this.#headers.set(typ, header)
     return header
   }
@@ -58,14 +59,10 @@ function inThread(key: SignKeyObjectInput): Sign {
 function inPool(key: SignKeyObjectInput): Sign {
   return (_, header, claims) =>
     new Promise((resolve, reject) => {
-      const input = `${header}.${base64url(claims)}`
+      const input = signingInput(header, claims)
       sign('sha256', Buffer.from(input, 'latin1'), key, (error, signature) => {
         if (error === null) resolve(`${input}.${signature.toString('base64url')}`)
         else reject(error)
       })
     })
-}
-
-function base64url(text: string): string {
-  return Buffer.from(text).toString('base64url')
 }

@@ -67,6 +67,14 @@ for (;;) {
   if (untold >= ${TOLD_TOGETHER}) tell()
 }`
 
+/**
+ * JWS Signing Input (RFC 7515 section 2).
+ * @param header the JOSE header in base64url
+ */
+export function signingInput(header: string, payload: string): string {
+  return `${header}.${Buffer.from(payload).toString('base64url')}`
+}
+
 interface Waiting {
   readonly name: string
   /** The JOSE header in base64url. */
@@ -178,15 +186,16 @@ export class SigningThread {
   #help(): void {
     const taken = Atomics.load(this.#counters, TAKEN)
     const waiting = this.#sent[(taken - this.#collected) | 0]
-    const key = this.#keys.get(waiting?.name ?? '')
-    if (waiting === undefined || key === undefined) return
+    if (waiting === undefined) return
+    const key = this.#keys.get(waiting.name)
+    if (key === undefined) return
     const next = (taken + 1) | 0
     if (Atomics.compareExchange(this.#counters, TAKEN, taken, next) !== taken) return
-    const encoded = `${waiting.header}.${Buffer.from(waiting.payload).toString('base64url')}`
-    const signature = sign('sha256', Buffer.from(encoded, 'latin1'), key).toString('base64url')
+    const input = signingInput(waiting.header, waiting.payload)
+    const signature = sign('sha256', Buffer.from(input, 'latin1'), key).toString('base64url')
     const slot = taken & (SLOTS - 1)
     const start = slot * SLOT_BYTES
-    this.#counters[LENGTHS + slot] = this.#slots.write(`${encoded}.${signature}`, start, 'latin1')
+    this.#counters[LENGTHS + slot] = this.#slots.write(`${input}.${signature}`, start, 'latin1')
     Atomics.store(this.#counters, DONE + slot, 1)
     this.#collect()
   }
