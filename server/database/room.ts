@@ -4,10 +4,12 @@ import type { Database } from './database.js'
  * How SQLite says that the disk is full: the second when it is the index of its log that cannot grow
  * (https://www.sqlite.org/rescode.html#ioerr_shmsize).
  */
-const FULL: ReadonlySet<unknown> = new Set(['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'])
+export const DISK_FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'] as const
 
 function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && FULL.has(error.code)
+  return (
+    error instanceof Error && 'code' in error && DISK_FULL_CODES.some((code) => code === error.code)
+  )
 }
 
 const MAKERS = new WeakMap<Database, () => boolean>()

@@ -1,12 +1,16 @@
+import { DISK_FULL_CODES } from '../database/room.js'
 import { FileError } from '../errors.js'
 import type { FileErrorCode } from '../wire.js'
 
+type Known = readonly [FileErrorCode, string]
+
+const FULL: Known = ['ENOSPC', 'the disk of the server is full; free some space and try again']
+
 /** What node:fs and SQLite report about the disk, and what it means to the user. */
-const DISK_ERRORS: Readonly<Record<string, readonly [FileErrorCode, string]>> = {
-  ENOSPC: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
-  EDQUOT: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
-  SQLITE_IOERR_SHMSIZE: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
-  SQLITE_FULL: ['ENOSPC', 'the disk of the server is full; free some space and try again'],
+const DISK_ERRORS: Readonly<Record<string, Known>> = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  ...Object.fromEntries(DISK_FULL_CODES.map((code) => [code, FULL])),
   EFBIG: ['EFBIG', 'the disk of the server cannot hold a file of this size'],
   EROFS: ['EROFS', 'the disk of the server is read-only'],
   SQLITE_READONLY: ['EROFS', 'the disk of the server is read-only'],
