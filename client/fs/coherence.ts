@@ -134,7 +134,7 @@ export class Coherence {
         this.#isTold(news.change.seq)
         return
       case 'told':
-        this.#caughtUp()
+        this.#hasCaughtUp()
         this.#isTold(news.newest)
         return
       case 'lock':
@@ -214,10 +214,10 @@ export class Coherence {
       this.#kernel.invalidateInode(node.id, isDirectory ? 0 : -1, 0)
     }
     cache.forgetVouched()
-    this.#caughtUp()
+    this.#hasCaughtUp()
   }
 
-  #caughtUp(): void {
+  #hasCaughtUp(): void {
     clearTimeout(this.#grace)
     this.#grace = undefined
     if (!this.#isBehind) return
