@@ -31,7 +31,7 @@ export function findDataDirectory(directory: string, uid: number | undefined): v
 function refuseForeign(directory: string, uid: number | undefined): void {
   if (uid === undefined || statSync(directory).uid === uid) return
   throw new Error(
-    `${directory} belongs to another user: choose a directory of your own with --data`,
+    `${directory} belongs to another user: choose a directory of your own with --data or COFFER_DATA`,
   )
 }
 
@@ -52,6 +52,9 @@ export function secretOfServer(config: Pick<Config, 'data' | 'secret' | 'secretF
     throw new ConfigError([
       `COFFER_SECRET_FILE must name a file that is there: ${given} is not; make it by "(umask 077; openssl rand -base64 48 > FILE)", or leave it out to have one made in the data directory`,
     ])
+  }
+  if (given !== undefined && statSync(given).isDirectory()) {
+    throw new ConfigError([`COFFER_SECRET_FILE must name a file, not the directory ${given}`])
   }
   return secretFromFile(given ?? join(config.data, 'secret'))
 }

@@ -208,10 +208,11 @@ async function close(
 function explained(cause: unknown, { host, port }: ListenOptions): unknown {
   if (!(cause instanceof Error) || !('code' in cause)) return cause
   const advice: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another program listens there: stop it, or choose another port with --port',
-    EACCES: 'this port is for root: choose one from 1024 on with --port',
-    EADDRNOTAVAIL: 'this machine has no such address: choose another with --host',
-    ENOTFOUND: 'this name has no address: choose another with --host',
+    EADDRINUSE:
+      'another program listens there: stop it, or choose another port with --port or COFFER_PORT',
+    EACCES: 'this port is for root: choose one from 1024 on with --port or COFFER_PORT',
+    EADDRNOTAVAIL: 'this machine has no such address: choose another with --host or COFFER_HOST',
+    ENOTFOUND: 'this name has no address: choose another with --host or COFFER_HOST',
   }
   const what = advice[String(cause.code)] ?? cause.message
   return new Error(`cannot listen on ${host} port ${port}: ${what}`, { cause })

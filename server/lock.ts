@@ -20,7 +20,7 @@ export function lockDataDirectory(directory: string): Lock {
   } catch (cause) {
     database.close()
     throw new Error(
-      `${directory} is in use by another coffer-server: stop that one first, or choose another directory with --data`,
+      `${directory} is in use by another coffer-server: stop that one first, or choose another directory with --data or COFFER_DATA`,
       { cause },
     )
   }

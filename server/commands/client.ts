@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CLIENT_AUTH_METHODS, GRANT_TYPES, registerClient } from '../../oauth/index.js'
+import { messageOf } from '../error-of.js'
 import { RESOURCE_SCOPES } from '../scopes.js'
 import { atWorkbench, type CommandLine, table } from './workbench.js'
 
@@ -45,7 +46,7 @@ export function clientCommands(program: Command, line: CommandLine): void {
         const { client: made, client_secret } = await registerClient(registry, {
           ...read,
           ...metadataOf(name, options),
-        })
+        }).catch(withFlags)
         const { client_id } = made
         audit.append({ event: 'client.add', outcome: 'success', client_id })
         line.print(`client_id      ${client_id}`)
@@ -87,6 +88,25 @@ export function clientCommands(program: Command, line: CommandLine): void {
 function grants(value: string, before?: string[]): string[] {
   if (GRANT_TYPES.some((type) => type === value)) return several(value, before)
   throw new InvalidArgumentError(`Allowed choices are ${GRANT_TYPES.join(', ')}.`)
+}
+
+/** The flags that go by another name than the members of the metadata that they set. */
+const FLAG_OF_MEMBER: Readonly<Record<string, string>> = {
+  application_type: '--type',
+  token_endpoint_auth_method: '--auth',
+  redirect_uris: '--redirect-uri',
+  post_logout_redirect_uris: '--post-logout-redirect-uri',
+  grant_types: '--grant',
+  jwks: '--metadata',
+}
+
+/** @throws what is wrong with a member, with the flag to set it by */
+function withFlags(cause: unknown): never {
+  const message = messageOf(cause)
+  const [member = ''] = message.split(':', 1)
+  const flag = FLAG_OF_MEMBER[member]
+  if (flag === undefined) throw cause
+  throw new Error(message.replace(member, `${member} (${flag})`), { cause })
 }
 
 function metadataIn(input: string): object {

@@ -20,6 +20,7 @@ export function createProgram(
   const program = new Command('coffer-server')
     .description('A secure file server that is mounted as a local drive')
     .version(version)
+    .showHelpAfterError('(coffer-server --help shows how)')
     .option('--config <file>', 'a JSON file with settings')
     .option('--accept-issuer-change', 'start although the issuer is another one than at first')
     .option('--accept-secret-change', 'start although the secret is lost: with new signing keys')

@@ -15,7 +15,10 @@ export function serveCommand(program: Command, line: CommandLine, signals: Signa
   program
     .command('serve', { isDefault: true })
     .description('serve files, sign-in and tokens (the default)')
-    .action(async () => {
+    .allowExcessArguments()
+    .action(async (_flags: object, { args: [unknown] }: Command) => {
+      // Being the default, it is given what is the name of no command.
+      if (unknown !== undefined) program.error(`error: unknown command '${unknown}'`)
       const config = line.config()
       const log = openLog(config.logLevel)
       const server = await serve(config, {

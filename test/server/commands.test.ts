@@ -353,6 +353,11 @@ describe('coffer-server', () => {
     [['client', 'add', '--auth', 'key'], /--auth <method>.*choices are none, client_secret_basic/],
     [['client', 'add', '--grant', 'password'], /--grant <type>.*choices are authorization_code/],
     [['client', 'add', '--grant', 'client_credentials', '--scope', 'all'], /scope: .* file.read/],
+    [['client', 'add', 'x'], /redirect_uris \(--redirect-uri\): .* needs at least one/],
+    [
+      ['client', 'add', '--auth', 'private_key_jwt', '--grant', 'client_credentials'],
+      /jwks \(--metadata\)/,
+    ],
     [['client', 'add', '--metadata'], /--metadata must be .* JSON/],
     [['user', 'quota', 'maria', '--files', '1.5'], /--files must be a whole number/],
     [['import', 'maria', '.', '--into', '/no/where'], /--into must name a folder.*"\/no\/where"/],
@@ -368,7 +373,14 @@ describe('coffer-server', () => {
   }).timeout(60_000)
 
   const mistakes: [title: string, parameters: string[], env: NodeJS.ProcessEnv, says: RegExp][] = [
-    ['an unknown command', ['sevre'], {}, /unknown command 'sevre'|too many arguments/],
+    ['an unknown command', ['sevre'], {}, /unknown command 'sevre'\n.*coffer-server --help/],
+    ['a missing name', ['user', 'add'], {}, /missing .* 'username'\n.*coffer-server --help/],
+    [
+      'a directory in place of the secret',
+      ['user', 'list'],
+      { COFFER_SECRET_FILE: '.' },
+      /COFFER_SECRET_FILE must name a file, not the directory/,
+    ],
     ['an unknown account', ['user', 'disable', 'nobody'], {}, /no account nobody.*user list/],
     ['a taken user name', ['user', 'add', 'maria'], {}, /maria is taken/],
     ['a bad user name', ['user', 'add', '../x'], {}, /a user name has/],
@@ -402,7 +414,7 @@ describe('coffer-server', () => {
     const { status, stderr } = await spawned(['--host', 'no-such-host.invalid'], '', environment)
     expect(status).to.equal(1)
     expect(stderr)
-      .to.match(/cannot listen on no-such-host.invalid/)
+      .to.match(/cannot listen on no-such-host.invalid.* with --host or COFFER_HOST/)
       .and.not.match(/\n {4}at /)
   }).timeout(60_000)
 

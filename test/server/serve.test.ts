@@ -75,7 +75,7 @@ describe('the first start', () => {
     const started = startSite({ data, environment: { ...environment, COFFER_PORT: String(port) } })
     const failure = await started.then(() => undefined, String)
     taken.close()
-    expect(failure).to.contain('another program listens there')
+    expect(failure).to.match(/another program listens there: .* with --port or COFFER_PORT/)
     const site = await startSite({ data, environment: { ...environment, COFFER_PORT: '0' } })
     await site.stop()
     expect(site.printed.join()).to.contain('shown only this once')
