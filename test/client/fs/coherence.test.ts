@@ -164,18 +164,21 @@ describe('the mount file system with a stream of changes', () => {
 
     it('nothing waits for longer than a second, and then what was believed for long is asked for', async () => {
       const alone = await earth.machine({}, 'as the test says')
-      const { news, calls, requests } = alone
+      const { news, fs, calls, requests } = alone
       news.say({ kind: 'connected' })
       await settled()
-      await calls.store(ROOT, 'f', 'x')
+      const { node: directory } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await calls.store(directory, 'f', 'x')
       news.say({ kind: 'lost' })
       await settled()
+      const { node } = await there.calls.walk('d/f')
+      await there.fs.setattr(node, { size: 0 }, undefined, caller)
       await calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)
       earth.pass(1001)
       news.say({ kind: 'connected' })
       await settled()
       requests.clear()
-      await calls.lookup(ROOT, 'f')
+      expect((await calls.lookup(directory, 'f')).attributes?.size).to.equal(0)
       expect(requests.made).to.not.be.empty
     })
   })
