@@ -98,6 +98,9 @@ describe('while the disk of the server is full', function () {
   it('the server stops as always', async () => {
     const site = await startSite({ data })
     try {
+      const { access_token } = await site.tokens()
+      const used = await site.browser().get('/files').auth(access_token, { type: 'bearer' })
+      expect(used.status).to.equal(200)
       await disk.fill()
       const guess = { grant_type: 'refresh_token', client_id: 'coffer', refresh_token: 'a guess' }
       const refused = await site.browser().post('/token').type('form').send(guess)
