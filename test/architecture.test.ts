@@ -75,7 +75,9 @@ function strayImports(file: string, source: string): string[] {
 async function loadedWith(file: string, loaded = new Set<string>()): Promise<Set<string>> {
   loaded.add(file)
   const source = await readFile(join(root, file), 'utf8')
-  for (const [, specifier = ''] of source.matchAll(/^(?!import type).*\bfrom '(\.[^']+)'$/gm)) {
+  for (const [, specifier = ''] of source.matchAll(
+    /^(?!import type).*\b(?:from|import) '(\.[^']+)'$/gm,
+  )) {
     const target = join(dirname(file), specifier).replace(/\.js$/, '.ts')
     if (!loaded.has(target)) await loadedWith(target, loaded)
   }
