@@ -72,8 +72,8 @@ describe('whether a server can be reached', () => {
     const [first, second, third] = [connection.begin(), connection.begin(), connection.begin()]
     connection.reached(first)
     connection.missed('gone', 'lost', third)
-    connection.missed('gone', 'lost', second)
-    expect(connection.state.kind).to.equal('away')
+    connection.missed('gone, too', 'lost', second)
+    expect(connection.state).to.include({ kind: 'away', trouble: 'gone, too' })
     connection.reached(third)
     expect(connection.state.kind).to.equal('connected')
   })
