@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
-import type { Express, RequestHandler } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import type { Guard, GuardedRequest } from '../oauth/index.js'
 import { originForm } from './http/origin-form.js'
 import type { LeanResponse } from './lean-response.js'
@@ -58,6 +58,16 @@ export const directAddress: Guard = (request, _response, next) => {
   named.ip = request.socket.remoteAddress
   next()
 }
+
+/** The same where proxies stand before, by the rule of Express and of what it was told to trust. */
+export const forwardedAddress =
+  (app: Express): Guard =>
+  (request, _response, next) => {
+    const { headers, socket } = request
+    const named: { ip?: string | undefined } = request
+    named.ip = Reflect.get(express.request, 'ip', { app, headers, socket })
+    next()
+  }
 
 /** The first step of the app: what failed ahead of it goes straight to the error handler. */
 export const failedAhead: RequestHandler = (_request, response, next) => {

@@ -4,6 +4,7 @@ import {
   ahead,
   directAddress,
   failedAhead,
+  forwardedAddress,
   type Lane,
   type LeanListener,
   type LeanStep,
@@ -92,11 +93,16 @@ export function createApp(dependencies: AppDependencies): LeanListener {
     response.common = ['X-Request-Id', requests.begin(request, response), ...api]
     next()
   }
+  const isDirect = dependencies.trustProxy.length === 0
+  const address = isDirect ? directAddress : forwardedAddress(app)
   const lanes: Lane[] = [
-    { match: (target) => rawTarget(target) !== undefined, steps: [identified, sound, files] },
+    {
+      match: (target) => rawTarget(target) !== undefined,
+      steps: [address, identified, sound, files],
+    },
   ]
   // Behind a proxy, only Express knows the address of the client.
-  if (dependencies.trustProxy.length === 0) {
+  if (isDirect) {
     const { match, serve } = authorization.endpoints
     lanes.unshift({
       match,

@@ -94,17 +94,41 @@ describe('/account', () => {
     await signIn(browser)
     const lastUsed = async () => {
       const { text } = await browser.get('/account')
-      return /Coffer mount[\s\S]*?Last used <time[^>]*>([^<]*)</.exec(text)?.[1]
+      const found = /Coffer mount[\s\S]*?Last used <time[^>]*>([^<]*)<\/time> from (\S*)/.exec(text)
+      return found?.slice(1)
     }
-    expect(await lastUsed()).to.equal('10 minutes ago')
+    expect(await lastUsed()).to.deep.equal(['10 minutes ago', '127.0.0.1'])
     await supertest
       .agent(moving.issuer, { ca: moving.ca })
       .get('/files/')
       .set('Authorization', `Bearer ${access_token}`)
     const used = await lastUsed()
     await moving.remove()
-    expect(used).to.equal('just now')
+    expect(used).to.deep.equal(['just now', '127.0.0.1'])
   })
+
+  const forwarded: [trusted: string, address: string][] = [
+    ['', '127.0.0.1'],
+    ['loopback', '198.51.100.7'],
+  ]
+  for (const [trusted, address] of forwarded) {
+    it(`says that files were used from ${address} where "${trusted}" is trusted as a proxy`, async () => {
+      const behind = await startSite({ environment: { COFFER_TRUST_PROXY: trusted } })
+      const { access_token } = await behind.tokens()
+      const { status } = await supertest
+        .agent(behind.issuer, { ca: behind.ca })
+        .get('/files/')
+        .set('X-Forwarded-For', '192.0.2.1, 198.51.100.7')
+        .set('Authorization', `Bearer ${access_token}`)
+      const browser = behind.browser()
+      await signIn(browser)
+      const { text } = await browser.get('/account')
+      await behind.remove()
+      expect(status).to.equal(200)
+      const used = /Coffer mount[\s\S]*?Last used <time[^>]*>[^<]*<\/time> from (\S*)/.exec(text)
+      expect(used?.[1]).to.equal(address)
+    })
+  }
 
   it('writes IPv4 addresses as people know them on a socket of both families', async () => {
     const both = await startSite({ environment: { COFFER_HOST: '::' } })
