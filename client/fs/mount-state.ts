@@ -152,8 +152,8 @@ export class MountState {
   }
 
   /**
-   * What the server let us make may be a lock to the program, which then wants to see all that others did before: so it waits
-   * where the stream of changes was interrupted just now.
+   * What the server let us make or rename may be a lock to the program, which then wants to see all that others did before: so it
+   * waits where the stream of changes was interrupted just now.
    */
   async caughtUp(): Promise<void> {
     await this.#coherence?.caughtUp()

@@ -160,6 +160,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       const mode = RENAME_MODES[flags]
       if (mode === undefined) throw refusal('EINVAL', `rename flags ${flags} are not known`)
       await names.rename(place(parent, name), place(newParent, newName), mode)
+      await state.caughtUp()
     },
     async link(node, newParent, newName) {
       await state.sent(ino(node))

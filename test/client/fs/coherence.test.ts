@@ -138,6 +138,7 @@ describe('the mount file system with a stream of changes', () => {
       ['open(2) with O_EXCL', ({ calls }) => calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)],
       ['mkdir(2)', async ({ fs }) => fs.mkdir(ROOT, 'lock', 0o755, caller)],
       ['link(2)', async ({ fs }, node) => fs.link(node, ROOT, 'lock', caller)],
+      ['rename(2)', async ({ fs }) => fs.rename(ROOT, 'f', ROOT, 'lock', 0, caller)],
     ]
     for (const [what, make] of makes) {
       it(`${what} returns once it has told what others did before, for that may be under a lock`, async () => {
