@@ -3,9 +3,14 @@ import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf } from './secret.js'
+import { isBackup } from './storage/backup-set.js'
+import { namesIn } from './storage/emptiness.js'
 import { makeDirectory } from './storage/make-directory.js'
 
-/** Makes the data directory, or closes one that others may enter. @throws when it is somebody else's */
+/** What a first start that was broken off has made, and what may be put there before it. */
+const BEFORE_DATABASE: ReadonlySet<string> = new Set(['lock', 'secret', 'tls'])
+
+/** Makes the data directory, or closes one that others may enter. @throws when it is not for that */
 export function prepareDataDirectory(directory: string, uid: number | undefined): void {
   try {
     makeDirectory(directory, 0o700)
@@ -13,8 +18,15 @@ export function prepareDataDirectory(directory: string, uid: number | undefined)
     const reason = messageOf(cause)
     throw new ConfigError([`COFFER_DATA must name a directory that can be made: ${reason}`])
   }
-  refuseForeign(directory, uid)
+  refuseDataDirectory(directory, uid)
   closeToOthers(directory)
+}
+
+/** @throws when what is there is not to be a data directory */
+export function refuseDataDirectory(directory: string, uid: number | undefined): void {
+  if (!existsSync(directory)) return
+  refuseForeign(directory, uid)
+  refuseOtherUse(directory)
 }
 
 /** For all but serving: a command that makes what a slip of the keyboard names answers about nothing. @throws where none is */
@@ -25,6 +37,7 @@ export function findDataDirectory(directory: string, uid: number | undefined): v
       `there is no data directory at ${directory}: name the right one by COFFER_DATA or --data ("make serve" has it in .coffer/data of its checkout); "coffer-server serve" makes a new one`,
     )
   }
+  refuseOtherUse(directory)
   closeToOthers(directory)
 }
 
@@ -34,6 +47,31 @@ function refuseForeign(directory: string, uid: number | undefined): void {
     `${directory} belongs to another user: choose a directory of your own with --data or COFFER_DATA`,
   )
 }
+
+/** Nobody else could enter it any more, and what looks like an old content would be removed. */
+function refuseOtherUse(directory: string): void {
+  const refuse = (why: string): never => {
+    throw new Error(
+      `${directory} ${why}: choose another directory with --data or COFFER_DATA, such as ${join(directory, 'coffer')}`,
+    )
+  }
+  if ((statSync(directory).mode & STICKY) !== 0) {
+    refuse('is shared by several users (it has the sticky bit)')
+  }
+  const database = databaseFile(directory)
+  if (existsSync(database)) {
+    if (!isBackup(database)) return
+    throw new Error(
+      `${directory} is a backup: make a data directory of it with "coffer-server --data DIRECTORY restore ${directory}"`,
+    )
+  }
+  const other = namesIn(directory).find((name) => !BEFORE_DATABASE.has(name))
+  if (other !== undefined)
+    refuse(`is in use for something else (it has "${other}", and no data of Coffer)`)
+}
+
+/** S_ISVTX of stat(2), which Node does not name. */
+const STICKY = 0o1000
 
 function closeToOthers(directory: string): void {
   if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700)

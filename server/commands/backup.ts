@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { refuseDataDirectory } from '../data-directory.js'
 import { backup, type ChangedContent } from '../storage/backup.js'
 import { restore } from '../storage/restore.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
@@ -56,6 +57,7 @@ export function backupCommands(program: Command, line: CommandLine): void {
     .description('make the data directory from a backup, and prove it; everybody signs in again')
     .action(async (from: string) => {
       const { data } = line.config()
+      refuseDataDirectory(data, line.uid)
       const { contents, bytes } = await restore(from, data, line.clock)
       await atWorkbench(line, async ({ audit }) => {
         audit.append({ event: 'restore', outcome: 'success', detail: `${contents} contents` })

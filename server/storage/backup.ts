@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
-import { mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
 import type { InodeRow } from '../database/inode-rows.js'
@@ -15,6 +15,7 @@ import {
   syncFolder,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
+import { namesIn } from './emptiness.js'
 import { isErrno } from './fs.js'
 import { heldSnapshot } from './held-snapshot.js'
 import { makeDirectory } from './make-directory.js'
@@ -53,8 +54,6 @@ const EXTEND_SECONDS = 60
 const PAGE = 1000
 const CONTENT = 'content'
 const FILES = 'files'
-/** A disk that is for backups alone has this at its root from the start. */
-const OF_THE_FILE_SYSTEM = 'lost+found'
 
 /**
  * Copies everything as it is at one moment, while the server goes on: it neither removes nor overwrites what the moment
@@ -62,8 +61,9 @@ const OF_THE_FILE_SYSTEM = 'lost+found'
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {
   const { database, to, clock } = options
+  refuseOwnData(options)
   makeDirectory(to, 0o700)
-  await refuseWhatIsNoBackup(options)
+  refuseWhatIsNoBackup(to)
   const sql = fileStatements(database)
   const now = () => Math.floor(clock().getTime() / 1000)
   const hold = heldSnapshot(database, `${join(to, DATABASE)}.new`, now() + HOLD_SECONDS)
@@ -80,19 +80,27 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
   }
 }
 
+/** Before anything is made: the data directory is not for that. */
+function refuseOwnData({ directory, to }: BackupOptions): void {
+  if (!`${realPlace(to)}${sep}`.startsWith(`${realPlace(directory)}${sep}`)) return
+  throw new Error(`${to} is in the data directory: a backup must be outside of it`)
+}
+
+/** Where a path leads, also one of which only the beginning is there. */
+function realPlace(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  return join(realPlace(dirname(resolve(path))), basename(path))
+}
+
 /** What no backup needs is removed from it in the end, and nobody looks for a backup among files of another kind. */
-async function refuseWhatIsNoBackup({ directory, to }: BackupOptions): Promise<void> {
-  const path = `${await realpath(to)}${sep}`
-  if (path.startsWith(`${await realpath(directory)}${sep}`)) {
-    throw new Error(`${to} is in the data directory: a backup must be outside of it`)
-  }
+function refuseWhatIsNoBackup(to: string): void {
   if (existsSync(join(to, DATABASE))) {
     if (isBackup(join(to, DATABASE))) return
     throw new Error(`${to} has a ${DATABASE} that is no backup: choose another directory`)
   }
   // one that was broken off
   if (existsSync(join(to, `${DATABASE}.new`))) return
-  const found = (await readdir(to)).find((name) => name !== OF_THE_FILE_SYSTEM)
+  const [found] = namesIn(to)
   if (found === undefined) return
   throw new Error(
     `${to} is not empty and has no backup: it has "${found}"; choose a directory that is new, empty, or an earlier backup`,

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { copyFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../database/database.js'
 import { forgetAuthorizations } from '../database/restored.js'
@@ -14,6 +14,7 @@ import {
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
 import { createEngine } from './create-engine.js'
+import { namesIn } from './emptiness.js'
 import { type Finding, fsck } from './fsck.js'
 import { makeDirectory } from './make-directory.js'
 import { putBackAll } from './undo.js'
@@ -42,13 +43,14 @@ export async function restore(
   to: string,
   clock: () => Date,
 ): Promise<RestoreReport> {
-  if (existsSync(to) && (await readdir(to)).length > 0) {
+  if (existsSync(to) && namesIn(to).length > 0) {
     throw new Error(`${to} is not empty: restore into a new directory, and serve that one`)
   }
   if (!existsSync(join(backup, DATABASE))) {
     throw new Error(`${backup} is no backup: it has no ${DATABASE}`)
   }
   const part = join(to, `${DATABASE}.part`)
+  const isNew = !existsSync(to)
   makeDirectory(to, 0o700)
   try {
     const report = await copyContents(backup, to)
@@ -65,7 +67,8 @@ export async function restore(
     await rename(part, join(to, DATABASE))
     return report
   } catch (error) {
-    for (const name of await readdir(to)) await rm(join(to, name), { recursive: true })
+    for (const name of namesIn(to)) await rm(join(to, name), { recursive: true })
+    if (isNew) await rmdir(to)
     throw error
   }
 }

@@ -314,6 +314,7 @@ describe('backup and restore', () => {
     for (const inside of [directory, join(directory, 'content'), join(directory, 'backup')]) {
       expect(await failure(into(inside))).to.match(/is in the data directory/)
     }
+    expect(existsSync(join(directory, 'backup'))).to.equal(false)
     for (const other of [
       '',
       'something else than a database, but as long as the head of one'.repeat(9),
@@ -349,6 +350,9 @@ describe('backup and restore', () => {
     expect(await failure(restore(to(), target, now))).to.match(/is damaged/)
     await truncate(path, 3)
     expect(await failure(restore(to(), target, now))).to.match(/3 bytes instead of 7/)
-    expect(await readdir(target)).to.deep.equal([])
+    expect(existsSync(target)).to.equal(false)
+    await mkdir(join(target, 'lost+found'), { recursive: true })
+    expect(await failure(restore(to(), target, now))).to.match(/3 bytes instead of 7/)
+    expect(await readdir(target)).to.deep.equal(['lost+found'])
   })
 })

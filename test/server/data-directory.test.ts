@@ -1,0 +1,69 @@
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import {
+  databaseFile,
+  findDataDirectory,
+  prepareDataDirectory,
+  refuseDataDirectory,
+} from '../../server/data-directory.js'
+import { openDatabase } from '../../server/database/database.js'
+import { contentList } from '../../server/storage/backup-set.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+
+describe('what may be a data directory', () => {
+  const uid = process.getuid?.()
+  let directory: string
+  beforeEach(async () => {
+    directory = join(await temporaryDirectory('data'), 'data')
+    mkdirSync(directory, { mode: 0o755 })
+  })
+  afterEach(() => removeDirectory(join(directory, '..')))
+
+  const modeOf = () => statSync(directory).mode & 0o7777
+  const put = (name: string) => writeFileSync(join(directory, name), '')
+
+  it('is an empty one, which is closed to others then', () => {
+    prepareDataDirectory(directory, uid)
+    expect(modeOf()).to.equal(0o700)
+  })
+
+  it('is what a first start that was broken off has left, also on a disk of its own', () => {
+    for (const name of ['lock', 'secret']) put(name)
+    for (const name of ['tls', 'lost+found']) mkdirSync(join(directory, name))
+    prepareDataDirectory(directory, uid)
+    expect(modeOf()).to.equal(0o700)
+  })
+
+  it('is none that is in use for something else: that stays as it is', () => {
+    put('photo.jpg')
+    for (const ask of [prepareDataDirectory, refuseDataDirectory]) {
+      expect(() => ask(directory, uid))
+        .to.throw('is in use for something else (it has "photo.jpg"')
+        .with.property('message')
+        .that.contains('COFFER_DATA')
+    }
+    expect(modeOf()).to.equal(0o755)
+    expect(readdirSync(directory)).to.deep.equal(['photo.jpg'])
+  })
+
+  it('is none that several users share, whatever is in it', () => {
+    chmodSync(directory, 0o1777)
+    expect(() => prepareDataDirectory(directory, uid)).to.throw('shared by several users')
+    openDatabase(databaseFile(directory)).close()
+    expect(() => findDataDirectory(directory, uid)).to.throw('shared by several users')
+    expect(modeOf()).to.equal(0o1777)
+  })
+
+  it('is no backup, whose contents a server would not know', () => {
+    const database = openDatabase(databaseFile(directory))
+    contentList(database, 'make')
+    database.close()
+    for (const ask of [prepareDataDirectory, findDataDirectory]) {
+      expect(() => ask(directory, uid)).to.throw(
+        `is a backup: make a data directory of it with "coffer-server --data DIRECTORY restore ${directory}"`,
+      )
+    }
+    expect(modeOf()).to.equal(0o755)
+  })
+})
