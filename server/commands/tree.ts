@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { FileError } from '../errors.js'
 import { lockDataDirectory } from '../lock.js'
+import { namesIn } from '../storage/emptiness.js'
 import { openStorage } from '../storage/engine.js'
 import { exportTree } from '../storage/export.js'
 import { importTree } from '../storage/import.js'
@@ -31,15 +33,31 @@ export function treeCommands(program: Command, line: CommandLine): void {
     .command('export <username> <directory>')
     .description('write the files of an account as a plain tree; the server must be stopped')
     .option('--from <path>', 'the folder to write', '/')
-    .action(async (name: string, to: string, { from }: { from: string }) =>
+    .option('--overwrite', 'write over what the directory has already')
+    .action(async (name: string, to: string, { from, overwrite }: ExportOptions) =>
       atWorkbench(line, async (bench) => {
         const { id } = existing(bench, name)
+        if (!overwrite) refuseUsed(to)
         await withTree(bench, id, { option: '--from', path: from }, async (tree, directory) => {
           await exportTree(tree, directory, to)
           line.print(`Exported the files of ${name} to ${to}.`)
         })
       }),
     )
+}
+
+interface ExportOptions {
+  readonly from: string
+  readonly overwrite?: true
+}
+
+/** tar(1) writes over files of the same names, and gives the directory itself the mode and the owner of the folder. */
+function refuseUsed(directory: string): void {
+  const [found] = existsSync(directory) ? namesIn(directory) : []
+  if (found === undefined) return
+  throw new Error(
+    `${directory} is not empty: it has "${found}"; choose a new directory, or say --overwrite to write over files of the same names`,
+  )
 }
 
 interface Folder {

@@ -250,7 +250,15 @@ describe('coffer-server', () => {
 
     const exported = await coffer(['export', 'nora', join(parent, 'out')], '', again)
     expect(exported.status, exported.stderr).to.equal(0)
-    expect(readFileSync(join(parent, 'out', 'folder', 'file'), 'utf8')).to.equal('some content')
+    const out = join(parent, 'out', 'folder', 'file')
+    expect(readFileSync(out, 'utf8')).to.equal('some content')
+
+    writeFileSync(out, 'something of my own')
+    const refused = await coffer(['export', 'nora', join(parent, 'out')], '', again)
+    expect(refused.stderr).to.contain('is not empty: it has "folder"').and.contain('--overwrite')
+    expect(readFileSync(out, 'utf8')).to.equal('something of my own')
+    await coffer(['export', 'nora', join(parent, 'out'), '--overwrite'], '', again)
+    expect(readFileSync(out, 'utf8')).to.equal('some content')
   })
 
   it('makes no data directory where a command about one is sent by mistake', async () => {
