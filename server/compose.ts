@@ -117,7 +117,12 @@ export function compose(parts: Parts): Composed {
   const limitStores: LimitStore[] = []
   const limit = limits({
     store(prefix) {
-      const made = new LimitStore(database, prefix, clock)
+      const made = new LimitStore(database, prefix, clock, (err) =>
+        log.warn(
+          { err, counters: prefix },
+          'counters of requests cannot be written down: a restart forgets them',
+        ),
+      )
       limitStores.push(made)
       return made
     },

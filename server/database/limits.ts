@@ -27,11 +27,20 @@ export class LimitStore implements Store {
   readonly #flushAll
   #windowMs = 60_000
   #closed = false
+  readonly #failed: (cause: unknown) => void
+  #failing = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(database: Database, prefix: string, clock: () => Date) {
+  /** @param failed told once when they cannot be written down, and again only when that has worked meanwhile */
+  constructor(
+    database: Database,
+    prefix: string,
+    clock: () => Date,
+    failed: (cause: unknown) => void,
+  ) {
     this.prefix = `${prefix}:`
     this.#clock = clock
+    this.#failed = failed
     this.#read = database.prepare<[string], { hits: number; resets_at: number }>(
       'SELECT hits, resets_at FROM limits WHERE key = ?',
     )
@@ -85,6 +94,7 @@ export class LimitStore implements Store {
     this.#timer = undefined
     const changed = [...this.#counters].filter(([, counter]) => counter.changed)
     this.#flushAll(changed)
+    this.#failing = false
     for (const [key, counter] of changed) {
       counter.changed = false
       if (counter.hits === 0) this.#counters.delete(key)
@@ -132,8 +142,10 @@ export class LimitStore implements Store {
     this.#timer ??= setTimeout(() => {
       try {
         this.flush()
-      } catch {
-        // The disk is full, say: they count all the same, and whoever must write something tells of it.
+      } catch (cause) {
+        // The disk is full, say: they count all the same.
+        if (!this.#failing) this.#failed(cause)
+        this.#failing = true
         this.#writeLater(AGAIN_AFTER_MS)
       }
     }, milliseconds).unref()

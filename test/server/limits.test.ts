@@ -271,11 +271,15 @@ describe('forged proxy headers (RFC 9700 section 4.13)', () => {
 })
 
 describe('LimitStore', () => {
+  const unexpected = (cause: unknown) => {
+    throw cause
+  }
+
   it('counts in a window, up and down, and forgets', () => {
     let now = 0
     const database = openDatabase(':memory:')
     const open = () => {
-      const store = new LimitStore(database, 'test', () => new Date(now))
+      const store = new LimitStore(database, 'test', () => new Date(now), unexpected)
       store.init({ windowMs: 1000 } as Parameters<LimitStore['init']>[0])
       return store
     }
@@ -311,7 +315,7 @@ describe('LimitStore', () => {
     database.close()
   })
 
-  it('counts on, and ends nothing, when it cannot write down what it has counted', async () => {
+  it('counts on, ends nothing, and says so once, when it cannot write down what it has counted', async () => {
     const database = openDatabase(':memory:')
     let tried = 0
     database.function('fail', () => {
@@ -319,7 +323,13 @@ describe('LimitStore', () => {
       throw new Error('the disk is full')
     })
     let now = 0
-    const store = new LimitStore(database, 'test', () => new Date(now))
+    const told: unknown[] = []
+    const store = new LimitStore(
+      database,
+      'test',
+      () => new Date(now),
+      (cause) => told.push(cause),
+    )
     store.increment('old')
     store.flush()
     const triggers = ['INSERT', 'UPDATE', 'DELETE']
@@ -330,14 +340,19 @@ describe('LimitStore', () => {
     now = 60_000
     expect(store.increment('old').totalHits).to.equal(1)
     store.increment('a')
-    await until('it tried to write it down', async () => tried > 0)
+    await until('it tried to write it down', async () => tried === 1)
+    expect(() => store.flush()).to.throw('the disk is full')
+    store.increment('old')
+    await until('it tried again by itself', async () => tried === 3)
+    expect(told).to.have.length(1)
+    expect(told[0]).to.have.property('message', 'the disk is full')
     expect(store.increment('a').totalHits).to.equal(2)
     for (const change of triggers) database.exec(`DROP TRIGGER no_${change}`)
     store.shutdown()
     const rows = database.prepare('SELECT key, hits FROM limits ORDER BY key').all()
     expect(rows).to.deep.equal([
       { key: 'test:a', hits: 2 },
-      { key: 'test:old', hits: 1 },
+      { key: 'test:old', hits: 2 },
     ])
     database.close()
   })
