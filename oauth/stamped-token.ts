@@ -22,13 +22,22 @@ export function newRefreshToken(at: Milliseconds): string {
  * although only digests are stored. Nobody without our key can compute it from a stolen predecessor.
  */
 export function successorOf(token: string, at: Milliseconds, key: Buffer): string {
-  return stamp(at) + createHmac('sha256', key).update(token).digest('base64url')
+  return stamp(at) + unstampedSuccessorOf(token, key)
+}
+
+/** What followed a token, which had no stamp either, before tokens had stamps. */
+export function unstampedSuccessorOf(token: string, key: Buffer): string {
+  return createHmac('sha256', key).update(token).digest('base64url')
+}
+
+export function isStamped(token: string): boolean {
+  return token[STAMP_LENGTH] === BEHIND_STAMP
 }
 
 /** What is kept of a refresh token, as it was issued or as somebody shows it. */
 export function refreshTokenDigest(token: string): Digest {
   const digest = digestOf(token)
-  if (token[STAMP_LENGTH] !== BEHIND_STAMP) return digest
+  if (!isStamped(token)) return digest
   return (token.slice(0, STAMP_LENGTH + 1) + digest) as Digest
 }
 

@@ -5,7 +5,12 @@ import { type Context, isPublic } from '../context.js'
 import { OAuthError } from '../errors.js'
 import { narrowedResources } from '../resource.js'
 import { scopeWithin } from '../scope.js'
-import { refreshTokenDigest, successorOf } from '../stamped-token.js'
+import {
+  isStamped,
+  refreshTokenDigest,
+  successorOf,
+  unstampedSuccessorOf,
+} from '../stamped-token.js'
 import type { Rotation, StoredRefreshToken } from '../store.js'
 import { userTokens } from '../token-response.js'
 import type { Grant, Milliseconds, RefreshToken } from '../types.js'
@@ -72,8 +77,20 @@ async function rotated(
     case 'rotated':
       return refresh_token
     case 'repeated':
-      return successorOf(token, outcome.spentAt, context.derived.successor)
+      return await standing(context, token, outcome.spentAt)
   }
+}
+
+/** The successor that a token was given when it was spent. */
+async function standing(context: Context, token: string, spentAt: Milliseconds): Promise<string> {
+  const key = context.derived.successor
+  if (!isStamped(token)) {
+    // The version that spent it may have known no stamps either.
+    const unstamped = unstampedSuccessorOf(token, key)
+    const stands = await context.store.refreshToken(refreshTokenDigest(unstamped))
+    if (stands !== undefined) return unstamped
+  }
+  return successorOf(token, spentAt, key)
 }
 
 async function renewed(context: Context, { call }: GrantRequest, token: string): Promise<string> {
