@@ -38,8 +38,6 @@ const LONG: Readonly<Record<string, string>> = {
     'one state machine: what the clients of one user hold, want, and are let decide',
   'client/fs/locks.ts':
     "the other end of the server's locks: what programs hold, and what we are let decide",
-  'client/fs/content.ts':
-    'one state machine: what a file is here while parts of it are on their way',
   'test/client/fs/operations.test.ts': 'one case or more for each operation of fuse(4)',
 }
 

@@ -15,6 +15,8 @@ export interface Undecided {
   readonly versions: 0 | 1
 }
 
+export type Carried = Partial<Omit<Undecided, 'change'>>
+
 const NOTHING: Batch = { written: [], appended: [] }
 
 /** Those of one file, oldest first. */
@@ -26,7 +28,7 @@ export class UndecidedChanges {
   }
 
   /** @returns false if the error says that the server has not made it */
-  add(error: unknown, carried: Partial<Omit<Undecided, 'change'>>): boolean {
+  add(error: unknown, carried: Carried): boolean {
     const change = error instanceof RemoteError ? error.change : undefined
     if (change === undefined) return false
     const nothing = { batch: NOTHING, isCut: false, attributes: {}, versions: 1 } as const
