@@ -138,12 +138,12 @@ function fileSettings(sources: Sources, problems: string[]): Partial<Record<Sett
       problems.push(`the configuration file ${path} must be one JSON object`)
       return {}
     }
-    for (const key of Object.keys(content)) {
-      if (!Object.hasOwn(SETTINGS, key)) {
-        problems.push(
-          `"${key}" in the configuration file must be one of ${SETTING_NAMES.join(', ')}`,
-        )
-      }
+    const unknown = Object.keys(content).filter((key) => !Object.hasOwn(SETTINGS, key))
+    if (unknown.length > 0) {
+      const keys = unknown.map((key) => JSON.stringify(key)).join(', ')
+      problems.push(
+        `the configuration file ${path} must have no ${keys}, only ${SETTING_NAMES.join(', ')}`,
+      )
     }
     return content
   } catch (cause) {

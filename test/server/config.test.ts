@@ -122,7 +122,7 @@ describe('parseConfig', () => {
     expect(trustProxy).to.deep.equal(['loopback', '10.0.0.0/8', '::1'])
   })
 
-  for (const content of ['[]', 'null', '{', '{ "prot": 1 }']) {
+  for (const content of ['[]', 'null', '{', '{ "prot": 1, "hots": 2 }']) {
     it(`refuses a configuration file with ${content}`, () => {
       expect(problems(() => ofFile(content))).to.have.length(1)
     })
