@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Database } from './database.js'
-import { withRoom } from './room.js'
+import { unlessFull, withRoom } from './room.js'
 import { settings } from './settings.js'
 
 /** What happened, to whom, by which client, from where. Nothing secret goes in here. */
@@ -158,7 +158,12 @@ export function auditLog(database: Database, key: Buffer, clock: () => Date): Au
 
   return {
     begin: () => begin.immediate(),
-    append: (record) => withRoom(database, () => append.immediate(record)),
+    append(record) {
+      const write = () => append.immediate(record)
+      // Anybody can fail, who then uses up no room that is kept for others; a full disk has no record of it.
+      if (record.outcome === 'failure') unlessFull(write)
+      else withRoom(database, write)
+    },
     query: ({ subject, event, since, limit }) =>
       matching
         .all({ subject: subject ?? null, event: event ?? null, since: since ?? 0, limit })

@@ -125,10 +125,10 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
       const password = newPassword(textField(new_password))
       const user = await accounts.authenticate(session.user.username, textField(current_password))
       if (user === undefined) {
+        countAsGuess(response)
         const { sub: subject } = session
         const failed = { event: 'password.change', outcome: 'failure', subject } as const
         site.audit({ ...failed, address: address(request) })
-        countAsGuess(response)
         return await refuse(403, 'The current password is not right. Nothing was changed.')
       }
       await accounts.changePassword(user.id, password, { temporary: false })

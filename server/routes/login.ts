@@ -95,6 +95,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
     }
     try {
       const user = await accounts.authenticate(username, textField(request.body?.password))
+      if (user === undefined) countAsGuess(response)
       const known = user ?? accounts.lookup(username)
       site.audit({
         event: 'login',
@@ -104,7 +105,6 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
         detail: known === undefined ? 'unknown user name' : undefined,
       })
       if (user === undefined) {
-        countAsGuess(response)
         await again(403, WRONG)
         return
       }

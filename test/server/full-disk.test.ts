@@ -32,15 +32,30 @@ describe('while the disk of the server is full', function () {
       await disk.fill()
       const browser = site.browser()
       expect((await signIn(browser, { password: 'not this one' })).status).to.equal(403)
+      expect(existsSync(join(data, 'ballast'))).to.equal(true)
       expect((await signIn(browser)).status).to.equal(303)
       expect((await browser.get('/account')).status).to.equal(200)
       await disk.fill()
       const refused = await signIn(site.browser())
       expect(refused.status).to.equal(507)
       expect(refused.text).to.contain('The disk of the server is full')
-      expect((await signIn(site.browser(), { password: 'nor this' })).status).to.equal(507)
       await disk.clear()
       expect((await signIn(site.browser())).status).to.equal(303)
+    } finally {
+      await disk.clear()
+      await site.stop()
+    }
+  })
+
+  it('guesses at a password are answered as always, count, and leave the ballast to people', async () => {
+    const site = await startSite({ data, environment: { COFFER_LOGIN_FAILURES: '3' } })
+    try {
+      await writeFile(join(data, 'ballast'), Buffer.alloc(BALLAST_BYTES, 'b'))
+      await disk.fill()
+      const guess = async () => (await signIn(site.browser(), { password: 'a guess' })).status
+      expect([await guess(), await guess(), await guess()]).to.deep.equal([403, 403, 403])
+      expect(await guess()).to.equal(429)
+      expect(existsSync(join(data, 'ballast'))).to.equal(true)
     } finally {
       await disk.clear()
       await site.stop()
