@@ -76,12 +76,14 @@ describe('a login that is bound to a key (RFC 9449)', function () {
     return opened
   }
 
-  /** How many requests of the file API were answered with 401 since the server began to say so. */
+  /** How many proofs the file API has refused so far: not the tokens, which end within a few seconds here. */
   const refusals = (): number =>
     server
       .log()
       .split('\n')
-      .filter((line) => line.includes('"msg":"request"') && line.includes('"status":401')).length
+      .filter(
+        (line) => line.includes('"msg":"refused"') && line.includes('"reason":"the DPoP proof'),
+      ).length
 
   const content = (text: string) => [Buffer.from(text)]
   const create = { mode: 'create', attributes: {}, durability: 'process' } as const
