@@ -1,5 +1,5 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import type { WireChange } from '../server/wire.js'
+import type { WireChange } from '../server/wire-changes.js'
 import type { Duplex } from './duplex.js'
 import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
 import type { Pauses } from './pauses.js'

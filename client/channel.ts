@@ -1,4 +1,3 @@
-import type { WireOperation, WireResult } from '../server/wire.js'
 import {
   encodeFrame,
   FrameError,
@@ -6,6 +5,7 @@ import {
   MAX_FRAME_HEADER_BYTES,
   type QueuedFrame,
 } from '../server/wire-frames.js'
+import type { WireOperation, WireResult } from '../server/wire-operations.js'
 import { ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 import type { Meter } from './meter.js'

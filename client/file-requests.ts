@@ -1,4 +1,5 @@
-import { HEADERS, NAME_MAX, type WireAttributes } from '../server/wire.js'
+import { NAME_MAX, type WireAttributes } from '../server/wire.js'
+import { HEADERS } from '../server/wire-headers.js'
 import type { Attempts } from './attempts.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'

@@ -1,4 +1,5 @@
-import type { WireAttributes, WireEntry, WireOperation } from '../server/wire.js'
+import type { WireAttributes, WireEntry } from '../server/wire.js'
+import type { WireOperation } from '../server/wire-operations.js'
 import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'
 import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'

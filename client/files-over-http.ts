@@ -1,4 +1,5 @@
-import { HEADERS, type WireAttributes, type WireEntry } from '../server/wire.js'
+import type { WireAttributes, WireEntry } from '../server/wire.js'
+import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import { changeOnce, creation, isOurs, renameOnce, writeOnce } from './once.js'
 import { type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'

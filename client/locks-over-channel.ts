@@ -1,5 +1,5 @@
-import type { WireOperation } from '../server/wire.js'
 import type { WireLease, WireLockAnswer } from '../server/wire-locks.js'
+import type { WireOperation } from '../server/wire-operations.js'
 import type { Channels, Reply } from './channel.js'
 import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { HEADERS, type WireAttributes } from '../server/wire.js'
+import type { WireAttributes } from '../server/wire.js'
+import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import {
   type Changed,

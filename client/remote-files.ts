@@ -1,13 +1,8 @@
-import type {
-  FileErrorCode,
-  WireAttributeChanges,
-  WireAttributes,
-  WireChange,
-  WireEntry,
-  WirePosition,
-  WireTotals,
-} from '../server/wire.js'
+import type { WireAttributeChanges, WireAttributes, WireEntry, WireTotals } from '../server/wire.js'
+import type { WireChange } from '../server/wire-changes.js'
+import type { FileErrorCode } from '../server/wire-errors.js'
 import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from '../server/wire-locks.js'
+import type { WirePosition } from '../server/wire-operations.js'
 import type { PutContent } from './upload-content.js'
 
 /**

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { HEADERS, type WireAttributes } from '../server/wire.js'
+import type { WireAttributes } from '../server/wire.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
+import { HEADERS } from '../server/wire-headers.js'
 import { type ClientOptions, type Credentials, httpClient } from './api.js'
 import { Attempts } from './attempts.js'
 import { changeStream } from './change-stream.js'

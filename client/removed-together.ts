@@ -1,4 +1,4 @@
-import type { WireOperation } from '../server/wire.js'
+import type { WireOperation } from '../server/wire-operations.js'
 import type { Reply } from './channel.js'
 import {
   RemoteError,

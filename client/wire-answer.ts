@@ -1,12 +1,6 @@
-import {
-  FILE_TYPES,
-  type FileErrorCode,
-  HEADERS,
-  NAME_MAX,
-  STATUS,
-  type WireAttributes,
-  type WireEntry,
-} from '../server/wire.js'
+import { FILE_TYPES, NAME_MAX, type WireAttributes, type WireEntry } from '../server/wire.js'
+import { type FileErrorCode, STATUS } from '../server/wire-errors.js'
+import { HEADERS } from '../server/wire-headers.js'
 import type { Answer } from './exchange.js'
 import { RemoteError } from './remote-files.js'
 

@@ -1,4 +1,5 @@
-import { HEADERS, type WireAttributeChanges } from '../server/wire.js'
+import type { WireAttributeChanges } from '../server/wire.js'
+import { HEADERS } from '../server/wire-headers.js'
 import type { FileRequest } from './file-requests.js'
 import type { RemotePart, WriteOptions } from './remote-files.js'
 

@@ -10,7 +10,7 @@ import type { Pages } from './pages.js'
 import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
 import { failure } from './storage/failure.js'
 import { wantsPage } from './wants-page.js'
-import type { FileErrorCode } from './wire.js'
+import type { FileErrorCode } from './wire-errors.js'
 
 /** What the file API serves: its errors are problem details, whatever the client would accept. */
 const FILE_API = /^(?:\*$|\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$))/

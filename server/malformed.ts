@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { afterAnswers, answering } from './pipeline.js'
 import { PROBLEM_TYPE } from './routes/problem.js'
-import type { WireProblem } from './wire.js'
+import type { WireProblem } from './wire-errors.js'
 
 /** What is answered to bytes that are no request, with the errno name that programs get beside the status. */
 const REFUSALS = {

@@ -31,7 +31,6 @@ const CEILING = { source: 300, suite: 500 } as const
 
 /** Longer files, each with its reason. */
 const LONG: Readonly<Record<string, string>> = {
-  'server/wire.ts': 'all that client and server agree on, in one leaf',
   'server/storage/storage.ts': 'the whole contract of the engine, mostly prose',
   'test/server/storage/contract.ts': 'the whole contract of Storage, a function of its constructor',
   'server/locks/user-locks.ts':

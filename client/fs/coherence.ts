@@ -1,4 +1,5 @@
-import type { WireAttributes, WireChange, WirePlace } from '../../server/wire.js'
+import type { WireAttributes, WirePlace } from '../../server/wire.js'
+import type { WireChange } from '../../server/wire-changes.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNews } from '../remote-files.js'

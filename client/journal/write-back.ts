@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { WireAttributes, WireChange } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire.js'
+import type { WireChange } from '../../server/wire-changes.js'
 import { Memory } from '../memory.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import type { Journal } from './journal.js'

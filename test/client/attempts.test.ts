@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Attempts } from '../../client/attempts.js'
 import { type Answer, ExchangeError } from '../../client/exchange.js'
-import { ABANDONED_AT_ONCE, HEADERS } from '../../server/wire.js'
+import { ABANDONED_AT_ONCE, HEADERS } from '../../server/wire-headers.js'
 
 describe('attempts', () => {
   const answered = (status: number): Answer => ({ status, headers: {}, body: Buffer.alloc(0) })

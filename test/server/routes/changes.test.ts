@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { expect } from 'chai'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import type { WireChange } from '../../../server/wire.js'
+import type { WireChange } from '../../../server/wire-changes.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 interface Stream {

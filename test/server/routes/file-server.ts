@@ -18,7 +18,8 @@ import { takeUpgrades } from '../../../server/routes/upgrade.js'
 import { openStorage } from '../../../server/storage/engine.js'
 import type { Disk } from '../../../server/storage/fs.js'
 import type { Storage } from '../../../server/storage/storage.js'
-import type { WireAttributes, WireEntry, WireProblem } from '../../../server/wire.js'
+import type { WireAttributes, WireEntry } from '../../../server/wire.js'
+import type { WireProblem } from '../../../server/wire-errors.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
 export interface Answer {

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
-import { HEADERS, type WireOperation } from '../../../server/wire.js'
 import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
+import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END, type Lock, type LockType } from '../../../server/wire-locks.js'
+import type { WireOperation } from '../../../server/wire-operations.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 describe('locks in POST /batch', () => {

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { expect } from 'chai'
-import { HEADERS, type WireOperation } from '../../../server/wire.js'
 import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
+import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
+import type { WireOperation } from '../../../server/wire-operations.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { encode, openChannel, result } from './frames.js'
 

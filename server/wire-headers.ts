@@ -1,0 +1,36 @@
+/** The header fields of the file API. A leaf module: it imports nothing. */
+
+/**
+ * Headers of our own. Requests may carry attributes for what they create; a client that holds caches names its
+ * connection so that it can tell its own changes from others' in the stream of changes.
+ */
+export const HEADERS = {
+  fileType: 'X-File-Type',
+  /** All attributes of the answered inode, as compact JSON of WireAttributes. */
+  attributes: 'Coffer-Attributes',
+  /** Octal permission bits of what the request creates, such as 0644. */
+  mode: 'Coffer-Mode',
+  uid: 'Coffer-Uid',
+  gid: 'Coffer-Gid',
+  mtime: 'Coffer-Mtime',
+  atime: 'Coffer-Atime',
+  /** With PATCH of bytes: the size the file has afterwards. */
+  size: 'Coffer-Size',
+  /** With PUT: the reserved inode number a new file gets. */
+  ino: 'Coffer-Ino',
+  /** Names a client's connection; changes carry it as `origin`. At most 64 of [A-Za-z0-9_-]. */
+  connection: 'Coffer-Connection',
+  /** Names a request, or a channel, among those of the connection, so that it can be given up. At most 64 of [A-Za-z0-9_-]. */
+  attempt: 'Coffer-Attempt',
+  /** Attempts that are not to be carried out any more, however late they come: up to ABANDONED_AT_ONCE names with commas between. */
+  abandoned: 'Coffer-Abandoned',
+  /** Names a change among those of the connection, so that after a lost answer it can be asked whether it was made. As `attempt`. */
+  change: 'Coffer-Change',
+  /** `power` (the default: survives loss of power) or `process` (survives kill -9 of the server). */
+  durability: 'Coffer-Durability',
+  /** `T`: MOVE swaps source and destination (renameat2(2) RENAME_EXCHANGE). */
+  exchange: 'Coffer-Exchange',
+} as const
+
+/** How many attempts one request gives up at most. */
+export const ABANDONED_AT_ONCE = 32
