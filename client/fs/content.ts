@@ -34,7 +34,7 @@ export class Content {
 
   /** Everything is on the server, and nothing is under way. */
   get isClean(): boolean {
-    return this.#here.isSent && this.#requests.count === 0
+    return this.#here.isSent && this.#requests.count === 0 && !this.#sending.sendsAttributes
   }
 
   get birth(): Birth | undefined {

@@ -31,6 +31,7 @@ export class Sending {
   readonly #requests: RequestsUnderWay
   readonly #outcomes: Outcomes
   #lastDurability: Durability = 'process'
+  #sendsAttributes = false
 
   constructor(
     mount: ContentMount,
@@ -44,6 +45,11 @@ export class Sending {
     this.#here = here
     this.#requests = requests
     this.#outcomes = outcomes
+  }
+
+  /** Attributes alone are under way: they are no longer pending, and not yet what the server has told. */
+  get sendsAttributes(): boolean {
+    return this.#sendsAttributes
   }
 
   /** Resolves once everything written before is on the server; rejects with the server's refusal. */
@@ -154,12 +160,15 @@ export class Sending {
     const changes = this.#here.pending.take()
     const ticket = cache.ticket()
     this.#lastDurability = 'process'
+    this.#sendsAttributes = true
     try {
       this.#outcomes.confirm(await files.setAttributes(this.#node.ino, changes), 0, ticket)
     } catch (error) {
       this.#outcomes.unanswered(error, { attributes: changes, versions: 0 })
       this.#here.pending.putBack(changes, this.#here.base)
       throw error
+    } finally {
+      this.#sendsAttributes = false
     }
   }
 

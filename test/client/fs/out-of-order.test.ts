@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { caller, O_RDONLY, ROOT } from './kernel-calls.js'
+import { caller, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
 
 type Work<T = unknown> = () => Promise<T> | T
@@ -86,6 +86,16 @@ describe('answers and news that come in another order than things happened', () 
       )
       await arrives()
       expect((await here.calls.stat(node)).mode).to.equal(0o100640)
+    })
+
+    it('is waited for by who looks at what was set of an open file', async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'x')
+      const { handle } = await here.fs.open(node, O_WRONLY, caller)
+      await here.fs.setattr(node, { mode: 0o600 }, handle, caller)
+      const arrives = await held('setAttributes', () => here.fs.fsync(node, handle, false, caller))
+      const seen = here.calls.stat(node)
+      await arrives()
+      expect((await seen).mode).to.equal(0o100600)
     })
 
     it('does not bring back old content', async () => {
