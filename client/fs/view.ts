@@ -2,6 +2,7 @@ import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
 import { fuseAttributes, type Owners } from './attributes.js'
+import { withoutPrivileges } from './creation.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Unborn } from './unborn.js'
 
@@ -77,12 +78,18 @@ export class View {
     const ino = node === undefined ? remote.ino : this.#nodes.numberOf(node)
     if (content === undefined || content.isClean) {
       if (remote.type === 'directory') this.#unborn.isShown(remote.ino)
-      return fuseAttributes(remote, this.#owners, milliseconds, ino)
+      const holds = losesMode(remote) ? 0 : milliseconds
+      return fuseAttributes(remote, this.#owners, holds, ino)
     }
     // What changes when it is sent must be asked for again. Writing makes the kernel do so by itself.
     const holds = content.isBlank ? this.#cache.timeout : 0
     return fuseAttributes(content.attributes(), this.#owners, holds, ino)
   }
+}
+
+/** Writing changes its mode (write(2)), and after a write the kernel asks for size and times anew, but not for a mode that still holds. */
+function losesMode({ type, mode }: WireAttributes): boolean {
+  return type === 'file' && mode !== withoutPrivileges(mode)
 }
 
 const NOTHING: WireAttributes = {

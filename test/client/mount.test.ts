@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -204,6 +204,17 @@ describe('the mount command', function () {
     expect(await failure('mount', '--umask', '8', join(home.home, 'nowhere'))).to.include('octal')
   })
 
+  it('shows at once that writing took set-user-ID away', async () => {
+    const { directory } = await home.mount()
+    const program = join(directory, 'program')
+    await writeFile(program, 'x')
+    await chmod(program, 0o4755)
+    const mode = () => run('stat', ['--format=%a', program]) // asks for nothing but the mode
+    expect(await mode()).to.equal('4755\n')
+    await appendFile(program, 'y')
+    expect(await mode()).to.equal('755\n')
+  })
+
   it('shows files as those of --uid and --gid', async () => {
     const { directory } = await home.mount({ flags: ['--uid', '4321', '--gid', '8765'] })
     expect(await stat(directory)).to.include({ uid: 4321, gid: 8765 })
@@ -307,7 +318,11 @@ describe('the mount command', function () {
       'the mount lives again',
       async () => (await readFile(join(directory, 'mine'), 'utf8').catch(() => '')) === 'kept',
     )
-    expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    // What the kernel still has of a file can be read a moment before.
+    await until(
+      'its login is known',
+      async () => (await status()).mounts[0]?.login.state === 'alive',
+    )
     await until('it listens again', async () => (await status()).mounts[0]?.changes === 'live')
     await unmount()
   })
