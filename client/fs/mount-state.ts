@@ -14,6 +14,7 @@ import { DurableNames } from './durable-names.js'
 import { Lease } from './lease.js'
 import { ListingsAhead } from './listings-ahead.js'
 import { MountLocks } from './locks.js'
+import { Lookups } from './lookups.js'
 import { NameLeases } from './name-leases.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
@@ -45,6 +46,7 @@ export class MountState {
   readonly open: OpenFiles
   readonly small: SmallFiles
   readonly listings: ListingsAhead
+  readonly lookups: Lookups
   readonly names: Names
   readonly removals: Removals
   readonly orphans: Orphans
@@ -115,10 +117,8 @@ export class MountState {
     const arrived = (directory: number) => small.isListedAhead(directory)
     const listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
     this.listings = listings
-    this.names = new Names(
-      { files, cache, nodes, unborn, view, removals, orphans, listings, observe },
-      now,
-    )
+    this.lookups = new Lookups({ files, cache, unborn, view, listings, observe }, now)
+    this.names = new Names({ files, cache, nodes, unborn, removals, orphans })
     this.locks =
       remote.locks === undefined || options.locks === 'local'
         ? undefined

@@ -1,75 +1,30 @@
 import type { WireAttributes } from '../../server/wire.js'
-import { orRemembered } from '../away.js'
 import { ABSENT, type Cache } from '../cache.js'
-import type { FuseEntry } from '../fuse/filesystem.js'
-import type { Soon } from '../fuse/soon.js'
 import type { Ticket } from '../latest-changes.js'
 import type { NameChange } from '../name-change.js'
 import type { LeaseWish, RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
-import { hasCode, refusal } from './answer.js'
-import type { ListingsAhead } from './listings-ahead.js'
-import { ListingsForNames } from './listings-for-names.js'
+import { hasCode } from './answer.js'
+import type { Named, Place } from './lookups.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Orphans } from './orphans.js'
 import type { Removals } from './removals.js'
 import type { Unborn } from './unborn.js'
-import type { View } from './view.js'
 
 export interface NamesMount {
   readonly files: RemoteFiles
   readonly cache: Cache
   readonly nodes: Nodes
   readonly unborn: Unborn
-  readonly view: View
   readonly removals: Removals
   readonly orphans: Orphans
-  readonly listings: Pick<ListingsAhead, 'coming' | 'isListed'>
-  observe(attributes: WireAttributes): void
 }
 
-export interface Place {
-  readonly directory: number
-  readonly name: string
-}
-
-/** limits.h; a complete listing must not answer ENOENT to what can never be in it. */
-const NAME_MAX = 255
-
-/** Names in directories: looked up in the cache, in listings and on the server; changed on the server, then in the cache. */
+/** Names in directories are changed on the server, then in the cache. Lookups finds them. */
 export class Names {
   readonly #mount: NamesMount
-  readonly #listings: ListingsForNames
 
-  constructor(mount: NamesMount, now: () => number) {
+  constructor(mount: NamesMount) {
     this.#mount = mount
-    this.#listings = new ListingsForNames(mount, now)
-  }
-
-  lookup(place: Place): Soon<FuseEntry> {
-    if (Buffer.byteLength(place.name) > NAME_MAX)
-      throw refusal('ENAMETOOLONG', `a name has at most ${NAME_MAX} bytes`)
-    return this.#fromCache(place) ?? this.#whileAway(place) ?? this.#askOrRemember(place)
-  }
-
-  /** With a journal nobody waits for an answer once the server is away. */
-  #askOrRemember(place: Place): Promise<FuseEntry> {
-    const asked = this.#ask(place)
-    if (this.#mount.files.isAway === undefined) return asked
-    return orRemembered(asked, () => this.#whileAway(place))
-  }
-
-  async #ask(place: Place): Promise<FuseEntry> {
-    const { unborn, view } = this.#mount
-    if (this.#listings.isOften(place.directory) && (await this.#listings.all(place.directory))) {
-      const listed = this.#fromCache(place)
-      if (listed !== undefined) return listed
-    }
-    const found = await this.#fetch(place)
-    const born = unborn.at(place.directory, place.name)
-    if (born?.content !== undefined) return view.localEntry(born, born.content.attributes())
-    return found.kind === 'absent'
-      ? view.absent(found.milliseconds)
-      : view.entry(place.directory, found.attributes, found.nameMilliseconds, found.milliseconds)
   }
 
   async make(
@@ -201,48 +156,6 @@ export class Names {
     if (await isNameless(files, replaced)) await orphans.add(held)
   }
 
-  #fromCache({ directory, name }: Place): FuseEntry | undefined {
-    const { cache, unborn, view } = this.#mount
-    const node = unborn.at(directory, name)
-    if (node?.content !== undefined) return view.localEntry(node, node.content.attributes())
-    const known = cache.name(directory, name)
-    if (known === undefined) return undefined
-    if (known.value === ABSENT) return view.absent(known.milliseconds)
-    const attributes = cache.attributes(known.value)
-    if (attributes === undefined) return undefined
-    return view.entry(directory, attributes.value, known.milliseconds, attributes.milliseconds)
-  }
-
-  /** With a journal a program goes on while the server is away, with what was last known. */
-  #whileAway({ directory, name }: Place): FuseEntry | undefined {
-    const { cache, files, view } = this.#mount
-    if (files.isAway?.() !== true) return undefined
-    const last = cache.lastName(directory, name)
-    if (last === ABSENT || (last === undefined && cache.wasComplete(directory))) {
-      return view.absent(0)
-    }
-    const attributes = last === undefined ? undefined : cache.lastAttributes(last)
-    return attributes && view.entry(directory, attributes, 0, 0)
-  }
-
-  async #fetch({ directory, name }: Place): Promise<Found> {
-    const { files, cache } = this.#mount
-    const ticket = cache.ticket()
-    try {
-      const attributes = await files.lookup(directory, name)
-      this.#mount.observe(attributes)
-      return {
-        kind: 'present',
-        attributes,
-        nameMilliseconds: cache.learnName(directory, name, attributes.ino, ticket),
-        milliseconds: cache.learn(attributes, ticket),
-      }
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error
-      return { kind: 'absent', milliseconds: cache.learnName(directory, name, ABSENT, ticket) }
-    }
-  }
-
   /** What stands at a place that the kernel knows to exist. */
   async #standing(place: Place): Promise<number> {
     const { files, cache } = this.#mount
@@ -272,17 +185,6 @@ export class Names {
     }
   }
 }
-
-/** What stands under a name, and for how long the name and the attributes may be believed. */
-interface Named {
-  readonly attributes: WireAttributes
-  readonly nameMilliseconds: number
-  readonly milliseconds: number
-}
-
-type Found =
-  | { readonly kind: 'absent'; readonly milliseconds: number }
-  | ({ readonly kind: 'present' } & Named)
 
 async function isNameless(files: RemoteFiles, ino: number): Promise<boolean> {
   try {

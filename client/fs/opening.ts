@@ -22,7 +22,7 @@ export function openOperations(
   make: Make,
   dropPrivileges: (node: Node) => Promise<void>,
 ): Pick<FileSystem, 'open' | 'create' | 'tmpfile'> {
-  const { files, cache, nodes, view, names, contents, numbers, unborn, owners, leases } = state
+  const { files, cache, nodes, view, lookups, contents, numbers, unborn, owners, leases } = state
   const ino = (node: Node) => nodes.ino(node)
 
   function open(node: Node, flags: number, context: Context): Soon<FuseOpen> {
@@ -91,7 +91,7 @@ export function openOperations(
 
   /** open(2) without O_EXCL of a name that somebody else made a moment ago. */
   async function there(parent: Node, name: string, flags: number, context: Context) {
-    const entry = await names.lookup({ directory: ino(parent), name })
+    const entry = await lookups.lookup({ directory: ino(parent), name })
     if (entry.node === 0) throw refusal('ENOENT', `"${name}" came and went`)
     return { ...entry, ...(await open(entry.node, flags, context)) }
   }

@@ -29,7 +29,7 @@ const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
 /** The remote tree as a file system: one entry per operation of fuse(4). */
 export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
   const state = new MountState(remote, options)
-  const { files, cache, nodes, view, names, contents, open, removals, log } = state
+  const { files, cache, nodes, view, lookups, names, contents, open, removals, log } = state
   const directories = new Directories(state)
   const ino = (node: Node) => nodes.ino(node)
   const place = (parent: Node, name: string) => ({ directory: ino(parent), name })
@@ -130,7 +130,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
         state.leases?.tick()
       }, TICK_MILLISECONDS).unref()
     },
-    lookup: (parent, name) => names.lookup(place(parent, name)),
+    lookup: (parent, name) => lookups.lookup(place(parent, name)),
     forget: (node, count) => nodes.forget(node, count),
     getattr: (node, handle, context) => unlessInterrupted(attributesOf(node, handle), context),
     async setattr(node, changes: SetAttributes, _, context) {
