@@ -1,12 +1,10 @@
 import type { WireAttributes } from '../../server/wire.js'
-import { ABSENT, Cache } from '../cache.js'
+import { Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
-import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles, RemoteLocks } from '../remote-files.js'
 import { byNumber, hasCode } from './answer.js'
 import { Owners } from './attributes.js'
-import type { Birth } from './birth.js'
 import { Budget } from './budget.js'
 import { Coherence } from './coherence.js'
 import { Contents } from './contents.js'
@@ -22,8 +20,9 @@ import { OpenFiles } from './open-files.js'
 import { DEFAULTS, type FileSystemOptions } from './options.js'
 import { Orphans } from './orphans.js'
 import { withReasons } from './reasons.js'
-import { behindRemovals, type Removal, Removals } from './removals.js'
+import { behindRemovals, Removals } from './removals.js'
 import { ReservedNumbers } from './reserved-numbers.js'
+import { ShownBeforehand } from './shown-beforehand.js'
 import { SmallFiles } from './small-files.js'
 import { Unborn } from './unborn.js'
 import { View } from './view.js'
@@ -59,6 +58,7 @@ export class MountState {
   readonly log: (message: string, error?: unknown) => void
   /** How often a change of another machine was written over. */
   overwritten = 0
+  readonly #beforehand: ShownBeforehand
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
 
@@ -69,8 +69,8 @@ export class MountState {
     this.durable = new DurableNames(withReasons(remote, this.log))
     const reported = this.durable.files
     this.removals = new Removals(reported, {
-      removed: (removal, left) => this.#removed(removal, left),
-      refused: (removal, error) => this.#stillStands(removal, error),
+      removed: (removal, left) => this.#beforehand.removed(removal, left),
+      refused: (removal, error) => this.#beforehand.stillStands(removal, error),
     })
     const files = behindRemovals(reported, this.removals)
     this.files = files
@@ -82,6 +82,7 @@ export class MountState {
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
+    this.#beforehand = new ShownBeforehand({ cache, nodes, unborn, removals, log })
     // A journal has what is written itself, and its versions are not the server's.
     const written = new WrittenFiles(files.journals === true ? 0 : WRITTEN_BYTES)
     this.contents = new Contents(
@@ -92,8 +93,9 @@ export class MountState {
         budget: new Budget(writeBytes),
         now,
         foreign: (node) => this.foreign(node),
-        born: (node, birth, attributes, ticket) => this.#born(node, birth, attributes, ticket),
-        forsaken: (birth) => this.#forsaken(birth),
+        born: (node, birth, attributes, ticket) =>
+          this.#beforehand.born(node, birth, attributes, ticket),
+        forsaken: (birth) => this.#beforehand.forsaken(birth),
         overtook: ({ ino }, how) => {
           this.overwritten += 1
           log(`inode ${ino} was ${how} over a change of another machine`)
@@ -142,6 +144,7 @@ export class MountState {
   /** From the handshake on the kernel can be told what it must drop. */
   connect(kernel: Kernel): void {
     this.#kernel = kernel
+    this.#beforehand.connect(kernel)
     const { files, cache, nodes, unborn, locks, log } = this
     const foreign = (node: KnownNode) => this.foreign(node)
     this.#coherence = new Coherence({ files, cache, nodes, unborn, locks, log, foreign }, kernel)
@@ -223,72 +226,4 @@ export class MountState {
       log: this.log,
     })
   }
-
-  #born(node: KnownNode, birth: Birth, attributes: WireAttributes, ticket: Ticket): void {
-    const { cache, nodes } = this
-    const { directory, name } = birth
-    this.unborn.remove(directory, name)
-    const change = { time: attributes.crtime, subdirectories: 0 } as const
-    cache.changedName(directory, name, attributes.ino, change, ticket)
-    cache.changedTo(attributes, ticket)
-    // The kernel was shown the file meanwhile.
-    if (cache.isNameTold(directory, name, ticket)) {
-      this.#kernel?.invalidateEntry(nodes.id(directory), name)
-      this.#kernel?.invalidateInode(node.id, -1, 0)
-    }
-    if (this.unborn.wasShown(birth.directory)) {
-      this.#kernel?.invalidateInode(nodes.id(birth.directory), -1, 0)
-    }
-    if (!isAsShown(birth.attributes, attributes)) this.#kernel?.invalidateInode(node.id, -1, 0)
-    if (attributes.ino === node.ino) return
-    nodes.adopt(node, attributes.ino)
-    this.#kernel?.invalidateEntry(nodes.id(birth.directory), birth.name)
-  }
-
-  /**
-   * The server told what the mount had said before. The directory's time was this machine's, and what was asked meanwhile may
-   * be older than the removal.
-   */
-  #removed(removal: Removal, left: WireAttributes | undefined): void {
-    const { cache, nodes, removals } = this
-    const { directory, name, ino, time, ticket } = removal
-    if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
-    else cache.changed(ino)
-    if (cache.isNameTold(directory, name, ticket)) {
-      cache.changedName(directory, name, ABSENT, undefined, ticket)
-      this.#kernel?.invalidateEntry(nodes.id(directory), name)
-    }
-    const known = cache.attributes(directory)?.value
-    if (known?.mtime === time && left !== undefined) {
-      cache.changedTo({ ...known, mtime: left.ctime, ctime: left.ctime }, ticket)
-    } else if (known?.mtime === time || !removals.isUnderWayIn(directory)) cache.changed(directory)
-    else return
-    if (known !== undefined) this.#kernel?.invalidateInode(nodes.id(directory), -1, 0)
-  }
-
-  #stillStands({ directory, name, kind, ino }: Removal, error: unknown): void {
-    const { cache, nodes, log } = this
-    log(`${kind} of "${name}" in inode ${directory} was refused later: it still stands`, error)
-    const node = nodes.of(ino)
-    if (node !== undefined) node.removed = undefined
-    cache.changed(ino)
-    cache.changed(directory)
-    cache.forgetNames(directory)
-    this.#kernel?.invalidateEntry(nodes.id(directory), name)
-    this.#kernel?.invalidateInode(nodes.id(directory), 0, 0)
-  }
-
-  #forsaken(birth: Birth): void {
-    this.unborn.remove(birth.directory, birth.name)
-    this.cache.forgetNames(birth.directory)
-    this.#kernel?.invalidateEntry(this.nodes.id(birth.directory), birth.name)
-  }
-}
-
-/**
- * Whether the kernel, which was shown a new file before it was sent, need not be told: times and size of one that was written
- * it asks for anyway, and its group is another one only in a directory with set-group-ID.
- */
-function isAsShown(planned: WireAttributes, made: WireAttributes): boolean {
-  return made.size > 0 && made.gid === planned.gid
 }
