@@ -1,4 +1,5 @@
-import type { Prepare, TreeRow } from './files.js'
+import type { Prepare } from './files.js'
+import type { TreeRow } from './trees.js'
 
 /** What a tree has come to use, and may. */
 export type Charged = Omit<TreeRow, 'id' | 'owner' | 'root'>

@@ -1,55 +1,13 @@
 import type { Statement } from 'better-sqlite3'
+import { changeStatements } from './changes.js'
 import { chargeStatement } from './charge.js'
 import type { Database } from './database.js'
 import { inodeRows } from './inode-rows.js'
+import { recoveryStatements } from './recovery.js'
+import { reservationStatements } from './reservations.js'
 import { spelledEntries } from './spelled-entries.js'
+import { treeStatements } from './trees.js'
 import { uploadStatements } from './uploads.js'
-
-export interface TreeRow {
-  readonly id: number
-  readonly owner: string
-  readonly root: number
-  readonly bytes: number
-  readonly inodes: number
-  readonly links: number
-  readonly max_bytes: number | null
-  readonly max_inodes: number | null
-  readonly seq: number
-}
-
-export interface UndoRow {
-  readonly id: number
-  readonly ino: number
-  readonly generation: number
-  readonly position: number
-  readonly length: number
-  readonly data: Buffer | null
-  readonly spool: number | null
-  readonly spool_position: number | null
-}
-
-export interface ChangeRow {
-  readonly seq: number
-  readonly at: number
-  readonly kind: string
-  readonly ino: number
-  readonly directory: number | null
-  readonly name: string | null
-  readonly to_directory: number | null
-  readonly to_name: string | null
-  readonly other: number | null
-  readonly origin: string | null
-  /** By what name its origin knows it. */
-  readonly change: string | null
-  /** Of a change that has a name: the version that it made of its inode. */
-  readonly version: number | null
-}
-
-export interface ReservationRow {
-  readonly first: number
-  readonly last: number
-  readonly tree: number
-}
 
 /** The prepared statements of the file side, by name; each is an indexed access of constant cost. */
 export type FileStatements = ReturnType<typeof fileStatements>
@@ -79,6 +37,8 @@ export function fileStatements(database: Database) {
     ...entryStatements(row),
     ...treeStatements(row),
     ...chargeStatement(row),
+    ...changeStatements(row),
+    ...reservationStatements(row),
     ...recoveryStatements(row),
     ...uploadStatements(row),
   }
@@ -164,130 +124,5 @@ function entryStatements(row: Prepare) {
     insertEntry,
     setEntry,
     deleteEntry,
-  }
-}
-
-function treeStatements(row: Prepare) {
-  const insertChange = row<(number | string | null)[], never>(
-    'INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  )
-  return {
-    tree: row<[owner: string], TreeRow>('SELECT * FROM trees WHERE owner = ?'),
-    treeById: row<[id: number], TreeRow>('SELECT * FROM trees WHERE id = ?'),
-    treesAfter: row<[id: number, limit: number], TreeRow>(
-      'SELECT * FROM trees WHERE id > ? ORDER BY id LIMIT ?',
-    ),
-    insertTree: row<[owner: string, root: number], { id: number }>(
-      'INSERT INTO trees (owner, root, inodes) VALUES (?, ?, 1) RETURNING id',
-    ),
-    setQuota: row<[max_bytes: number | null, max_inodes: number | null, id: number], never>(
-      'UPDATE trees SET max_bytes = ?, max_inodes = ? WHERE id = ?',
-    ),
-    setUsage: row<[bytes: number, inodes: number, id: number], never>(
-      'UPDATE trees SET bytes = ?, inodes = ? WHERE id = ?',
-    ),
-    insertChange: {
-      run: (tree: number, change: ChangeRow, gone: number | null): unknown =>
-        insertChange.run(
-          tree,
-          change.seq,
-          change.at,
-          change.kind,
-          change.ino,
-          change.directory,
-          change.name,
-          change.to_directory,
-          change.to_name,
-          change.other,
-          gone,
-          change.origin,
-          change.change,
-          change.version,
-        ),
-    },
-    changesAfter: row<[tree: number, seq: number, limit: number], ChangeRow>(
-      'SELECT * FROM changes WHERE tree = ? AND seq > ? ORDER BY seq LIMIT ?',
-    ),
-    changeNamed: row<[origin: string, change: string, tree: number], { version: number | null }>(
-      'SELECT version FROM changes WHERE origin = ? AND change = ? AND tree = ? LIMIT 1',
-    ),
-    oldestChange: row<[tree: number], { seq: number; at: number }>(
-      'SELECT seq, at FROM changes WHERE tree = ? ORDER BY seq LIMIT 1',
-    ),
-    forgetChanges: row<[tree: number, seq: number], never>(
-      'DELETE FROM changes WHERE tree = ? AND seq <= ?',
-    ),
-    wasHere: row<[ino: number, tree: number], { ino: number }>(
-      'SELECT gone AS ino FROM changes WHERE gone = ? AND tree = ? LIMIT 1',
-    ),
-    advance: row<[count: number, name: string], { value: number }>(
-      'UPDATE counters SET value = value + ? WHERE name = ? RETURNING value',
-    ),
-    reservation: row<[ino: number], ReservationRow>(
-      'SELECT * FROM reservations WHERE first <= ? ORDER BY first DESC LIMIT 1',
-    ),
-    insertReservation: row<[first: number, last: number, tree: number, at: number], never>(
-      'INSERT INTO reservations VALUES (?, ?, ?, ?)',
-    ),
-    /** Takes a number that is the first of its range, and not the last. */
-    claimFirst: row<[at: number, first: number, tree: number], never>(
-      'UPDATE reservations SET first = first + 1, at = ? WHERE first = ? AND last > first AND tree = ?',
-    ),
-    deleteReservation: row<[first: number], never>('DELETE FROM reservations WHERE first = ?'),
-    forgetReservations: row<[at: number, limit: number], never>(
-      'DELETE FROM reservations WHERE first IN (SELECT first FROM reservations WHERE at < ? LIMIT ?)',
-    ),
-  }
-}
-
-function recoveryStatements(row: Prepare) {
-  return {
-    held: row<[generation: number, now: number], { id: number }>(
-      'SELECT id FROM holds WHERE generation > ? AND until > ? LIMIT 1',
-    ),
-    insertHold: row<[until: number], { id: number; generation: number }>(
-      `INSERT INTO holds (until, generation)
-       SELECT ?, value FROM counters WHERE name = 'generation' RETURNING id, generation`,
-    ),
-    extendHold: row<[until: number, id: number], never>('UPDATE holds SET until = ? WHERE id = ?'),
-    deleteHold: row<[id: number, now: number], never>(
-      'DELETE FROM holds WHERE id = ? OR until < ?',
-    ),
-    keep: row<[ino: number, used: number, building: 0 | 1], never>(
-      'INSERT OR REPLACE INTO kept (ino, used, building) VALUES (?, ?, ?)',
-    ),
-    keepLinkable: row<[ino: number, used: number], never>(
-      'INSERT INTO kept (ino, used, building, linkable) VALUES (?, ?, 0, 1)',
-    ),
-    kept: row<[ino: number], { ino: number; used: number; building: number; linkable: number }>(
-      'SELECT * FROM kept WHERE ino = ?',
-    ),
-    keptBefore: row<[used: number, limit: number], { ino: number }>(
-      'SELECT ino FROM kept WHERE used < ? AND building = 0 LIMIT ?',
-    ),
-    building: row<[limit: number], { ino: number }>(
-      'SELECT ino FROM kept WHERE building = 1 LIMIT ?',
-    ),
-    touchKept: row<[used: number, ino: number], never>('UPDATE kept SET used = ? WHERE ino = ?'),
-    unkeep: row<[ino: number], never>('DELETE FROM kept WHERE ino = ?'),
-    insertUndo: row<
-      [
-        ino: number,
-        generation: number,
-        position: number,
-        length: number,
-        data: Buffer | null,
-        spool: number | null,
-        spool_position: number | null,
-      ],
-      never
-    >(
-      `INSERT INTO undo (ino, generation, position, length, data, spool, spool_position)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    undo: row<[ino: number], UndoRow>('SELECT * FROM undo WHERE ino = ? ORDER BY id DESC'),
-    lastUndo: row<[], UndoRow>('SELECT * FROM undo ORDER BY id DESC LIMIT 1'),
-    deleteUndo: row<[ino: number], never>('DELETE FROM undo WHERE ino = ?'),
-    deleteUndoRow: row<[id: number], never>('DELETE FROM undo WHERE id = ?'),
   }
 }

@@ -1,4 +1,5 @@
-import type { ChangeRow, FileStatements } from '../database/files.js'
+import type { ChangeRow } from '../database/changes.js'
+import type { FileStatements } from '../database/files.js'
 import { FileError } from '../errors.js'
 import type { Change, ChangedPlace, ChangePage, Changes, OwnChanges } from './changes.js'
 import type { Clock } from './clock.js'

@@ -1,6 +1,6 @@
 import type { Database } from '../database/database.js'
-import type { TreeRow } from '../database/files.js'
 import type { InodeRow } from '../database/inode-rows.js'
+import type { TreeRow } from '../database/trees.js'
 import type { Engine } from './context.js'
 import { make } from './names.js'
 import { fileName } from './path.js'

@@ -1,4 +1,4 @@
-import type { ChangeRow } from '../database/files.js'
+import type { ChangeRow } from '../database/changes.js'
 
 /** Changes remembered of each tree, and how many trees: some 15 MiB if all of them were busy. */
 const CHANGES = 128

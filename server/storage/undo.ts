@@ -1,5 +1,5 @@
-import type { UndoRow } from '../database/files.js'
 import type { InodeRow } from '../database/inode-rows.js'
+import type { UndoRow } from '../database/recovery.js'
 import { FileError } from '../errors.js'
 import type { Handle } from './contents.js'
 import type { Engine } from './context.js'
