@@ -11,7 +11,7 @@ import { withRefreshLock } from './refresh-lock.js'
 import { postForm } from './token-endpoint.js'
 import { chooseTokenStore, openTokenStore, type TokenStore, type Tokens } from './tokens.js'
 import { serverTrouble } from './trouble.js'
-import type { Trust } from './trust.js'
+import type { Fingerprint, Trust } from './trust.js'
 import {
   chosenTrust,
   confirmedTrust,
@@ -38,7 +38,7 @@ export interface LoginOptions {
   readonly directory: AccountDirectory
   readonly wishes: TrustWishes
   /** Of the server's certificate or of its authority's, as the user was told. */
-  readonly fingerprint?: string | undefined
+  readonly fingerprint?: Fingerprint | undefined
   readonly tokenStore: TokenStoreChoice
   readonly readOnly: boolean
   readonly way: LoginWay

@@ -4,7 +4,7 @@ import { CommandError } from './command-error.js'
 import { isLoopback } from './config.js'
 import {
   authorityFile,
-  parseFingerprint,
+  type Fingerprint,
   printedFingerprint,
   type ShownCertificates,
   shownCertificates,
@@ -35,8 +35,7 @@ function localAuthority(server: URL, files: readonly string[]): Trust | undefine
 }
 
 /** Trust by a fingerprint that the user got from somebody who knows. @throws CommandError if the server shows another */
-export async function trustByFingerprint(server: URL, input: string): Promise<Trust> {
-  const wanted = parseFingerprint(input)
+export async function trustByFingerprint(server: URL, wanted: Fingerprint): Promise<Trust> {
   const shown = await shownCertificates(server)
   if (shown.fingerprint === wanted) return { kind: 'pinned', fingerprint: wanted }
   if (shown.authority?.fingerprint === wanted) {

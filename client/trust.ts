@@ -72,8 +72,12 @@ export function authorityFile(path: string): Trust {
   return { kind: 'authority', pem }
 }
 
+declare const parsed: unique symbol
+/** SHA-256, 64 hexadecimal digits in upper case. Only `parseFingerprint` makes one. */
+export type Fingerprint = string & { readonly [parsed]: 'Fingerprint' }
+
 /** Accepts what openssl, browsers and this program print: with or without colons and "SHA256:", in any case. */
-export function parseFingerprint(input: string): string {
+export function parseFingerprint(input: string): Fingerprint {
   const digits = input
     .replace(/^sha-?256[:=]?/i, '')
     .replace(/[: ]/g, '')
@@ -83,7 +87,7 @@ export function parseFingerprint(input: string): string {
       'It must be a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons.',
     )
   }
-  return digits
+  return digits as Fingerprint
 }
 
 export function printedFingerprint(fingerprint: string): string {

@@ -4,12 +4,13 @@ import { serverUrl } from '../config.js'
 import { askMount } from '../control.js'
 import { type Binding, login, logout } from '../login.js'
 import { MountRegistry } from '../mount-registry.js'
+import type { Fingerprint } from '../trust.js'
 import { chosenTrust } from '../trust-choice.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface TrustFlags {
   readonly ca?: string
-  readonly fingerprint?: string
+  readonly fingerprint?: Fingerprint
 }
 export interface LoginFlags extends TrustFlags {
   readonly device?: boolean

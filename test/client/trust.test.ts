@@ -116,10 +116,10 @@ describe('trust in certificates', () => {
     await start('with authority')
     const error = await failure(confirmedTrust(server.url, undefined))
     const [, fingerprint = ''] = /--fingerprint (\S+),/.exec(error.message) ?? []
-    const trust = await trustByFingerprint(server.url, fingerprint.toLowerCase())
+    const trust = await trustByFingerprint(server.url, parseFingerprint(fingerprint))
     expect(await get(trust)).to.equal('welcome')
     const wrong = fingerprint.replace(/^../, (digits) => (digits === '00' ? '11' : '00'))
-    const refusal = await failure(trustByFingerprint(server.url, wrong))
+    const refusal = await failure(trustByFingerprint(server.url, parseFingerprint(wrong)))
     expect(refusal.message).to.include('another SHA-256 fingerprint')
   })
 
