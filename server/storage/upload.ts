@@ -4,7 +4,6 @@ import { fileRow, liveDirectoryRow, replaceable } from './access.js'
 import { withChanges } from './attributes.js'
 import { Claim } from './claims.js'
 import { timespec } from './clock.js'
-import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { WRITE_BYTES } from './fs.js'
@@ -16,26 +15,22 @@ import { checkAttributes, draft, inherited, insertInode } from './new-inode.js'
 import { placeOf } from './place.js'
 import type { Resumed } from './resumable.js'
 import { checkSize } from './room.js'
-import { dropContent, type Kept, STORED, type Stored } from './small.js'
+import { dropContent, STORED, type Stored } from './small.js'
 import type { Ino, Inode, NewAttributes, Origin, Place, Precondition, Upload } from './storage.js'
 import { forgetUndo } from './undo.js'
 import type { Committing, Expected } from './upload-terms.js'
+import { UploadedContent } from './uploaded-content.js'
 
 /** Up to so many bytes are kept until the commit and written with it, in one tick. */
 const SMALL = 64 * 1024
 /** How often a commit looks again when what it replaces changes under it. */
 const ATTEMPTS = 100
 
-/** A whole new content: a file under a generation of its own, which nothing names before the commit. */
+/** A whole new content, under a generation of its own, which nothing names before the commit. */
 export class FileUpload implements Upload {
   readonly #engine: Engine
   readonly #tree: TreeId
-  readonly generation: number
-  #pending: Buffer[] = []
-  #pendingBytes = 0
-  #written = 0
-  #handle: Handle | undefined
-  #hasHoles = false
+  readonly #content: UploadedContent
   readonly #claim: Claim
   #state: 'open' | 'ended' = 'open'
   readonly #resumed: Resumed | undefined
@@ -44,8 +39,7 @@ export class FileUpload implements Upload {
     this.#engine = engine
     this.#tree = tree
     this.#resumed = expected.resumed
-    this.generation = expected.resumed?.generation ?? engine.generations.next()
-    this.#written = expected.resumed?.written ?? 0
+    this.#content = new UploadedContent(engine, expected.resumed)
     const { replaces, resumed } = expected
     const replaced = typeof replaces === 'number' ? bytesOf(fileRow(engine, tree, replaces)) : 0
     this.#claim = new Claim(engine, tree, resumed?.replaced ?? replaced, resumed === undefined)
@@ -59,8 +53,12 @@ export class FileUpload implements Upload {
     this.#claim.extend(expected.size, inodes)
   }
 
+  get generation(): number {
+    return this.#content.generation
+  }
+
   get size(): number {
-    return this.#written + this.#pendingBytes
+    return this.#content.size
   }
 
   async write(source: AsyncIterable<Buffer | readonly Buffer[]> | Iterable<Buffer>): Promise<void> {
@@ -68,7 +66,10 @@ export class FileUpload implements Upload {
       await this.#take(source)
     } finally {
       // what has come of a resumable upload stays
-      if (this.#resumed !== undefined) await this.#keep()
+      if (this.#resumed !== undefined) {
+        await this.#content.flush()
+        this.#content.release()
+      }
     }
   }
 
@@ -77,21 +78,7 @@ export class FileUpload implements Upload {
     if (bytes === 0) return
     checkSize(this.size + bytes)
     this.#claim.extend(this.size + bytes)
-    await this.#flush()
-    try {
-      this.#handle ??= this.#open()
-      await this.#engine.disk.truncate(this.#handle.fd, this.#written + bytes)
-    } catch (error) {
-      throw failure(error)
-    }
-    this.#written += bytes
-    this.#hasHoles = true
-  }
-
-  async #keep(): Promise<void> {
-    await this.#flush()
-    if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
-    this.#handle = undefined
+    await this.#content.skip(bytes)
   }
 
   async #take(source: AsyncIterable<Buffer | readonly Buffer[]> | Iterable<Buffer>): Promise<void> {
@@ -102,11 +89,10 @@ export class FileUpload implements Upload {
       if (bytes === 0) continue
       checkSize(this.size + bytes)
       this.#engine.space.take(bytes)
-      this.#pending.push(...pieces)
-      this.#pendingBytes += bytes
-      if (this.#pendingBytes < WRITE_BYTES) continue
+      this.#content.push(pieces, bytes)
+      if (this.#content.pendingBytes < WRITE_BYTES) continue
       this.#claim.extend(this.size)
-      await this.#flush()
+      await this.#content.flush()
     }
   }
 
@@ -119,15 +105,14 @@ export class FileUpload implements Upload {
     this.#requireOpen()
     try {
       checkAttributes(attributes)
-      if (this.#resumed !== undefined && this.size > 0) this.#handle ??= this.#open()
-      if (this.#handle !== undefined || this.size > SMALL) await this.#flush()
+      if (this.#resumed !== undefined && this.size > 0) this.#content.open()
+      if (this.#content.isOpen || this.size > SMALL) await this.#content.flush()
       this.#requireOpen()
       this.#state = 'ended'
       const committing = { target, attributes, precondition, origin }
       const { row, created } = await this.#put(committing)
       this.#claim.end()
-      if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
-      this.#handle = undefined
+      this.#content.release()
       return { inode: toInode(row), created }
     } catch (error) {
       this.#discard()
@@ -137,12 +122,6 @@ export class FileUpload implements Upload {
 
   async abort(): Promise<void> {
     if (this.#state === 'open') this.#discard()
-  }
-
-  #open(): Handle {
-    const { contents } = this.#engine
-    if (this.#written > 0) return contents.resume(this.generation)
-    return contents.create(this.generation)
   }
 
   async #put(committing: Committing): Promise<{ row: InodeRow; created: boolean }> {
@@ -187,7 +166,7 @@ export class FileUpload implements Upload {
     const number = inodeNumber(engine, attributes.ino)
     const whole = { mode: 0o644, uid: 0, gid: 0, ...attributes }
     const empty = draft({ type: 'file' }, whole, now, this.generation)
-    const content = this.#store()
+    const content = this.#content.store()
     const given = { ...empty, ...content, size: this.size }
     return engine.transactions.run(() => {
       const directory = liveDirectoryRow(engine, tree, target.directory)
@@ -209,7 +188,7 @@ export class FileUpload implements Upload {
     const now = timespec(engine.clock())
     const check = () => replaceable(engine, ino, precondition)
     check()
-    const { stored, allocated, small } = this.#store()
+    const { stored, allocated, small } = this.#content.store()
     return engine.transactions.run(() => {
       const row = check()
       const replaced: InodeRow = {
@@ -245,41 +224,6 @@ export class FileUpload implements Upload {
     if (stored === STORED.file) transactions.afterwards(() => durability.touched(this.generation))
   }
 
-  /** Writes what is still in memory, unless it is so little that it goes into the database. */
-  #store(): Kept {
-    if (this.size === 0) return { stored: STORED.nowhere, allocated: null }
-    if (this.#handle === undefined && this.size <= this.#engine.smallBytes) {
-      return { stored: STORED.database, allocated: null, small: Buffer.concat(this.#pending) }
-    }
-    if (this.#pendingBytes > 0) {
-      this.#handle ??= this.#engine.contents.create(this.generation)
-      for (const chunk of this.#pending) {
-        this.#engine.disk.writeSync(this.#handle.fd, chunk, this.#written)
-        this.#written += chunk.length
-        this.#pendingBytes -= chunk.length
-      }
-      this.#pending = []
-    }
-    const { contents } = this.#engine
-    const allocated = this.#hasHoles ? contents.holed(this.generation, this.size) : null
-    return { stored: STORED.file, allocated }
-  }
-
-  async #flush(): Promise<void> {
-    const pending = this.#pending
-    const bytes = this.#pendingBytes
-    if (bytes === 0) return
-    try {
-      this.#handle ??= this.#open()
-      await this.#engine.disk.write(this.#handle.fd, pending, this.#written)
-    } catch (error) {
-      throw failure(error)
-    }
-    this.#pending = []
-    this.#pendingBytes = 0
-    this.#written += bytes
-  }
-
   #requireOpen(): void {
     if (this.#state === 'ended') throw new FileError('EINVAL', 'the upload has ended')
   }
@@ -287,12 +231,8 @@ export class FileUpload implements Upload {
   #discard(): void {
     this.#state = 'ended'
     this.#claim.end()
-    this.#pending = []
-    this.#pendingBytes = 0
-    if (this.#handle === undefined && this.#resumed === undefined) return
-    if (this.#handle !== undefined) this.#engine.contents.release(this.#handle)
-    this.#handle = undefined
+    this.#content.release()
     if (this.#resumed !== undefined) this.#engine.sql.deleteUpload.run(this.#resumed.id)
-    this.#engine.contents.discard(this.generation)
+    this.#content.discard()
   }
 }
