@@ -201,8 +201,9 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
     engine.transactions.afterwards(() => claim.happened())
     if (small === undefined) {
+      const how = row.stored === STORED.file && size <= row.size ? 'over' : 'anyhow'
       engine.transactions.afterwards(() =>
-        engine.durability.touched(row.generation, gathered.bytes),
+        engine.durability.touched(row.generation, gathered.bytes, how),
       )
     }
     return after

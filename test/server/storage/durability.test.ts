@@ -55,6 +55,71 @@ describe('Storage.durable (group commit)', () => {
   })
 })
 
+describe('a content that was written over', () => {
+  let calls: string[]
+  let subject: TemporaryStorage
+
+  beforeEach(async () => {
+    calls = []
+    const disk = syncing(async (fd, path) => {
+      const what = path?.endsWith('-wal') ? 'log' : 'content'
+      calls.push(what)
+      // whatever does not wait for this has its turn meanwhile
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+      await nodeDisk.fdatasync(fd)
+      calls.push(`${what} is there`)
+    })
+    subject = await temporaryStorage({ disk })
+  })
+  afterEach(() => subject.close())
+
+  const IN_ORDER = ['content', 'content is there', 'log', 'log is there']
+
+  /** What is synced for a write to a file that has ten bytes on the disk. */
+  async function synced(offset: number, before?: (tree: Tree, ino: Ino) => Promise<unknown>) {
+    const { storage } = subject
+    const tree = await storage.tree('ann')
+    const { ino } = await put(tree, at(tree, 'f'), '0123456789')
+    await storage.durable(ino)
+    await before?.(tree, ino)
+    calls.length = 0
+    await tree.write(ino, [{ offset, data: Buffer.from('xx') }], overwrite, {})
+    await storage.durable(ino)
+    return calls
+  }
+
+  it('is synced at the same time as the log', async () => {
+    expect((await synced(8)).slice(0, 2)).to.have.members(['content', 'log'])
+  })
+
+  it('is synced before the log where it became longer', async () => {
+    expect(await synced(9)).to.deep.equal(IN_ORDER)
+  })
+
+  it('is synced before the log where it had become longer before, in whatever way', async () => {
+    const ways: ((tree: Tree, ino: Ino) => Promise<unknown>)[] = [
+      (tree, ino) => tree.write(ino, [{ offset: 10, data: Buffer.from('x') }], overwrite, {}),
+      (tree, ino) => tree.setAttributes(ino, { size: 20 }, overwrite, {}),
+      (tree) => put(tree, at(tree, 'f'), 'another content'),
+    ]
+    for (const way of ways) expect(await synced(0, way)).to.deep.equal(IN_ORDER)
+  })
+
+  it('is synced before the log where it became longer while it was synced', async () => {
+    const { storage } = subject
+    const tree = await storage.tree('ann')
+    const { ino } = await put(tree, at(tree, 'f'), '0123456789')
+    const syncing = storage.durable(ino)
+    await new Promise(setImmediate)
+    expect(calls).to.deep.equal(['content'])
+    await tree.write(ino, [{ offset: 10, data: Buffer.from('x') }], overwrite, {})
+    await syncing
+    calls.length = 0
+    await storage.durable(ino)
+    expect(calls).to.deep.equal(IN_ORDER)
+  })
+})
+
 describe('a long content', () => {
   const MIB = 1 << 20
   let syncs: Promise<void>[]
