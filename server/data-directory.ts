@@ -8,7 +8,7 @@ import { namesIn } from './storage/emptiness.js'
 import { makeDirectory } from './storage/make-directory.js'
 
 /** What a first start that was broken off has made, and what may be put there before it. */
-const BEFORE_DATABASE: ReadonlySet<string> = new Set(['lock', 'secret', 'tls'])
+const BEFORE_DATABASE: ReadonlySet<string> = new Set(['lock', 'lock-journal', 'secret', 'tls'])
 
 /** Makes the data directory, or closes one that others may enter. @throws when it is not for that */
 export function prepareDataDirectory(directory: string, uid: number | undefined): void {
@@ -25,6 +25,7 @@ export function prepareDataDirectory(directory: string, uid: number | undefined)
 /** @throws when what is there is not to be a data directory */
 export function refuseDataDirectory(directory: string, uid: number | undefined): void {
   if (!existsSync(directory)) return
+  if (!statSync(directory).isDirectory()) throw new Error(`${directory} is no directory`)
   refuseForeign(directory, uid)
   refuseOtherUse(directory)
 }

@@ -6,6 +6,7 @@ import { namesIn } from '../storage/emptiness.js'
 import { openStorage } from '../storage/engine.js'
 import { exportTree } from '../storage/export.js'
 import { importTree } from '../storage/import.js'
+import { isInside } from '../storage/inside.js'
 import { fileName } from '../storage/path.js'
 import type { Ino, Tree } from '../storage/storage.js'
 import { existing } from './user.js'
@@ -37,6 +38,9 @@ export function treeCommands(program: Command, line: CommandLine): void {
     .action(async (name: string, to: string, { from, overwrite }: ExportOptions) =>
       atWorkbench(line, async (bench) => {
         const { id } = existing(bench, name)
+        if (isInside(to, bench.config.data)) {
+          throw new Error(`${to} is in the data directory: an export must be outside of it`)
+        }
         if (!overwrite) refuseUsed(to)
         await withTree(bench, id, { option: '--from', path: from }, async (tree, directory) => {
           await exportTree(tree, directory, to)
@@ -69,7 +73,8 @@ interface Folder {
 async function inoOf(tree: Tree, { option, path }: Folder): Promise<Ino> {
   try {
     const names = path.split('/').filter((part) => part !== '')
-    const { ino } = await tree.walk(tree.root, names.map(fileName))
+    const { ino, type } = await tree.walk(tree.root, names.map(fileName))
+    if (type !== 'directory') throw new FileError('ENOTDIR', 'it is no folder')
     return ino
   } catch (cause) {
     if (!(cause instanceof FileError)) throw cause

@@ -1,6 +1,6 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve, sep } from 'node:path'
+import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
 import type { InodeRow } from '../database/inode-rows.js'
@@ -18,6 +18,7 @@ import { contentPath } from './content-path.js'
 import { namesIn } from './emptiness.js'
 import { isErrno } from './fs.js'
 import { heldSnapshot } from './held-snapshot.js'
+import { isInside } from './inside.js'
 import { makeDirectory } from './make-directory.js'
 import { STORED } from './small.js'
 
@@ -61,7 +62,9 @@ const FILES = 'files'
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {
   const { database, to, clock } = options
-  refuseOwnData(options)
+  if (isInside(to, options.directory)) {
+    throw new Error(`${to} is in the data directory: a backup must be outside of it`)
+  }
   makeDirectory(to, 0o700)
   refuseWhatIsNoBackup(to)
   const sql = fileStatements(database)
@@ -78,18 +81,6 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
   } finally {
     sql.deleteHold.run(hold.id, now())
   }
-}
-
-/** Before anything is made: the data directory is not for that. */
-function refuseOwnData({ directory, to }: BackupOptions): void {
-  if (!`${realPlace(to)}${sep}`.startsWith(`${realPlace(directory)}${sep}`)) return
-  throw new Error(`${to} is in the data directory: a backup must be outside of it`)
-}
-
-/** Where a path leads, also one of which only the beginning is there. */
-function realPlace(path: string): string {
-  if (existsSync(path)) return realpathSync(path)
-  return join(realPlace(dirname(resolve(path))), basename(path))
 }
 
 /** What no backup needs is removed from it in the end, and nobody looks for a backup among files of another kind. */

@@ -7,7 +7,10 @@ export function makeDirectory(path: string, mode = 0o777): void {
   try {
     mkdirSync(path, mode)
   } catch (error) {
-    if (isErrno(error, 'EEXIST') && statSync(path).isDirectory()) return
+    if (isErrno(error, 'EEXIST')) {
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+      throw new Error(`${path} is no directory`, { cause: error })
+    }
     if (!isErrno(error, 'ENOENT') || existsSync(dirname(path))) throw error
     makeDirectory(dirname(path), mode)
     mkdirSync(path, mode)

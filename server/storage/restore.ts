@@ -10,6 +10,7 @@ import {
   DATABASE,
   DROP_FILE_TABLE,
   DROP_TABLE,
+  isBackup,
   openBackup,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
@@ -48,6 +49,11 @@ export async function restore(
   }
   if (!existsSync(join(backup, DATABASE))) {
     throw new Error(`${backup} is no backup: it has no ${DATABASE}`)
+  }
+  if (!isBackup(join(backup, DATABASE))) {
+    throw new Error(
+      `${backup} is no backup: its ${DATABASE} is that of a data directory, or damaged`,
+    )
   }
   const part = join(to, `${DATABASE}.part`)
   const isNew = !existsSync(to)

@@ -1,4 +1,12 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
@@ -250,6 +258,15 @@ describe('coffer-server', () => {
 
     const exported = await coffer(['export', 'nora', join(parent, 'out')], '', again)
     expect(exported.status, exported.stderr).to.equal(0)
+    for (const [parameters, why] of [
+      [[join(restored, 'content', 'x')], 'is in the data directory'],
+      [[join(parent, 'none'), '--from', '/folder/file'], '--from must name a folder'],
+    ] as const) {
+      const { status, stderr } = await coffer(['export', 'nora', ...parameters], '', again)
+      expect(status).to.equal(1)
+      expect(stderr).to.contain(why)
+    }
+    expect(existsSync(join(parent, 'none'))).to.equal(false)
     const out = join(parent, 'out', 'folder', 'file')
     expect(readFileSync(out, 'utf8')).to.equal('some content')
 

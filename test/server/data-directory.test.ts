@@ -29,7 +29,7 @@ describe('what may be a data directory', () => {
   })
 
   it('is what a first start that was broken off has left, also on a disk of its own', () => {
-    for (const name of ['lock', 'secret']) put(name)
+    for (const name of ['lock', 'lock-journal', 'secret']) put(name)
     for (const name of ['tls', 'lost+found']) mkdirSync(join(directory, name))
     prepareDataDirectory(directory, uid)
     expect(modeOf()).to.equal(0o700)

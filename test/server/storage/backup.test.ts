@@ -315,6 +315,9 @@ describe('backup and restore', () => {
       expect(await failure(into(inside))).to.match(/is in the data directory/)
     }
     expect(existsSync(join(directory, 'backup'))).to.equal(false)
+    const file = join(elsewhere, 'file')
+    await writeFile(file, '')
+    expect(await failure(into(file))).to.equal(`${file} is no directory`)
     for (const other of [
       '',
       'something else than a database, but as long as the head of one'.repeat(9),
@@ -342,6 +345,7 @@ describe('backup and restore', () => {
     await make()
     const target = join(elsewhere, 'target')
     expect(await failure(restore(elsewhere, target, now))).to.match(/is no backup/)
+    expect(await failure(restore(subject.directory, target, now))).to.match(/is no backup: its/)
     expect(await failure(restore(to(), subject.directory, now))).to.match(/is not empty/)
     const files = await readdir(join(to(), 'content'), { recursive: true, withFileTypes: true })
     const file = files.find((entry) => entry.isFile())
