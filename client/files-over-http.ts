@@ -25,6 +25,33 @@ const LIKE_A_DISK = { [HEADERS.durability]: 'process' }
 /** docs/file-api.md as RemoteFiles; docs/retries.md says how each change is made only once. */
 export function filesOverHttp(requests: FileRequests, rootTarget: string): RemoteFiles {
   const seen = requests.seen.bind(requests)
+
+  /** Brings a name into a directory. What an earlier attempt may have made is told from what somebody else has. */
+  function named(
+    directory: number,
+    name: string,
+    json: object,
+    isOurs: (there: WireAttributes) => boolean,
+  ): Promise<WireAttributes> {
+    return requests.retry(async (earlier) => {
+      try {
+        const target = namePath(directory, name)
+        const answer = await requests.succeed({
+          method: 'POST',
+          target,
+          headers: LIKE_A_DISK,
+          json,
+        })
+        return seen(bodyAttributes(answer), directory, name)
+      } catch (error) {
+        if (earlier === 'none' || !hasCode(error, 'EEXIST')) throw error
+        const there = await requests.lookupOrNone(directory, name)
+        if (there === undefined || !isOurs(there)) throw error
+        return there
+      }
+    })
+  }
+
   return {
     async root(signal) {
       const answer = await requests.repeated({ method: 'HEAD', target: rootTarget, signal })
@@ -134,22 +161,7 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
 
     make(directory, name, what, attributes) {
       const ours = creation(attributes)
-      return requests.retry(async (earlier) => {
-        try {
-          const answer = await requests.succeed({
-            method: 'POST',
-            target: namePath(directory, name),
-            headers: LIKE_A_DISK,
-            json: { ...what, ...ours },
-          })
-          return seen(bodyAttributes(answer), directory, name)
-        } catch (error) {
-          if (earlier === 'none' || !hasCode(error, 'EEXIST')) throw error
-          const there = await requests.lookupOrNone(directory, name)
-          if (there === undefined || !isOurs(there, what, ours)) throw error
-          return there
-        }
-      })
+      return named(directory, name, { ...what, ...ours }, (there) => isOurs(there, what, ours))
     },
 
     /** Asked twice it makes two, of which the server drops the one that nobody uses. */
@@ -163,24 +175,8 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       return seen(bodyAttributes(answer))
     },
 
-    link(ino, directory, name) {
-      return requests.retry(async (earlier) => {
-        try {
-          const answer = await requests.succeed({
-            method: 'POST',
-            target: namePath(directory, name),
-            headers: LIKE_A_DISK,
-            json: { type: 'link', ino },
-          })
-          return seen(bodyAttributes(answer), directory, name)
-        } catch (error) {
-          if (earlier === 'none' || !hasCode(error, 'EEXIST')) throw error
-          const there = await requests.lookupOrNone(directory, name)
-          if (there?.ino !== ino) throw error
-          return there
-        }
-      })
-    },
+    link: (ino, directory, name) =>
+      named(directory, name, { type: 'link', ino }, (there) => there.ino === ino),
 
     remove(directory, name, kind, { keep }) {
       const known = requests.knownIno(directory, name)
