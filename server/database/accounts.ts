@@ -1,5 +1,5 @@
 import type { Database } from './database.js'
-import { Remembered } from './epochs.js'
+import { Remembered } from './remembered.js'
 import { withRoom } from './room.js'
 
 /** A person who may sign in. Times are milliseconds since the epoch. */

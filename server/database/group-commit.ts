@@ -1,4 +1,5 @@
 import type { Database } from './database.js'
+import { oneEach } from './one-each.js'
 import { madeRoom } from './room.js'
 
 /** Steps of one transaction: it keeps the event loop for a few milliseconds at most. */
@@ -101,13 +102,4 @@ export class GroupCommit {
   }
 }
 
-const OPEN = new WeakMap<Database, GroupCommit>()
-
-/** One for each connection. */
-export function groupCommitOf(database: Database): GroupCommit {
-  const known = OPEN.get(database)
-  if (known !== undefined) return known
-  const made = new GroupCommit(database)
-  OPEN.set(database, made)
-  return made
-}
+export const groupCommitOf = oneEach((database) => new GroupCommit(database))

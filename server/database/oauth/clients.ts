@@ -1,6 +1,6 @@
 import type { Client, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
-import { Remembered } from '../epochs.js'
+import { Remembered } from '../remembered.js'
 
 export type ClientStore = Pick<
   Store,

@@ -1,5 +1,6 @@
 import type { Grant } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { oneEach } from '../one-each.js'
 
 interface Use {
   readonly at: number
@@ -71,13 +72,4 @@ export class GrantUses {
   }
 }
 
-const OPEN = new WeakMap<Database, GrantUses>()
-
-/** One for each connection. */
-export function grantUsesOf(database: Database): GrantUses {
-  const known = OPEN.get(database)
-  if (known !== undefined) return known
-  const made = new GrantUses(database)
-  OPEN.set(database, made)
-  return made
-}
+export const grantUsesOf = oneEach((database) => new GrantUses(database))

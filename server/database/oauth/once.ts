@@ -1,7 +1,7 @@
 import type { Digest, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
-import { Remembered } from '../epochs.js'
 import { groupCommitOf } from '../group-commit.js'
+import { Remembered } from '../remembered.js'
 
 export type OnceStore = Pick<
   Store,

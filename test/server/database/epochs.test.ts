@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
-import { epochsOf, Remembered } from '../../../server/database/epochs.js'
+import { epochsOf } from '../../../server/database/epochs.js'
 import { temporaryDirectory } from '../../support/directory.js'
 
 const GRANT = `INSERT INTO grants (grant_id, client_id, sub, scope, resource, auth_time, sid, created_at, expires_at,
@@ -69,36 +69,5 @@ describe('Epochs', () => {
     own.exec("INSERT INTO attempts VALUES ('bucket', 1, 2)")
     expect(epochs.now('access')).to.equal(before.access)
     expect(epochs.now('attempts')).to.not.equal(before.attempts)
-  })
-})
-
-describe('Remembered', () => {
-  it('reads again only once something has changed, and keeps no more than so many', async () => {
-    const { own, other } = await twoConnections()
-    const reads: string[] = []
-    const remembered = new Remembered<number>(own, 'access', 2)
-    const read = (key: string) => reads.push(key)
-    for (const key of ['a', 'a', 'b', 'a']) remembered.get(key, read)
-    expect(reads).to.deep.equal(['a', 'b'])
-    remembered.get('c', read)
-    remembered.get('a', read)
-    expect(reads).to.deep.equal(['a', 'b', 'c', 'a'])
-    other.exec('UPDATE users SET disabled_at = 1')
-    aMillisecondPasses()
-    remembered.get('a', read)
-    expect(reads).to.have.length(5)
-  })
-
-  it('does not keep what was made up', async () => {
-    const { own } = await twoConnections()
-    let reads = 0
-    const remembered = new Remembered<undefined>(own, 'access', 2)
-    for (let n = 0; n < 3; n++) {
-      remembered.get('x'.repeat(10_000), () => {
-        reads++
-        return undefined
-      })
-    }
-    expect(reads).to.equal(3)
   })
 })
