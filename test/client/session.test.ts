@@ -324,27 +324,21 @@ describe('a session (RFC 6749 section 6)', () => {
     })
   })
 
-  it('does not take a proof that was refused for the end of the login (RFC 9449)', async () => {
-    now += 901_000
-    answer = 'invalid_dpop_proof'
-    const one = session()
-    const error: unknown = await one.headers(request).catch((caught: unknown) => caught)
-    expect(error).to.be.instanceOf(ExchangeError).with.property('kind', 'unreachable')
-    answer = 'tokens'
-    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
-    expect(notices).to.deep.equal([])
-  })
-
-  it('takes a lost answer for a server out of reach, not for the end of the login', async () => {
-    now += 901_000
-    answer = 'cut'
-    const one = session()
-    const error: unknown = await one.headers(request).catch((caught: unknown) => caught)
-    expect(error).to.be.instanceOf(ExchangeError).with.property('kind', 'unreachable')
-    answer = 'tokens'
-    expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
-    expect(notices).to.deep.equal([])
-  })
+  for (const [what, given] of [
+    ['a proof that was refused (RFC 9449)', 'invalid_dpop_proof'],
+    ['a lost answer', 'cut'],
+  ] as const) {
+    it(`takes ${what} for a server out of reach, not for the end of the login`, async () => {
+      now += 901_000
+      answer = given
+      const one = session()
+      const error: unknown = await one.headers(request).catch((caught: unknown) => caught)
+      expect(error).to.be.instanceOf(ExchangeError).with.property('kind', 'unreachable')
+      answer = 'tokens'
+      expect((await one.headers(request)).authorization).to.equal('Bearer access-1')
+      expect(notices).to.deep.equal([])
+    })
+  }
 
   it('goes on with tokens that it could not store', async () => {
     now += 901_000

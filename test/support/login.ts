@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { request } from 'node:https'
+import { attribute } from './attribute.js'
 
 export interface Page {
   readonly status: number
@@ -101,20 +102,6 @@ export function form(page: Page, marker = ''): Form {
   throw new Error(
     `no form for "${marker}" at ${page.url}: ${page.status}\n${page.body.slice(0, 2000)}`,
   )
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&amp;': '&',
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&#34;': '"',
-  '&#39;': "'",
-}
-
-function attribute(tag: string, name: string): string | undefined {
-  const value = new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1]
-  return value?.replace(/&(amp|lt|gt|quot|#34|#39);/g, (entity) => ENTITIES[entity] ?? entity)
 }
 
 export interface Tokens {

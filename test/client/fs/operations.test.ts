@@ -586,13 +586,18 @@ describe('the mount file system', () => {
       expect(await calls.text((await calls.lookup(ROOT, 'f14')).node)).to.equal('newer')
     })
 
-    it('of a long file in order fetches ahead in growing pieces, several at a time', async () => {
+    /** Made there, opened here. */
+    async function longFile() {
       const { fs, calls } = there
       const file = await calls.create(ROOT, 'long')
       await fs.write(file.node, file.handle, 0, Buffer.alloc(16 << 20, 'x'), caller)
       await fs.release(file.node, file.handle, caller)
       const { node } = await here.calls.lookup(ROOT, 'long')
-      const { handle } = await here.fs.open(node, O_RDONLY, caller)
+      return { node, ...(await here.fs.open(node, O_RDONLY, caller)) }
+    }
+
+    it('of a long file in order fetches ahead in growing pieces, several at a time', async () => {
+      const { node, handle } = await longFile()
       here.requests.clear()
       for (let at = 0; at < 16 << 20; at += 128 << 10) {
         const data = await here.fs.read(node, handle, at, 128 << 10, caller)
@@ -603,12 +608,7 @@ describe('the mount file system', () => {
     })
 
     it('that begins with a long piece fetches the next ones with it', async () => {
-      const { fs, calls } = there
-      const file = await calls.create(ROOT, 'long')
-      await fs.write(file.node, file.handle, 0, Buffer.alloc(16 << 20, 'x'), caller)
-      await fs.release(file.node, file.handle, caller)
-      const { node } = await here.calls.lookup(ROOT, 'long')
-      const { handle } = await here.fs.open(node, O_RDONLY, caller)
+      const { node, handle } = await longFile()
       await here.fs.read(node, handle, 0, 1 << 20, caller)
       await here.fs.read(node, handle, 1 << 20, 1 << 20, caller)
       here.requests.clear()
@@ -620,12 +620,7 @@ describe('the mount file system', () => {
     })
 
     it('of a long file here and there fetches nothing but what is asked for', async () => {
-      const { fs, calls } = there
-      const file = await calls.create(ROOT, 'long')
-      await fs.write(file.node, file.handle, 0, Buffer.alloc(16 << 20, 'x'), caller)
-      await fs.release(file.node, file.handle, caller)
-      const { node } = await here.calls.lookup(ROOT, 'long')
-      const { handle } = await here.fs.open(node, O_RDONLY, caller)
+      const { node, handle } = await longFile()
       here.requests.clear()
       for (const at of [9, 3, 12, 6, 1, 14])
         await here.fs.read(node, handle, at << 20, 4096, caller)

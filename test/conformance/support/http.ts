@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'node:https'
+import { attribute } from '../../support/attribute.js'
 
 /** What a server answered. */
 export interface Answer {
@@ -192,19 +193,4 @@ export function formsOf(page: Answer): readonly Form[] {
       }
     },
   )
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&amp;': '&',
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&#34;': '"',
-  '&#39;': "'",
-  '&#x2F;': '/',
-}
-
-function attribute(tag: string, name: string): string | undefined {
-  const value = new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1]
-  return value?.replace(/&(amp|lt|gt|quot|#34|#39|#x2F);/g, (entity) => ENTITIES[entity] ?? entity)
 }
