@@ -16,6 +16,11 @@ export interface ContentMount {
   readonly blocks: BlockBuffers
   readonly written: Pick<WrittenFiles, 'keep'>
   now(): number
+  /**
+   * Where the locks may be gone under which it was written, what is to be awaited before it is sent. A journal takes it without the
+   * server.
+   */
+  beforeSending(node: KnownNode): Promise<void> | undefined
   /** The server has a version that neither we nor the kernel have seen. */
   foreign(node: KnownNode): void
   /** The file was sent for the first time; it may turn out to be another inode than planned. */

@@ -145,6 +145,11 @@ export class Content {
     return this.#sending.sync()
   }
 
+  /** Whether somebody else has changed the file since that was written which is not sent. */
+  isOvertaken(): Promise<boolean> {
+    return this.#outcomes.areOvertaken()
+  }
+
   /** Runs in turn, while nothing is on its way: what the server refused of it is unsent again. */
   whenSettled(work: () => void): Promise<void> {
     return this.#requests.inTurn(async () => {

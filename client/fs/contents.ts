@@ -110,8 +110,7 @@ export class Contents {
     const { content } = node
     if (content === undefined || content.isClean) return
     content.discard()
-    await content.flush().catch(() => {})
-    this.forsake(node)
+    await content.whenSettled(() => this.forsake(node))
   }
 
   /** Called again and again: what has waited long is sent. */

@@ -42,4 +42,9 @@ export class Handles<Open> {
   all(): IterableIterator<Open> {
     return this.#open.values()
   }
+
+  /** Those of which it is so. */
+  which(isSo: (open: Open) => boolean): Handle[] {
+    return [...this.#open].flatMap(([handle, open]) => (isSo(open) ? [handle] : []))
+  }
 }

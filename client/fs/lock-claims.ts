@@ -1,5 +1,6 @@
 import type { RemoteLocks } from '../remote-files.js'
 import { hasCode } from './answer.js'
+import type { Content } from './content.js'
 import { type LockedInode, MOST_DELEGATED_LOCKS, NAMES } from './locked-inode.js'
 
 /** What is held, and what is done about it. */
@@ -7,20 +8,22 @@ export interface Claimed {
   inodes(): readonly LockedInode[]
   /** Sends what is written and not yet on the server. */
   sent(inode: LockedInode): Promise<void>
+  /** Its content, if some of it is written and not yet on the server. */
+  unsent(inode: LockedInode): Pick<Content, 'isOvertaken'> | undefined
   /** Its locks went to others. */
   lost(inode: LockedInode): Promise<void>
 }
 
 /** A server that has started again, or that took everything for gone, is told what is held here, and says what others have. */
 export class LockClaims {
-  readonly #remote: Pick<RemoteLocks, 'claim' | 'renew' | 'unlock'>
+  readonly #remote: Pick<RemoteLocks, 'claim' | 'renew' | 'test' | 'unlock'>
   readonly #claimed: Claimed
   /** The run of the server that knows what is held. */
   #run: string | undefined
   #count = 0
   #underWay: Promise<void> | undefined
 
-  constructor(remote: Pick<RemoteLocks, 'claim' | 'renew' | 'unlock'>, claimed: Claimed) {
+  constructor(remote: Pick<RemoteLocks, 'claim' | 'renew' | 'test' | 'unlock'>, claimed: Claimed) {
     this.#remote = remote
     this.#claimed = claimed
   }
@@ -73,9 +76,11 @@ export class LockClaims {
   }
 
   async #isLost(inode: LockedInode, run: string): Promise<boolean> {
-    inode.isDelegated = false
     const { ino } = inode.node
     const locks = inode.held.all()
+    const isLetGo = inode.isDelegated && locks.length === 0
+    inode.isDelegated = false
+    if (isLetGo) return this.#isLateIn(inode, run)
     let isLost = false
     for (let at = 0; at < locks.length; at += MOST_DELEGATED_LOCKS) {
       const claim = { ino, locks: locks.slice(at, at + MOST_DELEGATED_LOCKS) }
@@ -83,6 +88,20 @@ export class LockClaims {
       isLost ||= lost.length > 0
     }
     return isLost
+  }
+
+  /** What was written under a lock that was let go here, while we decided, may be unsent: it comes late once others have one. */
+  async #isLateIn(inode: LockedInode, run: string): Promise<boolean> {
+    const unsent = this.#claimed.unsent(inode)
+    if (unsent === undefined) return false
+    const { ino } = inode.node
+    const lost = await this.#remote.claim([{ ino, locks: [] }], { isLast: false, run })
+    if (lost.length === 0) return false
+    for (const space of ['posix', 'flock'] as const) {
+      const any = { ...NAMES, space, type: 'write', pid: 0 } as const
+      if ((await this.#remote.test(ino, any)).state !== 'free') return true
+    }
+    return unsent.isOvertaken()
   }
 
   /** Names given here before the server started again are sent; then others may give some, too. */

@@ -24,6 +24,7 @@ export function lockOperations(
     try {
       locks?.refuseLost(handle)
       await unlessInterrupted(open.flush(handle), context)
+      locks?.refuseLost(handle)
     } finally {
       if (lockOwner !== undefined) await locks?.closed(known(node), lockOwner)
     }

@@ -93,12 +93,10 @@ export class LockedInode {
     return this.held.all().filter((lock) => keys.has(keyOf(lock)))
   }
 
-  /** All locks are lost. @returns the open files through which they were taken */
-  lose(): Handle[] {
-    const handles = [...this.#handles.values()].flatMap((some) => [...some])
+  /** All locks are lost. */
+  lose(): void {
     this.held.drop(() => true)
     this.#handles.clear()
-    return handles
   }
 }
 

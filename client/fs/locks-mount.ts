@@ -1,4 +1,6 @@
+import type { Handle } from '../fuse/filesystem.js'
 import type { RemoteLocks } from '../remote-files.js'
+import type { Content } from './content.js'
 import type { Lease } from './lease.js'
 import type { KnownNode } from './nodes.js'
 
@@ -12,6 +14,10 @@ export interface LocksMount {
   upTo(newest: number): Promise<void>
   /** The same without the kernel, which drops nothing of a directory while a file is made there: who makes it may wait for this. */
   told(newest: number): Promise<void>
+  /** The open files of a node. */
+  openOf(node: KnownNode): readonly Handle[]
+  /** The content of a file, if some of it is written and not yet on the server. */
+  unsent(node: KnownNode): Pick<Content, 'isOvertaken'> | undefined
   /** Locks of a file went to somebody else while the server could not be reached: what is unsent goes, and what is cached. */
   lost(node: KnownNode): Promise<void>
   log(message: string, error?: unknown): void

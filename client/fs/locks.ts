@@ -39,7 +39,8 @@ export class MountLocks {
   readonly #mount: LocksMount
   readonly #inodes = new Map<number, LockedInode>()
   readonly decisions = new Decisions()
-  readonly #lostHandles = new Set<Handle>()
+  /** Open files whose locks went to somebody else, and of which inode. */
+  readonly #lostHandles = new Map<Handle, number>()
   readonly #owed: OwedUnlocks
   /** Of these the answer may be on its way that gives them to us. */
   readonly #recalledUnknown = new Set<number>()
@@ -53,6 +54,7 @@ export class MountLocks {
     this.#claims = new LockClaims(mount.remote, {
       inodes: () => [...this.#inodes.values()],
       sent: (inode) => this.#sent(inode),
+      unsent: ({ node }) => this.#mount.unsent(node),
       lost: (inode) => this.#lost(inode),
     })
   }
@@ -199,6 +201,29 @@ export class MountLocks {
     throw refusal('EIO', 'the locks on this file were lost; close it and open it again')
   }
 
+  /** Whether a file is still open that has lost its locks. */
+  areLost(ino: number): boolean {
+    if (this.#lostHandles.size === 0) return false
+    return [...this.#lostHandles.values()].includes(ino)
+  }
+
+  /**
+   * To be called with what has been heard of an inode: it may be newer than the locks that programs here believe to have of it. If
+   * these may have gone to others by now, the server is asked.
+   * @returns undefined if nothing is in doubt
+   */
+  upheld(ino: number): Promise<void> | undefined {
+    return !this.areThere(ino) || this.#mount.lease.isValid ? undefined : this.#renew()
+  }
+
+  /**
+   * To be called before something is sent that was written to an inode: if the locks under which it was, or the right to decide about
+   * them, may have gone to others by now, the server is asked. Without that it would refuse all.
+   */
+  beforeSending(ino: number): Promise<void> | undefined {
+    return !this.#inodes.has(ino) || this.#mount.lease.isValid ? undefined : this.#renew()
+  }
+
   /** Somebody else wants a lock of a file about which we decide. */
   recalled(ino: number): void {
     const inode = this.#inodes.get(ino)
@@ -266,6 +291,8 @@ export class MountLocks {
     const { lease } = this.#mount
     const here = this.#decideHere(inode, wanted)
     if (here !== 'elsewhere') return here
+    // The right may be gone: then what is unsent is not to be sent without a look.
+    if (inode.isDelegated && !lease.isValid) await this.#renew()
     if (inode.isDelegated) await this.#giveBack(inode)
     await this.#sent(inode)
     if (lease.isUnknown) await this.#renew()
@@ -374,7 +401,9 @@ export class MountLocks {
     this.#mount.log(
       `the locks of inode ${inode.node.ino} went to another machine while this one was away`,
     )
-    for (const handle of inode.lose()) this.#lostHandles.add(handle)
-    await this.#mount.lost(inode.node)
+    inode.lose()
+    const { node } = inode
+    for (const handle of this.#mount.openOf(node)) this.#lostHandles.set(handle, node.ino)
+    await this.#mount.lost(node)
   }
 }

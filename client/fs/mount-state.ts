@@ -78,7 +78,8 @@ export class MountState {
     this.cache.learn(options.root, this.cache.ticket())
     this.nodes = new Nodes(options.root.ino)
     this.owners = new Owners(options.owner, options.umask)
-    this.view = new View(this.nodes, this.cache, this.owners, this.unborn)
+    const areLost = (ino: number) => this.locks?.areLost(ino) === true
+    this.view = new View(this.nodes, this.cache, this.owners, this.unborn, areLost)
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
@@ -92,6 +93,8 @@ export class MountState {
         written,
         budget: new Budget(writeBytes),
         now,
+        beforeSending: ({ ino }) =>
+          files.journals === true ? undefined : this.locks?.beforeSending(ino),
         foreign: (node) => this.foreign(node),
         born: (node, birth, attributes, ticket) =>
           this.#beforehand.born(node, birth, attributes, ticket),
@@ -124,7 +127,7 @@ export class MountState {
     this.locks =
       remote.locks === undefined || options.locks === 'local'
         ? undefined
-        : this.#shared(remote.locks)
+        : this.#shared(remote.locks, now)
     const { locks } = this
     const leasable = remote.journals === true ? undefined : locks
     this.leases = leasable && new NameLeases(leasable, nodes, now, log)
@@ -138,6 +141,7 @@ export class MountState {
       locks,
       orphans,
       observe,
+      foreign: (node) => this.foreign(node),
     })
   }
 
@@ -206,10 +210,10 @@ export class MountState {
     this.#kernel?.invalidateInode(node.id, 0, 0)
   }
 
-  #shared(remote: RemoteLocks): MountLocks {
+  #shared(remote: RemoteLocks, now: () => number): MountLocks {
     return new MountLocks({
       remote,
-      lease: new Lease([() => performance.now(), Date.now]),
+      lease: new Lease([now, Date.now]),
       flush: async ({ content, ino }) => {
         await this.removals.all()
         if (content?.isClean === false) await content.flush()
@@ -218,6 +222,8 @@ export class MountState {
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),
       told: async (newest) => this.#coherence?.told(newest),
+      openOf: (node) => this.open.of(node),
+      unsent: ({ content }) => (content?.isClean === false ? content : undefined),
       lost: async (node) => {
         await this.contents.giveUp(node)
         this.cache.changed(node.ino)

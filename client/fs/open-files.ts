@@ -25,6 +25,8 @@ export interface OpenFilesMount {
   readonly locks: MountLocks | undefined
   readonly orphans: Orphans
   observe(attributes: WireAttributes): void
+  /** What the kernel has of the content is to be dropped. */
+  foreign(node: KnownNode): void
 }
 
 /** Open files: reading and writing through them, and what their last close brings. */
@@ -65,7 +67,7 @@ export class OpenFiles {
     const { content } = node
     if (content !== undefined && !content.isClean) {
       const fetch = async (from: number, length: number) =>
-        (await this.#fetch(node, from, length)).data
+        this.#underLocks(node, handle, (await this.#fetch(node, from, length)).data)
       return content.read(offset, size, fetch)
     }
     const { ino } = node
@@ -77,8 +79,22 @@ export class OpenFiles {
       this.#mount.small.isRead(node.ino, node.directory, use)
     }
     const small = await ready
-    if (small !== undefined) return small
-    return ahead.read(offset, size, this.#mount.cache.lastAttributes(node.ino)?.size, context)
+    const known = this.#mount.cache.lastAttributes(ino)?.size
+    const data = small ?? (await ahead.read(offset, size, known, context))
+    return this.#underLocks(node, handle, data)
+  }
+
+  /**
+   * What the server told is for the program only if the locks of the file were not lost before.
+   * @throws RemoteError EIO
+   */
+  async #underLocks(node: KnownNode, handle: number, data: Buffer): Promise<Buffer> {
+    const { locks, foreign } = this.#mount
+    await locks?.upheld(node.ino)
+    locks?.refuseLost(handle)
+    // The kernel keeps it for all who have the file open.
+    if (locks?.areLost(node.ino) === true) foreign(node)
+    return data
   }
 
   /** `way`: as the handle was opened, or to the very place, as mapped pages are written. */
@@ -128,6 +144,10 @@ export class OpenFiles {
     const { contents, orphans } = this.#mount
     await (node.isOrphan ? orphans.release(node) : contents.closed(node))
     contents.settle(node)
+  }
+
+  of(node: KnownNode): number[] {
+    return this.#handles.which((open) => open.node === node)
   }
 
   /** What was read ahead of a node is no longer its content. */

@@ -56,6 +56,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
   function attributesOf(node: Node, handle?: Handle): Soon<FuseAttributes> {
     const known = nodes.get(node)
     const content = known?.content
+    if (handle !== undefined) state.locks?.refuseLost(handle)
     if (known === undefined || content === undefined || content.isClean) return asStored(node)
     // By its handle the kernel asks for the size alone, after a read at the end or before a seek: nothing of that is kept.
     if (handle !== undefined) return view.attributesOf(known, content.attributes(), 0)
@@ -71,9 +72,11 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
   function asStored(node: Node): Soon<FuseAttributes> {
     const known = nodes.get(node)
     return when(state.stat(ino(node)), ({ value, milliseconds }) =>
-      known === undefined
-        ? view.attributes(value, milliseconds)
-        : view.attributesOf(known, value, milliseconds),
+      when(state.locks?.upheld(ino(node)), () =>
+        known === undefined
+          ? view.attributes(value, milliseconds)
+          : view.attributesOf(known, value, milliseconds),
+      ),
     )
   }
 
@@ -133,7 +136,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     lookup: (parent, name) => lookups.lookup(place(parent, name)),
     forget: (node, count) => nodes.forget(node, count),
     getattr: (node, handle, context) => unlessInterrupted(attributesOf(node, handle), context),
-    async setattr(node, changes: SetAttributes, _, context) {
+    async setattr(node, changes: SetAttributes, handle, context) {
+      if (handle !== undefined) state.locks?.refuseLost(handle)
       if (changes.size !== undefined) await resize(node, changes.size)
       if (context.killPrivileges === true) await dropPrivileges(node)
       const isOwned = changes.uid !== undefined || changes.gid !== undefined
@@ -181,10 +185,12 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       return when(written, (count) => dropPrivileges(node).then(() => count))
     },
     ...lockOperations(state),
-    async fsync(node, _, __, context) {
+    async fsync(node, handle, _, context) {
+      state.locks?.refuseLost(handle)
       const content = nodes.get(node)?.content
       const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
       await unlessInterrupted(orStale(synced), context)
+      state.locks?.refuseLost(handle)
     },
     ...rangeOperations(state),
 

@@ -104,6 +104,12 @@ export class Outcomes {
     this.confirm(attributes, decided.versions, ticket)
   }
 
+  /** Whether somebody else has changed the file since that was written which is not sent. */
+  async areOvertaken(): Promise<boolean> {
+    const { version } = await this.#mount.files.stat(this.#node.ino)
+    return !this.#versions.isOurs(version)
+  }
+
   /** Whether a version that was just answered is of our only request. After a lost answer another machine may have written since. */
   isOfOurs(version: number): boolean {
     return this.#requests.count === 1 && this.#versions.isOurs(version, 1)

@@ -54,12 +54,12 @@ export class Sending {
 
   /** Resolves once everything written before is on the server; rejects with the server's refusal. */
   flush(): Promise<void> {
-    return this.#requests.inTurn(() => this.#send('process'))
+    return this.#afterAsking(() => this.#send('process'))
   }
 
   /** Resolves once it is on the server's disk. */
   sync(): Promise<void> {
-    return this.#requests.inTurn(async () => {
+    return this.#afterAsking(async () => {
       const isLast = await this.#send(this.#mount.files.journals === true ? 'process' : 'power')
       if (isLast === 'durable') return
       await this.#mount.files.sync(this.#node.ino)
@@ -79,6 +79,14 @@ export class Sending {
       if (isEmptyBatch(batch)) return
       this.#requests.unheard(this.#launch(batch, {}, 'process'))
     }
+  }
+
+  /** Not in turn: what is found out may be that all is to be given up. */
+  #afterAsking(work: () => Promise<unknown>): Promise<void> {
+    const inTurn = () => this.#requests.inTurn(work)
+    const { isSent } = this.#here
+    const asked = isSent ? undefined : this.#mount.beforeSending(this.#node)
+    return asked === undefined ? inTurn() : asked.then(inTurn)
   }
 
   /** @returns `durable` if with the last request everything became as durable as was asked for */

@@ -12,12 +12,21 @@ export class View {
   readonly #cache: Cache
   readonly #owners: Owners
   readonly #unborn: Unborn
+  readonly #areLost: (ino: number) => boolean
 
-  constructor(nodes: Nodes, cache: Cache, owners: Owners, unborn: Unborn) {
+  /** @param areLost whether an inode is open that has lost its locks */
+  constructor(
+    nodes: Nodes,
+    cache: Cache,
+    owners: Owners,
+    unborn: Unborn,
+    areLost: (ino: number) => boolean,
+  ) {
     this.#nodes = nodes
     this.#cache = cache
     this.#owners = owners
     this.#unborn = unborn
+    this.#areLost = areLost
   }
 
   /** @param milliseconds for how long the server's answer holds */
@@ -78,7 +87,9 @@ export class View {
     const ino = node === undefined ? remote.ino : this.#nodes.numberOf(node)
     if (content === undefined || content.isClean) {
       if (remote.type === 'directory') this.#unborn.isShown(remote.ino)
-      const holds = losesMode(remote) ? 0 : milliseconds
+      // By a size that it knows the kernel ends a read without asking us, who have to refuse it.
+      const isAsked = losesMode(remote) || this.#areLost(remote.ino)
+      const holds = isAsked ? 0 : milliseconds
       return fuseAttributes(remote, this.#owners, holds, ino)
     }
     // What changes when it is sent must be asked for again. Writing makes the kernel do so by itself.

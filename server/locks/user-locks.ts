@@ -182,11 +182,13 @@ export class UserLocks {
     for (const inode of [...this.#inodes.values()]) this.#settle(inode)
   }
 
-  /** Claimed twice, or needlessly. */
+  /** Claimed twice, or needlessly. Without locks it is the right to decide that was had. */
   #stillHeld(connection: string, { ino, locks }: Claim): boolean {
-    this.giveBack(connection, ino, locks)
     const inode = this.#inodes.get(ino)
-    return inode !== undefined && locks.every((lock) => inode.held.covers(owned(connection, lock)))
+    if (inode === undefined) return false
+    if (locks.length === 0) return inode.delegated?.connection === connection
+    this.giveBack(connection, ino, locks)
+    return locks.every((lock) => inode.held.covers(owned(connection, lock)))
   }
 
   #claimed(connection: string, { ino, locks }: Claim): boolean {

@@ -334,7 +334,9 @@ describe('locks between machines', () => {
     expect(await one.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
     const [heir, other] = [await program(1, gone), await program(1, cutOff)]
     expect(await heir.ask('flock', 'f', 'exclusive', 'now')).to.equal('EAGAIN')
-    expect(await one.ask('write', 'f', 0, 'unsent')).to.equal('ok')
+    expect(await one.ask('write', 'f', 0, 'before')).to.equal('ok')
+    expect(await one.ask('sync', 'f')).to.equal('ok')
+    expect(await one.ask('write', 'f', 10, 'unsent')).to.equal('ok')
 
     process.kill(pids[0], 'SIGKILL')
     process.kill(pids[1], 'SIGSTOP')
@@ -344,9 +346,11 @@ describe('locks between machines', () => {
     expect(await other.ask('sync', 'f')).to.equal('ok')
     expect(await inherited).to.equal('ok')
 
-    // It finds out, writes nothing over what is there now, and the program is told.
+    // It finds out before it shows what is there now, writes nothing over that, and the program is told.
+    const found = one.ask('read', 'f', 0, 6)
     process.kill(pids[1], 'SIGCONT')
-    await until('the loss is known', async () => (await one.ask('read', 'f', 0, 6)) === 'EIO')
+    expect(await found).to.equal('EIO')
+    expect(await one.ask('sync', 'f')).to.equal('EIO')
     expect(await one.ask('write', 'f', 0, 'mine')).to.equal('EIO')
     expect(await other.ask('read', 'f', 0, 6)).to.equal('=theirs')
     await one.ask('close', 'f')

@@ -32,7 +32,12 @@ export function localLocks(
   tree: Tree,
   connection: string,
   fault: Fault,
-): { remote: RemoteLocks; changes(signal: AbortSignal): AsyncGenerator<RemoteNews> } {
+): {
+  remote: RemoteLocks
+  changes(signal: AbortSignal): AsyncGenerator<RemoteNews>
+  /** @throws RemoteError ESTALE for what is written under a lock that was lost */
+  refuseFenced(ino: number): void
+} {
   const client = { user: tree.owner, connection }
 
   function asked<T>(operation: string, work: () => T, ino?: number): Promise<T> {
@@ -116,7 +121,14 @@ export function localLocks(
       yield { kind: 'lost' }
     }
   }
-  return { remote, changes }
+  function refuseFenced(ino: number): void {
+    try {
+      server.locks.refuseFenced(tree.owner, connection, ino)
+    } catch (cause) {
+      throw new RemoteError('ESTALE', 'fenced', { cause })
+    }
+  }
+  return { remote, changes, refuseFenced }
 }
 
 function told(news: LockNews): RemoteNews {
