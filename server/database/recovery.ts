@@ -61,6 +61,5 @@ export function recoveryStatements(row: Prepare) {
     undo: row<[ino: number], UndoRow>('SELECT * FROM undo WHERE ino = ? ORDER BY id DESC'),
     lastUndo: row<[], UndoRow>('SELECT * FROM undo ORDER BY id DESC LIMIT 1'),
     deleteUndo: row<[ino: number], never>('DELETE FROM undo WHERE ino = ?'),
-    deleteUndoRow: row<[id: number], never>('DELETE FROM undo WHERE id = ?'),
   }
 }

@@ -27,8 +27,5 @@ export function treeStatements(row: Prepare) {
     setQuota: row<[max_bytes: number | null, max_inodes: number | null, id: number], never>(
       'UPDATE trees SET max_bytes = ?, max_inodes = ? WHERE id = ?',
     ),
-    setUsage: row<[bytes: number, inodes: number, id: number], never>(
-      'UPDATE trees SET bytes = ?, inodes = ? WHERE id = ?',
-    ),
   }
 }

@@ -102,8 +102,7 @@ export function underWay(engine: Engine, tree: TreeId): UploadsUnderWay {
 }
 
 /** Takes away uploads whose client did not come again in time. */
-export function sweepUploads(engine: Engine): number {
-  let swept = 0
+export function sweepUploads(engine: Engine): void {
   for (;;) {
     const page = engine.sql.expiredUploads.all(seconds(engine.clock), PAGE)
     const idle = page.filter(({ id }) => !engine.uploading.has(id))
@@ -111,7 +110,6 @@ export function sweepUploads(engine: Engine): number {
       engine.sql.deleteUpload.run(id)
       if (finished === null) engine.contents.discard(generation)
     }
-    swept += idle.length
-    if (idle.length === 0) return swept
+    if (idle.length === 0) return
   }
 }

@@ -8,15 +8,9 @@ import { sweepUploads } from './resumable.js'
 import type { Ino } from './storage.js'
 
 /** An inode without a name is kept for so long after its last use. */
-export const KEPT_UNUSED_SECONDS = 24 * 60 * 60
+const KEPT_UNUSED_SECONDS = 24 * 60 * 60
 /** Inodes, trees or reservations handled in one step. */
 const PAGE = 100
-
-/** What a sweep took away. */
-export interface Swept {
-  readonly contents: number
-  readonly inodes: number
-}
 
 /**
  * At start, in the background: takes away what a crash left, folder by folder. What this process makes is not touched:
@@ -26,17 +20,15 @@ export async function sweepContents(
   engine: Engine,
   below: number,
   stopped: () => boolean,
-): Promise<number> {
+): Promise<void> {
   const { disk, contents } = engine
-  let swept = 0
   for (const high of await disk.names(contents.root)) {
     if (parseHex(high) === undefined) continue
     for (const folder of await disk.names(join(contents.root, high))) {
-      if (stopped()) return swept
-      swept += await sweepFolder(engine, join(contents.root, high, folder), folder, below)
+      if (stopped()) return
+      await sweepFolder(engine, join(contents.root, high, folder), folder, below)
     }
   }
-  return swept
 }
 
 async function sweepFolder(
@@ -44,9 +36,9 @@ async function sweepFolder(
   path: string,
   folder: string,
   below: number,
-): Promise<number> {
+): Promise<void> {
   const range = generationsIn(folder)
-  if (range === undefined || range.first >= below) return 0
+  if (range === undefined || range.first >= below) return
   const present = await engine.disk.names(path)
   const claimed = new Set(
     engine.sql.generations.all(range.first, range.last).map(({ generation }) => generation),
@@ -59,49 +51,43 @@ async function sweepFolder(
   // A folder that is in use again by now is not empty, so it stays.
   if (present.length === 0 && range.last < below)
     await engine.disk.removeFolder(path).catch(() => {})
-  return orphans.length
 }
 
 /** At start: copies that were not finished. */
-export async function sweepBuilding(engine: Engine): Promise<number> {
-  let swept = 0
+export async function sweepBuilding(engine: Engine): Promise<void> {
   for (;;) {
     const page = engine.sql.building.all(PAGE)
     for (const { ino } of page) await demolish(engine, ino)
-    swept += page.length
-    if (page.length === 0) return swept
+    if (page.length === 0) return
   }
 }
 
 /** Now and then: inodes without a name that nobody uses, uploads, changes and reservations that are too old. */
-export async function sweepUnused(engine: Engine, stopped: () => boolean): Promise<number> {
-  let swept = 0
+export async function sweepUnused(engine: Engine, stopped: () => boolean): Promise<void> {
   const before = seconds(engine.clock) - KEPT_UNUSED_SECONDS
   engine.contents.discardPostponed()
-  swept += sweepUploads(engine)
+  sweepUploads(engine)
   for (;;) {
     const page = engine.sql.keptBefore.all(before, PAGE)
     for (const { ino } of page) {
-      if (destroyUnused(engine, ino, before)) swept += 1
+      destroyUnused(engine, ino, before)
       await new Promise((resolve) => setImmediate(resolve))
     }
     if (page.length === 0 || stopped()) break
   }
   await forgetChanges(engine, stopped)
   engine.sql.forgetReservations.run(seconds(engine.clock) - KEPT_SECONDS, PAGE)
-  return swept
 }
 
 /** Others have had their turn since it was found: what was used or named meanwhile stays. A directory without a name is empty. */
-function destroyUnused(engine: Engine, ino: Ino, before: number): boolean {
+function destroyUnused(engine: Engine, ino: Ino, before: number): void {
   const { sql, log, transactions } = engine
-  return transactions.run(() => {
+  transactions.run(() => {
     const kept = sql.kept.get(ino)
-    if (kept === undefined || kept.used >= before) return false
+    if (kept === undefined || kept.used >= before) return
     const row = sql.inode.get(ino)
     if (row === undefined) sql.unkeep.run(ino)
     else log.charge(row.tree, destroy(engine, row))
-    return true
   })
 }
 
