@@ -19,7 +19,7 @@ export interface Program {
 }
 
 /** What a mount's process says over its IPC channel. */
-export const MOUNT_MESSAGE = z.discriminatedUnion('kind', [
+const MOUNT_MESSAGE = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('warning'), message: z.string() }),
   z.object({ kind: z.literal('ready') }),
   z.object({ kind: z.literal('failed'), message: z.string() }),

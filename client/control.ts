@@ -18,7 +18,7 @@ export type ControlRequest = z.infer<typeof REQUEST>
 const PENDING = z.object({ bytes: z.number(), files: z.number() })
 export type PendingWrites = z.infer<typeof PENDING>
 
-export const MOUNT_STATUS = z.object({
+const MOUNT_STATUS = z.object({
   directory: z.string(),
   server: z.string(),
   remote: z.string(),

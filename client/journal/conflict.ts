@@ -16,7 +16,7 @@ const PIECE_BYTES = 1 << 20
 const TRIES = 20
 
 /** `NAME (conflict DATE HOST).EXT`, at most 255 bytes long. */
-export function conflictName(name: string, date: Date, hostname: string, attempt: number): string {
+function conflictName(name: string, date: Date, hostname: string, attempt: number): string {
   const dot = name.lastIndexOf('.')
   const extension = dot > 0 && name.length - dot <= 16 ? name.slice(dot) : ''
   const stem = extension === '' ? name : name.slice(0, dot)

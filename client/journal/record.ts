@@ -90,7 +90,7 @@ export const SEGMENT_HEAD = 8
 export const RECORD_MAGIC = Buffer.from('CREC')
 export const RECORD_HEAD = 20
 /** A header longer than this is none of ours. */
-export const LONGEST_HEADER = 64 << 10
+const LONGEST_HEADER = 64 << 10
 
 /** @param synced up to where the segment is known to be on the disk */
 export function encodeRecord(

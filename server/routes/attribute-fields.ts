@@ -47,13 +47,13 @@ export function attributeChangeFields(headers: IncomingHttpHeaders): AttributeCh
 }
 
 /** @throws FileError EINVAL */
-export function parseTime(name: string, digits: string): bigint {
+function parseTime(name: string, digits: string): bigint {
   const time = timeOf(digits)
   if (time === undefined) throw new FileError('EINVAL', `${name} ${TIME_RULE}`)
   return time
 }
 
-export function parseTimeOrNow(name: string, value: string): bigint | 'now' {
+function parseTimeOrNow(name: string, value: string): bigint | 'now' {
   return value === 'now' ? 'now' : parseTime(name, value)
 }
 

@@ -17,7 +17,7 @@ export async function jsonContent<T>(exchange: Admitted, schema: z.ZodType<T>): 
 }
 
 /** @throws FileError EINVAL */
-export function parseJson<T>(body: Uint8Array, schema: z.ZodType<T>): T {
+function parseJson<T>(body: Uint8Array, schema: z.ZodType<T>): T {
   return validated(json(body), schema)
 }
 

@@ -73,7 +73,7 @@ export function treeTarget(path: string): TreeTarget {
 }
 
 /** @throws FileError EINVAL for what is no number, ENOENT for one no inode can have */
-export function parseIno(digits: string): Ino {
+function parseIno(digits: string): Ino {
   if (!/^\d+$/.test(digits)) throw new FileError('EINVAL', 'an inode is named by its number')
   const ino = Number(digits)
   if (!INO.test(digits) || !Number.isSafeInteger(ino)) {

@@ -46,7 +46,7 @@ export function fileRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
   return row
 }
 
-export function requireFile(row: InodeRow): void {
+function requireFile(row: InodeRow): void {
   const type = typeOf(row)
   if (type === 'file') return
   if (type === 'directory') throw new FileError('EISDIR', 'this is a directory')

@@ -45,7 +45,7 @@ export async function importTree(
 }
 
 /** Takes in a pax archive below a directory. */
-export async function importArchive(
+async function importArchive(
   tree: Tree,
   into: Ino,
   source: AsyncIterable<Buffer>,

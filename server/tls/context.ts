@@ -7,7 +7,7 @@ import type { KeyPair } from './authority.js'
  * TLS 1.2 and 1.3; for 1.2 only forward-secret AEAD suites (RFC 9325 section 4.2). In the server's order, which is by cost: but
  * who puts ChaCha20 first has no hardware for AES, and gets it.
  */
-export const TLS_OPTIONS = {
+const TLS_OPTIONS = {
   minVersion: 'TLSv1.2',
   maxVersion: 'TLSv1.3',
   ciphers: [
