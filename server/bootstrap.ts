@@ -2,7 +2,7 @@ import type { Client, Store } from '../oauth/index.js'
 import { type Accounts, newPassword, oneTimePassword, username } from './accounts.js'
 import type { AuditLog } from './database/audit.js'
 import type { Settings } from './database/settings.js'
-import type { Secret } from './secret.js'
+import { type Secret, WrongSecret } from './secret.js'
 
 const ADMINISTRATOR = 'admin'
 
@@ -96,14 +96,10 @@ export async function fixSecret(
   secret: Secret,
   how: { acceptChange: boolean },
 ): Promise<void> {
-  const check = secret.derive('check').toString('base64url')
+  const check = secretCheck(secret)
   const fixed = settings.get('secret_check')
   if (fixed === check) return
-  if (fixed !== undefined && !how.acceptChange) {
-    throw new Error(
-      'the secret is not the one that this data directory was set up with: give that by COFFER_SECRET or COFFER_SECRET_FILE or as the file "secret" in the data directory, or, if it is lost, start once with --accept-secret-change (everybody signs in again, and the audit log until now can no longer be verified)',
-    )
-  }
+  if (fixed !== undefined && !how.acceptChange) throw new WrongSecret()
   if (fixed !== undefined) {
     const keys = await store.signingKeys()
     await store.replaceSigningKeys(
@@ -113,4 +109,9 @@ export async function fixSecret(
     audit.begin()
   }
   settings.set('secret_check', check)
+}
+
+/** What tells whether a secret is the same, and nothing about it. */
+export function secretCheck(secret: Secret): string {
+  return secret.derive('check').toString('base64url')
 }

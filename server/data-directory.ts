@@ -2,7 +2,7 @@ import { chmodSync, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { messageOf } from './error-of.js'
-import { type Secret, secretFromFile, secretOf } from './secret.js'
+import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
 import { isBackup } from './storage/backup-set.js'
 import { namesIn } from './storage/emptiness.js'
 import { makeDirectory } from './storage/make-directory.js'
@@ -83,8 +83,14 @@ export function databaseFile(directory: string): string {
   return join(directory, 'coffer.db')
 }
 
-/** The secret of this server: from the environment, from a file of the owner's, or made in the data directory. */
-export function secretOfServer(config: Pick<Config, 'data' | 'secret' | 'secretFile'>): Secret {
+/**
+ * The secret of this server: from the environment, from a file of the owner's, or made in the data directory.
+ * @param missing what to do where the data directory is to have it and has none @throws WrongSecret
+ */
+export function secretOfServer(
+  config: Pick<Config, 'data' | 'secret' | 'secretFile'>,
+  missing: 'make' | 'refuse',
+): Secret {
   if (config.secret !== undefined) return secretOf(config.secret)
   const given = config.secretFile
   if (given !== undefined && !existsSync(given)) {
@@ -95,5 +101,7 @@ export function secretOfServer(config: Pick<Config, 'data' | 'secret' | 'secretF
   if (given !== undefined && statSync(given).isDirectory()) {
     throw new ConfigError([`COFFER_SECRET_FILE must name a file, not the directory ${given}`])
   }
-  return secretFromFile(given ?? join(config.data, 'secret'))
+  const path = given ?? join(config.data, 'secret')
+  if (missing === 'refuse' && !existsSync(path)) throw new WrongSecret()
+  return secretFromFile(path)
 }

@@ -16,6 +16,17 @@ export function secretOf(material: string): Secret {
   }
 }
 
+/** With it no signing key opens and no audit entry verifies, and what is made with it is of no use to the server. */
+export class WrongSecret extends Error {
+  override readonly name = 'WrongSecret'
+
+  constructor() {
+    super(
+      'the secret is not the one that this data directory was set up with: give that by COFFER_SECRET or COFFER_SECRET_FILE or as the file "secret" in the data directory, or, if it is lost, start once with --accept-secret-change (everybody signs in again, and the audit log until now can no longer be verified)',
+    )
+  }
+}
+
 /**
  * Reads the secret, or makes the file.
  * @throws when others may read the file, or when it is too short to be a secret

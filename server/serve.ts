@@ -68,7 +68,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   if (config.tls !== undefined) configuredCertificate(config.tls)
   prepareDataDirectory(config.data, around.uid)
   opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
-  const secret = secretOfServer(config)
+  const secret = secretOfServer(config, 'make')
   const database = opened.keep(openDatabase(databaseFile(config.data)), (db) => db.close())
   const store = oauthStore(database)
   const audit = auditLog(database, secret.derive('audit'), clock)

@@ -1,14 +1,15 @@
 import type { Store } from '../../oauth/index.js'
 import { type Accounts, accounts } from '../accounts.js'
-import { beginAudit } from '../bootstrap.js'
+import { beginAudit, secretCheck } from '../bootstrap.js'
 import type { Config } from '../config.js'
 import { databaseFile, findDataDirectory, secretOfServer } from '../data-directory.js'
 import { userTable } from '../database/accounts.js'
 import { type AuditLog, auditLog } from '../database/audit.js'
 import { type Database, openDatabase } from '../database/database.js'
 import { oauthStore } from '../database/oauth-store.js'
+import { settings } from '../database/settings.js'
 import { passwords } from '../passwords.js'
-import type { Secret } from '../secret.js'
+import { type Secret, WrongSecret } from '../secret.js'
 
 /** What a command has around it. */
 export interface CommandLine {
@@ -38,9 +39,9 @@ export async function atWorkbench(
 ): Promise<void> {
   const config = line.config()
   findDataDirectory(config.data, line.uid)
-  const secret = secretOfServer(config)
   const database = openDatabase(databaseFile(config.data))
   try {
+    const secret = secretBeside(database, config)
     const users = accounts(userTable(database), passwords(), line.clock)
     const audit = auditLog(database, secret.derive('audit'), line.clock)
     beginAudit(audit, users)
@@ -48,6 +49,14 @@ export async function atWorkbench(
   } finally {
     database.close()
   }
+}
+
+/** @throws WrongSecret: what is sealed with it breaks the server, and what is audited with it breaks the log */
+function secretBeside(database: Database, config: Config): Secret {
+  const fixed = settings(database).get('secret_check')
+  const secret = secretOfServer(config, fixed === undefined ? 'make' : 'refuse')
+  if (fixed !== undefined && fixed !== secretCheck(secret)) throw new WrongSecret()
+  return secret
 }
 
 /** Rows under their headings, columns as wide as they need. */

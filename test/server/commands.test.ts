@@ -443,6 +443,33 @@ describe('coffer-server', () => {
       .and.not.match(/\n {4}at /)
   }).timeout(60_000)
 
+  it('does nothing without the secret of the server, which it would break', async () => {
+    const environment = { COFFER_SECRET: 'a secret of forty characters, or some more' }
+    await (await startSite({ data, environment })).stop()
+    const added = ['user', 'add', 'peter', '--password-stdin']
+    for (const command of [added, ['key', 'rotate'], ['backup', join(parent, 'backup')]]) {
+      for (const secret of ['', 'another secret of forty characters, or more']) {
+        const { status, stderr } = await coffer(command, 'password of peter', {
+          COFFER_SECRET: secret,
+        })
+        expect(status, command.join(' ')).to.equal(1)
+        expect(stderr).to.contain('the secret is not the one').and.contain('COFFER_SECRET_FILE')
+      }
+    }
+    expect(readdirSync(parent)).to.deep.equal(['data'])
+    expect(readdirSync(data)).to.not.include('secret')
+    expect((await coffer(added, 'password of peter', environment)).status).to.equal(0)
+    expect((await coffer(['backup', join(parent, 'backup')], '', environment)).status).to.equal(0)
+    expect((await coffer(['audit', 'verify'], '', environment)).stdout).to.contain('is whole')
+
+    const restored = { COFFER_DATA: join(parent, 'restored') }
+    const { status, stdout } = await coffer(['restore', join(parent, 'backup')], '', restored)
+    expect(status).to.equal(0)
+    expect(stdout).to.contain('Everything agrees').and.contain('The audit log does not say so')
+    const verified = await coffer(['audit', 'verify'], '', { ...restored, ...environment })
+    expect(verified.stdout).to.contain('is whole')
+  })
+
   it('does not take a password that is too short', async () => {
     const { status, stderr } = await spawned(
       ['user', 'add', 'peter', '--password-stdin'],

@@ -153,11 +153,10 @@ async function ownTarget(): Promise<Target> {
   const store = oauthStore(database)
   const clock = () => new Date()
   const people = accounts(userTable(database), passwords(), clock)
-  const secret = secretOfServer({
-    data: server.data,
-    secret: undefined,
-    secretFile: undefined,
-  }).derive('oauth')
+  const secret = secretOfServer(
+    { data: server.data, secret: undefined, secretFile: undefined },
+    'refuse',
+  ).derive('oauth')
   const addUser = async ({ username, password, ...more }: User): Promise<void> => {
     await people.add({
       ...more,
