@@ -1,14 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import ejs from 'ejs'
 import { type Response, Router } from 'express'
 import { pagePolicy } from './headers.js'
+import { compiledViews, VIEWS, type View } from './views.js'
 
-const VIEWS = new URL('../views/', import.meta.url)
 const YEAR_SECONDS = 31_536_000
-
-export type View = 'account' | 'consent' | 'error' | 'login' | 'logout' | 'message' | 'user-code'
 
 export interface PageOptions {
   readonly title: string
@@ -30,6 +26,7 @@ export function pages(issuer: string): Pages {
   const icon = readFileSync(new URL('coffer.svg', VIEWS), 'utf8')
   const stylesheet = `/coffer-${createHash('sha256').update(css).digest('hex').slice(0, 16)}.css`
   const { host } = new URL(issuer)
+  const views = compiledViews()
 
   const assets = Router()
   assets.get(stylesheet, (_request, response) => {
@@ -50,15 +47,15 @@ export function pages(issuer: string): Pages {
       { title, status = 200, layout = 'narrow', formAction = [] },
       data,
     ) {
-      const file = fileURLToPath(new URL(`${view}.ejs`, VIEWS))
-      const locals = { title, layout, host, stylesheet, ...data }
-      const html = await ejs.renderFile(file, locals, { cache: true })
+      const html = views[view]({ title, layout, host, stylesheet, ...data })
       response
         .status(status)
-        .set('Cache-Control', 'no-store')
-        .set('Content-Security-Policy', pagePolicy(formAction))
-        .type('html')
-        .send(html)
+        .setHeader('Content-Type', 'text/html; charset=utf-8')
+        .setHeader('Cache-Control', 'no-store')
+        .setHeader('Content-Security-Policy', pagePolicy(formAction))
+        .setHeader('Content-Length', Buffer.byteLength(html))
+        // As text it goes out in one piece with its header; Express would make bytes of it.
+        .end(html)
     },
   }
 }
