@@ -12,6 +12,7 @@ import type { Config } from './config.js'
 import type { AuditLog, AuditRecord } from './database/audit.js'
 import type { Database } from './database/database.js'
 import { epochsOf } from './database/epochs.js'
+import { knownAddresses } from './database/known-addresses.js'
 import { LimitStore } from './database/limits.js'
 import { lockSessionTable } from './database/lock-sessions.js'
 import { grantUsesOf } from './database/oauth/grant-uses.js'
@@ -114,6 +115,7 @@ export function compose(parts: Parts): Composed {
     interaction: interaction(site),
   })
 
+  const isKnown = knownAddresses(database)
   const limitStores: LimitStore[] = []
   const limit = limits({
     store(prefix) {
@@ -131,14 +133,7 @@ export function compose(parts: Parts): Composed {
     unfinishedRequests: config.unfinishedRequests,
     audit,
     subjectOf: (name) => accounts.lookup(name)?.id,
-    async knows(name, address) {
-      const user = accounts.lookup(name)
-      if (user === undefined) return false
-      const now = clock().getTime()
-      if (browsers.ofUser(user.id, now).some((browser) => browser.address === address)) return true
-      const grants = await store.grantsOf(user.id, now)
-      return grants.some(({ lastUsedFrom }) => lastUsedFrom === address)
-    },
+    knows: (name, address) => isKnown(name, address, clock().getTime()),
   })
 
   const locks = new Locks({

@@ -37,7 +37,7 @@ export interface LimitOptions {
   readonly audit: (record: AuditRecord) => void
   readonly subjectOf: (username: string) => string | undefined
   /** Who was let in from here before is not locked out by others' guesses at the account. */
-  readonly knows: (username: string, address: string) => Promise<boolean>
+  readonly knows: (username: string, address: string) => boolean
 }
 
 /**
