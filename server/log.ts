@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino'
 import type { GuardedRequest, GuardedResponse } from '../oauth/index.js'
+import { censored } from './censored.js'
 import type { Config } from './config.js'
 
 export type Log = Logger
@@ -18,14 +19,8 @@ export function openLog(
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: (entry) => censored(entry) },
       serializers: { err: namedError },
-      redact: {
-        paths: ['password', 'authorization', 'cookie', 'code', 'token', 'secret'].flatMap(
-          (name) => [name, `*.${name}`, `*.*.${name}`],
-        ),
-        censor: '[secret]',
-      },
     },
     destination,
   )
@@ -35,7 +30,7 @@ export function openLog(
 function namedError(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const { code, ...told } = pino.stdSerializers.err(error) as SerializedError & { code?: unknown }
-  return code === undefined ? told : { ...told, error_code: code }
+  return censored(code === undefined ? told : { ...told, error_code: code })
 }
 
 /** Gives every request an id, which error pages and problem details name, and logs how it ended. */

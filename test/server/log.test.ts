@@ -17,6 +17,14 @@ describe('the log of the server', () => {
     })
   }
 
+  it('censors what an error carries, and what is in a list', () => {
+    const err = Object.assign(new Error('refused'), { token: 'hunter2', at: { secret: 'hunter2' } })
+    log.error({ err, list: [{ cookie: 'hunter2' }, 'kept'] }, 'a request failed')
+    const [line = ''] = lines
+    expect(line).to.contain('kept')
+    expect(line).to.not.contain('hunter2')
+  })
+
   it('says the code of an error', () => {
     log.error({ err: new FileError('ENOSPC', 'full') }, 'a request failed')
     expect(JSON.parse(lines.join(''))).to.deep.include({ level: 'error', msg: 'a request failed' })
