@@ -1,10 +1,12 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import cookieSession from 'cookie-session'
 import type { Request, RequestHandler } from 'express'
 import type { BrowserSession } from '../oauth/index.js'
 import type { Accounts } from './accounts.js'
+import { cookieKey } from './cookie-key.js'
 import type { User } from './database/accounts.js'
 import type { SessionTable } from './database/sessions.js'
+import { equal } from './equal.js'
 import { FormRefused } from './errors.js'
 
 /** `__Host-`: secure, of this origin alone, for all paths (RFC 6265bis section 4.1.3.2). */
@@ -20,7 +22,7 @@ const TOUCH_AFTER_MS = 60_000
 export function sessionCookie(key: Buffer): RequestHandler {
   return cookieSession({
     name: COOKIE,
-    keys: [key.toString('base64url')],
+    keys: cookieKey(key),
     httpOnly: true,
     secure: true,
     sameSite: 'lax',
@@ -179,9 +181,4 @@ export function address({ ip = 'unknown' }: { readonly ip?: string | undefined }
 
 function digest(sid: string): string {
   return createHash('sha256').update(sid).digest('base64url')
-}
-
-function equal(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
