@@ -71,11 +71,13 @@ export function userTable(database: Database): UserTable {
   const setValidFrom = database.prepare('UPDATE users SET valid_from = ? WHERE id = ?')
   const remove = database.prepare('DELETE FROM users WHERE id = ?')
   const known = new Remembered<User | undefined>(database, 'access', KNOWN_MAX)
+  const named = new Remembered<User | undefined>(database, 'access', KNOWN_MAX)
   const read = (id: string) => user(byId.get(id))
+  const readNamed = (username: string) => user(byUsername.get(username))
 
   return {
     byId: (id) => known.get(id, read),
-    byUsername: (username) => user(byUsername.get(username)),
+    byUsername: (username) => named.get(username, readNamed),
     all: () => all.all().flatMap((row) => user(row) ?? []),
     count: () => count.get() ?? 0,
     insert: (made) =>
