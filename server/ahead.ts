@@ -4,6 +4,7 @@ import type { Guard, GuardedRequest } from '../oauth/index.js'
 import { originForm } from './http/origin-form.js'
 import type { LeanResponse } from './lean-response.js'
 import { inTurn } from './pipeline.js'
+import { ownTurn } from './turn.js'
 
 /** What is served ahead of Express. */
 export interface Lane {
@@ -24,7 +25,8 @@ export type LeanListener = RequestListener<typeof IncomingMessage, typeof LeanRe
 
 /**
  * Serves what programs ask for ahead of Express: making a request and its answer Express's own costs more than serving a
- * small file or a token does (a third of the time, measured). Everything else, and every error, is for Express.
+ * small file or a token does (a third of the time, measured). Everything else, and every error, is for Express; a page takes longer
+ * than what programs ask for, which does not wait for all of one.
  */
 export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
   return inTurn<LeanResponse>((request, response) => {
@@ -32,7 +34,7 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
     request.url = url
     const steps = lanes.find((lane) => lane.match(url))?.steps
     if (steps === undefined) {
-      app(request, response)
+      void ownTurn().then(() => app(request, response))
       return
     }
     const guarded: IncomingMessage & { originalUrl: string } = request as GuardedRequest

@@ -18,6 +18,7 @@ import { type Log, RequestLog } from './log.js'
 import { rawTarget } from './routes/target.js'
 import type { Site } from './site.js'
 import { sound } from './soundness.js'
+import { inOwnTurn } from './turn.js'
 
 export interface AppDependencies {
   readonly site: Site
@@ -80,6 +81,7 @@ export function createApp(dependencies: AppDependencies): LeanListener {
   app.use(pages.assets)
   app.use(expectedHost(issuer, pages))
   app.use(sessionCookie)
+  app.use(inOwnTurn)
   app.use(login)
   app.use(account)
   app.use(authorization.router)

@@ -32,6 +32,7 @@ import type { Secret } from './secret.js'
 import { sessionCookie, sessions } from './sessions.js'
 import type { Site } from './site.js'
 import type { Storage } from './storage/storage.js'
+import { ownTurn } from './turn.js'
 
 export interface Parts {
   readonly config: Pick<
@@ -72,7 +73,7 @@ export function compose(parts: Parts): Composed {
   const epochs = epochsOf(database)
   const audit = (record: AuditRecord): void => {
     parts.audit.append(record)
-    log.info({ ...record, audit: true }, record.event)
+    void ownTurn().then(() => log.info({ ...record, audit: true }, record.event))
   }
   const site: Site = {
     issuer,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Response, Router } from 'express'
 import { pagePolicy } from './headers.js'
+import { ownTurn } from './turn.js'
 import { compiledViews, VIEWS, type View } from './views.js'
 
 const YEAR_SECONDS = 31_536_000
@@ -47,6 +48,7 @@ export function pages(issuer: string): Pages {
       { title, status = 200, layout = 'narrow', formAction = [] },
       data,
     ) {
+      await ownTurn()
       const html = views[view]({ title, layout, host, stylesheet, ...data })
       response
         .status(status)

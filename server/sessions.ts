@@ -46,8 +46,11 @@ export interface SessionOptions {
 /** Browsers and who is signed in there. */
 export interface Sessions {
   current(request: Request): SignedIn | undefined
-  /** Signs in: always under a new id, so that one planted before is worth nothing (session fixation). */
-  begin(request: Request, user: User): SignedIn
+  /**
+   * Signs in: always under a new id, so that one planted before is worth nothing (session fixation).
+   * @param authTime when the password was found right: what has ended all sessions since then has ended this one, too
+   */
+  begin(request: Request, user: User, authTime: number): SignedIn
   end(request: Request): void
   /** For forms, before and after the login. Belongs to this browser and to this session. */
   csrfToken(request: Request): string
@@ -133,7 +136,7 @@ export function sessions(options: SessionOptions): Sessions {
     csrfToken,
     checkOrigin,
     checkToken,
-    begin(request, user) {
+    begin(request, user, authTime) {
       const before = cookieId(request)
       const sid = randomBytes(32).toString('base64url')
       const at = now()
@@ -141,7 +144,7 @@ export function sessions(options: SessionOptions): Sessions {
         {
           id: digest(sid),
           userId: user.id,
-          authTime: at,
+          authTime,
           lastUsedAt: at,
           expiresAt: at + ABSOLUTE_MS,
           address: address(request),
@@ -153,7 +156,7 @@ export function sessions(options: SessionOptions): Sessions {
       return {
         sid: digest(sid),
         sub: user.id,
-        authTime: at,
+        authTime,
         csrfToken: tokenOf(sid),
         address: address(request),
         user,

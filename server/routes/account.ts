@@ -7,6 +7,7 @@ import { countAsGuess } from '../limits.js'
 import { Busy } from '../passwords.js'
 import { address, type SignedIn } from '../sessions.js'
 import type { Site } from '../site.js'
+import { inOwnTurn } from '../turn.js'
 import { describeBrowser, describeScopes, describeTime } from '../words.js'
 import { formBody, textField } from './login.js'
 import { only } from './only.js'
@@ -113,7 +114,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
     done(response, 'signed-out')
   })
 
-  router.post('/account/password', formBody, ...limits, async (request, response) => {
+  router.post('/account/password', formBody, inOwnTurn, ...limits, async (request, response) => {
     const session = sessions.checkForm(request)
     const { current_password, new_password, repeated_password } = request.body
     const refuse = (status: number, problem: string) =>
@@ -134,7 +135,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
       await accounts.changePassword(user.id, password, { temporary: false })
       await grants.revokeAll(user.id, address(request))
       browsers.endAllOf(user.id)
-      sessions.begin(request, user)
+      sessions.begin(request, user, clock().getTime())
       audit(request, session, 'password.change')
       done(response, 'password-changed')
     } catch (error) {

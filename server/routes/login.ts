@@ -6,6 +6,7 @@ import { Busy } from '../passwords.js'
 import { type ReturnTo, returnTo } from '../return-to.js'
 import { address } from '../sessions.js'
 import type { Site } from '../site.js'
+import { inOwnTurn, ownTurn } from '../turn.js'
 import { only } from './only.js'
 
 export interface LoginOptions {
@@ -68,7 +69,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
     })
   })
 
-  router.post('/login', formBody, ...limits, async (request, response) => {
+  router.post('/login', formBody, inOwnTurn, ...limits, async (request, response) => {
     const to = returnTo(request.body?.return_to)
     const username = textField(request.body?.username).slice(0, 64)
     const again = async (status: number, problem: string) =>
@@ -93,9 +94,12 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
       await again(403, `${error.message} Please try again.`)
       return
     }
+    await ownTurn()
     try {
       const user = await accounts.authenticate(username, textField(request.body?.password))
       if (user === undefined) countAsGuess(response)
+      const authTime = site.clock().getTime()
+      await ownTurn()
       const known = user ?? accounts.lookup(username)
       site.audit({
         event: 'login',
@@ -108,7 +112,8 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
         await again(403, WRONG)
         return
       }
-      sessions.begin(request, user)
+      await ownTurn()
+      sessions.begin(request, user, authTime)
       response.redirect(303, to)
     } catch (error) {
       if (!(error instanceof Busy)) throw error
