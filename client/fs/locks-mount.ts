@@ -14,6 +14,8 @@ export interface LocksMount {
   upTo(newest: number): Promise<void>
   /** The same without the kernel, which drops nothing of a directory while a file is made there: who makes it may wait for this. */
   told(newest: number): Promise<void>
+  /** With a journal programs go on while the server is away, with what is known: nothing new is heard. */
+  isAway(): boolean
   /** The open files of a node. */
   openOf(node: KnownNode): readonly Handle[]
   /** The content of a file, if some of it is written and not yet on the server. */

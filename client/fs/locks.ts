@@ -213,7 +213,8 @@ export class MountLocks {
    * @returns undefined if nothing is in doubt
    */
   upheld(ino: number): Promise<void> | undefined {
-    return !this.areThere(ino) || this.#mount.lease.isValid ? undefined : this.#renew()
+    if (!this.areThere(ino) || this.#mount.lease.isValid || this.#mount.isAway()) return undefined
+    return this.#renew()
   }
 
   /**

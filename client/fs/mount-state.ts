@@ -222,6 +222,7 @@ export class MountState {
       },
       upTo: async (newest) => this.#coherence?.upTo(newest),
       told: async (newest) => this.#coherence?.told(newest),
+      isAway: () => this.files.isAway?.() === true,
       openOf: (node) => this.open.of(node),
       unsent: ({ content }) => (content?.isClean === false ? content : undefined),
       lost: async (node) => {

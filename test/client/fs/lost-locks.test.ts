@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { RemoteError } from '../../../client/remote-files.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
@@ -92,6 +93,21 @@ describe('a lock that may be lost', () => {
     await takenElsewhere('theirs, and longer')
     await here.calls.stat(ours.node)
     expect(await refused(ours.write('ours'))).to.equal('EIO')
+  })
+
+  it('is not asked about while the server is away and a journal lets programs go on: nothing new is heard', async () => {
+    let isAway = false
+    here = await earth.machine({}, 'told, with locks', { isAway: () => isAway })
+    const ours = await program(here)
+    await ours.lock()
+    isAway = true
+    here.fault.next = (operation) =>
+      operation === 'renewLocks' ? new RemoteError('EIO', 'no network') : undefined
+    await takenElsewhere('theirs')
+    expect((await here.calls.stat(ours.node)).size).to.equal(6)
+    isAway = false
+    delete here.fault.next
+    expect(await refused(ours.read())).to.equal('EIO')
   })
 
   const uses: [what: string, use: (ours: Program) => Promise<unknown>][] = [
