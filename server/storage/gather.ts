@@ -7,6 +7,8 @@ import type { WriteClaim } from './write-claim.js'
 /** Parts of one write wait in memory up to the first limit, those of all writes up to the second; then in a file. */
 const OWN_MEMORY = 8 * 1024 * 1024
 const ALL_MEMORY = 64 * 1024 * 1024
+/** Once a write has a spool file, so many bytes go to it at a time. */
+const SPILL = 256 * 1024
 /** Parts of one write; beyond, it is refused. */
 const PARTS_MAX = 100_000
 
@@ -36,54 +38,7 @@ export async function gather(
   claim: WriteClaim,
   expected: ExpectedWrite,
 ): Promise<Gathered> {
-  const pieces: Piece[] = []
-  let bytes = 0
-  let inMemory = 0
-  let spilled = 0
-  let spool: Handle | undefined
-  const end = () => {
-    engine.gathered.bytes -= inMemory
-    inMemory = 0
-    if (spool === undefined) return
-    engine.contents.release(spool)
-    engine.contents.discard(spool.generation)
-    spool = undefined
-  }
-  /** Moves what is in memory to the spool file. */
-  const spill = async () => {
-    spool ??= engine.contents.create(engine.generations.next())
-    claim.keep(bytes)
-    // it is written once more in the end
-    engine.space.require(bytes)
-    const start = bytes - inMemory
-    const fresh = pieces.slice(spilled)
-    await engine.disk.write(
-      spool.fd,
-      fresh.flatMap(({ data }) => data ?? []),
-      start,
-    )
-    let position = start
-    for (const piece of fresh) {
-      pieces[spilled] = { ...piece, data: undefined, spooled: position }
-      spilled += 1
-      position += piece.length
-    }
-    engine.gathered.bytes -= inMemory
-    inMemory = 0
-  }
-  const take = ({ offset, data }: WritePart) => {
-    const { length } = data
-    if (length === 0) return
-    if (pieces.length === PARTS_MAX) {
-      throw new FileError('EINVAL', `one write takes at most ${PARTS_MAX} parts`)
-    }
-    claim.add(offset, length)
-    engine.space.take(length)
-    pieces.push({ offset, length, data, spooled: 0 })
-    bytes += length
-    inMemory += length
-    engine.gathered.bytes += length
-  }
+  const gathering = new Gathering(engine, claim)
   try {
     claim.begin(expected)
     if (expected.length !== undefined && expected.length > OWN_MEMORY) {
@@ -92,18 +47,84 @@ export async function gather(
     }
     for await (const come of parts) {
       for (const part of Array.isArray(come) ? come : [come]) {
-        take(part)
-        if (inMemory > (spool === undefined ? OWN_MEMORY : SPILL)) await spill()
-        else if (inMemory > SPILL && engine.gathered.bytes > ALL_MEMORY) await spill()
+        gathering.take(part)
+        if (gathering.isTooMuch) await gathering.spill()
       }
     }
-    if (spool !== undefined) await spill()
-    return { pieces, bytes, spool, end }
+    if (gathering.spool !== undefined) await gathering.spill()
+    return gathering
   } catch (error) {
-    end()
+    gathering.end()
     throw error
   }
 }
 
-/** Once a write has a spool file, so many bytes go to it at a time. */
-const SPILL = 256 * 1024
+class Gathering implements Gathered {
+  readonly pieces: Piece[] = []
+  bytes = 0
+  spool: Handle | undefined
+  readonly #engine: Engine
+  readonly #claim: WriteClaim
+  #inMemory = 0
+  /** How many of the pieces are in the spool file. */
+  #spilled = 0
+
+  constructor(engine: Engine, claim: WriteClaim) {
+    this.#engine = engine
+    this.#claim = claim
+  }
+
+  /** For the memory that one write has, or all have. */
+  get isTooMuch(): boolean {
+    if (this.#inMemory > (this.spool === undefined ? OWN_MEMORY : SPILL)) return true
+    return this.#inMemory > SPILL && this.#engine.gathered.bytes > ALL_MEMORY
+  }
+
+  take({ offset, data }: WritePart): void {
+    const { length } = data
+    if (length === 0) return
+    if (this.pieces.length === PARTS_MAX) {
+      throw new FileError('EINVAL', `one write takes at most ${PARTS_MAX} parts`)
+    }
+    this.#claim.add(offset, length)
+    this.#engine.space.take(length)
+    this.pieces.push({ offset, length, data, spooled: 0 })
+    this.bytes += length
+    this.#inMemory += length
+    this.#engine.gathered.bytes += length
+  }
+
+  /** Moves what is in memory to the spool file. */
+  async spill(): Promise<void> {
+    const { contents, disk, gathered, generations, space } = this.#engine
+    this.spool ??= contents.create(generations.next())
+    this.#claim.keep(this.bytes)
+    // it is written once more in the end
+    space.require(this.bytes)
+    const start = this.bytes - this.#inMemory
+    const fresh = this.pieces.slice(this.#spilled)
+    await disk.write(
+      this.spool.fd,
+      fresh.flatMap(({ data }) => data ?? []),
+      start,
+    )
+    let position = start
+    for (const piece of fresh) {
+      this.pieces[this.#spilled] = { ...piece, data: undefined, spooled: position }
+      this.#spilled += 1
+      position += piece.length
+    }
+    gathered.bytes -= this.#inMemory
+    this.#inMemory = 0
+  }
+
+  end(): void {
+    const { contents, gathered } = this.#engine
+    gathered.bytes -= this.#inMemory
+    this.#inMemory = 0
+    if (this.spool === undefined) return
+    contents.release(this.spool)
+    contents.discard(this.spool.generation)
+    this.spool = undefined
+  }
+}
