@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { accounts as openAccounts } from './accounts.js'
+import type { LeanListener } from './ahead.js'
 import {
   beginAudit,
   checkIssuer,
@@ -17,7 +18,7 @@ import { openDatabase } from './database/database.js'
 import { oauthStore } from './database/oauth-store.js'
 import { settings } from './database/settings.js'
 import { HashingProcess } from './hashing.js'
-import { listen } from './listen.js'
+import { type Listeners, listen } from './listen.js'
 import { lockDataDirectory } from './lock.js'
 import type { Log } from './log.js'
 import { refuseMalformed } from './malformed.js'
@@ -107,14 +108,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     stopping()
     controller.abort()
   })
-  setMaxListeners(0, closing.signal)
-  for (const server of listeners.servers) {
-    server.on('request', app)
-    deferContinue(server, app)
-    takeExpectations(server, app)
-    refuseMalformed(server)
-    takeUpgrades(server, app, { silenceMilliseconds: server.timeout, closing: closing.signal })
-  }
+  takeRequests(listeners, app, closing.signal)
 
   // Only once nothing can go wrong any more: the password is shown once, and the issuer is kept for ever.
   if (settled !== undefined) fixIssuer(settings(database), settled)
@@ -136,6 +130,32 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     sweeper.stop(),
   )
 
+  announce(config, issuer, oneTimePassword, print)
+  return {
+    issuer,
+    reloadCertificate: () => certificate.reload(),
+    stop: () => opened.close(),
+  }
+}
+
+function takeRequests(listeners: Listeners, app: LeanListener, closing: AbortSignal): void {
+  setMaxListeners(0, closing)
+  for (const server of listeners.servers) {
+    server.on('request', app)
+    deferContinue(server, app)
+    takeExpectations(server, app)
+    refuseMalformed(server)
+    takeUpgrades(server, app, { silenceMilliseconds: server.timeout, closing })
+  }
+}
+
+/** What the person who started it must know. */
+function announce(
+  config: Config,
+  issuer: string,
+  oneTimePassword: string | undefined,
+  print: Surroundings['print'],
+): void {
   if (oneTimePassword !== undefined) {
     print(`The administrator is "admin", the password ${oneTimePassword} (shown only this once).`)
     print(`Sign in and choose your own at ${issuer}/account`)
@@ -148,9 +168,4 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     print(`Others reach this machine by another name than ${issuer}: set COFFER_ISSUER to that.`)
   }
   print(`Coffer is serving ${issuer}`)
-  return {
-    issuer,
-    reloadCertificate: () => certificate.reload(),
-    stop: () => opened.close(),
-  }
 }
