@@ -7,10 +7,11 @@ export interface Settings {
 }
 
 /**
+ * `identity`: tells whether a backup is of this data directory.
  * `secret_check`: tells whether a secret is the one of this data directory, and nothing about it.
  * `audit_anchor` and `audit_head`: where the audit log that is kept begins and ends.
  */
-export type SettingName = 'issuer' | 'secret_check' | 'audit_anchor' | 'audit_head'
+export type SettingName = 'issuer' | 'identity' | 'secret_check' | 'audit_anchor' | 'audit_head'
 
 export function settings(database: Database): Settings {
   const get = database

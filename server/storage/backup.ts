@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
+import { identityOf, knownIdentityOf } from '../database/identity.js'
 import type { InodeRow } from '../database/inode-rows.js'
 import {
   backupContentPath,
@@ -66,7 +67,7 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
     throw new Error(`${to} is in the data directory: a backup must be outside of it`)
   }
   makeDirectory(to, 0o700)
-  refuseWhatIsNoBackup(to)
+  refuseWhatIsNoBackup(to, identityOf(database))
   const sql = fileStatements(database)
   const now = () => Math.floor(clock().getTime() / 1000)
   const hold = heldSnapshot(database, `${join(to, DATABASE)}.new`, now() + HOLD_SECONDS)
@@ -84,10 +85,13 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
 }
 
 /** What no backup needs is removed from it in the end, and nobody looks for a backup among files of another kind. */
-function refuseWhatIsNoBackup(to: string): void {
+function refuseWhatIsNoBackup(to: string, identity: string): void {
   if (existsSync(join(to, DATABASE))) {
-    if (isBackup(join(to, DATABASE))) return
-    throw new Error(`${to} has a ${DATABASE} that is no backup: choose another directory`)
+    if (!isBackup(join(to, DATABASE))) {
+      throw new Error(`${to} has a ${DATABASE} that is no backup: choose another directory`)
+    }
+    refuseAnothers(to, identity)
+    return
   }
   // one that was broken off
   if (existsSync(join(to, `${DATABASE}.new`))) return
@@ -96,6 +100,18 @@ function refuseWhatIsNoBackup(to: string): void {
   throw new Error(
     `${to} is not empty and has no backup: it has "${found}"; choose a directory that is new, empty, or an earlier backup`,
   )
+}
+
+/** Contents go by numbers that each data directory gives out by itself: those of another one would be taken for its own. */
+function refuseAnothers(to: string, identity: string): void {
+  const database = openBackup(join(to, DATABASE), 'read')
+  try {
+    const known = knownIdentityOf(database)
+    if (known === undefined || known === identity) return
+    throw new Error(`${to} has the backup of another data directory: choose another directory`)
+  } finally {
+    database.close()
+  }
 }
 
 async function copyAll(options: BackupOptions, extend: () => void): Promise<BackupReport> {

@@ -332,6 +332,26 @@ describe('backup and restore', () => {
     expect(await readdir(photos)).to.deep.equal(['me.jpg'])
   })
 
+  it('refuses the backup of another data directory, and goes on with its own after a restore', async () => {
+    const { ino } = await put(tree, at('f'), 'content')
+    await make()
+    const other = await temporaryStorage()
+    try {
+      const theirs = await other.storage.tree('ann')
+      await put(theirs, { directory: theirs.root, name: name('f') }, 'CONTENT')
+      const { directory, database } = other
+      const mixed = backup({ directory, database, to: to(), also: [], clock: now })
+      expect(await failure(mixed)).to.match(/has the backup of another data directory/)
+    } finally {
+      await other.close()
+    }
+    await restored(async ({ directory, database }, again) => {
+      await backup({ directory, database, to: to(), also: [], clock: now })
+      expect(await read(again, ino)).to.equal('content')
+    })
+    await restored(async (_subject, again) => expect(await read(again, ino)).to.equal('content'))
+  })
+
   it('goes on with one that was broken off, also on a disk of its own', async () => {
     await put(tree, at('f'), 'content')
     await mkdir(join(to(), 'lost+found'), { recursive: true })
