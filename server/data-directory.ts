@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
-import { isBackup } from './storage/backup-set.js'
+import { DATABASE, isBackup } from './storage/backup-set.js'
 import { namesIn } from './storage/emptiness.js'
 import { makeDirectory } from './storage/make-directory.js'
 
 /** What a first start that was broken off has made, and what may be put there before it. */
-const BEFORE_DATABASE: ReadonlySet<string> = new Set(['lock', 'lock-journal', 'secret', 'tls'])
+const BEFORE_DATABASE: ReadonlySet<string> = new Set([
+  ...['lock', 'lock-journal', 'secret', 'tls'],
+  ...['', '-journal', '-wal', '-shm'].map((suffix) => `${DATABASE}${suffix}`),
+])
 
 /** Makes the data directory, or closes one that others may enter. @throws when it is not for that */
 export function prepareDataDirectory(directory: string, uid: number | undefined): void {
@@ -33,7 +36,7 @@ export function refuseDataDirectory(directory: string, uid: number | undefined):
 /** For all but serving: a command that makes what a slip of the keyboard names answers about nothing. @throws where none is */
 export function findDataDirectory(directory: string, uid: number | undefined): void {
   if (existsSync(directory)) refuseForeign(directory, uid)
-  if (!existsSync(databaseFile(directory))) {
+  if (!hasDatabase(directory)) {
     throw new Error(
       `there is no data directory at ${directory}: name the right one by COFFER_DATA or --data ("make serve" has it in .coffer/data of its checkout); "coffer-server serve" makes a new one`,
     )
@@ -59,16 +62,15 @@ function refuseOtherUse(directory: string): void {
   if ((statSync(directory).mode & STICKY) !== 0) {
     refuse('is shared by several users (it has the sticky bit)')
   }
-  const database = databaseFile(directory)
-  if (existsSync(database)) {
-    if (!isBackup(database)) return
+  if (hasDatabase(directory)) {
+    if (!isBackup(databaseFile(directory))) return
     throw new Error(
       `${directory} is a backup: make a data directory of it with "coffer-server --data DIRECTORY restore ${directory}"`,
     )
   }
   const other = namesIn(directory).find((name) => !BEFORE_DATABASE.has(name))
   if (other !== undefined)
-    refuse(`is in use for something else (it has "${other}", and no data of Coffer)`)
+    refuse(`is in use for something else (it has "${other}", and no ${DATABASE})`)
 }
 
 /** S_ISVTX of stat(2), which Node does not name. */
@@ -80,7 +82,13 @@ function closeToOthers(directory: string): void {
 
 /** Where things are in the data directory. */
 export function databaseFile(directory: string): string {
-  return join(directory, 'coffer.db')
+  return join(directory, DATABASE)
+}
+
+/** An empty file is none: a start that was broken off has made it, or a disk has lost what was in it. */
+function hasDatabase(directory: string): boolean {
+  const found = statSync(databaseFile(directory), { throwIfNoEntry: false })
+  return found !== undefined && found.size > 0
 }
 
 /**

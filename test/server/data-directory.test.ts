@@ -29,7 +29,7 @@ describe('what may be a data directory', () => {
   })
 
   it('is what a first start that was broken off has left, also on a disk of its own', () => {
-    for (const name of ['lock', 'lock-journal', 'secret']) put(name)
+    for (const name of ['lock', 'lock-journal', 'secret', 'coffer.db']) put(name)
     for (const name of ['tls', 'lost+found']) mkdirSync(join(directory, name))
     prepareDataDirectory(directory, uid)
     expect(modeOf()).to.equal(0o700)
@@ -45,6 +45,13 @@ describe('what may be a data directory', () => {
     }
     expect(modeOf()).to.equal(0o755)
     expect(readdirSync(directory)).to.deep.equal(['photo.jpg'])
+  })
+
+  it('is none whose database is lost: a server that begins anew would remove the contents', () => {
+    put('coffer.db')
+    mkdirSync(join(directory, 'content'))
+    expect(() => prepareDataDirectory(directory, uid)).to.throw('(it has "content"')
+    expect(() => findDataDirectory(directory, uid)).to.throw('there is no data directory')
   })
 
   it('is none that several users share, whatever is in it', () => {
