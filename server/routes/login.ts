@@ -69,7 +69,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
     })
   })
 
-  router.post('/login', formBody, inOwnTurn, ...limits, async (request, response) => {
+  router.post('/login', formBody, inOwnTurn, ...limits, inOwnTurn, async (request, response) => {
     const to = returnTo(request.body?.return_to)
     const username = textField(request.body?.username).slice(0, 64)
     const again = async (status: number, problem: string) =>
@@ -94,7 +94,6 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
       await again(403, `${error.message} Please try again.`)
       return
     }
-    await ownTurn()
     try {
       const user = await accounts.authenticate(username, textField(request.body?.password))
       if (user === undefined) countAsGuess(response)
