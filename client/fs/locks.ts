@@ -8,17 +8,18 @@ import { dropOldest } from '../drop-oldest.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
 import { refusal } from './answer.js'
 import { Decisions } from './decisions.js'
-import { LockClaims } from './lock-claims.js'
-import { LockedInode, lockOf, MOST_DELEGATED_LOCKS, NAMES, rangeOf } from './locked-inode.js'
+import { LockRenewal } from './lock-renewal.js'
+import { type LockedInode, lockOf, MOST_DELEGATED_LOCKS, NAMES, rangeOf } from './locked-inode.js'
+import { LockedInodes } from './locked-inodes.js'
 import type { LocksMount } from './locks-mount.js'
+import { LostLocks } from './lost-locks.js'
 import type { KnownNode } from './nodes.js'
 import { OwedUnlocks } from './owed-unlocks.js'
 import { WishedLock } from './wished-lock.js'
 
-/** Files about which we decide ourselves; more are given back. */
-const MOST_DELEGATIONS = 1_000
+/** Inodes of which the server may be about to say that we decide, though it wants that back already. */
+const MOST_RECALLED = 1_000
 const TEST_AGAIN_MILLISECONDS = 50
-const RENEW_MILLISECONDS = 4_000
 
 type Wanted = Lock & {
   readonly handle: Handle
@@ -37,25 +38,22 @@ type Decision = 'granted' | 'waiting' | 'EAGAIN' | 'EDEADLK' | 'ENOLCK'
  */
 export class MountLocks {
   readonly #mount: LocksMount
-  readonly #inodes = new Map<number, LockedInode>()
+  readonly #inodes = new LockedInodes((ino) => this.recalled(ino))
   readonly decisions = new Decisions()
-  /** Open files whose locks went to somebody else, and of which inode. */
-  readonly #lostHandles = new Map<Handle, number>()
+  readonly #lostLocks = new LostLocks()
   readonly #owed: OwedUnlocks
   /** Of these the answer may be on its way that gives them to us. */
   readonly #recalledUnknown = new Set<number>()
-  readonly #claims: LockClaims
+  readonly #renewal: LockRenewal
   #requests = 0
-  #renewal: NodeJS.Timeout | undefined
 
   constructor(mount: LocksMount) {
     this.#mount = mount
     this.#owed = new OwedUnlocks(mount.remote)
-    this.#claims = new LockClaims(mount.remote, {
-      inodes: () => [...this.#inodes.values()],
+    this.#renewal = new LockRenewal(mount, this.#inodes, this.#owed, {
       sent: (inode) => this.#sent(inode),
-      unsent: ({ node }) => this.#mount.unsent(node),
       lost: (inode) => this.#lost(inode),
+      recalled: (ino) => this.recalled(ino),
     })
   }
 
@@ -71,7 +69,7 @@ export class MountLocks {
     caller: Pick<Context, 'signal'>,
     known?: number,
   ): Promise<void> {
-    const inode = this.#inode(node)
+    const inode = this.#inodes.of(node)
     const request = `r${++this.#requests}`
     const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting', known }
     const here = inode.isQuiet ? this.#decideHere(inode, wanted) : 'elsewhere'
@@ -81,7 +79,7 @@ export class MountLocks {
         ? await inode.undecided(() => this.#decided(inode, wanted, caller))
         : here
     if (decision === 'granted') return
-    this.#forgetUnused(inode)
+    this.#inodes.forgetUnused(inode)
     throw refusal(decision, 'the lock cannot be had')
   }
 
@@ -103,9 +101,12 @@ export class MountLocks {
   /** A lock to be asked for with something new; undefined where the server must be told other things first. */
   wish(lock: Lock): WishedLock | undefined {
     const { lease } = this.#mount
-    if (lease.isUnknown || this.#claims.areUnderWay) return undefined
+    if (lease.isUnknown || this.#renewal.claims.areUnderWay) return undefined
     const request = `r${++this.#requests}`
-    return new WishedLock({ request, lock }, { start: lease.start(), claims: this.#claims.count })
+    return new WishedLock(
+      { request, lock },
+      { start: lease.start(), claims: this.#renewal.claims.count },
+    )
   }
 
   /** What was wished has been made, in that version. `unknown`: it may be ours, and is to be asked for. */
@@ -118,12 +119,11 @@ export class MountLocks {
     // Others wanted it before we heard that we have it: it was given back.
     if (this.#recalledUnknown.delete(node.ino)) return 'refused'
     // The server that granted it may be gone, or may have taken it away, and what we hold was told to it without this.
-    if (this.#claims.count !== wish.claims || this.#inodes.has(node.ino)) return 'unknown'
+    if (this.#renewal.claims.count !== wish.claims || this.#inodes.has(node.ino)) return 'unknown'
     const outcome = wish.outcome(version)
     if (outcome !== 'granted') return outcome
-    this.#mount.lease.renewed(wish.start)
-    this.#keepRenewing()
-    const inode = this.#inode(node)
+    this.#renewal.begun(wish.start)
+    const inode = this.#inodes.of(node)
     inode.isDelegated = true
     inode.set(wish.lock, handle)
     return 'granted'
@@ -135,7 +135,7 @@ export class MountLocks {
     if (inode.isQuiet && !inode.has(range)) return
     if (inode.isQuiet && inode.isDelegated) inode.clear(range)
     else await inode.inTurn(() => this.#unlocked(inode, rangeOf(range)))
-    this.#forgetUnused(inode)
+    this.#inodes.forgetUnused(inode)
   }
 
   /** What keeps a lock from being had, if anything (F_GETLK). */
@@ -165,7 +165,7 @@ export class MountLocks {
 
   /** The last descriptor of an open file is gone, and with it what was locked through it. */
   async released(node: KnownNode, handle: Handle): Promise<void> {
-    this.#lostHandles.delete(handle)
+    this.#lostLocks.closed(handle)
     for (const lock of this.#inodes.get(node.ino)?.heldThrough(handle) ?? []) {
       await this.unlock(node, lock)
     }
@@ -178,7 +178,7 @@ export class MountLocks {
 
   /** Whether closing an open file has to do with locks. */
   concern(ino: number, handle: Handle): boolean {
-    return this.#inodes.has(ino) || this.#lostHandles.has(handle)
+    return this.#inodes.has(ino) || this.#lostLocks.has(handle)
   }
 
   /** Whether the names of a directory are for us alone to give, just now. */
@@ -188,23 +188,20 @@ export class MountLocks {
     return this.#mount.lease.isValid && inode.has(NAMES)
   }
 
-  /** The server may be another one than before: then others wait until it has heard of us, even that we hold nothing. */
+  /** The stream of changes is back, perhaps that of a server that has started again. */
   reconnected(): void {
     this.decisions.mayBeMade()
-    if (this.#renewal === undefined) return
-    this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
+    this.#renewal.reconnected()
   }
 
   /** @throws RemoteError EIO for an open file whose locks went to somebody else */
   refuseLost(handle: Handle): void {
-    if (this.#lostHandles.size === 0 || !this.#lostHandles.has(handle)) return
-    throw refusal('EIO', 'the locks on this file were lost; close it and open it again')
+    this.#lostLocks.refuse(handle)
   }
 
   /** Whether a file is still open that has lost its locks. */
   areLost(ino: number): boolean {
-    if (this.#lostHandles.size === 0) return false
-    return [...this.#lostHandles.values()].includes(ino)
+    return this.#lostLocks.areOf(ino)
   }
 
   /**
@@ -214,7 +211,7 @@ export class MountLocks {
    */
   upheld(ino: number): Promise<void> | undefined {
     if (!this.areThere(ino) || this.#mount.lease.isValid || this.#mount.isAway()) return undefined
-    return this.#renew()
+    return this.#renewal.now()
   }
 
   /**
@@ -222,7 +219,7 @@ export class MountLocks {
    * them, may have gone to others by now, the server is asked. Without that it would refuse all.
    */
   beforeSending(ino: number): Promise<void> | undefined {
-    return !this.#inodes.has(ino) || this.#mount.lease.isValid ? undefined : this.#renew()
+    return !this.#inodes.has(ino) || this.#mount.lease.isValid ? undefined : this.#renewal.now()
   }
 
   /** Somebody else wants a lock of a file about which we decide. */
@@ -230,50 +227,21 @@ export class MountLocks {
     const inode = this.#inodes.get(ino)
     if (inode === undefined) {
       this.#recalledUnknown.add(ino)
-      dropOldest(this.#recalledUnknown, MOST_DELEGATIONS)
+      dropOldest(this.#recalledUnknown, MOST_RECALLED)
     }
     const given =
       inode === undefined
         ? this.#mount.remote.giveBack(ino, [])
         : inode.inTurn(() => this.#giveBack(inode))
     given.then(
-      () => inode !== undefined && this.#forgetUnused(inode),
+      () => inode !== undefined && this.#inodes.forgetUnused(inode),
       (error: unknown) => this.#mount.log(`the locks of inode ${ino} were not given back`, error),
     )
   }
 
   /** The mount is gone, and everything is sent. */
-  async end(): Promise<void> {
-    clearInterval(this.#renewal)
-    if (this.#renewal === undefined) return
-    await this.#mount.remote.end().catch(() => {})
-  }
-
-  #inode(node: KnownNode): LockedInode {
-    const known = this.#inodes.get(node.ino)
-    if (known !== undefined) {
-      // The one used last comes last.
-      this.#inodes.delete(node.ino)
-      this.#inodes.set(node.ino, known)
-      return known
-    }
-    const inode = new LockedInode(node)
-    this.#inodes.set(node.ino, inode)
-    if (this.#inodes.size > MOST_DELEGATIONS) this.#giveBackOldest()
-    return inode
-  }
-
-  #forgetUnused(inode: LockedInode): void {
-    const { ino } = inode.node
-    if (inode.isUnused && this.#inodes.get(ino) === inode) this.#inodes.delete(ino)
-  }
-
-  #giveBackOldest(): void {
-    for (const [ino, inode] of this.#inodes) {
-      if (!inode.isDelegated || inode.held.size > 0 || !inode.isQuiet) continue
-      this.recalled(ino)
-      return
-    }
+  end(): Promise<void> {
+    return this.#renewal.end()
   }
 
   #decideHere(inode: LockedInode, wanted: Wanted): 'granted' | 'EAGAIN' | 'elsewhere' {
@@ -293,15 +261,15 @@ export class MountLocks {
     const here = this.#decideHere(inode, wanted)
     if (here !== 'elsewhere') return here
     // The right may be gone: then what is unsent is not to be sent without a look.
-    if (inode.isDelegated && !lease.isValid) await this.#renew()
+    if (inode.isDelegated && !lease.isValid) await this.#renewal.now()
     if (inode.isDelegated) await this.#giveBack(inode)
     await this.#sent(inode)
-    if (lease.isUnknown) await this.#renew()
+    if (lease.isUnknown) await this.#renewal.now()
     if (!this.#owed.isEmpty) await this.#owed.tell(inode.node.ino)
     for (;;) {
       const answer = await inode.exchange(() => this.#asked(inode, wanted))
       if (answer.state === 'unclaimed') {
-        await this.#renew()
+        await this.#renewal.now()
         continue
       }
       if (answer.state === 'waiting') return 'waiting'
@@ -325,8 +293,7 @@ export class MountLocks {
     const start = lease.start()
     const answer = await remote.lock(inode.node.ino, { request, lock, wait, delegable })
     if (answer.state === 'unclaimed') return answer
-    lease.renewed(start)
-    this.#keepRenewing()
+    this.#renewal.begun(start)
     if (wanted.space === 'flock') inode.clear(lock)
     if (answer.state !== 'granted') return answer
     inode.isDelegated = answer.delegated
@@ -378,33 +345,13 @@ export class MountLocks {
     return (await this.#mount.remote.cancel(ino, request)).state === 'cancelled'
   }
 
-  #keepRenewing(): void {
-    this.#renewal ??= setInterval(() => {
-      if (this.#inodes.size === 0 && this.#owed.isEmpty) return
-      this.#renew().catch((error: unknown) => this.#mount.log('no word of the locks', error))
-    }, RENEW_MILLISECONDS).unref()
-  }
-
-  async #renew(): Promise<void> {
-    const { remote, lease } = this.#mount
-    const start = lease.start()
-    const { state, milliseconds, run, recalls } = await remote.renew()
-    if (state === 'unclaimed' || this.#claims.isOther(run)) {
-      await this.#claims.claim(run)
-      for (const inode of [...this.#inodes.values()]) this.#forgetUnused(inode)
-    }
-    lease.renewed(start, milliseconds)
-    for (const ino of recalls) this.recalled(ino)
-    await this.#owed.tell()
-  }
-
   async #lost(inode: LockedInode): Promise<void> {
     this.#mount.log(
       `the locks of inode ${inode.node.ino} went to another machine while this one was away`,
     )
     inode.lose()
     const { node } = inode
-    for (const handle of this.#mount.openOf(node)) this.#lostHandles.set(handle, node.ino)
+    this.#lostLocks.add(this.#mount.openOf(node), node.ino)
     await this.#mount.lost(node)
   }
 }
