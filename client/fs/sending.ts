@@ -94,7 +94,7 @@ export class Sending {
     this.#requests.forgetError()
     let last: 'sent' | 'durable' = 'sent'
     for (;;) {
-      if (!this.#outcomes.areDecided) await this.#outcomes.decide()
+      if (!this.#outcomes.areDecided) await this.#decide()
       else if (this.#here.pending.isLate && this.#here.birth === undefined) await this.#yield()
       else if (this.#here.birth !== undefined) await this.#beBorn(this.#here.birth, durability)
       else if (this.#here.isCut) await this.#sendCut(durability)
@@ -107,6 +107,12 @@ export class Sending {
     }
     this.#here.allSent()
     return last
+  }
+
+  /** What is found to be done may have been done just now, and need not be on the disk. */
+  async #decide(): Promise<void> {
+    this.#lastDurability = 'process'
+    await this.#outcomes.decide()
   }
 
   /** Attributes that are sent late: what somebody else has set meanwhile stays. */

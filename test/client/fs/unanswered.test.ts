@@ -103,6 +103,27 @@ describe('what the server did without an answer in time', () => {
     }
   }
 
+  for (const [operation, flags] of [
+    ['write', 0],
+    ['setAttributes', O_TRUNC],
+  ] as const) {
+    it(`is synced when it turns out that it was done: ${operation}`, async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'first')
+      const { handle } = await here.fs.open(node, O_RDWR, caller)
+      await here.fs.write(node, handle, 0, Buffer.from('F'), caller)
+      await here.fs.fsync(node, handle, false, caller)
+      const again = await here.fs.open(node, O_RDWR | flags, caller)
+      if (operation === 'write') await here.fs.write(node, handle, 0, Buffer.from('f'), caller)
+      await unanswered('done', operation, async () =>
+        here.fs.fsync(node, again.handle, false, caller),
+      )
+      here.requests.clear()
+      await here.fs.fsync(node, again.handle, false, caller)
+      expect(here.requests.count('made')).to.equal(1)
+      expect(here.requests.count('sync')).to.equal(1)
+    })
+  }
+
   for (const what of ['done', 'not done'] as const) {
     for (const bytes of ['', 'with bytes']) {
       const operation = bytes === '' ? 'setAttributes' : 'write'
