@@ -258,10 +258,14 @@ export function filesOverChannels(
         (files) => files.rename(from, to, options),
       )
     },
-    setAttributes(ino, changes, condition) {
-      const named = { ...condition, change: condition?.change ?? requests.nameChange() }
-      return asked({ op: 'setAttributes', ino, changes, ...named }, undefined, seen, (files) =>
-        files.setAttributes(ino, changes, named),
+    setAttributes(
+      ino,
+      changes,
+      { durability = 'process', change = requests.nameChange(), ...more } = {},
+    ) {
+      const asks = { op: 'setAttributes', ino, changes, change, ...more } as const
+      return asked({ ...asks, ...durable(durability) }, undefined, seen, (files) =>
+        files.setAttributes(ino, changes, { durability, change, ...more }),
       )
     },
     sync: (ino) =>

@@ -208,8 +208,8 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
 
     rename: (from, to, options) => renameOnce(requests, from, to, options),
 
-    setAttributes(ino, changes, { ifMatch, change } = {}) {
-      return changeOnce(requests, ino, { durability: 'process', change }, async (headers) => {
+    setAttributes(ino, changes, { ifMatch, change, durability = 'process' } = {}) {
+      return changeOnce(requests, ino, { durability, change }, async (headers) => {
         const answer = await requests.succeed({
           method: 'PATCH',
           target: `/inodes/${ino}`,

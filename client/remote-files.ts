@@ -83,7 +83,12 @@ export interface RemoteFiles {
     to: { directory: number; name: string },
     options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean },
   ): Promise<WireAttributes | undefined>
-  setAttributes(ino: number, changes: WireAttributeChanges, condition?: Condition): Promise<Changed>
+  /** Without a durability it is `process`. */
+  setAttributes(
+    ino: number,
+    changes: WireAttributeChanges,
+    options?: Condition & Partial<Pick<WriteOptions, 'durability'>>,
+  ): Promise<Changed>
 
   getXattr(ino: number, name: string): Promise<Buffer>
   listXattrs(ino: number): Promise<string[]>

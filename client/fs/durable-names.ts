@@ -76,8 +76,11 @@ export class DurableNames {
   }
 }
 
+/** Where a change says how durable its answer is to be. */
+const OPTIONS: Readonly<Record<string, number>> = { put: 3, write: 2, setAttributes: 2 }
+
 function durability(name: string, parameters: readonly unknown[]) {
   if (name === 'sync') return 'power'
-  const options = name === 'put' ? parameters[3] : name === 'write' ? parameters[2] : undefined
-  return (options as WriteOptions | undefined)?.durability
+  const options = parameters[OPTIONS[name] ?? -1]
+  return (options as Partial<WriteOptions> | undefined)?.durability
 }

@@ -100,7 +100,7 @@ export class Sending {
       else if (this.#here.isCut) await this.#sendCut(durability)
       else if (!this.#here.unsent.hasSentAll) await this.#sendNext(durability)
       else if (this.#requests.count > 0) await this.#requests.all()
-      else if (!this.#here.isSent) await this.#sendAttributes()
+      else if (!this.#here.isSent) await this.#sendAttributes(durability)
       else break
       last = durability === 'power' && this.#lastDurability === 'power' ? 'durable' : 'sent'
       this.#requests.throwError()
@@ -153,12 +153,12 @@ export class Sending {
     ) {
       const ticket = this.#mount.cache.ticket()
       const attributes = await this.#mount.files
-        .setAttributes(this.#node.ino, { size: 0 })
+        .setAttributes(this.#node.ino, { size: 0 }, { durability })
         .catch((error: unknown) => {
           this.#outcomes.unanswered(error, { isCut: true })
           throw error
         })
-      this.#lastDurability = 'process'
+      this.#lastDurability = durability
       this.#here.isCut = false
       this.#outcomes.confirm(attributes, 1, ticket)
       return
@@ -169,14 +169,15 @@ export class Sending {
     if (!this.#here.isDirty) this.#here.size = this.#here.base.size
   }
 
-  async #sendAttributes(): Promise<void> {
+  async #sendAttributes(durability: Durability): Promise<void> {
     const { cache, files } = this.#mount
     const changes = this.#here.pending.take()
     const ticket = cache.ticket()
-    this.#lastDurability = 'process'
     this.#sendsAttributes = true
     try {
-      this.#outcomes.confirm(await files.setAttributes(this.#node.ino, changes), 0, ticket)
+      const attributes = await files.setAttributes(this.#node.ino, changes, { durability })
+      this.#lastDurability = durability
+      this.#outcomes.confirm(attributes, 0, ticket)
     } catch (error) {
       this.#outcomes.unanswered(error, { attributes: changes, versions: 0 })
       this.#here.pending.putBack(changes, this.#here.base)

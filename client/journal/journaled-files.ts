@@ -104,10 +104,10 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       await writeBack.sent(ino)
       return files.seek(ino, offset, what, signal)
     },
-    async setAttributes(ino, changes, condition) {
-      if (!writeBack.keepsNew || condition?.ifMatch !== undefined) {
+    async setAttributes(ino, changes, options) {
+      if (!writeBack.keepsNew || options?.ifMatch !== undefined) {
         await writeBack.sent(ino)
-        return saw(await files.setAttributes(ino, changes, condition))
+        return saw(await files.setAttributes(ino, changes, options))
       }
       const times = changes.size === undefined ? {} : { mtime: markedTime() }
       const change = (id: number, file: UnsentFile) => ({

@@ -222,10 +222,10 @@ export function localRemoteFiles(
         )
         return wireAttributes(inode)
       }),
-    setAttributes: (ino, asks, condition) =>
+    setAttributes: (ino, asks, { durability = 'process', ifMatch } = {}) =>
       named((change) =>
-        asked('setAttributes', ino, async () => {
-          const holds = matching(condition?.ifMatch)
+        asked('setAttributes', `${ino}${durable({ durability })}`, async () => {
+          const holds = matching(ifMatch)
           const from = { ...origin, change }
           return wireAttributes(await tree.setAttributes(ino, changes(asks), holds, from))
         }),

@@ -392,6 +392,21 @@ describe('the mount file system', () => {
       expect(requests.made).to.deep.equal(['put f durably'])
     })
 
+    it('fsync(2) is one request, too, where nothing was written', async () => {
+      const { fs, calls, requests } = here
+      const { node, attributes } = await calls.store(ROOT, 'f', 'x')
+      const { handle } = await fs.open(node, O_RDWR, caller)
+      for (const changes of [{ size: 0 }, { mode: 0o600 }]) {
+        await fs.setattr(node, changes, handle, caller)
+        requests.clear()
+        await fs.fsync(node, handle, false, caller)
+        expect(requests.made).to.deep.equal([`setAttributes ${attributes.ino} durably`])
+      }
+      requests.clear()
+      await fs.fsync(node, handle, false, caller)
+      expect(requests.made).to.deep.equal([`sync ${attributes.ino}`])
+    })
+
     it('fsync(2) of a directory asks only for what no answer has made durable since', async () => {
       const { fs, requests, calls, news } = await earth.machine({}, 'as the test says')
       const syncs = async (): Promise<number> => {
@@ -410,6 +425,12 @@ describe('the mount file system', () => {
       expect(await syncs(), 'a second time').to.equal(0)
       await fs.unlink(ROOT, 'journal', caller)
       expect(await syncs(), 'after an unlink').to.equal(1)
+      const file = await calls.store(ROOT, 'f', 'x')
+      expect(await syncs(), 'after a close').to.equal(1)
+      await fs.mkdir(ROOT, 'e', 0o755, caller)
+      const { handle } = await fs.open(file.node, O_RDWR | O_TRUNC, caller)
+      await fs.fsync(file.node, handle, false, caller)
+      expect(await syncs(), 'after a file was cut and synced').to.equal(0)
       news.say({ kind: 'reset' })
       await until('it is heard', async () => (await syncs()) === 1)
       news.say({ kind: 'lost' })
