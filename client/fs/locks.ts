@@ -69,6 +69,7 @@ export class MountLocks {
     caller: Pick<Context, 'signal'>,
     known?: number,
   ): Promise<void> {
+    this.refuseLost(handle)
     const inode = this.#inodes.of(node)
     const request = `r${++this.#requests}`
     const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting', known }
@@ -267,6 +268,7 @@ export class MountLocks {
     if (lease.isUnknown) await this.#renewal.now()
     if (!this.#owed.isEmpty) await this.#owed.tell(inode.node.ino)
     for (;;) {
+      this.refuseLost(wanted.handle)
       const answer = await inode.exchange(() => this.#asked(inode, wanted))
       if (answer.state === 'unclaimed') {
         await this.#renewal.now()

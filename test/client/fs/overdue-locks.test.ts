@@ -1,0 +1,220 @@
+import { expect } from 'chai'
+import { RemoteError } from '../../../client/remote-files.js'
+import { LOCK_TIMES } from '../../../server/locks/requests.js'
+import { LOCK_END } from '../../../server/wire-locks.js'
+import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
+import { type Machine, type World, world } from './local-mount.js'
+
+/** A machine that was away for longer than its lease: another one may have had the lock meanwhile. */
+describe('a lock that may be lost', () => {
+  let earth: World
+  let here: Machine
+  let there: Machine
+
+  beforeEach(async () => {
+    earth = await world()
+    here = await earth.machine({}, 'told, with locks')
+    there = await earth.machine({}, 'told, with locks')
+    await here.calls.store(ROOT, 'f', 'before')
+  })
+  afterEach(() => earth.close())
+
+  /** A program that has the file open. */
+  async function program(
+    { fs, calls }: Machine,
+    flags = O_RDWR,
+    space: 'flock' | 'posix' = 'flock',
+    name = 'f',
+  ) {
+    const { node } = await calls.walk(name)
+    const { handle } = await fs.open(node, flags, caller)
+    const whole = { space, start: 0, end: LOCK_END, pid: 1, owner: String(handle) } as const
+    const lock = async (type: 'read' | 'write' | 'none') =>
+      fs.setlk?.(node, handle, { ...whole, type }, 'at once', caller)
+    return {
+      node,
+      lock: () => lock('write'),
+      share: () => lock('read'),
+      unlock: () => lock('none'),
+      read: async () => String(await fs.read(node, handle, 0, 4096, caller)),
+      write: async (text: string) => fs.write(node, handle, 0, Buffer.from(text), caller),
+      size: async () => (await fs.getattr(node, handle, caller)).size,
+      cut: () => fs.setattr(node, { size: 1 }, handle, caller),
+      sync: async () => fs.fsync(node, handle, false, caller),
+      flush: async () => fs.flush(node, handle, caller),
+      async close() {
+        try {
+          await fs.flush(node, handle, caller)
+        } finally {
+          await fs.release(node, handle, caller)
+        }
+      },
+    }
+  }
+  type Program = Awaited<ReturnType<typeof program>>
+
+  /** What another program writes under the lock, once the lease is over. */
+  async function takenElsewhere(text: string): Promise<void> {
+    const theirs = await program(there)
+    earth.pass(LOCK_TIMES.leaseMilliseconds)
+    await theirs.lock()
+    await theirs.write(text)
+    await theirs.close()
+  }
+
+  async function refused(work: Promise<unknown>): Promise<unknown> {
+    try {
+      await work
+    } catch (error) {
+      return (error as { code?: unknown }).code
+    }
+    return 'nothing was refused'
+  }
+
+  it('lets nobody read what was written under the next one, as if it were from under this one', async () => {
+    const ours = await program(here)
+    await ours.lock()
+    await takenElsewhere('theirs')
+    expect(await refused(ours.read())).to.equal('EIO')
+  })
+
+  it('is kept where nobody else took it: what is read is right', async () => {
+    const ours = await program(here)
+    await ours.lock()
+    earth.pass(10 * LOCK_TIMES.leaseMilliseconds)
+    expect(await ours.read()).to.equal('before')
+    await ours.write('ours')
+    await ours.close()
+    expect(await there.calls.text((await there.calls.walk('f')).node)).to.equal('oursre')
+  })
+
+  it('cannot be made an exclusive one', async () => {
+    const ours = await program(here)
+    await ours.share()
+    await takenElsewhere('theirs')
+    expect(await refused(ours.lock())).to.equal('EIO')
+  })
+
+  it('is asked about with the attributes of its file, too', async () => {
+    const ours = await program(here)
+    await ours.lock()
+    await takenElsewhere('theirs, and longer')
+    await here.calls.stat(ours.node)
+    expect(await refused(ours.write('ours'))).to.equal('EIO')
+  })
+
+  it('is not asked about while the server is away and a journal lets programs go on: nothing new is heard', async () => {
+    let isAway = false
+    here = await earth.machine({}, 'told, with locks', { isAway: () => isAway })
+    const ours = await program(here)
+    await ours.lock()
+    isAway = true
+    here.fault.next = (operation) =>
+      operation === 'renewLocks' ? new RemoteError('EIO', 'no network') : undefined
+    await takenElsewhere('theirs')
+    expect((await here.calls.stat(ours.node)).size).to.equal(6)
+    isAway = false
+    delete here.fault.next
+    expect(await refused(ours.read())).to.equal('EIO')
+  })
+
+  const uses: [what: string, use: (ours: Program) => Promise<unknown>][] = [
+    ['read(2)', (ours) => ours.read()],
+    ['write(2)', (ours) => ours.write('ours')],
+    ['ftruncate(2)', (ours) => ours.cut()],
+    ['another lock', (ours) => ours.lock()],
+    ['fsync(2)', (ours) => ours.sync()],
+    ['close(2)', (ours) => ours.flush()],
+    ['the size that a read at the end asks for', (ours) => ours.size()],
+  ]
+  for (const [what, use] of uses) {
+    it(`refuses ${what} from then on`, async () => {
+      const ours = await program(here)
+      await ours.lock()
+      await takenElsewhere('theirs')
+      await refused(ours.read())
+      expect(await refused(use(ours))).to.equal('EIO')
+    })
+  }
+
+  it('is lost for all who have the file open: a process reads through one descriptor and locks through another', async () => {
+    const [ours, same] = [await program(here, O_RDWR, 'posix'), await program(here, O_RDONLY)]
+    await ours.lock()
+    await takenElsewhere('theirs')
+    expect(await refused(same.read())).to.equal('EIO')
+  })
+
+  it('has the kernel keep neither size nor pages for who opens the file later', async () => {
+    const ours = await program(here)
+    await ours.lock()
+    await takenElsewhere('theirs')
+    await refused(ours.read())
+    expect((await here.calls.stat(ours.node)).validMilliseconds).to.equal(0)
+    const later = await program(here)
+    here.invalidated.splice(0)
+    expect(await later.read()).to.equal('theirs')
+    expect(here.invalidated).to.include(`inode ${ours.node} 0`)
+    await refused(ours.close())
+    expect((await here.calls.stat(ours.node)).validMilliseconds).to.be.greaterThan(0)
+  })
+
+  describe('though its program has let go of it', () => {
+    /** From here on the stream of changes tells. */
+    let tell = () => {}
+
+    /** Written under the lock, and not sent before the lease is over; nothing is heard of others. */
+    async function unsent(): Promise<Program> {
+      const ours = await program(here)
+      await ours.lock()
+      here.fault.quiet = new Promise((resolve) => {
+        tell = resolve
+      })
+      await ours.write('ours')
+      await ours.unlock()
+      return ours
+    }
+    const content = async () => there.calls.text((await there.calls.walk('f')).node)
+
+    it('takes with it what is unsent, where others have written since', async () => {
+      const ours = await unsent()
+      await takenElsewhere('theirs')
+      expect(await refused(ours.sync())).to.equal('EIO')
+      await refused(ours.close())
+      expect(await content()).to.equal('theirs')
+    })
+
+    it('takes it also where another program wants the lock before it is sent', async () => {
+      const ours = await unsent()
+      await takenElsewhere('theirs')
+      const next = await program(here)
+      const locked = refused(next.lock())
+      tell()
+      await locked
+      expect(await refused(ours.close())).to.equal('EIO')
+      await refused(next.close())
+      expect(await content()).to.equal('theirs')
+    })
+
+    it('takes it also where another one has the lock, and will write', async () => {
+      const ours = await unsent()
+      earth.pass(LOCK_TIMES.leaseMilliseconds)
+      const theirs = await program(there)
+      await theirs.lock()
+      expect(await refused(ours.close())).to.equal('EIO')
+      expect(await theirs.read()).to.equal('before')
+    })
+
+    it('leaves what is unsent where others wanted another file', async () => {
+      await here.calls.store(ROOT, 'g', 'x')
+      const other = await program(here, O_RDWR, 'flock', 'g')
+      await other.lock()
+      const ours = await unsent()
+      earth.pass(LOCK_TIMES.leaseMilliseconds)
+      const theirs = await program(there, O_RDWR, 'flock', 'g')
+      await theirs.lock()
+      await ours.close()
+      expect(await content()).to.equal('oursre')
+      expect(await refused(other.close())).to.equal('EIO')
+    })
+  })
+})
