@@ -43,13 +43,13 @@ export async function localCertificate(
 ): Promise<LocalCertificate> {
   const files = tlsFiles(data)
   mkdirSync(dirname(files.server.key), { recursive: true, mode: 0o700 })
-  let authority = read(files.authority)
+  let authority = readAuthority(files.authority)
   if (authority === undefined || expiresWithin(authority, RENEW_BEFORE_MS, now)) {
     const { makeAuthority } = await maker()
     authority = await makeAuthority(machine, now)
     write(files.authority, authority)
   }
-  const current = read(files.server)
+  const current = readServer(files.server)
   if (current !== undefined && isGood(current, authority, names, now)) {
     return { pair: current, authorityFile: files.authority.certificate, renewed: false }
   }
@@ -103,6 +103,28 @@ function pem<T>(
   } catch (cause) {
     const reason = messageOf(cause)
     return { problem: `${name} must name a file with ${what} in PEM form, not ${path}: ${reason}` }
+  }
+}
+
+/** One that every client trusts is not made anew for a file that is damaged or lost. (The key is written first.) */
+function readAuthority(files: { certificate: string; key: string }): KeyPair | undefined {
+  try {
+    if (existsSync(files.certificate)) createPrivateKey(readFileSync(files.key, 'utf8'))
+    return read(files)
+  } catch (cause) {
+    throw new Error(
+      `the local certificate authority cannot be read (${messageOf(cause)}): put ${files.certificate} and ${files.key} back from a backup, or remove both and have another made, which every client must trust anew`,
+      { cause },
+    )
+  }
+}
+
+/** What is damaged of it is made anew. */
+function readServer(files: { certificate: string; key: string }): KeyPair | undefined {
+  try {
+    return read(files)
+  } catch {
+    return undefined
   }
 }
 

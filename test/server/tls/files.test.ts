@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { statSync, writeFileSync } from 'node:fs'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type SecureVersion, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
@@ -66,6 +66,26 @@ describe('localCertificate', () => {
     expect(renewed.renewed).to.equal(true)
     expect(Date.parse(parsed(renewed.pair.certificate).validTo)).to.be.above(later(300).getTime())
     expect(readKeyPair(authority)).to.deep.equal(before)
+  })
+
+  it('is made anew when it is damaged, but its authority is not, which clients trust', async () => {
+    await certificate()
+    const { authority, server } = tlsFiles(data)
+    const before = readKeyPair(authority)
+    writeFileSync(server.certificate, '')
+    expect((await certificate()).renewed).to.equal(true)
+    const failure = () =>
+      certificate().then(
+        () => 'it was made',
+        (error: Error) => error.message,
+      )
+    writeFileSync(authority.certificate, '')
+    expect(await failure()).to.contain(`put ${authority.certificate} and ${authority.key} back`)
+    writeFileSync(authority.certificate, before.certificate)
+    rmSync(authority.key)
+    expect(await failure()).to.contain(`put ${authority.certificate} and ${authority.key} back`)
+    writeFileSync(authority.key, before.key)
+    expect((await certificate()).renewed).to.equal(false)
   })
 
   it('is made anew when the server has a new name', async () => {
