@@ -1,5 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3'
 import { MIGRATIONS } from './migrations.js'
+import { opening } from './open-error.js'
 
 export type Database = BetterSqlite3.Database
 
@@ -11,13 +12,20 @@ export type Database = BetterSqlite3.Database
  * @param path the file, or ":memory:"
  */
 export function openDatabase(path: string): Database {
-  const database = new BetterSqlite3(path)
-  database.pragma('journal_mode = WAL')
-  database.pragma('synchronous = NORMAL')
-  database.pragma('foreign_keys = ON')
-  database.pragma('busy_timeout = 10000')
-  migrate(database)
-  return database
+  return opening(path, () => {
+    const database = new BetterSqlite3(path)
+    try {
+      database.pragma('journal_mode = WAL')
+      database.pragma('synchronous = NORMAL')
+      database.pragma('foreign_keys = ON')
+      database.pragma('busy_timeout = 10000')
+      migrate(database)
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
 }
 
 /** Applies what is missing, each step in one transaction with its number. */

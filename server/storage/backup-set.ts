@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { Database } from '../database/database.js'
+import { opening } from '../database/open-error.js'
 import { contentPath } from './content-path.js'
 import { withoutHoles } from './sparse.js'
 
@@ -50,19 +51,21 @@ export function contentList(database: Database, make: 'make' | 'read') {
 
 /** Opens the database of a backup. */
 export function openBackup(path: string, mode: 'read' | 'write'): Database {
-  return new BetterSqlite3(path, { readonly: mode === 'read', fileMustExist: true })
+  return opening(
+    path,
+    () => new BetterSqlite3(path, { readonly: mode === 'read', fileMustExist: true }),
+  )
 }
 
 /** Whether a file is the database of a backup, not that of a server or something else. */
 export function isBackup(path: string): boolean {
   const database = openBackup(path, 'read')
+  const table = `SELECT 1 FROM sqlite_master WHERE name = 'backup_contents'`
   try {
-    return (
-      database.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'backup_contents'`).get() !==
-      undefined
-    )
+    return opening(path, () => database.prepare(table).get() !== undefined)
   } catch (error) {
-    if (error instanceof BetterSqlite3.SqliteError && error.code === 'SQLITE_NOTADB') return false
+    const { cause } = error as Error
+    if (cause instanceof BetterSqlite3.SqliteError && cause.code === 'SQLITE_NOTADB') return false
     throw error
   } finally {
     database.close()
