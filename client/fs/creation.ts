@@ -1,5 +1,4 @@
 import type { WireAttributes } from '../../server/wire.js'
-
 import type { Context } from '../fuse/filesystem.js'
 import type { RemoteNew } from '../remote-files.js'
 import { type Owners, TYPE_BITS } from './attributes.js'
@@ -25,16 +24,16 @@ export function ownership(mode: number, { uid, gid }: Context, owners: Owners): 
   }
 }
 
-/** The mode without what lets others run the file as its owner, which a change of owner or content takes away (chown(2), write(2)). */
-export function withoutPrivileges(mode: number): number {
-  const group = (mode & S_IXGRP) === 0 ? 0 : S_ISGID
-  return mode & ~(S_ISUID | group)
-}
-
 /** The same for a file that is planned here: the directory, as it was last seen, may pass its group on (inode(7)). */
 export function inherited(owned: Ownership, directory: WireAttributes | undefined): Ownership {
   const passesOn = directory !== undefined && (directory.mode & S_ISGID) !== 0
   return passesOn ? { ...owned, gid: directory.gid } : owned
+}
+
+/** The mode without what lets others run the file as its owner, which a change of owner or content takes away (chown(2), write(2)). */
+export function withoutPrivileges(mode: number): number {
+  const group = (mode & S_IXGRP) === 0 ? 0 : S_ISGID
+  return mode & ~(S_ISUID | group)
 }
 
 /** A file as it will be once the server has it. */
