@@ -2,7 +2,6 @@ import type { WireAttributes, WireTime } from '../../server/wire.js'
 import type { Ticket } from '../latest-changes.js'
 import type { RemoteFiles } from '../remote-files.js'
 import { hasCode } from './answer.js'
-import { eachMethod } from './each-method.js'
 import { localTime } from './time.js'
 
 /** Removals of which nobody waits for the end; with more, programs wait. */
@@ -138,43 +137,4 @@ export class Removals {
       }
     }
   }
-}
-
-/** What only reads bytes, or listens, needs no order. */
-const UNORDERED: ReadonlySet<string> = new Set([
-  'root',
-  'read',
-  'readAll',
-  'seek',
-  'release',
-  'reserve',
-  'changes',
-  'removeAll',
-  'isAway',
-])
-
-/** The same files; whatever bears on what is being removed waits until it is. */
-export function behindRemovals(files: RemoteFiles, removals: Removals): RemoteFiles {
-  const about = async <T>(ino: number, ask: () => Promise<T>): Promise<T> => {
-    if (removals.count > 0) await removals.about(ino)
-    return ask()
-  }
-  const reads: Pick<RemoteFiles, 'stat' | 'lookup' | 'list' | 'getXattr' | 'listXattrs'> = {
-    stat: (ino, signal) => about(ino, () => files.stat(ino, signal)),
-    lookup: (directory, name, signal) =>
-      about(directory, () => files.lookup(directory, name, signal)),
-    async *list(directory, ...rest) {
-      if (removals.count > 0) await removals.about(directory)
-      yield* files.list(directory, ...rest)
-    },
-    getXattr: (ino, name) => files.getXattr(ino, name),
-    listXattrs: (ino) => files.listXattrs(ino),
-  }
-  const ordered = eachMethod(files, (name, ask) =>
-    UNORDERED.has(name)
-      ? undefined
-      : (...parameters) =>
-          removals.count === 0 ? ask(...parameters) : removals.all().then(() => ask(...parameters)),
-  )
-  return { ...ordered, ...reads }
 }
