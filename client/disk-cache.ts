@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { WireAttributes } from '../server/wire.js'
@@ -16,11 +16,16 @@ const MOST_SLOTS = 1 << 17
 const ENTRY_BYTES = 56
 const MARK = 0x43424c4b
 const MOST_CACHES = 8
+/** This much of the disk is left to everything else: its twentieth part, or, of a large one, a gigabyte. */
+const LEFT_SHARE = 20
+const LEFT_BYTES = 1 << 30
+/** What write(2) says when somebody else was faster. */
+const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
 
 /**
  * Blocks of files on the local disk: a file of slots, and one that says what is in each. Every block is checked when it is read, so
- * whatever a crash or a bad disk leaves is a miss. It never grows beyond its slots; the one that was not used for the longest
- * time makes room.
+ * whatever a crash or a bad disk leaves is a miss. It never grows beyond its slots, nor where the disk has little room left; the
+ * one that was not used for the longest time makes room.
  */
 export class DiskCache {
   readonly blockBytes: number
@@ -33,13 +38,20 @@ export class DiskCache {
   readonly #places = new Map<string, number>()
   readonly #free: number[] = []
   readonly #log: (message: string, error?: unknown) => void
+  readonly #directory: string
+  /** Slots below have their room on the disk. */
+  #grown: number
   #isOff = false
+  #hasSaid = false
 
   private constructor(
     files: { data: FileHandle; index: FileHandle; lock: FileLock; entries: Buffer },
-    size: { blockBytes: number; slots: number },
+    size: { blockBytes: number; slots: number; grown: number },
+    directory: string,
     log: (message: string, error?: unknown) => void,
   ) {
+    this.#directory = directory
+    this.#grown = size.grown
     this.#data = files.data
     this.#index = files.index
     this.#lock = files.lock
@@ -80,7 +92,13 @@ export class DiskCache {
       // A smaller cache than before gives back the room.
       if ((await data.stat()).size > slots * blockBytes) await data.truncate(slots * blockBytes)
       if ((await index.stat()).size > entries.length) await index.truncate(entries.length)
-      return new DiskCache({ data, index, lock, entries }, { blockBytes, slots }, log)
+      const grown = Math.ceil((await data.stat()).size / blockBytes)
+      return new DiskCache(
+        { data, index, lock, entries },
+        { blockBytes, slots, grown },
+        directory,
+        log,
+      )
     }
     return undefined
   }
@@ -114,7 +132,10 @@ export class DiskCache {
   async write(key: ContentKey, block: number, data: Buffer): Promise<void> {
     if (this.#isOff || this.#slots === 0) return
     const name = place(key.ino, block)
-    const slot = this.#places.get(name) ?? this.#free.pop() ?? this.#oldest()
+    const mayGrow = !this.#wouldGrow(name) || (await this.#leavesRoom())
+    if (this.#isOff) return
+    const slot =
+      this.#places.get(name) ?? (mayGrow ? this.#free.pop() : undefined) ?? this.#oldest()
     if (slot === undefined) return
     this.#places.delete(name)
     const entry = entryOf(key, block, data)
@@ -123,14 +144,37 @@ export class DiskCache {
       await this.#data.write(data, 0, data.length, slot * this.blockBytes)
       await this.#index.write(entry, 0, ENTRY_BYTES, slot * ENTRY_BYTES)
       entry.copy(this.#entry(slot))
+      this.#grown = Math.max(this.#grown, slot + 1)
       const other = this.#places.get(name)
       if (other !== undefined) this.#free.push(other)
       this.#places.set(name, slot)
     } catch (error) {
       this.#free.push(slot)
+      if (FULL.has((error as NodeJS.ErrnoException).code)) return this.#isShort(error)
       if (!this.#isOff) this.#log('the disk cache is switched off: it cannot be written', error)
       this.#isOff = true
     }
+  }
+
+  /** What is kept next needs room that the cache does not have on the disk yet. */
+  #wouldGrow(name: string): boolean {
+    const next = this.#free.at(-1)
+    return !this.#places.has(name) && next !== undefined && next >= this.#grown
+  }
+
+  async #leavesRoom(): Promise<boolean> {
+    const { bsize, blocks, bavail } = await statfs(this.#directory)
+    const left = Math.min((blocks * bsize) / LEFT_SHARE, LEFT_BYTES)
+    // A file system without bounds counts no blocks.
+    if (blocks === 0 || bavail * bsize - this.blockBytes >= left) return true
+    this.#isShort()
+    return false
+  }
+
+  /** It goes on by itself when there is room again. */
+  #isShort(error?: unknown): void {
+    if (!this.#hasSaid) this.#log('the disk cache does not grow: its disk has little room', error)
+    this.#hasSaid = true
   }
 
   async close(): Promise<void> {

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type ContentKey, DiskCache } from '../../client/disk-cache.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { type Machine, machine } from '../support/mount.js'
-import { run } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { type SmallDisk, smallDisk } from '../support/small-disk.js'
 
 const BLOCK = 64 << 10
 const KEY: ContentKey = { ino: 7, generation: 1, version: 3, mtime: '1000', size: 1 << 20 }
@@ -108,18 +108,38 @@ describe('the cache on the local disk', () => {
     await two.close()
   })
 
-  it('is switched off by a full disk, and says so once', async function () {
-    requires(this, 'root')
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', directory])
-    try {
-      const cache = await opened(1 << 20)
-      for (let block = 0; block < 8; block++) await cache.write(KEY, block, randomBytes(BLOCK))
-      expect(log).to.have.length(1)
+  describe('on a small disk', () => {
+    let disk: SmallDisk
+
+    beforeEach(async function () {
+      requires(this, 'root')
+      disk = await smallDisk('cache', 512 << 10)
+    })
+    afterEach(() => disk?.remove())
+
+    it('leaves room to others, keeps what was used last, and says so once', async () => {
+      const cache = await opened(1 << 20, disk.directory)
+      for (let block = 0; block < 16; block++) await cache.write(KEY, block, randomBytes(BLOCK))
+      expect(await cache.read(KEY, 15)).to.have.length(BLOCK)
       expect(await cache.read(KEY, 0)).to.equal(undefined)
+      const { bavail, blocks } = await statfs(disk.directory)
+      expect(bavail / blocks).to.be.above(0.05)
+      expect(log).to.have.length(1)
       await cache.close()
-    } finally {
-      await run('umount', [directory])
-    }
+    })
+
+    it('serves what it has while the disk is full, and goes on when there is room again', async () => {
+      const cache = await opened(1 << 20, disk.directory)
+      await cache.write(KEY, 0, randomBytes(BLOCK))
+      await disk.fill()
+      expect(await cache.read(KEY, 0)).to.have.length(BLOCK)
+      await cache.write(KEY, 1, randomBytes(BLOCK))
+      await disk.clear()
+      for (const block of [2, 3]) await cache.write(KEY, block, randomBytes(BLOCK))
+      for (const block of [2, 3]) expect(await cache.read(KEY, block)).to.have.length(BLOCK)
+      expect(log).to.have.length(1)
+      await cache.close()
+    })
   })
 
   it('survives garbage', async () => {
