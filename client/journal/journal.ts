@@ -23,10 +23,13 @@ interface Waiting {
   readonly pieces: readonly Buffer[]
   /** Undefined for a note, which nobody waits for. */
   readonly waiter: { stored(): void; failed(error: unknown): void } | undefined
+  readonly note: Note | undefined
 }
 
 const SEGMENT_BYTES = 64 << 20
 const LOCK = 'lock'
+/** How long a disk that took no notes is left alone, unless it takes a change before. */
+const RETRY_MILLISECONDS = 5000
 
 /** What is written and not yet on the server, on the local disk (docs/write-back.md). */
 export class Journal {
@@ -42,6 +45,9 @@ export class Journal {
   #current: Segment | undefined
   readonly #places = new Map<number, { segment: Segment; ino: number }>()
   #queue: Waiting[] = []
+  /** Notes that the disk did not take, in their order: what they say would be found out again after a crash, if it still can be. */
+  #owed: Note[] = []
+  #retry: NodeJS.Timeout | undefined
   #isClosed = false
   #writing: Promise<void> = Promise.resolve()
   #trimming: Promise<void> = Promise.resolve()
@@ -124,7 +130,7 @@ export class Journal {
           reject(error)
         },
       }
-      this.#queue.push({ segment, start, pieces, waiter })
+      this.#queue.push({ segment, start, pieces, waiter, note: undefined })
     })
     this.#write()
     return { data, stored }
@@ -133,9 +139,18 @@ export class Journal {
   /** If it is lost with the power, it is found out again. */
   note(note: Note): void {
     if (this.#isClosed) return
-    const { segment, start, pieces } = this.#placed(note, [])
-    this.#queue.push({ segment, start, pieces, waiter: undefined })
-    this.#write()
+    this.#owed.push(note)
+    if (this.#retry === undefined) this.#writeNotes()
+  }
+
+  #writeNotes(): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
+    for (const note of this.#owed.splice(0)) {
+      const { segment, start, pieces } = this.#placed(note, [])
+      this.#queue.push({ segment, start, pieces, waiter: undefined, note })
+      this.#write()
+    }
   }
 
   /** A change is on the server, or no longer wanted. */
@@ -149,7 +164,9 @@ export class Journal {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#writeNotes()
     await this.#writing
+    clearTimeout(this.#retry)
     await this.#trimming
     if (this.isEmpty) for (const segment of this.#segments) await segment.remove()
     else for (const segment of this.#segments) await segment.close()
@@ -191,6 +208,7 @@ export class Journal {
       try {
         await writeBatch(first.segment, first.start, batch)
         for (const { waiter } of batch) waiter?.stored()
+        if (this.#retry !== undefined) this.#writeNotes()
       } catch (error) {
         await this.#broken(first.segment, first.start, batch, error)
       }
@@ -208,6 +226,11 @@ export class Journal {
     this.#queue = this.#queue.filter((waiting) => waiting.segment !== segment)
     if (this.#current === segment) this.#current = undefined
     await segment.cut(size).catch(() => {})
+    const notes = [...batch, ...later].flatMap(({ note }) => note ?? [])
+    this.#owed.unshift(...notes)
+    if (notes.length > 0) {
+      this.#retry ??= setTimeout(() => this.#writeNotes(), RETRY_MILLISECONDS).unref()
+    }
     for (const { waiter } of [...batch, ...later]) waiter?.failed(error)
     void this.#trim()
   }

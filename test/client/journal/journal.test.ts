@@ -1,10 +1,12 @@
 import { watch } from 'node:fs'
-import { appendFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, cp, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { Journal } from '../../../client/journal/journal.js'
 import type { Change } from '../../../client/journal/record.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { requires } from '../../support/requires.js'
+import { type SmallDisk, smallDisk } from '../../support/small-disk.js'
 import { until } from '../../support/until.js'
 
 const LIMIT = 64 << 20
@@ -207,6 +209,51 @@ describe('the journal of a mount', () => {
     const last = await opened()
     expect(await contents(last)).to.deep.equal(['inner'])
     await last.close()
+  })
+
+  describe('on a full disk', () => {
+    let disk: SmallDisk
+
+    beforeEach(async function () {
+      requires(this, 'root')
+      await removeDirectory(directory)
+      disk = await smallDisk('journal', 1 << 20)
+      directory = disk.directory
+    })
+    afterEach(() => disk?.remove())
+
+    /** A journal with two changes, the first of which was done when there was no room to say so. */
+    async function withoutRoom(): Promise<Journal> {
+      const journal = await opened()
+      const [first = 0] = await appended(journal, 'one', 'x'.repeat(10_000))
+      await disk.fill()
+      journal.done(first)
+      const refused = await appended(journal, 'x'.repeat(10_000)).catch((error: unknown) => error)
+      expect(refused).to.be.an('error')
+      return journal
+    }
+
+    it('says what is done as soon as there is room again', async () => {
+      const journal = await withoutRoom()
+      await disk.clear()
+      await appended(journal, 'three')
+      await appended(journal, 'four')
+      await cp(join(directory, 'journal'), join(directory, 'crashed'), { recursive: true })
+      await journal.close()
+      const options = { limitBytes: LIMIT, log: (message: string) => log.push(message) }
+      const crashed = await Journal.open(join(directory, 'crashed'), options)
+      expect(crashed?.recovered.map(({ change }) => change.id)).to.deep.equal([2, 4, 5])
+      await crashed?.close()
+    })
+
+    it('says what is done at its end, if there is room by then', async () => {
+      const journal = await withoutRoom()
+      await disk.clear()
+      await journal.close()
+      const next = await opened()
+      expect(next.recovered.map(({ change }) => change.id)).to.deep.equal([2])
+      await next.close()
+    })
   })
 
   it('is empty on the disk once everything is done', async () => {
