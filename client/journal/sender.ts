@@ -158,13 +158,13 @@ export class Sender {
       if (file.isNameless) return this.#drop(file)
     }
     const { unsent, appeared, replaced, log } = this.#mount
-    this.conflicts += 1
     const before = named(file)
     if (pending.change.kind === 'birth') {
       const taken = file.place
       const place = await otherPlace(this.#mount, file, 1)
       pending.journal?.note({ kind: 'moved', of: pending.change.id, place })
       unsent.move(file, place)
+      this.conflicts += 1
       if (taken !== undefined) appeared(taken, 0)
       appeared(place, file.ino)
       log(`${before} is somebody else's by now; what was written here is in "${place.name}"`)
@@ -182,6 +182,7 @@ export class Sender {
     )
     try {
       const copy = await settled
+      this.conflicts += 1
       file.gap = undefined
       for (const change of changes) {
         change.journal?.done(change.change.id)

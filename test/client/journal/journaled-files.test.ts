@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { journaledFiles } from '../../../client/journal/journaled-files.js'
 import { WriteBack } from '../../../client/journal/write-back.js'
-import type { RemoteNews } from '../../../client/remote-files.js'
+import { RemoteError, type RemoteNews } from '../../../client/remote-files.js'
 import { world } from '../fs/local-mount.js'
 
 describe('the files of a mount with a journal', () => {
@@ -70,6 +70,40 @@ describe('the files of a mount with a journal', () => {
       await listening
     } finally {
       stop.abort()
+      await earth.close()
+    }
+  })
+
+  it('count a conflict copy once, however often the server has no room for it', async () => {
+    const earth = await world()
+    try {
+      const { files } = await earth.machine()
+      const { files: elsewhere } = await earth.machine()
+      const writeBack = new WriteBack(files, {
+        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        isAway: () => false,
+        log: () => {},
+      })
+      const shown = journaledFiles(files, writeBack)
+      const { ino: root } = await shown.root()
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      const { ino } = await shown.make(root, 'f', { type: 'file' }, attributes)
+      await elsewhere.write(ino, [{ offset: 0, data: Buffer.from('theirs') }], {
+        durability: 'process',
+      })
+      const { put } = files
+      let refusals = 0
+      files.put = (...parameters) => {
+        if (refusals++ > 0) return put(...parameters)
+        return Promise.reject(new RemoteError('ENOSPC', 'no room'))
+      }
+      const parts = [{ offset: 0, data: Buffer.from('ours') }]
+      const refused = await shown
+        .write(ino, parts, { durability: 'process' })
+        .catch((error: unknown) => error)
+      expect(refused).to.include({ code: 'ENOSPC' })
+      expect(writeBack.sender.conflicts).to.equal(0)
+    } finally {
       await earth.close()
     }
   })
