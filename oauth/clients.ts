@@ -39,8 +39,8 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 const name = z
   .string()
   .trim()
-  .min(1)
-  .max(100)
+  .min(1, 'must have 1 to 100 characters')
+  .max(100, 'must have 1 to 100 characters')
   .refine((text) => !INVISIBLE.test(text), {
     message: 'must not have control or formatting characters',
   })

@@ -32,6 +32,32 @@ export function newPassword(input: string): NewPassword {
   throw new AccountError(`a password has ${PASSWORD_MIN} to ${PASSWORD_MAX} characters`)
 }
 
+/** As applications and lists of accounts show it: what changes how the text around it reads is no part of a name. */
+export type DisplayName = string & { readonly [parsed]: 'DisplayName' }
+const NAME_MAX = 200
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+
+export function displayName(input: string): DisplayName {
+  const name = input.trim()
+  if (name !== '' && name.length <= NAME_MAX && !INVISIBLE.test(name)) return name as DisplayName
+  throw new AccountError(
+    `a name has 1 to ${NAME_MAX} characters, none of which controls a terminal or the direction of text`,
+  )
+}
+
+/** What stands before and after its last "@" is for its server to know. */
+export type EmailAddress = string & { readonly [parsed]: 'EmailAddress' }
+const EMAIL_MAX = 254
+
+export function emailAddress(input: string): EmailAddress {
+  const address = input.trim()
+  const isOne = /^[^\s@]+@[^\s@]+$/.test(address) && !INVISIBLE.test(address)
+  if (isOne && address.length <= EMAIL_MAX) return address as EmailAddress
+  throw new AccountError(
+    `an e-mail address is like anna@example.org, of ${EMAIL_MAX} characters at most`,
+  )
+}
+
 /** 32 letters and digits, none of which looks like another. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 

@@ -36,9 +36,11 @@ export async function makeAdministrator(
   return { oneTimePassword: drawn }
 }
 
+export const BUILT_IN_CLIENT = 'coffer'
+
 /** The mount: a public native client (RFC 8252), whose loopback redirects may use any port (section 7.3). */
 const BUILT_IN: Omit<Client, 'createdAt'> = {
-  client_id: 'coffer',
+  client_id: BUILT_IN_CLIENT,
   client_name: 'Coffer mount',
   application_type: 'native',
   token_endpoint_auth_method: 'none',

@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { username } from '../accounts.js'
 import type { AuditEntry } from '../database/audit.js'
-import { atWorkbench, type CommandLine } from './workbench.js'
+import { atWorkbench, type CommandLine, type Workbench } from './workbench.js'
 
 interface ListOptions {
   user?: string
@@ -29,8 +28,7 @@ export function auditCommands(program: Command, line: CommandLine): void {
       atWorkbench(line, async (bench) => {
         const { user, event, since, limit } = options
         const names = new Map(bench.accounts.all().map((each) => [each.id, each.username]))
-        const subject =
-          user === undefined ? undefined : (bench.accounts.find(username(user))?.id ?? user)
+        const subject = user === undefined ? undefined : subjectOf(bench, user)
         for (const entry of bench.audit.query({ subject, event, since, limit })) {
           line.print(JSON.stringify(readable(entry, names)))
         }
@@ -59,6 +57,16 @@ export function auditCommands(program: Command, line: CommandLine): void {
         }
       }),
     )
+}
+
+/** By name, or, as those that were removed go on in the log, by id. @throws when there is nothing of it in either */
+function subjectOf({ accounts, audit }: Workbench, user: string): string {
+  const found = accounts.lookup(user)
+  if (found !== undefined) return found.id
+  if (audit.query({ subject: user, limit: 1 }).length > 0) return user
+  throw new Error(
+    `there is no account ${user}, and nothing of one with that id: "coffer-server user list" shows all`,
+  )
 }
 
 function readable(

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CLIENT_AUTH_METHODS, GRANT_TYPES, registerClient } from '../../oauth/index.js'
+import { BUILT_IN_CLIENT } from '../bootstrap.js'
 import { messageOf } from '../error-of.js'
 import { RESOURCE_SCOPES } from '../scopes.js'
 import { atWorkbench, type CommandLine, table } from './workbench.js'
@@ -76,6 +77,11 @@ export function clientCommands(program: Command, line: CommandLine): void {
     .description('remove an application; everything granted to it is revoked')
     .action(async (client_id: string) =>
       atWorkbench(line, async ({ store, audit }) => {
+        if (client_id === BUILT_IN_CLIENT) {
+          throw new Error(
+            `${client_id} is the client of coffer's own mounts, which every start makes again: "coffer-server user disable" and "user passwd" sign somebody out`,
+          )
+        }
         if (!(await store.removeClient(client_id, line.clock().getTime()))) {
           throw new Error(`there is no client ${client_id}: "coffer-server client list" shows all`)
         }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import {
   AccountError,
+  displayName,
+  emailAddress,
   type NewPassword,
   newPassword,
   oneTimePassword,
@@ -30,12 +32,15 @@ export function userCommands(program: Command, line: CommandLine): void {
     .option('--password-stdin', 'read the password from standard input')
     .action(async (name: string, options: PasswordOption & { name?: string; email?: string }) =>
       atWorkbench(line, async ({ accounts, audit }) => {
+        const named = {
+          username: username(name),
+          ...(options.name !== undefined && { name: displayName(options.name) }),
+          ...(options.email !== undefined && { email: emailAddress(options.email) }),
+        }
         const { password, drawn } = await chosenPassword(line, options)
         const made = await accounts.add({
-          username: username(name),
+          ...named,
           password,
-          name: options.name,
-          email: options.email,
           administrator: false,
           temporaryPassword: drawn,
         })

@@ -336,6 +336,10 @@ describe('coffer-server', () => {
     expect((await coffer(['client', 'list'])).stdout).to.match(
       new RegExp(`^${id} +Backup +client_secret_basic +file.read$`, 'm'),
     )
+    const own = await coffer(['client', 'remove', 'coffer'])
+    expect(own.stderr).to.contain('which every start makes again').and.contain('user disable')
+    const unnamed = await coffer(['client', 'add', ''])
+    expect(unnamed.stderr).to.contain('client_name: must have 1 to 100 characters')
     expect((await coffer(['client', 'remove', id])).status).to.equal(0)
     const again = await coffer(['client', 'remove', id])
     expect(again.status).to.equal(1)
@@ -468,6 +472,33 @@ describe('coffer-server', () => {
     expect(stdout).to.contain('Everything agrees').and.contain('The audit log does not say so')
     const verified = await coffer(['audit', 'verify'], '', { ...restored, ...environment })
     expect(verified.stdout).to.contain('is whole')
+  })
+
+  it('takes no name that would pass for another line, and no address that is none', async () => {
+    for (const parameters of [
+      ['--name', 'Eve\nadmin  Administrator'],
+      ['--name', 'Eve\u001b[2K'],
+      ['--name', 'n'.repeat(201)],
+      ['--email', 'eve'],
+      ['--email', 'eve@example.org\n'.repeat(2)],
+    ]) {
+      const { status, stderr } = await coffer(['user', 'add', 'eve', ...parameters])
+      expect(status, parameters[1]).to.equal(1)
+      expect(stderr).to.match(/^an? (?:name|e-mail address) /)
+    }
+    const named = ['--name', 'Åsa  Öberg', '--email', 'åsa@example.org']
+    expect((await coffer(['user', 'add', 'asa', ...named])).status).to.equal(0)
+    expect((await coffer(['user', 'list'])).stdout).to.contain('Åsa  Öberg')
+  })
+
+  it('says that there is no such account to list what happened to', async () => {
+    await coffer(['user', 'add', 'anna'])
+    const listed = await coffer(['audit', 'list', '--user', 'ANNA'])
+    const { user } = JSON.parse(listed.stdout)
+    expect(user).to.equal('anna')
+    const unknown = await coffer(['audit', 'list', '--user', 'anne'])
+    expect([unknown.status, unknown.stdout]).to.deep.equal([1, ''])
+    expect(unknown.stderr).to.contain('there is no account anne')
   })
 
   it('does not take a password that is too short', async () => {
