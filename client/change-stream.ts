@@ -1,10 +1,11 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { WireChange } from '../server/wire-changes.js'
+import type { Begun } from './connection.js'
 import type { Duplex } from './duplex.js'
 import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
 import type { Pauses } from './pauses.js'
 import { RemoteError, type RemoteNews } from './remote-files.js'
-import { type Begun, Busy } from './retry.js'
+import { Busy } from './retry.js'
 
 /** Opens GET /changes, from where it was interrupted. */
 export type OpenChanges = (

@@ -1,10 +1,11 @@
 import { NAME_MAX, type WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import type { Attempts } from './attempts.js'
+import type { Begun } from './connection.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'
 import { type Changed, RemoteError } from './remote-files.js'
-import { type Attempt, type Begun, persistently, type RetryOptions, settled } from './retry.js'
+import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
 import { bodyMade, headerAttributes, successful } from './wire-answer.js'
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ConnectionState } from './retry.js'
+import type { ConnectionState } from './connection.js'
 
 /** Pauses between tries, all of which can be ended at once. */
 export class Pauses {
