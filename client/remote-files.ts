@@ -6,8 +6,8 @@ import type { WirePosition } from '../server/wire-operations.js'
 import type { PutContent } from './upload-content.js'
 
 /**
- * The remote tree as the mount sees it: inode by inode. `client/api.ts` speaks it over HTTP, caches wrap it and return
- * the same interface. Every method may throw RemoteError.
+ * The remote tree as the mount sees it: inode by inode. `files-over-channel.ts` and `files-over-http.ts` ask the server; the journal, the
+ * cache on disk and others wrap it and return the same interface. Every method may throw RemoteError.
  */
 export interface RemoteFiles {
   root(signal?: AbortSignal): Promise<WireAttributes>
