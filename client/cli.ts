@@ -10,8 +10,8 @@ import type { Surroundings } from './commands/surroundings.js'
 import type { UnmountFlags } from './commands/unmount.js'
 import { completion, SHELLS } from './completion/shells.js'
 import { showExamples } from './examples.js'
+import { parseFingerprint } from './fingerprint.js'
 import { parseRateLimit } from './rate-limit.js'
-import { parseFingerprint } from './trust.js'
 
 /** What a command needs is loaded when it is given: `coffer status` starts twice as fast without the rest. */
 const COMMANDS = {

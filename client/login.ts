@@ -7,11 +7,12 @@ import { loginByDevice } from './device-grant.js'
 import { type Authority, discover } from './discovery.js'
 import { DpopKey } from './dpop.js'
 import { ExchangeError, type Send } from './exchange.js'
+import type { Fingerprint } from './fingerprint.js'
 import { withRefreshLock } from './refresh-lock.js'
 import { postForm } from './token-endpoint.js'
 import { chooseTokenStore, openTokenStore, type TokenStore, type Tokens } from './tokens.js'
 import { serverTrouble } from './trouble.js'
-import type { Fingerprint, Trust } from './trust.js'
+import type { Trust } from './trust.js'
 import {
   chosenTrust,
   confirmedTrust,

@@ -1,9 +1,10 @@
 import { CommandError } from './command-error.js'
 import { ExchangeError } from './exchange.js'
+import { printedFingerprint } from './fingerprint.js'
 import { RemoteError } from './remote-files.js'
 import { Busy } from './retry.js'
 import { Refused } from './token-endpoint.js'
-import { CertificateChanged, printedFingerprint } from './trust.js'
+import { CertificateChanged } from './trust.js'
 
 /** What went wrong with a server, for the one who typed its address. */
 export function serverTrouble(error: unknown, server: string): unknown {

@@ -2,14 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { type Account, serverBase } from './account.js'
 import { CommandError } from './command-error.js'
 import { isLoopback } from './config.js'
-import {
-  authorityFile,
-  type Fingerprint,
-  printedFingerprint,
-  type ShownCertificates,
-  shownCertificates,
-  type Trust,
-} from './trust.js'
+import { type Fingerprint, printedFingerprint } from './fingerprint.js'
+import { type ShownCertificates, shownCertificates } from './shown-certificates.js'
+import { authorityFile, type Trust } from './trust.js'
 
 /** What the user said about certificates, and where a server on this machine keeps its own authority. */
 export interface TrustWishes {

@@ -7,12 +7,11 @@ import {
   type ConnectionOptions,
   connect,
   createSecureContext,
-  type DetailedPeerCertificate,
   rootCertificates,
   type TLSSocket,
 } from 'node:tls'
 import { CommandError } from './command-error.js'
-import { ExchangeError } from './exchange.js'
+import { fingerprintOf } from './fingerprint.js'
 
 /** Which certificates a server may show. */
 export type Trust =
@@ -72,28 +71,6 @@ export function authorityFile(path: string): Trust {
   return { kind: 'authority', pem }
 }
 
-declare const parsed: unique symbol
-/** SHA-256, 64 hexadecimal digits in upper case. Only `parseFingerprint` makes one. */
-export type Fingerprint = string & { readonly [parsed]: 'Fingerprint' }
-
-/** Accepts what openssl, browsers and this program print: with or without colons and "SHA256:", in any case. */
-export function parseFingerprint(input: string): Fingerprint {
-  const digits = input
-    .replace(/^sha-?256[:=]?/i, '')
-    .replace(/[: ]/g, '')
-    .toUpperCase()
-  if (!/^[0-9A-F]{64}$/.test(digits)) {
-    throw new CommandError(
-      'It must be a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons.',
-    )
-  }
-  return digits as Fingerprint
-}
-
-export function printedFingerprint(fingerprint: string): string {
-  return fingerprint.match(/../g)?.join(':') ?? ''
-}
-
 /** What OpenSSL and Node say of a certificate (tls documentation, "X509 certificate error codes"). */
 const UNTRUSTED =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|ERR_TLS_CERT_|ERR_CERTIFICATE_|CRL_|PATH_LENGTH_)/
@@ -142,7 +119,7 @@ class PinnedAgent extends Agent {
       socket.off('error', failed)
       socket.setTimeout(0)
       socket.removeAllListeners('timeout')
-      const shown = digits(socket.getPeerCertificate().fingerprint256)
+      const shown = fingerprintOf(socket.getPeerCertificate().fingerprint256)
       if (shown === this.#fingerprint) {
         callback?.(null, socket)
         return
@@ -183,7 +160,7 @@ export function connector(trust: Trust): (url: URL, onread: OnReadOpts) => Promi
         socket.off('error', reject)
         socket.setTimeout(0, late)
         socket.removeListener('timeout', late)
-        const shown = digits(socket.getPeerCertificate().fingerprint256)
+        const shown = fingerprintOf(socket.getPeerCertificate().fingerprint256)
         if (trust.kind !== 'pinned' || shown === trust.fingerprint) resolve(socket)
         else {
           socket.destroy()
@@ -191,57 +168,4 @@ export function connector(trust: Trust): (url: URL, onread: OnReadOpts) => Promi
         }
       })
     })
-}
-
-/** What a server shows of itself, without trusting it: its certificate, and the authority that comes with it. */
-export interface ShownCertificates {
-  readonly fingerprint: string
-  readonly authority: { readonly fingerprint: string; readonly pem: string } | undefined
-}
-
-export function shownCertificates(server: URL): Promise<ShownCertificates> {
-  return new Promise((resolve, reject) => {
-    const host = server.hostname.replace(/^\[|\]$/g, '')
-    const socket = connect({
-      host,
-      port: Number(server.port || 443),
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      rejectUnauthorized: false,
-      timeout: HANDSHAKE_MILLISECONDS,
-    })
-    socket.once('error', (cause) => {
-      reject(new ExchangeError('unreachable', cause.message, { cause }))
-    })
-    socket.once('timeout', () => socket.destroy(new Error('no answer in time')))
-    socket.once('secureConnect', () => {
-      const leaf = socket.getPeerCertificate(true)
-      socket.destroy()
-      const last = lastOf(leaf)
-      resolve({
-        fingerprint: digits(leaf.fingerprint256),
-        authority:
-          last === leaf || last.ca !== true
-            ? undefined
-            : {
-                fingerprint: digits(last.fingerprint256),
-                pem: new X509Certificate(last.raw).toString(),
-              },
-      })
-    })
-  })
-}
-
-/** The end of the chain that came: node links the last certificate to itself. */
-function lastOf(leaf: DetailedPeerCertificate): DetailedPeerCertificate {
-  let at = leaf
-  for (let length = 0; length < 10; length++) {
-    const next = at.issuerCertificate
-    if (next === undefined || next === at || next.fingerprint256 === at.fingerprint256) break
-    at = next
-  }
-  return at
-}
-
-function digits(fingerprint256: string): string {
-  return fingerprint256.replaceAll(':', '')
 }

@@ -4,8 +4,10 @@ import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
 import { CommandError } from '../../client/command-error.js'
 import { ExchangeError } from '../../client/exchange.js'
+import { parseFingerprint } from '../../client/fingerprint.js'
+import { shownCertificates } from '../../client/shown-certificates.js'
 import { serverTrouble } from '../../client/trouble.js'
-import { parseFingerprint, shownCertificates, type Trust } from '../../client/trust.js'
+import type { Trust } from '../../client/trust.js'
 import { chosenTrust, confirmedTrust, trustByFingerprint } from '../../client/trust-choice.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { type SmallServer, smallServer } from './small-server.js'
@@ -139,23 +141,6 @@ describe('trust in certificates', () => {
       )
     } finally {
       await removeDirectory(directory)
-    }
-  })
-
-  it('reads fingerprints as other programs print them', async () => {
-    await start('alone')
-    const digits = 'ab'.repeat(32)
-    for (const spelling of [
-      digits,
-      digits.toUpperCase(),
-      digits.replace(/../g, '$&:').slice(0, -1),
-      `SHA256:${digits}`,
-      `sha-256=${digits}`,
-    ]) {
-      expect(parseFingerprint(spelling)).to.equal(digits.toUpperCase())
-    }
-    for (const bad of ['', 'ab', `${digits}ab`, 'zz'.repeat(32)]) {
-      expect(() => parseFingerprint(bad), bad).to.throw(CommandError)
     }
   })
 })
