@@ -201,10 +201,10 @@ function exchangeError(error: unknown, url: URL): Error {
     return error instanceof Error ? error : new Error(String(error))
   }
   const { cause } = error
-  // A refusal by the credentials' renewal comes out as got's error around it.
   if (error.code === 'ERR_ABORTED' || error.name === 'AbortError') {
     return new ExchangeError('aborted', 'given up by the caller', { cause: error })
   }
+  // A refusal by the credentials' renewal comes out as got's error around it.
   if (cause instanceof Error && !isSystemError(cause)) return cause
   const code = cause instanceof CertificateChanged ? cause.code : error.code
   if (isUntrusted(code)) return new ExchangeError('untrusted', error.message, { cause: error })
