@@ -1,20 +1,23 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, readFile, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
-import type { WireAttributes } from '../server/wire.js'
 import { privateDirectory } from './atomic-file.js'
+import {
+  blockOf,
+  type ContentKey,
+  ENTRY_BYTES,
+  entryOf,
+  inoOf,
+  isIntact,
+  isOf,
+  isWritten,
+  lengthOf,
+} from './disk-cache-entry.js'
 import { type FileLock, lockFile } from './file-lock.js'
-
-/** Which content of a file a block belongs to: the time too, for a server that lost its power may count a version twice. */
-export type ContentKey = Pick<WireAttributes, 'ino' | 'generation' | 'version' | 'mtime' | 'size'>
 
 const SMALLEST_BLOCK = 64 << 10
 /** The table of slots is in memory, so there may be so many. */
 const MOST_SLOTS = 1 << 17
-/** ino, generation, version, size (each 8 bytes), mtime (8), index of the block, length, checksum of data and of this, a mark (each 4) */
-const ENTRY_BYTES = 56
-const MARK = 0x43424c4b
 const MOST_CACHES = 8
 /** This much of the disk is left to everything else: its twentieth part, or, of a large one, a gigabyte. */
 const LEFT_SHARE = 20
@@ -61,8 +64,7 @@ export class DiskCache {
     this.#log = log
     for (let slot = this.#slots - 1; slot >= 0; slot--) {
       const entry = this.#entry(slot)
-      if (isWhole(entry))
-        this.#places.set(place(readNumber(entry, 0), entry.readUInt32LE(40)), slot)
+      if (isWritten(entry)) this.#places.set(place(inoOf(entry), blockOf(entry)), slot)
       else this.#free.push(slot)
     }
   }
@@ -109,19 +111,19 @@ export class DiskCache {
     const slot = this.#places.get(name)
     if (slot === undefined || this.#isOff) return undefined
     const entry = Buffer.from(this.#entry(slot))
-    if (!isOf(entry, key) || entry.readUInt32LE(44) > this.blockBytes) {
+    if (!isOf(entry, key) || lengthOf(entry) > this.blockBytes) {
       this.#drop(name, slot)
       return undefined
     }
     // Used last.
     this.#places.delete(name)
     this.#places.set(name, slot)
-    const data = Buffer.allocUnsafe(entry.readUInt32LE(44))
+    const data = Buffer.allocUnsafe(lengthOf(entry))
     const read = await this.#data
       .read(data, 0, data.length, slot * this.blockBytes)
       .catch(() => ({ bytesRead: -1 }))
     const isStillHere = this.#entry(slot).equals(entry)
-    if (read.bytesRead === data.length && isStillHere && checksum(entry, data) === sum(entry)) {
+    if (read.bytesRead === data.length && isStillHere && isIntact(entry, data)) {
       return data
     }
     if (isStillHere) this.#drop(name, slot)
@@ -213,40 +215,4 @@ function blockBytesFor(bytes: number): number {
 
 function place(ino: number, block: number): string {
   return `${ino}/${block}`
-}
-
-function entryOf(key: ContentKey, block: number, data: Buffer): Buffer {
-  const entry = Buffer.alloc(ENTRY_BYTES)
-  const numbers = [key.ino, key.generation, key.version, key.size]
-  for (const [at, number] of numbers.entries()) entry.writeBigUInt64LE(BigInt(number), at * 8)
-  entry.writeBigInt64LE(BigInt(key.mtime), 32)
-  entry.writeUInt32LE(block, 40)
-  entry.writeUInt32LE(data.length, 44)
-  entry.writeUInt32LE(checksum(entry, data), 48)
-  entry.writeUInt32LE(MARK, 52)
-  return entry
-}
-
-function isOf(entry: Buffer, key: ContentKey): boolean {
-  const numbers = [key.ino, key.generation, key.version, key.size]
-  return (
-    numbers.every((number, at) => readNumber(entry, at * 8) === number) &&
-    entry.readBigInt64LE(32) === BigInt(key.mtime)
-  )
-}
-
-function readNumber(entry: Buffer, at: number): number {
-  return Number(entry.readBigUInt64LE(at))
-}
-
-function isWhole(entry: Buffer): boolean {
-  return entry.readUInt32LE(52) === MARK
-}
-
-function sum(entry: Buffer): number {
-  return entry.readUInt32LE(48)
-}
-
-function checksum(entry: Buffer, data: Buffer): number {
-  return crc32(data, crc32(entry.subarray(0, 48)))
 }
