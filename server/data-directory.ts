@@ -1,9 +1,12 @@
-import { chmodSync, existsSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, ConfigError } from './config.js'
+import { type Database, openDatabase } from './database/database.js'
+import { isDiskFull } from './database/room.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
 import { DATABASE, isBackup } from './storage/backup-set.js'
+import { ballastFile } from './storage/ballast.js'
 import { namesIn } from './storage/emptiness.js'
 import { makeDirectory } from './storage/make-directory.js'
 
@@ -63,7 +66,7 @@ function refuseOtherUse(directory: string): void {
     refuse('is shared by several users (it has the sticky bit)')
   }
   if (hasDatabase(directory)) {
-    if (!isBackup(databaseFile(directory))) return
+    if (!withBallast(directory, () => isBackup(databaseFile(directory)))) return
     throw new Error(
       `${directory} is a backup: make a data directory of it with "coffer-server --data DIRECTORY restore ${directory}"`,
     )
@@ -89,6 +92,24 @@ export function databaseFile(directory: string): string {
 function hasDatabase(directory: string): boolean {
   const found = statSync(databaseFile(directory), { throwIfNoEntry: false })
   return found !== undefined && found.size > 0
+}
+
+/** Opens its database. */
+export function openDataDirectory(directory: string): Database {
+  return withBallast(directory, () => openDatabase(databaseFile(directory)))
+}
+
+/** On a disk that is full not even that can be opened: then the ballast goes, which a server had left there. */
+function withBallast<T>(directory: string, open: () => T): T {
+  try {
+    return open()
+  } catch (error) {
+    const ballast = ballastFile(directory)
+    const isFull = error instanceof Error && isDiskFull(error.cause)
+    if (!isFull || !existsSync(ballast)) throw error
+    unlinkSync(ballast)
+    return open()
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
+import { opening } from './database/open-error.js'
 
 /** Holds the data directory until it is released or the process ends, however that happens. */
 export interface Lock {
@@ -13,12 +14,15 @@ export interface Lock {
  * lock: they only use the database, whose transactions hold across processes.
  */
 export function lockDataDirectory(directory: string): Lock {
-  const database = new BetterSqlite3(join(directory, 'lock'))
+  const path = join(directory, 'lock')
+  const database = opening(path, () => new BetterSqlite3(path))
   database.pragma('busy_timeout = 1000')
   try {
-    database.exec('BEGIN EXCLUSIVE')
-  } catch (cause) {
+    opening(path, () => database.exec('BEGIN EXCLUSIVE'))
+  } catch (error) {
     database.close()
+    const { cause } = error as Error
+    if (!(cause instanceof BetterSqlite3.SqliteError) || cause.code !== 'SQLITE_BUSY') throw error
     throw new Error(
       `${directory} is in use by another coffer-server: stop that one first, or choose another directory with --data or COFFER_DATA`,
       { cause },

@@ -11,10 +11,9 @@ import {
 } from './bootstrap.js'
 import { compose } from './compose.js'
 import { type Config, issuerOf } from './config.js'
-import { databaseFile, prepareDataDirectory, secretOfServer } from './data-directory.js'
+import { openDataDirectory, prepareDataDirectory, secretOfServer } from './data-directory.js'
 import { userTable } from './database/accounts.js'
 import { auditLog } from './database/audit.js'
-import { openDatabase } from './database/database.js'
 import { oauthStore } from './database/oauth-store.js'
 import { settings } from './database/settings.js'
 import { HashingProcess } from './hashing.js'
@@ -70,7 +69,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   prepareDataDirectory(config.data, around.uid)
   opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
   const secret = secretOfServer(config, 'make')
-  const database = opened.keep(openDatabase(databaseFile(config.data)), (db) => db.close())
+  const database = opened.keep(openDataDirectory(config.data), (db) => db.close())
   const store = oauthStore(database)
   const audit = auditLog(database, secret.derive('audit'), clock)
   const hashing = opened.keep(new HashingProcess(), (process) => process.close())

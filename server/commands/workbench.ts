@@ -2,10 +2,10 @@ import type { Store } from '../../oauth/index.js'
 import { type Accounts, accounts } from '../accounts.js'
 import { beginAudit, secretCheck } from '../bootstrap.js'
 import type { Config } from '../config.js'
-import { databaseFile, findDataDirectory, secretOfServer } from '../data-directory.js'
+import { findDataDirectory, openDataDirectory, secretOfServer } from '../data-directory.js'
 import { userTable } from '../database/accounts.js'
 import { type AuditLog, auditLog } from '../database/audit.js'
-import { type Database, openDatabase } from '../database/database.js'
+import type { Database } from '../database/database.js'
 import { oauthStore } from '../database/oauth-store.js'
 import { settings } from '../database/settings.js'
 import { passwords } from '../passwords.js'
@@ -39,7 +39,7 @@ export async function atWorkbench(
 ): Promise<void> {
   const config = line.config()
   findDataDirectory(config.data, line.uid)
-  const database = openDatabase(databaseFile(config.data))
+  const database = openDataDirectory(config.data)
   try {
     const secret = secretBeside(database, config)
     const users = accounts(userTable(database), passwords(), line.clock)

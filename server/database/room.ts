@@ -6,7 +6,7 @@ import type { Database } from './database.js'
  */
 export const DISK_FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'] as const
 
-function isDiskFull(error: unknown): boolean {
+export function isDiskFull(error: unknown): boolean {
   return (
     error instanceof Error && 'code' in error && DISK_FULL_CODES.some((code) => code === error.code)
   )

@@ -5,6 +5,10 @@ import type { Disk } from './fs.js'
 
 const PIECE_BYTES = 1024 * 1024
 
+export function ballastFile(directory: string): string {
+  return join(directory, 'ballast')
+}
+
 /**
  * Room for the time when the disk has none: what removes a file first takes some, for the log of the database. It is a file of the
  * data directory, which goes then, and comes back when there is room again.
@@ -25,7 +29,7 @@ export class Ballast {
   ) {
     this.#disk = disk
     this.#directory = directory
-    this.#file = join(directory, 'ballast')
+    this.#file = ballastFile(directory)
     this.#bytes = bytes
     this.#reserve = reserve
   }

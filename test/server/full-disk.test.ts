@@ -6,6 +6,8 @@ import { openDatabase } from '../../server/database/database.js'
 import { lockSessionTable } from '../../server/database/lock-sessions.js'
 import { oauthStore } from '../../server/database/oauth-store.js'
 import { whenFull } from '../../server/database/room.js'
+import { lockDataDirectory } from '../../server/lock.js'
+import { ownPort } from '../support/own-port.js'
 import { requires } from '../support/requires.js'
 import { type SmallDisk, smallDisk } from '../support/small-disk.js'
 import { field, PASSWORD, signIn, startSite } from './running.js'
@@ -123,6 +125,26 @@ describe('while the disk of the server is full', function () {
     } finally {
       await site.stop()
     }
+  })
+
+  it('the server starts as long as there is a ballast, and says what is wrong afterwards', async () => {
+    const environment = { COFFER_PORT: String(await ownPort()) }
+    await (await startSite({ data, environment })).stop()
+    await writeFile(join(data, 'ballast'), Buffer.alloc(BALLAST_BYTES, 'b'))
+    await disk.fill()
+    const site = await startSite({ data, environment })
+    expect((await signIn(site.browser())).status).to.equal(303)
+    await site.stop()
+    expect(existsSync(join(data, 'ballast'))).to.equal(false)
+    await disk.fill()
+    const failure = await startSite({ data, environment }).then(
+      () => 'it started',
+      (error: Error) => error.message,
+    )
+    expect(failure).to.contain(join(data, 'coffer.db')).and.contain('its disk is full')
+    expect(() => lockDataDirectory(data))
+      .to.throw(join(data, 'lock'))
+      .and.match(/its disk is full/)
   })
 
   it('a client that is done with locks is forgotten later', async () => {
