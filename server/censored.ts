@@ -11,19 +11,19 @@ export function censored<T extends object>(entry: T): T {
 }
 
 function censoredTo(levels: number, value: object): object {
-  // What an error has is told by its serializer.
-  if (value instanceof Error) return value
   let copy: Record<string, unknown> | undefined
   for (const [name, within] of Object.entries(value)) {
-    const told = SECRETS.has(name) ? '[secret]' : toldOf(levels, within)
+    const told = SECRETS.has(name) ? '[secret]' : toldOf(levels, name, within)
     if (told === within) continue
-    copy ??= { ...value }
+    copy ??= Object.assign(Array.isArray(value) ? [] : {}, value) as Record<string, unknown>
     copy[name] = told
   }
   return copy ?? value
 }
 
-function toldOf(levels: number, within: unknown): unknown {
-  const isWithin = levels > 0 && typeof within === 'object' && within !== null
-  return isWithin ? censoredTo(levels - 1, within) : within
+function toldOf(levels: number, name: string, within: unknown): unknown {
+  if (levels === 0 || typeof within !== 'object' || within === null) return within
+  // What this one has is told by its serializer, which needs all of it.
+  if (levels === LEVELS && name === 'err' && within instanceof Error) return within
+  return censoredTo(levels - 1, within)
 }

@@ -25,6 +25,17 @@ describe('the log of the server', () => {
     expect(line).to.not.contain('hunter2')
   })
 
+  it('censors an error by whatever name it is logged', () => {
+    const error = Object.assign(new Error('refused'), { token: 'hunter2' })
+    log.error({ error, within: { err: error } }, 'a request failed')
+    expect(lines.join('')).to.not.contain('hunter2')
+  })
+
+  it('keeps a list a list', () => {
+    log.info({ list: [{ cookie: 'hunter2', kept: 1 }, 'kept'] })
+    expect(JSON.parse(lines.join('')).list).to.deep.equal([{ cookie: '[secret]', kept: 1 }, 'kept'])
+  })
+
   it('says the code of an error', () => {
     log.error({ err: new FileError('ENOSPC', 'full') }, 'a request failed')
     expect(JSON.parse(lines.join(''))).to.deep.include({ level: 'error', msg: 'a request failed' })
