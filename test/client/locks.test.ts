@@ -2,52 +2,19 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { type Machine, type Mount, machine } from '../support/mount.js'
+import { machine } from '../support/mount.js'
 import { run } from '../support/process.js'
-import { requires } from '../support/requires.js'
-import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 import { type Locker, locker } from './locker.js'
+import { twoMachines } from './two-machines.js'
 
 const COUNTER = fileURLToPath(new URL('counter.py', import.meta.url))
 const python = (program: string) => run('python3', ['-c', program])
 
 /** Two machines, each with a mount of its own, and a program on each. */
 describe('locks between machines', () => {
-  let server: TestServer
-  const machines: Machine[] = []
-  const mounts: Mount[] = []
-  const programs: Locker[] = []
-  let files = 0
-
-  before(async function () {
-    requires(this, 'fuse')
-    requires(this, 'python3')
-    this.timeout(120_000)
-    server = await startServer()
-    for (let index = 0; index < 2; index++) {
-      const home = await machine(server)
-      machines.push(home)
-      mounts.push(await home.mount())
-    }
-    await mkdir(join(mounts[0]?.directory ?? '', 'locks'))
-  })
-  afterEach(async () => {
-    for (const program of programs.splice(0)) await program.kill('SIGKILL')
-  })
-  after(async () => {
-    for (const home of machines) await home.remove()
-    await server?.remove()
-  })
-
-  /** A program on a machine that has the file open as "f". */
-  async function program(on: 0 | 1, file: string): Promise<Locker> {
-    const started = locker()
-    programs.push(started)
-    expect(await started.ask('open', 'f', join(mounts[on]?.directory ?? '', file))).to.equal('ok')
-    return started
-  }
-  const newFile = () => `locks/${++files}`
+  const two = twoMachines('locks')
+  const { machines, programs, at, newFile, program } = two
 
   it('flock: an exclusive lock keeps the other machine out', async () => {
     const file = newFile()
@@ -173,7 +140,7 @@ describe('locks between machines', () => {
     const file = newFile()
     const [one, other] = [await program(0, file), await program(1, file)]
     expect(await one.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
-    const path = join(mounts[0]?.directory ?? '', file)
+    const path = at(0, file)
     expect(await one.ask('openread', 'g', path)).to.equal('ok')
     expect(await other.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('EAGAIN')
     expect(await one.ask('close', 'g')).to.equal('ok')
@@ -183,7 +150,7 @@ describe('locks between machines', () => {
   it('fcntl: so does closing one for reading that was opened before the lock was taken', async () => {
     const file = newFile()
     const [one, other] = [await program(0, file), await program(1, file)]
-    const path = join(mounts[0]?.directory ?? '', file)
+    const path = at(0, file)
     expect(await one.ask('openread', 'g', path)).to.equal('ok')
     expect(await one.ask('fcntl', 'f', 'write', 0, 0, 'now')).to.equal('ok')
     expect(await one.ask('close', 'g')).to.equal('ok')
@@ -246,12 +213,12 @@ describe('locks between machines', () => {
   })
 
   it('lets two machines count in one SQLite database, and loses no count', async () => {
-    const [one = '', other = ''] = mounts.map(({ directory }) => directory)
+    const [one, other] = [at(0, ''), at(1, '')]
     await countsTogether(one, other)
   }).timeout(90_000)
 
   it('loses none with --write-back either: who has the lock next sees everything, and nothing is a conflict', async () => {
-    const homes = [await machine(server), await machine(server)] as const
+    const homes = [await machine(two.server), await machine(two.server)] as const
     try {
       const flags = ['--write-back']
       const [one, other] = [await homes[0].mount({ flags }), await homes[1].mount({ flags })]
@@ -305,13 +272,13 @@ describe('locks between machines', () => {
   it('keeps the locks of all when the server is killed and started again', async () => {
     const [file, free] = [newFile(), newFile()]
     const [one, other] = [await program(0, file), await program(1, file)]
-    expect(await one.ask('open', 'g', join(mounts[0]?.directory ?? '', free))).to.equal('ok')
+    expect(await one.ask('open', 'g', at(0, free))).to.equal('ok')
     expect(await one.ask('fcntl', 'f', 'write', 0, 10, 'now')).to.equal('ok')
     expect(await other.ask('fcntl', 'f', 'write', 10, 10, 'now')).to.equal('ok')
     const waiting = other.ask('fcntl', 'f', 'write', 0, 1, 'wait')
     await waits(other)
-    await server.stop('SIGKILL')
-    await server.restart()
+    await two.server.stop('SIGKILL')
+    await two.server.restart()
     expect(await one.ask('flock', 'g', 'exclusive', 'now')).to.equal('ok')
     expect(await one.ask('test', 'f', 'write', 0, 0)).to.equal('write 10 10 0')
     expect(await one.ask('write', 'f', 0, 'still-mine')).to.equal('ok')
@@ -322,7 +289,7 @@ describe('locks between machines', () => {
 
   it('takes the locks of mounts that are gone or cut off when their lease is over', async () => {
     const [gone, cutOff] = [newFile(), newFile()]
-    const [killed, stopped] = await Promise.all([machine(server), machine(server)])
+    const [killed, stopped] = await Promise.all([machine(two.server), machine(two.server)])
     machines.push(killed, stopped)
     const lonely = [await killed.mount(), await stopped.mount()] as const
     const pids = [await lonely[0].pid(), await lonely[1].pid()] as const

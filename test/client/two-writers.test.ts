@@ -1,48 +1,17 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { expect } from 'chai'
-import { type Machine, type Mount, machine } from '../support/mount.js'
-import { requires } from '../support/requires.js'
-import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
-import { type Locker, locker } from './locker.js'
+import type { Locker } from './locker.js'
+import { twoMachines } from './two-machines.js'
 
 /** Two machines that write, remove and replace the same files, without locks. */
 describe('two writers of one file', () => {
-  let server: TestServer
-  const machines: Machine[] = []
-  const mounts: Mount[] = []
-  const programs: Locker[] = []
-  let files = 0
-
-  before(async function () {
-    requires(this, 'fuse')
-    requires(this, 'python3')
-    this.timeout(120_000)
-    server = await startServer()
-    for (let index = 0; index < 2; index++) {
-      const home = await machine(server)
-      machines.push(home)
-      mounts.push(await home.mount())
-    }
-    await mkdir(at(0, 'shared'))
-  })
-  afterEach(async () => {
-    for (const program of programs.splice(0)) await program.kill('SIGKILL')
-  })
-  after(async () => {
-    for (const home of machines) await home.remove()
-    await server?.remove()
-  })
-
-  const at = (on: 0 | 1, path: string) => join(mounts[on]?.directory ?? '', path)
-  const newFile = () => `shared/${++files}`
+  const two = twoMachines('shared')
+  const { machines, at, newFile } = two
 
   /** A program on a machine that has the file open as "f", and has given it this content. */
   async function program(on: 0 | 1, file: string, content?: string): Promise<Locker> {
-    const started = locker()
-    programs.push(started)
-    expect(await started.ask('open', 'f', at(on, file))).to.equal('ok')
+    const started = await two.program(on, file)
     if (content === undefined) return started
     expect(await started.ask('write', 'f', 0, content)).to.equal('ok')
     expect(await started.ask('sync', 'f')).to.equal('ok')
