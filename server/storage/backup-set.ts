@@ -84,6 +84,10 @@ export async function copyHashed(from: string, to: string, bytes: number): Promi
     const sha256 = await hashInto(from, bytes, target)
     await target.sync()
     return sha256
+  } catch (cause) {
+    // What a disk refuses does not name the file, by which people know which disk that is.
+    if (!(cause instanceof Error && 'code' in cause)) throw cause
+    throw new Error(`cannot copy ${from} to ${to}: ${cause.message}`, { cause })
   } finally {
     await target.close()
   }

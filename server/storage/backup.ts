@@ -5,6 +5,7 @@ import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
 import { identityOf, knownIdentityOf } from '../database/identity.js'
 import type { InodeRow } from '../database/inode-rows.js'
+import { isDiskFull } from '../database/room.js'
 import {
   backupContentPath,
   contentList,
@@ -79,6 +80,9 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
   }
   try {
     return await copyAll(options, extend)
+  } catch (cause) {
+    if (!isDiskFull(cause)) throw cause
+    throw new Error(`the disk of ${to} is full`, { cause })
   } finally {
     sql.deleteHold.run(hold.id, now())
   }

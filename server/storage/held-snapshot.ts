@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
+import { opening } from '../database/open-error.js'
 import { openBackup } from './backup-set.js'
 
 /** Nothing but a moment lies between a hold and its snapshot, so a second time is seldom needed, and a third hardly ever. */
@@ -21,7 +22,7 @@ export function heldSnapshot(database: Database, path: string, until: number): {
     if (hold === undefined)
       throw new Error('the database has lost its counters; run coffer-server fsck')
     try {
-      snapshot.run(path)
+      opening(path, () => snapshot.run(path))
       if (nextGeneration(path) === hold.generation) return hold
     } catch (error) {
       sql.deleteHold.run(hold.id, 0)

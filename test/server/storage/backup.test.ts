@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type BackupOptions, backup } from '../../../server/storage/backup.js'
-import { backupContentPath } from '../../../server/storage/backup-set.js'
+import { backupContentPath, copyHashed } from '../../../server/storage/backup-set.js'
 import { contentPath } from '../../../server/storage/content-path.js'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { heldSnapshot } from '../../../server/storage/held-snapshot.js'
@@ -350,6 +350,13 @@ describe('backup and restore', () => {
       expect(await read(again, ino)).to.equal('content')
     })
     await restored(async (_subject, again) => expect(await read(again, ino)).to.equal('content'))
+  })
+
+  it('names the file that a full disk does not take', async () => {
+    const file = join(elsewhere, 'file')
+    await writeFile(file, 'content')
+    const copied = await failure(copyHashed(file, '/dev/full', 7))
+    expect(copied).to.match(/^cannot copy .*\/file to \/dev\/full: ENOSPC/)
   })
 
   it('goes on with one that was broken off, also on a disk of its own', async () => {
