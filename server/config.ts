@@ -25,6 +25,8 @@ export interface Config {
   /** From the environment or from a file; undefined: a file in the data directory. */
   readonly secret: string | undefined
   readonly secretFile: string | undefined
+  /** The files that the configuration is in, or names. */
+  readonly files: readonly string[]
   /** Addresses and networks whose X-Forwarded-For is believed. */
   readonly trustProxy: readonly string[]
   readonly accessTokenLifetimeSeconds: number
@@ -102,6 +104,11 @@ export function parseConfig(sources: Sources): Config {
     adminPassword: rest.adminPassword,
     secret: rest.secret,
     secretFile: rest.secretFile === undefined ? undefined : resolve(rest.secretFile),
+    files: Object.freeze(
+      [configFile(sources), tlsCert, tlsKey, rest.secretFile].flatMap((path) =>
+        path === undefined ? [] : resolve(path),
+      ),
+    ),
     data: resolve(rest.data ?? defaultData(sources)),
     acceptIssuerChange: sources.flags.acceptIssuerChange === true,
     acceptSecretChange: sources.flags.acceptSecretChange === true,
@@ -129,9 +136,14 @@ function flagOf(name: SettingName): string {
   return 'flag' in setting ? (setting.flag.split(' ')[0] ?? name) : environmentName(name)
 }
 
+function configFile({ flags, environment }: Sources): string | undefined {
+  const path = flags.config ?? nonEmpty(environment.COFFER_CONFIG)
+  return typeof path === 'string' ? path : undefined
+}
+
 function fileSettings(sources: Sources, problems: string[]): Partial<Record<SettingName, unknown>> {
-  const path = sources.flags.config ?? nonEmpty(sources.environment.COFFER_CONFIG)
-  if (typeof path !== 'string') return {}
+  const path = configFile(sources)
+  if (path === undefined) return {}
   try {
     const content: unknown = JSON.parse(sources.readFile(path))
     if (typeof content !== 'object' || content === null || Array.isArray(content)) {

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, statSync, unlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { type Database, openDatabase } from './database/database.js'
 import { isDiskFull } from './database/room.js'
@@ -16,24 +16,35 @@ const BEFORE_DATABASE: ReadonlySet<string> = new Set([
   ...['', '-journal', '-wal', '-shm'].map((suffix) => `${DATABASE}${suffix}`),
 ])
 
-/** Makes the data directory, or closes one that others may enter. @throws when it is not for that */
-export function prepareDataDirectory(directory: string, uid: number | undefined): void {
+/**
+ * Makes the data directory, or closes one that others may enter.
+ * @param files of the configuration, which may be there already @throws when it is not for that
+ */
+export function prepareDataDirectory(
+  directory: string,
+  uid: number | undefined,
+  files: Config['files'] = [],
+): void {
   try {
     makeDirectory(directory, 0o700)
   } catch (cause) {
     const reason = messageOf(cause)
     throw new ConfigError([`COFFER_DATA must name a directory that can be made: ${reason}`])
   }
-  refuseDataDirectory(directory, uid)
+  refuseDataDirectory(directory, uid, files)
   closeToOthers(directory)
 }
 
 /** @throws when what is there is not to be a data directory */
-export function refuseDataDirectory(directory: string, uid: number | undefined): void {
+export function refuseDataDirectory(
+  directory: string,
+  uid: number | undefined,
+  files: Config['files'] = [],
+): void {
   if (!existsSync(directory)) return
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is no directory`)
   refuseForeign(directory, uid)
-  refuseOtherUse(directory)
+  refuseOtherUse(directory, files)
 }
 
 /** For all but serving: a command that makes what a slip of the keyboard names answers about nothing. @throws where none is */
@@ -56,13 +67,14 @@ function refuseForeign(directory: string, uid: number | undefined): void {
 }
 
 /** Nobody else could enter it any more, and what looks like an old content would be removed. */
-function refuseOtherUse(directory: string): void {
+function refuseOtherUse(directory: string, files: Config['files'] = []): void {
   const refuse = (why: string): never => {
     throw new Error(
       `${directory} ${why}: choose another directory with --data or COFFER_DATA, such as ${join(directory, 'coffer')}`,
     )
   }
-  if ((statSync(directory).mode & STICKY) !== 0) {
+  const { mode } = statSync(directory)
+  if ((mode & STICKY) !== 0 && (mode & WRITABLE) !== 0) {
     refuse('is shared by several users (it has the sticky bit)')
   }
   if (hasDatabase(directory)) {
@@ -71,13 +83,16 @@ function refuseOtherUse(directory: string): void {
       `${directory} is a backup: make a data directory of it with "coffer-server --data DIRECTORY restore ${directory}"`,
     )
   }
-  const other = namesIn(directory).find((name) => !BEFORE_DATABASE.has(name))
+  const given = new Set(files.map((path) => relative(directory, path).split(sep, 1)[0]))
+  const other = namesIn(directory).find((name) => !BEFORE_DATABASE.has(name) && !given.has(name))
   if (other !== undefined)
     refuse(`is in use for something else (it has "${other}", and no ${DATABASE})`)
 }
 
 /** S_ISVTX of stat(2), which Node does not name. */
 const STICKY = 0o1000
+/** By others than its owner. */
+const WRITABLE = 0o022
 
 function closeToOthers(directory: string): void {
   if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700)

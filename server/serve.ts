@@ -66,7 +66,7 @@ export async function serve(config: Config, around: Surroundings): Promise<Runni
 async function start(config: Config, around: Surroundings, opened: Opened): Promise<RunningServer> {
   const { clock, log, print, machine } = around
   if (config.tls !== undefined) configuredCertificate(config.tls)
-  prepareDataDirectory(config.data, around.uid)
+  prepareDataDirectory(config.data, around.uid, config.files)
   opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
   const secret = secretOfServer(config, 'make')
   const database = opened.keep(openDataDirectory(config.data), (db) => db.close())

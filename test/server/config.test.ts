@@ -54,6 +54,14 @@ describe('parseConfig', () => {
     expect(config).to.include({ port: 3, host: 'from-environment', logLevel: 'warn' })
   })
 
+  it('says which files it is in and names', () => {
+    const environment = { COFFER_CONFIG: '/c.json', COFFER_SECRET_FILE: '/secret' }
+    const readFile = () => '{ "tlsCert": "/chain.pem", "tlsKey": "/key.pem" }'
+    const { files } = parseConfig(sources({ environment, readFile }))
+    expect(files).to.have.members(['/c.json', '/chain.pem', '/key.pem', '/secret'])
+    expect(parseConfig(sources()).files).to.deep.equal([])
+  })
+
   it('takes an empty variable as none', () => {
     expect(ofEnvironment({ COFFER_PORT: '' }).port).to.equal(8443)
   })

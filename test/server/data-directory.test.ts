@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import {
@@ -33,6 +33,22 @@ describe('what may be a data directory', () => {
     for (const name of ['tls', 'lost+found']) mkdirSync(join(directory, name))
     prepareDataDirectory(directory, uid)
     expect(modeOf()).to.equal(0o700)
+  })
+
+  it('is one where the files are that its configuration names, and no others', () => {
+    for (const name of ['coffer.json', 'coffer.json.old']) put(name)
+    mkdirSync(join(directory, 'keys'))
+    const files = [join(directory, 'coffer.json'), join(directory, 'keys', 'fullchain.pem')]
+    expect(() => prepareDataDirectory(directory, uid, files)).to.throw('has "coffer.json.old"')
+    unlinkSync(join(directory, 'coffer.json.old'))
+    prepareDataDirectory(directory, uid, files)
+    expect(modeOf()).to.equal(0o700)
+  })
+
+  it('is one with the sticky bit that nobody else may write to', () => {
+    openDatabase(databaseFile(directory)).close()
+    chmodSync(directory, 0o1700)
+    for (const ask of [prepareDataDirectory, findDataDirectory]) ask(directory, uid)
   })
 
   it('is none that is in use for something else: that stays as it is', () => {
