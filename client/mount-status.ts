@@ -1,9 +1,9 @@
 import type { MountStatus } from './control.js'
-import type { ReadCounts } from './files-through-disk.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Mounted } from './fuse/filesystem.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import type { NewsWatch } from './news-watch.js'
+import type { ReadCounts } from './read-counts.js'
 import type { Remote } from './remote.js'
 import type { Session } from './session.js'
 
