@@ -43,7 +43,9 @@ const program = createProgram(
 
 // "coffer-server audit list | head" is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? 0 : 1)
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`coffer-server: what it says cannot be written: ${error.message}\n`)
+  process.exit(1)
 })
 
 try {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { isErrno } from './fs.js'
 import { makeDirectory } from './make-directory.js'
 import { DESCRIPTORS, survey, writeSegments } from './segments.js'
 import type { Ino, Inode, Tree } from './storage.js'
@@ -63,7 +64,10 @@ export async function tarEnded(tar: ReturnType<typeof spawn>): Promise<void> {
   tar.stderr?.on('data', (text: Buffer) => {
     if (complaint.length < COMPLAINT_MAX) complaint += text
   })
-  const [code] = await once(tar, 'close')
+  const [code] = await once(tar, 'close').catch((cause) => {
+    if (!isErrno(cause, 'ENOENT')) throw cause
+    throw new Error('tar(1) is needed for this, and is not there: install it first', { cause })
+  })
   if (code !== 0) throw new Error(`tar failed: ${complaint.trim() || `exit status ${code}`}`)
 }
 

@@ -305,6 +305,27 @@ describe('coffer-server', () => {
     expect(statSync(other).mode & 0o777).to.equal(0o755)
   }).timeout(60_000)
 
+  it('says so where its output cannot be written, and where there is no tar(1)', async () => {
+    const list = [process.execPath, ...program('server'), 'user', 'list'].map((word) => `'${word}'`)
+    const full = await outcome('sh', ['-c', `${list.join(' ')} > /dev/full`], {
+      cwd: root,
+      env: { COFFER_DATA: data },
+    })
+    expect([full.status, full.stderr.trim()]).to.deep.equal([
+      1,
+      'coffer-server: what it says cannot be written: ENOSPC: no space left on device, write',
+    ])
+    await coffer(['user', 'add', 'anna'])
+    for (const command of ['import', 'export']) {
+      const env = { PATH: parent }
+      const { status, stderr } = await spawned([command, 'anna', join(parent, 'tree')], '', env)
+      expect([status, stderr.trim()]).to.deep.equal([
+        1,
+        'coffer-server: tar(1) is needed for this, and is not there: install it first',
+      ])
+    }
+  }).timeout(60_000)
+
   it('says so where no directory can be made', async () => {
     for (const command of [
       ['backup', '/proc/nothing'],
