@@ -53,6 +53,7 @@ export class LockRenewal {
     if (this.#timer !== undefined) this.#again()
   }
 
+  /** Resolves once it is known what is still held here; unlocks that are owed are nothing to wait for. */
   async now(): Promise<void> {
     const { remote, lease } = this.#mount
     const start = lease.start()
@@ -63,7 +64,7 @@ export class LockRenewal {
     }
     lease.renewed(start, milliseconds)
     for (const ino of recalls) this.#told.recalled(ino)
-    await this.#owed.tell()
+    this.#owed.tell().catch((error: unknown) => this.#failed(error))
   }
 
   /** The mount is gone, and everything is sent. */
@@ -74,6 +75,10 @@ export class LockRenewal {
   }
 
   #again(): void {
-    this.now().catch((error: unknown) => this.#mount.log('no word of the locks', error))
+    this.now().catch((error: unknown) => this.#failed(error))
+  }
+
+  #failed(error: unknown): void {
+    this.#mount.log('no word of the locks', error)
   }
 }

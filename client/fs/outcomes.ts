@@ -104,8 +104,10 @@ export class Outcomes {
     this.confirm(attributes, decided.versions, ticket)
   }
 
-  /** Whether somebody else has changed the file since that was written which is not sent. */
+  /** Whether somebody else has changed the file since that was written which is not sent. What is on its way may have done it, too. */
   async areOvertaken(): Promise<boolean> {
+    await this.#requests.settled()
+    while (!this.areDecided) await this.decide()
     const { version } = await this.#mount.files.stat(this.#node.ino)
     return !this.#versions.isOurs(version)
   }

@@ -88,6 +88,27 @@ describe('a lock that may be lost', () => {
     expect(await there.calls.text((await there.calls.walk('f')).node)).to.equal('oursre')
   })
 
+  it('is kept while the server does not hear that another one was let go', async () => {
+    await here.calls.store(ROOT, 'g', 'x')
+    const other = await program(here, O_RDWR, 'flock', 'g')
+    await other.lock()
+    const asked = new Promise<void>((resolve) => {
+      here.fault.before = async (operation) => {
+        if (operation === 'returnLocks') resolve()
+      }
+    })
+    const theirs = await program(there, O_RDWR, 'flock', 'g')
+    await Promise.all([refused(theirs.lock()), asked])
+    const ours = await program(here)
+    await ours.lock()
+    here.fault.next = (operation) =>
+      operation === 'unlock' ? new RemoteError('EIO', 'no answer') : undefined
+    await other.unlock()
+    await ours.write('ours')
+    earth.pass(LOCK_TIMES.leaseMilliseconds)
+    expect(await refused(ours.flush())).to.equal('nothing was refused')
+  })
+
   it('cannot be made an exclusive one', async () => {
     const ours = await program(here)
     await ours.share()
@@ -202,6 +223,22 @@ describe('a lock that may be lost', () => {
       await theirs.lock()
       expect(await refused(ours.close())).to.equal('EIO')
       expect(await theirs.read()).to.equal('before')
+    })
+
+    it('leaves what has come to the server, though its answer was lost', async () => {
+      await here.calls.store(ROOT, 'g', 'x')
+      const other = await program(here, O_RDWR, 'flock', 'g')
+      await other.lock()
+      const ours = await unsent()
+      here.fault.answer = (operation) =>
+        operation === 'write' ? Promise.reject(new RemoteError('EIO', 'no answer')) : undefined
+      expect(await refused(ours.flush())).to.equal('EIO')
+      delete here.fault.answer
+      earth.pass(LOCK_TIMES.leaseMilliseconds)
+      const theirs = await program(there, O_RDWR, 'flock', 'g')
+      await theirs.lock()
+      await ours.close()
+      expect(await content()).to.equal('oursre')
     })
 
     it('leaves what is unsent where others wanted another file', async () => {
