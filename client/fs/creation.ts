@@ -5,8 +5,6 @@ import { type Owners, TYPE_BITS } from './attributes.js'
 import { localTime } from './time.js'
 
 const S_ISGID = 0o2000
-const S_ISUID = 0o4000
-const S_IXGRP = 0o010
 const PERMISSIONS = 0o7777
 
 export interface Ownership {
@@ -28,12 +26,6 @@ export function ownership(mode: number, { uid, gid }: Context, owners: Owners): 
 export function inherited(owned: Ownership, directory: WireAttributes | undefined): Ownership {
   const passesOn = directory !== undefined && (directory.mode & S_ISGID) !== 0
   return passesOn ? { ...owned, gid: directory.gid } : owned
-}
-
-/** The mode without what lets others run the file as its owner, which a change of owner or content takes away (chown(2), write(2)). */
-export function withoutPrivileges(mode: number): number {
-  const group = (mode & S_IXGRP) === 0 ? 0 : S_ISGID
-  return mode & ~(S_ISUID | group)
 }
 
 /** A file as it will be once the server has it. */

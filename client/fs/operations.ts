@@ -9,9 +9,10 @@ import type {
   SetAttributes,
 } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
+import { withoutPrivileges } from '../privileges.js'
 import type { RemoteFiles, RemoteNew } from '../remote-files.js'
 import { orStale, refusal, unlessInterrupted } from './answer.js'
-import { ownership, special, withoutPrivileges } from './creation.js'
+import { ownership, special } from './creation.js'
 import { Directories } from './directories.js'
 import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
 import { lockOperations } from './lock-operations.js'

@@ -1,8 +1,8 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
+import { withoutPrivileges } from '../privileges.js'
 import { fuseAttributes, type Owners } from './attributes.js'
-import { withoutPrivileges } from './creation.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Unborn } from './unborn.js'
 

@@ -1,4 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
+import { withoutPrivileges } from '../privileges.js'
 import { markedTime } from './clock.js'
 import { composition, type Extent } from './extents.js'
 import type { Journal } from './journal.js'
@@ -216,11 +217,14 @@ function shownAfter(before: WireAttributes, change: Change, size: number): WireA
   const given = change.kind === 'birth' ? change.attributes : change.changes
   const isChanged = change.kind !== 'attributes' || size !== before.size
   const version = change.kind === 'birth' ? 1 : before.version + (isChanged ? 1 : 0)
+  // As the server does it.
+  const isAnother = isChanged || given.uid !== undefined || given.gid !== undefined
+  const kept = isAnother && before.type === 'file' ? withoutPrivileges(before.mode) : before.mode
   const mtime = given.mtime ?? before.mtime
   const ctime = isChanged ? mtime : markedTime()
   return {
     ...before,
-    mode: given.mode ?? before.mode,
+    mode: given.mode ?? kept,
     uid: given.uid ?? before.uid,
     gid: given.gid ?? before.gid,
     atime: given.atime ?? before.atime,
