@@ -32,6 +32,8 @@ export class Sending {
   readonly #outcomes: Outcomes
   #lastDurability: Durability = 'process'
   #sendsAttributes = false
+  /** Full blocks wait until it is known whether they may be sent. */
+  #isAsking = false
 
   constructor(
     mount: ContentMount,
@@ -74,11 +76,27 @@ export class Sending {
       this.#requests.unheard(this.flush())
       return
     }
+    if (this.#isAsking) return
+    const asked = this.#mount.beforeSending(this.#node)
+    if (asked !== undefined) {
+      this.#requests.unheard(this.#pumpAfter(asked))
+      return
+    }
     while (this.#requests.count < IN_FLIGHT && unsent.waitingBytes >= PUMP_BYTES) {
       const batch = unsent.take('full blocks', PART_BYTES)
       if (isEmptyBatch(batch)) return
       this.#requests.unheard(this.#launch(batch, {}, 'process'))
     }
+  }
+
+  async #pumpAfter(asked: Promise<void>): Promise<void> {
+    this.#isAsking = true
+    try {
+      await asked
+    } finally {
+      this.#isAsking = false
+    }
+    this.pump()
   }
 
   /** Not in turn: what is found out may be that all is to be given up. */

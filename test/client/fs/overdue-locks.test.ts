@@ -37,7 +37,7 @@ describe('a lock that may be lost', () => {
       share: () => lock('read'),
       unlock: () => lock('none'),
       read: async () => String(await fs.read(node, handle, 0, 4096, caller)),
-      write: async (text: string) => fs.write(node, handle, 0, Buffer.from(text), caller),
+      write: async (text: string, at = 0) => fs.write(node, handle, at, Buffer.from(text), caller),
       size: async () => (await fs.getattr(node, handle, caller)).size,
       cut: () => fs.setattr(node, { size: 1 }, handle, caller),
       sync: async () => fs.fsync(node, handle, false, caller),
@@ -251,6 +251,23 @@ describe('a lock that may be lost', () => {
       await theirs.lock()
       await ours.close()
       expect(await content()).to.equal('oursre')
+      expect(await refused(other.close())).to.equal('EIO')
+    })
+
+    it('keeps nothing from being written that is so long that its parts are sent ahead', async () => {
+      await here.calls.store(ROOT, 'g', 'x')
+      const other = await program(here, O_RDWR, 'flock', 'g')
+      await other.lock()
+      const ours = await unsent()
+      earth.pass(LOCK_TIMES.leaseMilliseconds)
+      const theirs = await program(there, O_RDWR, 'flock', 'g')
+      await theirs.lock()
+      const part = 'x'.repeat(1 << 20)
+      for (let at = 0; at < 16; at += 1) await ours.write(part, at * part.length)
+      await ours.close()
+      const { ino } = await there.files.lookup(ROOT, 'f')
+      const { data } = await there.files.read(ino, 0, 16 * part.length)
+      expect(data.equals(Buffer.from(part.repeat(16)))).to.equal(true)
       expect(await refused(other.close())).to.equal('EIO')
     })
   })
