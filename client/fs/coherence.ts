@@ -61,11 +61,18 @@ export class Coherence {
   }
 
   /**
-   * Resolves once nothing is believed, here, that was untrue when it was called because the stream was interrupted just now. If it
-   * stays away that takes a second, and then holds for what had been believed for long.
+   * Resolves once nothing is believed, here, that was untrue when it was called because the stream is interrupted. If it stays away
+   * that takes a second: what had been believed for long is forgotten by then, and what was learned since holds for no longer.
    */
   async caughtUp(): Promise<void> {
-    if (this.#isBehind) await this.#until(() => !this.#isBehind)
+    if (!this.#isBehind) return
+    let isOver = false
+    const timer = setTimeout(() => {
+      isOver = true
+      this.#look()
+    }, GRACE_MILLISECONDS)
+    await this.#until(() => isOver || !this.#isBehind)
+    clearTimeout(timer)
   }
 
   stop(): void {
@@ -110,6 +117,7 @@ export class Coherence {
     }
     cache.suspend()
     this.#forgetAll()
+    this.#hasCaughtUp()
   }
 
   #take(news: RemoteNews): void {
@@ -126,6 +134,7 @@ export class Coherence {
         return
       case 'reset':
         this.#forgetAll()
+        this.#hasCaughtUp()
         return
       case 'settled':
         this.#settled(news.current())
@@ -215,7 +224,8 @@ export class Coherence {
       this.#kernel.invalidateInode(node.id, isDirectory ? 0 : -1, 0)
     }
     cache.forgetVouched()
-    this.#hasCaughtUp()
+    clearTimeout(this.#grace)
+    this.#grace = undefined
   }
 
   #hasCaughtUp(): void {

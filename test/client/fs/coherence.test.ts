@@ -163,6 +163,23 @@ describe('the mount file system with a stream of changes', () => {
       })
     }
 
+    it('nothing is believed that was learned before, however long it is away: others may have changed it under a lock', async () => {
+      const { news, calls } = await earth.machine(
+        { now: () => performance.now() },
+        'as the test says',
+      )
+      news.say({ kind: 'connected' })
+      await settled()
+      const { node } = await calls.store(ROOT, 'f', 'x')
+      news.say({ kind: 'lost' })
+      await calls.store(ROOT, 'first', '', O_WRONLY | O_EXCL)
+      await calls.lookup(ROOT, 'f')
+      const theirs = await there.calls.walk('f')
+      await there.fs.setattr(theirs.node, { size: 0 }, undefined, caller)
+      await calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)
+      expect((await calls.stat(node)).size).to.equal(0)
+    })
+
     it('nothing waits for longer than a second, and then what was believed for long is asked for', async () => {
       const alone = await earth.machine({}, 'as the test says')
       const { news, fs, calls, requests } = alone
