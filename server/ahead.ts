@@ -34,6 +34,8 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
     request.url = url
     const steps = lanes.find((lane) => lane.match(url))?.steps
     if (steps === undefined) {
+      // Asked now, Node knows it when the connection is gone by then, too: failures count by it.
+      void request.socket.remoteAddress
       void ownTurn().then(() => app(request, response))
       return
     }
