@@ -74,6 +74,11 @@ export class PendingAttributes {
     if (Object.keys(changes).length > 0) this.#late = { changes, known }
   }
 
+  /** They cannot be sent now. */
+  areLate(known: WireAttributes): void {
+    if (!this.isLate) this.putBack(this.take(), known)
+  }
+
   /** They could have been sent: it was only the new file they belong to that somebody else had made first. */
   areInTime(): void {
     this.#changes = this.take()

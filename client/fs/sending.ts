@@ -77,7 +77,7 @@ export class Sending {
       return
     }
     if (this.#isAsking) return
-    const asked = this.#mount.beforeSending(this.#node)
+    const asked = this.#asked()
     if (asked !== undefined) {
       this.#requests.unheard(this.#pumpAfter(asked))
       return
@@ -103,8 +103,17 @@ export class Sending {
   #afterAsking(work: () => Promise<unknown>): Promise<void> {
     const inTurn = () => this.#requests.inTurn(work)
     const { isSent } = this.#here
-    const asked = isSent ? undefined : this.#mount.beforeSending(this.#node)
+    const asked = isSent ? undefined : this.#asked()
     return asked === undefined ? inTurn() : asked.then(inTurn)
+  }
+
+  /** Undefined if nothing is in doubt. Without an answer what was to be sent is late, as after a request that failed. */
+  #asked(): Promise<void> | undefined {
+    return this.#mount.beforeSending(this.#node)?.catch((error: unknown) => {
+      this.#here.pending.areLate(this.#here.base)
+      if (isTransient(error)) this.#outcomes.delayed()
+      throw error
+    })
   }
 
   /** @returns `durable` if with the last request everything became as durable as was asked for */

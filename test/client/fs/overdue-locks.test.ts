@@ -109,6 +109,23 @@ describe('a lock that may be lost', () => {
     expect(await refused(ours.flush())).to.equal('nothing was refused')
   })
 
+  it('is asked about, and what has to wait for the answer is late: it opens nothing that was closed since', async () => {
+    const ours = await program(here)
+    await ours.lock()
+    await here.fs.setattr(ours.node, { mode: 0o666 }, undefined, caller)
+    await ours.write('ours')
+    earth.pass(LOCK_TIMES.leaseMilliseconds)
+    here.fault.next = () => new RemoteError('EIO', 'no network')
+    expect(await refused(ours.flush())).to.equal('EIO')
+    const { node } = await there.calls.walk('f')
+    await there.fs.setattr(node, { mode: 0o600 }, undefined, caller)
+    await there.calls.store(ROOT, 'f', 'theirs')
+    delete here.fault.next
+    await ours.close()
+    expect((await here.files.lookup(ROOT, 'f')).mode & 0o777).to.equal(0o600)
+    expect(here.fs.conflicts().overwritten).to.equal(1)
+  })
+
   it('cannot be made an exclusive one', async () => {
     const ours = await program(here)
     await ours.share()
