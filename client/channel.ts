@@ -6,7 +6,7 @@ import {
   type QueuedFrame,
 } from '../server/wire-frames.js'
 import type { WireOperation, WireResult } from '../server/wire-operations.js'
-import { ExchangeError } from './exchange.js'
+import { Declined, ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 import type { Meter } from './meter.js'
 
@@ -143,7 +143,7 @@ class Channel implements FrameReceiver {
       asked.resolve({ result, content })
     }
     if (result.outcome === 'broken') {
-      throw new ExchangeError('unreachable', `the batch ended before this: ${result.detail}`)
+      throw new Declined(`the batch ended before this: ${result.detail}`)
     }
     if (this.#isOver && this.#waiting.length === 0) this.#connection?.end()
   }

@@ -64,7 +64,7 @@ export async function duplex(
         const refused = { status: 401, headers: response.headers, body: Buffer.alloc(0) }
         await credentials.renewed(carried, asked, refused)
       }
-      throw new Declined(`${url.pathname} answered ${response.statusCode}`)
+      throw new Declined(`${url.pathname} answered ${response.statusCode}`, response.statusCode)
     }
     try {
       for await (const data of response) yield data as Buffer

@@ -50,7 +50,11 @@ export class ExchangeError extends Error {
 
 /** The server answered, but did not take the exchange up. */
 export class Declined extends ExchangeError {
-  constructor(message: string) {
+  /** Undefined where it is a channel that answered. */
+  readonly status: number | undefined
+
+  constructor(message: string, status?: number) {
     super('unreachable', message)
+    this.status = status
   }
 }

@@ -1,7 +1,7 @@
 import type { WireLease, WireLockAnswer } from '../server/wire-locks.js'
 import type { WireOperation } from '../server/wire-operations.js'
 import type { Channels, Reply } from './channel.js'
-import { ExchangeError } from './exchange.js'
+import { Declined } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { type LeaseWish, RemoteError, type RemoteLocks } from './remote-files.js'
 import { refusalCode } from './wire-answer.js'
@@ -21,7 +21,7 @@ export function locksOverChannels(
     const { result } = await channels.ask(operation)
     if (result.outcome === 'done' || result.outcome === 'failed') return result
     // What came before it in the same batch is why: another one may be read.
-    throw new ExchangeError('unreachable', 'the server did not come to a question about locks')
+    throw new Declined('the server did not come to a question about locks')
   }
 
   async function answered(operation: WireOperation): Promise<WireLockAnswer> {

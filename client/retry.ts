@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from './connection.js'
-import { type Answer, ExchangeError } from './exchange.js'
+import { type Answer, Declined, ExchangeError } from './exchange.js'
 import { RemoteError } from './remote-files.js'
 import { HANDSHAKE_MILLISECONDS } from './trust.js'
 
@@ -84,8 +84,11 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
         throw final(error)
       }
       if (failure.perhapsDone) earlier = 'perhaps done'
-      connection.missed(failure.trouble, failure.perhapsDone ? 'lost' : 'unreachable', exchange)
-      options.lost()
+      if (failure.isThere === true) connection.reached(exchange)
+      else {
+        connection.missed(failure.trouble, failure.perhapsDone ? 'lost' : 'unreachable', exchange)
+        options.lost()
+      }
       const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
       troubleSince ??= begunTrouble(failure, begun, connection.now)
       if (connection.now - troubleSince + pause >= limit) {
@@ -111,6 +114,8 @@ function begunTrouble({ perhapsDone }: Passing, begun: number, now: number): num
 interface Passing {
   readonly trouble: string
   readonly perhapsDone: boolean
+  /** The server has answered: a token has ended, say, and the next try brings another one. */
+  readonly isThere?: boolean
   readonly pauseMilliseconds?: number | undefined
 }
 
@@ -125,7 +130,7 @@ function passing(error: unknown): Passing | undefined {
   if (!(error instanceof ExchangeError)) return undefined
   switch (error.kind) {
     case 'unreachable':
-      return { trouble: error.message, perhapsDone: false }
+      return { trouble: error.message, perhapsDone: false, isThere: isThere(error) }
     case 'lost':
       return { trouble: error.message, perhapsDone: true }
     case 'untrusted':
@@ -133,6 +138,10 @@ function passing(error: unknown): Passing | undefined {
     case 'aborted':
       return undefined
   }
+}
+
+function isThere(error: ExchangeError): boolean {
+  return error instanceof Declined && !PASSING.has(error.status ?? 0)
 }
 
 function final(error: unknown): unknown {

@@ -72,8 +72,9 @@ export async function upgrade(
       const refused = { status: 401, headers: cause.headers, body: Buffer.alloc(0) }
       await credentials.renewed(carried, asked, refused)
     }
-    if (PASSING.has(statusCode)) throw new Declined(`${url.pathname} answered ${statusCode}`)
-    throw new NotUpgraded(`${url.pathname} answered ${statusCode}`)
+    const message = `${url.pathname} answered ${statusCode}`
+    if (PASSING.has(statusCode)) throw new Declined(message, statusCode)
+    throw new NotUpgraded(message)
   }
 }
 

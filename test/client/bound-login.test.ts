@@ -1,7 +1,8 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { AccountDirectory } from '../../client/account.js'
-import { descriptorLog } from '../../client/log.js'
+import { fileLog } from '../../client/log.js'
 import { type Binding, type LoggedIn, login } from '../../client/login.js'
 import { openRemote } from '../../client/open-remote.js'
 import type { Remote } from '../../client/remote.js'
@@ -62,8 +63,7 @@ describe('a login that is bound to a key (RFC 9449)', function () {
   }
 
   async function open(): Promise<{ remote: Remote; session: Session }> {
-    const log = descriptorLog(2)
-    log.level = 'silent'
+    const log = fileLog(logFile())
     const request = {
       server: server.issuer,
       configDirectory: config,
@@ -75,6 +75,8 @@ describe('a login that is bound to a key (RFC 9449)', function () {
     remote = opened.remote
     return opened
   }
+
+  const logFile = (): string => join(config, 'log')
 
   /** How many proofs the file API has refused so far: not the tokens, which end within a few seconds here. */
   const refusals = (): number =>
@@ -131,6 +133,19 @@ describe('a login that is bound to a key (RFC 9449)', function () {
       return (await tokensOf()) !== first
     })
     expect(refusals() - before).to.equal(0)
+  })
+
+  it('asks about locks again, and takes no server for away, when a token has ended before the clock says so', async () => {
+    await logIn('possible')
+    const { files } = (await open()).remote
+    await files.root()
+    const first = await tokensOf()
+    ahead = -MINUTE / 6
+    await until('the token was renewed', async () => {
+      expect(await files.locks?.renew()).to.include({ state: 'held' })
+      return (await tokensOf()) !== first
+    })
+    expect(await readFile(logFile(), 'utf8').catch(() => '')).to.not.include('away')
   })
 
   it('follows the stream of changes with a proof', async () => {
