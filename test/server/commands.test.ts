@@ -1,87 +1,17 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
-import { createProgram } from '../../server/commands/program.js'
-import { databaseFile, prepareDataDirectory } from '../../server/data-directory.js'
-import { openDatabase } from '../../server/database/database.js'
-import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { ownPort } from '../support/own-port.js'
-import { type Outcome, outcome, root } from '../support/process.js'
-import { program } from '../support/program.js'
-import { configuration, type Running, signIn, startSite } from './running.js'
+import { commandLine } from './command-line.js'
+import { type Running, signIn, startSite } from './running.js'
 
 describe('coffer-server', () => {
-  let parent: string
-  let data: string
-  beforeEach(async () => {
-    parent = await temporaryDirectory('commands')
-    data = join(parent, 'data')
-    prepareDataDirectory(data, undefined)
-    openDatabase(databaseFile(data)).close()
-  })
-  afterEach(() => removeDirectory(parent))
-
-  /** In a process of its own, as a person would. */
-  function spawned(
-    parameters: string[],
-    input = '',
-    env: NodeJS.ProcessEnv = {},
-  ): Promise<Outcome> {
-    return outcome(process.execPath, [...program('server'), ...parameters], {
-      cwd: root,
-      env: { COFFER_DATA: data, ...env },
-      input,
-    })
-  }
-
-  /** The same in this process: several commands in a test take a moment, not a minute. */
-  async function coffer(
-    parameters: string[],
-    input = '',
-    environment: Record<string, string> = {},
-  ): Promise<Outcome> {
-    const output: string[] = []
-    let status = 0
-    const program = createProgram(
-      (flags) => ({
-        config: () => configuration(data, { environment, flags: flags() }),
-        clock: () => new Date(),
-        uid: undefined,
-        readInput: async () => input,
-        print: (line) => output.push(line),
-        fail: (given) => {
-          status = given
-        },
-      }),
-      { onStop: () => {}, onReload: () => {} },
-      '0',
-    )
-    for (const command of [
-      program,
-      ...program.commands.flatMap((each) => [each, ...each.commands]),
-    ]) {
-      command.exitOverride().configureOutput({ writeErr: () => {} })
-    }
-    const failed = (error: Error) => ({
-      status: 1,
-      stdout: output.join('\n'),
-      stderr: error.message,
-    })
-    const done = () => ({ status, stdout: output.join('\n'), stderr: '' })
-    return program.parseAsync(parameters, { from: 'user' }).then(done, failed)
-  }
+  const place = commandLine()
+  const { coffer, spawned } = place
 
   it('administers beside a running server, at once', async () => {
-    const site: Running = await startSite({ data })
+    const site: Running = await startSite({ data: place.data })
     const added = await coffer(['user', 'add', 'Maria', '--name', 'Maria M.'])
     expect(added.status, added.stderr).to.equal(0)
     const drawn = /password is ([a-z0-9-]{23}) /.exec(added.stdout)?.[1] ?? ''
@@ -134,7 +64,7 @@ describe('coffer-server', () => {
 
   it('removes an account with all its files, when it is told so and no server runs', async () => {
     await coffer(['user', 'add', 'peter', '--password-stdin'], 'password of peter')
-    const site = await startSite({ data })
+    const site = await startSite({ data: place.data })
     const { access_token } = await site.tokens('peter', 'password of peter')
     const agent = supertest
       .agent(site.issuer, { ca: site.ca })
@@ -158,7 +88,7 @@ describe('coffer-server', () => {
 
   it('sets a quota beside a running server, for who has files and who has none yet', async () => {
     await coffer(['user', 'add', 'rosa', '--password-stdin'], 'password of rosa')
-    const site = await startSite({ data })
+    const site = await startSite({ data: place.data })
     const first = await coffer(['user', 'quota', 'rosa', '--bytes', '1K'])
     expect(first.stdout, first.stderr).to.equal(
       'rosa uses 0 of 1024 bytes and 1 files and folders.',
@@ -191,7 +121,7 @@ describe('coffer-server', () => {
   }).timeout(60_000)
 
   it('proves that metadata and content agree, also beside a running server', async () => {
-    const site = await startSite({ data })
+    const site = await startSite({ data: place.data })
     const { access_token } = await site.tokens()
     const agent = supertest
       .agent(site.issuer, { ca: site.ca })
@@ -202,7 +132,7 @@ describe('coffer-server', () => {
     await site.stop()
     expect((await coffer(['fsck', '--repair'])).stdout).to.equal('Everything agrees.')
     const { default: Database } = await import('better-sqlite3')
-    const database = new Database(join(data, 'coffer.db'))
+    const database = new Database(join(place.data, 'coffer.db'))
     const { changes } = database.prepare('UPDATE inodes SET nlink = nlink + 1').run()
     database.close()
     expect(changes).to.be.above(0)
@@ -214,7 +144,7 @@ describe('coffer-server', () => {
   })
 
   it('takes in a plain tree, backs up while serving, restores, and gives the tree back', async () => {
-    const tree = join(parent, 'tree')
+    const tree = join(place.parent, 'tree')
     mkdirSync(join(tree, 'folder'), { recursive: true })
     writeFileSync(join(tree, 'folder', 'file'), 'some content')
     await coffer(['user', 'add', 'nora', '--password-stdin'], 'password of nora')
@@ -222,23 +152,25 @@ describe('coffer-server', () => {
     expect(imported.stdout, imported.stderr).to.contain('skipped 0')
 
     const port = { COFFER_PORT: String(await ownPort()) }
-    const site = await startSite({ data, environment: port })
+    const site = await startSite({ data: place.data, environment: port })
     const { access_token, refresh_token = '' } = await site.tokens('nora', 'password of nora')
-    expect((await coffer(['export', 'nora', join(parent, 'out')])).stderr).to.contain('in use by')
-    const backedUp = await coffer(['backup', join(parent, 'backup')])
+    expect((await coffer(['export', 'nora', join(place.parent, 'out')])).stderr).to.contain(
+      'in use by',
+    )
+    const backedUp = await coffer(['backup', join(place.parent, 'backup')])
     expect(backedUp.stdout, backedUp.stderr).to.match(/Backed up \d+ contents/)
-    const verified = await coffer(['backup', '--verify', join(parent, 'backup')])
+    const verified = await coffer(['backup', '--verify', join(place.parent, 'backup')])
     expect([verified.status, verified.stdout], verified.stderr).to.deep.equal([
       0,
       backedUp.stdout.replace(/, \d+ of them/, ', 0 of them'),
     ])
     await site.stop()
 
-    const restored = join(parent, 'restored')
+    const restored = join(place.parent, 'restored')
     const again = { COFFER_DATA: restored }
-    const outcomeOfRestore = await coffer(['restore', join(parent, 'backup')], '', again)
+    const outcomeOfRestore = await coffer(['restore', join(place.parent, 'backup')], '', again)
     expect(outcomeOfRestore.stdout, outcomeOfRestore.stderr).to.contain('Everything agrees.')
-    expect((await coffer(['restore', join(parent, 'backup')], '', again)).stderr).to.contain(
+    expect((await coffer(['restore', join(place.parent, 'backup')], '', again)).stderr).to.contain(
       'not empty',
     )
     expect((await coffer(['audit', 'verify'], '', again)).stdout).to.contain('is whole')
@@ -256,90 +188,27 @@ describe('coffer-server', () => {
     expect(scope).to.contain('file.read')
     await revived.stop()
 
-    const exported = await coffer(['export', 'nora', join(parent, 'out')], '', again)
+    const exported = await coffer(['export', 'nora', join(place.parent, 'out')], '', again)
     expect(exported.status, exported.stderr).to.equal(0)
     for (const [parameters, why] of [
       [[join(restored, 'content', 'x')], 'is in the data directory'],
-      [[join(parent, 'none'), '--from', '/folder/file'], '--from must name a folder'],
+      [[join(place.parent, 'none'), '--from', '/folder/file'], '--from must name a folder'],
     ] as const) {
       const { status, stderr } = await coffer(['export', 'nora', ...parameters], '', again)
       expect(status).to.equal(1)
       expect(stderr).to.contain(why)
     }
-    expect(existsSync(join(parent, 'none'))).to.equal(false)
-    const out = join(parent, 'out', 'folder', 'file')
+    expect(existsSync(join(place.parent, 'none'))).to.equal(false)
+    const out = join(place.parent, 'out', 'folder', 'file')
     expect(readFileSync(out, 'utf8')).to.equal('some content')
 
     writeFileSync(out, 'something of my own')
-    const refused = await coffer(['export', 'nora', join(parent, 'out')], '', again)
+    const refused = await coffer(['export', 'nora', join(place.parent, 'out')], '', again)
     expect(refused.stderr).to.contain('is not empty: it has "folder"').and.contain('--overwrite')
     expect(readFileSync(out, 'utf8')).to.equal('something of my own')
-    await coffer(['export', 'nora', join(parent, 'out'), '--overwrite'], '', again)
+    await coffer(['export', 'nora', join(place.parent, 'out'), '--overwrite'], '', again)
     expect(readFileSync(out, 'utf8')).to.equal('some content')
   })
-
-  it('makes no data directory where a command about one is sent by mistake', async () => {
-    const [missing, other] = [join(parent, 'dtaa'), join(parent, 'other')]
-    mkdirSync(other, { mode: 0o755 })
-    const commands = [
-      ['user', 'add', 'anna'],
-      ['client', 'list'],
-      ['key', 'list'],
-      ['audit', 'verify'],
-      ['fsck'],
-      ['backup', join(parent, 'backup')],
-      ['export', 'anna', join(parent, 'out')],
-    ]
-    for (const command of commands) {
-      for (const place of [missing, other]) {
-        const { status, stderr } = await coffer(command, '', { COFFER_DATA: place })
-        expect(status, command.join(' ')).to.equal(1)
-        expect(stderr)
-          .to.contain(`no data directory at ${place}`)
-          .and.contain('COFFER_DATA or --data')
-          .and.contain('coffer-server serve')
-      }
-    }
-    expect(readdirSync(parent).sort()).to.deep.equal(['data', 'other'])
-    expect(readdirSync(other)).to.deep.equal([])
-    expect(statSync(other).mode & 0o777).to.equal(0o755)
-  }).timeout(60_000)
-
-  it('says so where its output cannot be written, and where there is no tar(1)', async () => {
-    const list = [process.execPath, ...program('server'), 'user', 'list'].map((word) => `'${word}'`)
-    const full = await outcome('sh', ['-c', `${list.join(' ')} > /dev/full`], {
-      cwd: root,
-      env: { COFFER_DATA: data },
-    })
-    expect([full.status, full.stderr.trim()]).to.deep.equal([
-      1,
-      'coffer-server: what it says cannot be written: ENOSPC: no space left on device, write',
-    ])
-    await coffer(['user', 'add', 'anna'])
-    for (const command of ['import', 'export']) {
-      const env = { PATH: parent }
-      const { status, stderr } = await spawned([command, 'anna', join(parent, 'tree')], '', env)
-      expect([status, stderr.trim()]).to.deep.equal([
-        1,
-        'coffer-server: tar(1) is needed for this, and is not there: install it first',
-      ])
-    }
-  }).timeout(60_000)
-
-  it('says so where no directory can be made', async () => {
-    for (const command of [
-      ['backup', '/proc/nothing'],
-      ['serve', '--data', '/proc/nothing'],
-    ]) {
-      const { status, stderr } = await outcome(
-        process.execPath,
-        [...program('server'), ...command],
-        { cwd: root, env: { COFFER_DATA: data }, timeoutMilliseconds: 60_000 },
-      )
-      expect(status, command.join(' ')).to.equal(1)
-      expect(stderr).to.contain('/proc/nothing')
-    }
-  }).timeout(130_000)
 
   it('registers and removes applications', async () => {
     const added = await coffer([
@@ -368,7 +237,7 @@ describe('coffer-server', () => {
   }).timeout(60_000)
 
   it('lists and rotates keys: the next one is published before it signs', async () => {
-    const site = await startSite({ data })
+    const site = await startSite({ data: place.data })
     await site.tokens()
     await site.stop()
     const before = await coffer(['key', 'list'])
@@ -388,163 +257,11 @@ describe('coffer-server', () => {
     await coffer(['user', 'add', 'maria'])
     await coffer(['user', 'disable', 'maria'])
     const { default: Database } = await import('better-sqlite3')
-    const database = new Database(join(data, 'coffer.db'))
+    const database = new Database(join(place.data, 'coffer.db'))
     database.exec("UPDATE audit SET address = '192.0.2.1' WHERE number = 2")
     database.close()
     const verified = await spawned(['audit', 'verify'])
     expect(verified.status).to.equal(1)
     expect(verified.stdout).to.contain('entry 2')
-  }).timeout(60_000)
-
-  const badOptions: [parameters: string[], says: RegExp][] = [
-    [['audit', 'list', '--limit', '0'], /--limit <number>.* from 1 to 1000000/],
-    [['audit', 'list', '--since', 'noon'], /--since <time>.*a date such as 2026-11-23/],
-    [['client', 'add', '--type', 'app'], /--type <type>.*choices are native, web/],
-    [['client', 'add', '--auth', 'key'], /--auth <method>.*choices are none, client_secret_basic/],
-    [['client', 'add', '--grant', 'password'], /--grant <type>.*choices are authorization_code/],
-    [['client', 'add', '--grant', 'client_credentials', '--scope', 'all'], /scope: .* file.read/],
-    [['client', 'add', 'x'], /redirect_uris \(--redirect-uri\): .* needs at least one/],
-    [
-      ['client', 'add', '--auth', 'private_key_jwt', '--grant', 'client_credentials'],
-      /jwks \(--metadata\)/,
-    ],
-    [['client', 'add', '--metadata'], /--metadata must be .* JSON/],
-    [['user', 'quota', 'maria', '--files', '1.5'], /--files must be a whole number/],
-    [['import', 'maria', '.', '--into', '/no/where'], /--into must name a folder.*"\/no\/where"/],
-    [['export', 'maria', 'out', '--from', '..'], /--from must name a folder.*"\.\."/],
-  ]
-  it('names the option of which it does not take what it is given, and says what it takes', async () => {
-    await coffer(['user', 'add', 'maria'])
-    for (const [parameters, says] of badOptions) {
-      const { status, stderr } = await coffer(parameters, '{')
-      expect(status, parameters.join(' ')).to.equal(1)
-      expect(stderr).to.match(says)
-    }
-  }).timeout(60_000)
-
-  const mistakes: [title: string, parameters: string[], env: NodeJS.ProcessEnv, says: RegExp][] = [
-    ['an unknown command', ['sevre'], {}, /unknown command 'sevre'\n.*coffer-server --help/],
-    ['a missing name', ['user', 'add'], {}, /missing .* 'username'\n.*coffer-server --help/],
-    [
-      'a directory in place of the secret',
-      ['user', 'list'],
-      { COFFER_SECRET_FILE: '.' },
-      /COFFER_SECRET_FILE must name a file, not the directory/,
-    ],
-    ['an unknown account', ['user', 'disable', 'nobody'], {}, /no account nobody.*user list/],
-    ['a taken user name', ['user', 'add', 'maria'], {}, /maria is taken/],
-    ['a bad user name', ['user', 'add', '../x'], {}, /a user name has/],
-    [
-      'a bad redirect URI',
-      ['client', 'add', 'x', '--redirect-uri', 'http://a.example'],
-      {},
-      /redirect URI http:\/\/a.example must be https/,
-    ],
-    ['a bad moment', ['audit', 'list', '--since', 'noon'], {}, /must be a date/],
-    [
-      'several bad settings',
-      [],
-      { COFFER_PORT: 'x', COFFER_ISSUER: 'y' },
-      /COFFER_PORT must.*\n.*COFFER_ISSUER must/,
-    ],
-  ]
-  for (const [title, parameters, env, says] of mistakes) {
-    it(`says what to do about ${title}, without a stack trace`, async () => {
-      await coffer(['user', 'add', 'maria'])
-      const { status, stderr } = await spawned(parameters, '', env)
-      expect(status).to.equal(1)
-      expect(stderr)
-        .to.match(says)
-        .and.not.match(/\n {4}at /)
-    }).timeout(60_000)
-  }
-
-  it('says what to do about a host without an address, without a stack trace', async () => {
-    const environment = { COFFER_DATA: join(parent, 'nowhere') }
-    const { status, stderr } = await spawned(['--host', 'no-such-host.invalid'], '', environment)
-    expect(status).to.equal(1)
-    expect(stderr)
-      .to.match(/cannot listen on no-such-host.invalid.* with --host or COFFER_HOST/)
-      .and.not.match(/\n {4}at /)
-  }).timeout(60_000)
-
-  it('does nothing without the secret of the server, which it would break', async () => {
-    const environment = { COFFER_SECRET: 'a secret of forty characters, or some more' }
-    await (await startSite({ data, environment })).stop()
-    const added = ['user', 'add', 'peter', '--password-stdin']
-    for (const command of [added, ['key', 'rotate'], ['backup', join(parent, 'backup')]]) {
-      for (const secret of ['', 'another secret of forty characters, or more']) {
-        const { status, stderr } = await coffer(command, 'password of peter', {
-          COFFER_SECRET: secret,
-        })
-        expect(status, command.join(' ')).to.equal(1)
-        expect(stderr).to.contain('the secret is not the one').and.contain('COFFER_SECRET_FILE')
-      }
-    }
-    expect(readdirSync(parent)).to.deep.equal(['data'])
-    expect(readdirSync(data)).to.not.include('secret')
-    expect((await coffer(added, 'password of peter', environment)).status).to.equal(0)
-    expect((await coffer(['backup', join(parent, 'backup')], '', environment)).status).to.equal(0)
-    expect((await coffer(['audit', 'verify'], '', environment)).stdout).to.contain('is whole')
-
-    const restored = { COFFER_DATA: join(parent, 'restored') }
-    const { status, stdout } = await coffer(['restore', join(parent, 'backup')], '', restored)
-    expect(status).to.equal(0)
-    expect(stdout).to.contain('Everything agrees').and.contain('The audit log does not say so')
-    const verified = await coffer(['audit', 'verify'], '', { ...restored, ...environment })
-    expect(verified.stdout).to.contain('is whole')
-  })
-
-  it('takes no name that would pass for another line, and no address that is none', async () => {
-    for (const parameters of [
-      ['--name', 'Eve\nadmin  Administrator'],
-      ['--name', 'Eve\u001b[2K'],
-      ['--name', 'n'.repeat(201)],
-      ['--email', 'eve'],
-      ['--email', 'eve@example.org\n'.repeat(2)],
-    ]) {
-      const { status, stderr } = await coffer(['user', 'add', 'eve', ...parameters])
-      expect(status, parameters[1]).to.equal(1)
-      expect(stderr).to.match(/^an? (?:name|e-mail address) /)
-    }
-    const named = ['--name', 'Åsa  Öberg', '--email', 'åsa@example.org']
-    expect((await coffer(['user', 'add', 'asa', ...named])).status).to.equal(0)
-    expect((await coffer(['user', 'list'])).stdout).to.contain('Åsa  Öberg')
-  })
-
-  it('says that there is no such account to list what happened to', async () => {
-    await coffer(['user', 'add', 'anna'])
-    const listed = await coffer(['audit', 'list', '--user', 'ANNA'])
-    const { user } = JSON.parse(listed.stdout)
-    expect(user).to.equal('anna')
-    const unknown = await coffer(['audit', 'list', '--user', 'anne'])
-    expect([unknown.status, unknown.stdout]).to.deep.equal([1, ''])
-    expect(unknown.stderr).to.contain('there is no account anne')
-  })
-
-  it('does not take a password that is too short', async () => {
-    const { status, stderr } = await spawned(
-      ['user', 'add', 'peter', '--password-stdin'],
-      'short\n',
-    )
-    expect(status).to.equal(1)
-    expect(stderr).to.contain('8 to 1024').and.not.contain('short')
-  }).timeout(60_000)
-
-  it('takes no secret from a file that others may read', async () => {
-    const file = join(parent, 'c.json')
-    writeFileSync(file, '{ "adminPassword": "correct horse battery" }')
-    chmodSync(file, 0o644)
-    const { status, stderr } = await spawned(['user', 'list'], '', { COFFER_CONFIG: file })
-    expect(status).to.equal(1)
-    expect(stderr).to.contain(`chmod 600 ${file}`).and.not.contain('correct horse')
-  }).timeout(60_000)
-
-  it('will not start when its secret can be read by others', async () => {
-    await coffer(['user', 'list'])
-    chmodSync(join(data, 'secret'), 0o644)
-    const { status, stderr } = await spawned(['user', 'list'])
-    expect(status).to.equal(1)
-    expect(stderr).to.contain('chmod 600')
   }).timeout(60_000)
 })
