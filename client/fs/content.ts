@@ -12,6 +12,9 @@ import { Sending } from './sending.js'
 /** One file may hold this much unsent; then its writer waits. */
 const FILE_BYTES = 24 << 20
 
+/** Called once all that is to be awaited first has come. @throws what the program is told whose locks turned out to be lost */
+export type MustHold = () => void
+
 /**
  * What is written to one inode and not yet on the server, shared by all its handles: bytes, "cut to nothing", attributes.
  * What programs see of it is a LocalContent; Sending brings it to the server; Outcomes is what the server made of it.
@@ -65,17 +68,28 @@ export class Content {
     return !this.isClean && !(where === 'there' && this.#here.unsent.hasAppended)
   }
 
-  write(offset: number, data: Buffer, where: 'there' | 'at the end'): Soon<void> {
+  write(
+    offset: number,
+    data: Buffer,
+    where: 'there' | 'at the end',
+    mustHold?: MustHold,
+  ): Soon<void> {
     this.#requests.throwError()
     if (this.takesAtOnce(where)) return this.#take(offset, data, where)
-    return this.#writeLater(offset, data, where)
+    return this.#writeLater(offset, data, where, mustHold)
   }
 
-  async #writeLater(offset: number, data: Buffer, where: 'there' | 'at the end'): Promise<void> {
+  async #writeLater(
+    offset: number,
+    data: Buffer,
+    where: 'there' | 'at the end',
+    mustHold: MustHold | undefined,
+  ): Promise<void> {
     await this.#begin()
     const here = this.#here
     const isAfter = offset + data.length > (here.isCut ? 0 : here.base.size)
     if (where === 'there' && here.unsent.hasAppended && isAfter) await this.flush()
+    mustHold?.()
     await this.#take(offset, data, where)
   }
 
@@ -100,23 +114,26 @@ export class Content {
   }
 
   /** Cuts to nothing; sent with what is written next. */
-  async cut(): Promise<void> {
+  async cut(mustHold?: MustHold): Promise<void> {
     await this.#begin()
     await this.whenSettled(() => {
+      mustHold?.()
       this.#here.cut()
       this.#outcomes.cut()
     })
   }
 
   /** Any other size. */
-  resize(size: number): Promise<void> {
-    return this.change((ino) => this.#mount.files.setAttributes(ino, { size }))
+  resize(size: number, mustHold?: MustHold): Promise<void> {
+    return this.change((ino) => this.#mount.files.setAttributes(ino, { size }), mustHold)
   }
 
   /** What the server does to the content without being sent bytes: at once, after what is pending. */
-  async change(ask: (ino: number) => Promise<Changed>): Promise<void> {
+  async change(ask: (ino: number) => Promise<Changed>, mustHold?: MustHold): Promise<void> {
+    await this.#mount.beforeSending(this.#node)
     await this.flush()
     await this.#begin()
+    mustHold?.()
     const ticket = this.#mount.cache.ticket()
     this.#outcomes.confirm(await ask(this.#node.ino), 1, ticket)
   }

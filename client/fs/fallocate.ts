@@ -1,6 +1,6 @@
 import type { RemoteFiles } from '../remote-files.js'
 import { refusal } from './answer.js'
-import type { Content } from './content.js'
+import type { Content, MustHold } from './content.js'
 
 /** Modes of fallocate(2). */
 const KEEP_SIZE = 0x01
@@ -21,6 +21,7 @@ export async function allocate(
   content: Content,
   size: number,
   { offset, length, mode }: Allocation,
+  mustHold: MustHold,
 ): Promise<void> {
   if ((mode & ~(KEEP_SIZE | PUNCH_HOLE | ZERO_RANGE)) !== 0) {
     throw refusal('ENOTSUP', `fallocate mode ${mode} is not known`)
@@ -29,14 +30,14 @@ export async function allocate(
   const isLonger = (mode & KEEP_SIZE) === 0 && end > size
   const zeroed = Math.min(end, size) - offset
   if ((mode & (PUNCH_HOLE | ZERO_RANGE)) === 0 || zeroed <= 0) {
-    if (isLonger) await content.resize(end)
+    if (isLonger) await content.resize(end, mustHold)
     return
   }
   if (zeroed > WRITTEN_BYTES) {
     const range = { offset, length: isLonger ? length : zeroed, extend: isLonger }
-    await content.change((ino) => files.zero(ino, range))
+    await content.change((ino) => files.zero(ino, range), mustHold)
     return
   }
-  await content.write(offset, Buffer.alloc(zeroed), 'there')
-  if (isLonger) await content.resize(end)
+  await content.write(offset, Buffer.alloc(zeroed), 'there', mustHold)
+  if (isLonger) await content.resize(end, mustHold)
 }

@@ -5,6 +5,7 @@ import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteContent, RemoteFiles } from '../remote-files.js'
 import { byNumber } from './answer.js'
 import type { Budget } from './budget.js'
+import type { MustHold } from './content.js'
 import type { Contents } from './contents.js'
 import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
 import type { MountLocks } from './locks.js'
@@ -99,7 +100,8 @@ export class OpenFiles {
 
   /** `way`: as the handle was opened, or to the very place, as mapped pages are written. */
   write(handle: number, offset: number, data: Buffer, way: 'as opened' | 'in place'): Soon<number> {
-    this.#mount.locks?.refuseLost(handle)
+    const mustHold = () => this.#mount.locks?.refuseLost(handle)
+    mustHold()
     const { node, flags } = this.#handles.get(handle)
     const where = way === 'as opened' && (flags & O_APPEND) !== 0 ? 'at the end' : 'there'
     this.dropReadAhead(node)
@@ -108,7 +110,7 @@ export class OpenFiles {
       return when(content.write(offset, data, where), () => data.length)
     }
     const kept = data.length < SHORT_WRITE ? Buffer.from(data) : data
-    return this.#write(node, offset, kept, where)
+    return this.#write(node, offset, kept, where, mustHold)
   }
 
   async #write(
@@ -116,10 +118,11 @@ export class OpenFiles {
     offset: number,
     data: Buffer,
     where: 'there' | 'at the end',
+    mustHold: MustHold,
   ): Promise<number> {
     const content = await this.#mount.contents.of(node)
     this.dropReadAhead(node)
-    await content.write(offset, data, where)
+    await content.write(offset, data, where, mustHold)
     return data.length
   }
 

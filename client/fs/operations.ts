@@ -106,12 +106,15 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     if (known?.removed !== undefined) known.removed = { ...known.removed, ctime: localTime() }
   }
 
-  async function resize(node: Node, size: number): Promise<void> {
+  async function resize(node: Node, size: number, handle: Handle | undefined): Promise<void> {
+    const mustHold = () => {
+      if (handle !== undefined) state.locks?.refuseLost(handle)
+    }
     const known = nodes.known(ino(node))
     const content = await contents.of(known)
     open.dropReadAhead(known)
-    if (size === 0) await content.cut()
-    else await content.resize(size)
+    if (size === 0) await content.cut(mustHold)
+    else await content.resize(size, mustHold)
     if (known.writers === 0) await content.flush()
     contents.settle(known)
   }
@@ -139,7 +142,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     getattr: (node, handle, context) => unlessInterrupted(attributesOf(node, handle), context),
     async setattr(node, changes: SetAttributes, handle, context) {
       if (handle !== undefined) state.locks?.refuseLost(handle)
-      if (changes.size !== undefined) await resize(node, changes.size)
+      if (changes.size !== undefined) await resize(node, changes.size, handle)
       if (context.killPrivileges === true) await dropPrivileges(node)
       const isOwned = changes.uid !== undefined || changes.gid !== undefined
       if (isOwned && changes.mode === undefined) await dropPrivileges(node)

@@ -30,6 +30,12 @@ export function rangeOperations(
   const { files, nodes, contents, open, locks } = state
   const known = (node: Node) => nodes.known(nodes.ino(node))
 
+  const mustHold =
+    (...all: readonly Pick<Position, 'handle'>[]) =>
+    () => {
+      for (const { handle } of all) locks?.refuseLost(handle)
+    }
+
   async function attributesOf(node: KnownNode): Promise<WireAttributes> {
     const { content } = node
     if (content?.isClean === false) return content.attributes()
@@ -81,12 +87,15 @@ export function rangeOperations(
     try {
       while (count === undefined) {
         // Each time is a change of its own, and one version.
-        await content.change(async (ino) => {
-          const begin = { ino: source.ino, offset: from.offset }
-          const copy = await orStale(files.copyRange(begin, { ino, offset: to.offset }, bytes))
-          count = copy.copied
-          return copy.attributes
-        })
+        await content.change(
+          async (ino) => {
+            const begin = { ino: source.ino, offset: from.offset }
+            const copy = await orStale(files.copyRange(begin, { ino, offset: to.offset }, bytes))
+            count = copy.copied
+            return copy.attributes
+          },
+          mustHold(from, to),
+        )
       }
     } finally {
       open.dropReadAhead(target)
@@ -96,11 +105,12 @@ export function rangeOperations(
 
   return {
     async fallocate(node, handle, offset, length, mode) {
-      locks?.refuseLost(handle)
+      const held = mustHold({ handle })
+      held()
       const target = known(node)
       const size = await sizeOf(target)
       try {
-        await allocate(files, await contents.of(target), size, { offset, length, mode })
+        await allocate(files, await contents.of(target), size, { offset, length, mode }, held)
       } finally {
         open.dropReadAhead(target)
       }
@@ -114,8 +124,7 @@ export function rangeOperations(
       return found
     },
     async copyFileRange(from, to, length, context) {
-      locks?.refuseLost(from.handle)
-      locks?.refuseLost(to.handle)
+      mustHold(from, to)()
       const work = copied(from, to, length, context)
       try {
         return await unlessInterrupted(work, context)

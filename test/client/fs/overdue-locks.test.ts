@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { RemoteError } from '../../../client/remote-files.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { LOCK_END } from '../../../server/wire-locks.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
+import { type Program, program, refused } from './locking-program.js'
 
 /** A machine that was away for longer than its lease: another one may have had the lock meanwhile. */
 describe('a lock that may be lost', () => {
@@ -19,40 +19,6 @@ describe('a lock that may be lost', () => {
   })
   afterEach(() => earth.close())
 
-  /** A program that has the file open. */
-  async function program(
-    { fs, calls }: Machine,
-    flags = O_RDWR,
-    space: 'flock' | 'posix' = 'flock',
-    name = 'f',
-  ) {
-    const { node } = await calls.walk(name)
-    const { handle } = await fs.open(node, flags, caller)
-    const whole = { space, start: 0, end: LOCK_END, pid: 1, owner: String(handle) } as const
-    const lock = async (type: 'read' | 'write' | 'none') =>
-      fs.setlk?.(node, handle, { ...whole, type }, 'at once', caller)
-    return {
-      node,
-      lock: () => lock('write'),
-      share: () => lock('read'),
-      unlock: () => lock('none'),
-      read: async () => String(await fs.read(node, handle, 0, 4096, caller)),
-      write: async (text: string, at = 0) => fs.write(node, handle, at, Buffer.from(text), caller),
-      size: async () => (await fs.getattr(node, handle, caller)).size,
-      cut: () => fs.setattr(node, { size: 1 }, handle, caller),
-      sync: async () => fs.fsync(node, handle, false, caller),
-      flush: async () => fs.flush(node, handle, caller),
-      async close() {
-        try {
-          await fs.flush(node, handle, caller)
-        } finally {
-          await fs.release(node, handle, caller)
-        }
-      },
-    }
-  }
-  type Program = Awaited<ReturnType<typeof program>>
-
   /** What another program writes under the lock, once the lease is over. */
   async function takenElsewhere(text: string): Promise<void> {
     const theirs = await program(there)
@@ -60,15 +26,6 @@ describe('a lock that may be lost', () => {
     await theirs.lock()
     await theirs.write(text)
     await theirs.close()
-  }
-
-  async function refused(work: Promise<unknown>): Promise<unknown> {
-    try {
-      await work
-    } catch (error) {
-      return (error as { code?: unknown }).code
-    }
-    return 'nothing was refused'
   }
 
   it('lets nobody read what was written under the next one, as if it were from under this one', async () => {
