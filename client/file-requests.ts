@@ -40,10 +40,12 @@ const KNOWN_NAMES = 16_384
 export class FileRequests {
   readonly #transport: Transport
   readonly #names: Memory<string, number>
+  readonly #others: { newest: number }
 
   constructor(transport: Transport, sharing?: FileRequests) {
     this.#transport = transport
     this.#names = sharing === undefined ? new Memory(KNOWN_NAMES) : sharing.#names
+    this.#others = sharing === undefined ? { newest: -1 } : sharing.#others
   }
 
   /** The same, for what may have been carried out already on another way. */
@@ -87,7 +89,10 @@ export class FileRequests {
       })
     if (request.settles === true) return settled(await attempts.settling(sent))
     const changes = method !== 'GET' && method !== 'HEAD'
-    return settled(await (changes ? attempts.request(sent) : sent({})))
+    const answer = settled(await (changes ? attempts.request(sent) : sent({})))
+    const others = answer.headers[HEADERS.others.toLowerCase()]
+    if (others !== undefined) this.heardOfOthers(Number(others))
+    return answer
   }
 
   /** One try that must succeed. @throws RemoteError with the server's code */
@@ -139,6 +144,16 @@ export class FileRequests {
   async stat(ino: number, signal?: AbortSignal): Promise<WireAttributes> {
     const answer = await this.succeed({ method: 'HEAD', target: `/inodes/${ino}`, signal })
     return this.seen(headerAttributes(answer))
+  }
+
+  /** An answer has said up to which change of others there is something to hear. */
+  heardOfOthers(newest: number): void {
+    if (newest > this.#others.newest) this.#others.newest = newest
+  }
+
+  /** -1 where no answer has said. */
+  get newestOfOthers(): number {
+    return this.#others.newest
   }
 
   /** Remembers what a name led to. */

@@ -47,6 +47,7 @@ export function filesOverChannels(
         requests.reached(exchange)
         switch (reply.result.outcome) {
           case 'done':
+            if (reply.result.others !== undefined) requests.heardOfOthers(reply.result.others)
             return answer(reply)
           case 'failed': {
             const { code, detail } = reply.result

@@ -120,6 +120,8 @@ export interface RemoteFiles {
    */
   reserve?(count: number): Promise<number>
   totals(): Promise<WireTotals>
+  /** The newest change of others that was there before what this mount has made, linked or renamed, as far as answers have said. */
+  othersUpTo?(): number
   /** What others change, as it happens; comes back by itself when it was interrupted, and ends with the signal. */
   changes?(signal: AbortSignal): AsyncIterable<RemoteNews>
   /** Locks between machines. */

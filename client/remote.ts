@@ -116,6 +116,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
     files: {
       ...filesOverChannels(channels, requests, files, again),
       changes,
+      othersUpTo: () => requests.newestOfOthers,
       locks: locksOverChannels(channels, requests),
     },
     accountRoot: () => filesOverHttp(requests, rootTarget('/')).root(),

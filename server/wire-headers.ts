@@ -26,6 +26,8 @@ export const HEADERS = {
   abandoned: 'Coffer-Abandoned',
   /** Names a change among those of the connection, so that after a lost answer it can be asked whether it was made. As `attempt`. */
   change: 'Coffer-Change',
+  /** In the answer to what gives a name, to a connection that named itself: the newest change that it has not made. */
+  others: 'Coffer-Others',
   /** `power` (the default: survives loss of power) or `process` (survives kill -9 of the server). */
   durability: 'Coffer-Durability',
   /** `T`: MOVE swaps source and destination (renameat2(2) RENAME_EXCHANGE). */

@@ -154,6 +154,8 @@ export type WireResult =
   | {
       outcome: 'done'
       attributes?: WireAttributes
+      /** Of `make`, `link` and `rename`, which may be a lock: the newest change that this connection has not made, to be heard of first. */
+      others?: number
       entries?: WireEntry[]
       /** Of `readAll`: what the content is made of, as far as it goes. */
       contents?: WireContent[]

@@ -61,18 +61,21 @@ export class Coherence {
   }
 
   /**
-   * Resolves once nothing is believed, here, that was untrue when it was called because the stream is interrupted. If it stays away
-   * that takes a second: what had been believed for long is forgotten by then, and what was learned since holds for no longer.
+   * Resolves once nothing is believed, here, that was untrue when it was called because the stream is interrupted, or has not told
+   * yet what others did, up to this change. If it stays away or silent that takes a second: what had been believed for long is
+   * forgotten by then, and what was learned since holds for no longer, or is as new.
    */
-  async caughtUp(): Promise<void> {
-    if (!this.#isBehind) return
+  async caughtUp(others = -1): Promise<void> {
+    const isBehind = () => this.#isBehind || (this.#told < others && this.#mount.cache.isVouched)
+    if (!isBehind()) return
     let isOver = false
     const timer = setTimeout(() => {
       isOver = true
       this.#look()
     }, GRACE_MILLISECONDS)
-    await this.#until(() => isOver || !this.#isBehind)
+    await this.#until(() => isOver || !isBehind())
     clearTimeout(timer)
+    if (!this.#isBehind && isBehind()) this.#forgetAll()
   }
 
   stop(): void {

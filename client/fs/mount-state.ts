@@ -60,6 +60,7 @@ export class MountState {
   /** How often a change of another machine was written over. */
   overwritten = 0
   readonly #beforehand: ShownBeforehand
+  readonly #othersUpTo: () => number | undefined
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
 
@@ -67,6 +68,8 @@ export class MountState {
     const now = options.now ?? (() => performance.now())
     const { timeoutMilliseconds, readBytes, writeBytes } = { ...DEFAULTS, ...options }
     this.log = options.log ?? (() => {})
+    // Nothing is asked by it, and there is nothing to wait for.
+    this.#othersUpTo = () => remote.othersUpTo?.()
     this.durable = new DurableNames(withReasons(remote, this.log))
     const reported = this.durable.files
     this.removals = new Removals(reported, {
@@ -161,10 +164,10 @@ export class MountState {
 
   /**
    * What the server let us make or rename may be a lock to the program, which then wants to see all that others did before: so it
-   * waits where the stream of changes was interrupted just now.
+   * waits where the stream of changes has not told it yet, or was interrupted just now.
    */
   async caughtUp(): Promise<void> {
-    await this.#coherence?.caughtUp()
+    await this.#coherence?.caughtUp(this.#othersUpTo())
   }
 
   /** Attributes of an inode asked for by number, and for how long they hold. */

@@ -13,7 +13,7 @@ import { freeSpent } from './spent-buffers.js'
 export type Answer =
   | { readonly header: WireResult; readonly content?: Buffer }
   /** It is done, and the attributes of this inode are all there is to say, beside content. */
-  | { readonly inode: Inode; readonly content?: Buffer }
+  | { readonly inode: Inode; readonly content?: Buffer; readonly others?: number }
 
 /** Long content is made for its answer alone; what is short may be at hand for others, too. */
 const LONG_BYTES = 64 * 1024
@@ -28,9 +28,13 @@ export function answerFrame(answer: Answer): Buffer {
 
 function encoded(answer: Answer): Buffer {
   if ('header' in answer) return encodeFrame(answer.header, answer.content)
-  const { inode, content } = answer
+  const { inode, content, others } = answer
   const length = content === undefined || content.length === 0 ? '' : `,"length":${content.length}`
-  return frameOf(`{"outcome":"done","attributes":${attributesJson(inode)}${length}}`, content)
+  const newest = others === undefined ? '' : `,"others":${others}`
+  return frameOf(
+    `{"outcome":"done","attributes":${attributesJson(inode)}${newest}${length}}`,
+    content,
+  )
 }
 
 export interface Operation {

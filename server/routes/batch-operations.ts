@@ -5,6 +5,7 @@ import {
   append,
   type Entry,
   type ExpectedWrite,
+  type Inode,
   overwrite,
   type Place,
   type Precondition,
@@ -21,10 +22,18 @@ import {
 } from './answer-bytes.js'
 import { withChange } from './attempts.js'
 import { wireAttributes, wireEntry } from './attributes.js'
-import { changeName, matching, type Operation, operation } from './batch-operation.js'
+import {
+  type Answer,
+  type Context,
+  changeName,
+  matching,
+  type Operation,
+  operation,
+} from './batch-operation.js'
 import { lookup } from './exchange.js'
 import { firstLock, LOCK_OPERATIONS, madeWithLock } from './lock-operations.js'
 import { completed } from './new-inode.js'
+import { othersBefore } from './others-before.js'
 import { RANGE_OPERATIONS } from './range-operations.js'
 import { rangeParts } from './range-parts.js'
 import { readContent, readContents } from './read-content.js'
@@ -146,7 +155,7 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     (context, { place, what, attributes, lock }) => {
       const { tree, origin } = context
       const make = () => tree.make(place, what, completed(what, attributes), origin)
-      return lock === undefined ? make() : madeWithLock(context, lock, make)
+      return lock === undefined ? named(context, make()) : madeWithLock(context, lock, make)
     },
   ),
   makeNameless: operation(
@@ -155,8 +164,8 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     ({ tree, origin }, { directory, attributes }) =>
       tree.makeNameless(directory, completed({ type: 'file' }, attributes), origin),
   ),
-  link: operation('write', { ino, place }, ({ tree, origin }, fields) =>
-    tree.link(fields.ino, fields.place, origin),
+  link: operation('write', { ino, place }, (context, fields) =>
+    named(context, context.tree.link(fields.ino, fields.place, context.origin)),
   ),
   remove: operation(
     'write',
@@ -185,9 +194,13 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       keep,
       ifMatch: matching,
     },
-    async ({ tree, origin }, { from, to, mode, keep, ifMatch }) => {
+    (context, { from, to, mode, keep, ifMatch }) => {
       const how = { mode, keep, source: ifMatch, precondition: overwrite }
-      return (await tree.rename(from, to, how, origin)).inode
+      const renamed = context.tree.rename(from, to, how, context.origin)
+      return named(
+        context,
+        renamed.then(({ inode }) => inode),
+      )
     },
   ),
   setAttributes: operation(
@@ -216,6 +229,11 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   ...LOCK_OPERATIONS,
   ...RANGE_OPERATIONS,
+}
+
+/** What got a name. */
+async function named({ tree, origin }: Context, inode: Promise<Inode>): Promise<Answer> {
+  return { inode: await inode, ...othersBefore(tree, origin) }
 }
 
 function wireRemoved(removed: Removed): WireRemoved {

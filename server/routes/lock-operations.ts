@@ -14,6 +14,7 @@ import {
 import type { WireOperation } from '../wire-operations.js'
 import { wireAttributes } from './attributes.js'
 import { type Answer, type Context, type Operation, operation } from './batch-operation.js'
+import { othersBefore } from './others-before.js'
 import { inodeNumber } from './schemas.js'
 
 /** The operations of POST /batch that are about locks (docs/file-api.md). None of them waits. */
@@ -128,7 +129,8 @@ export async function madeWithLock(
   const wanted = { request, lock, waits: false, delegable: true }
   const answer = await decided(context, client, inode.ino, wanted).catch(refusal)
   const { header } = answered(answer)
-  return { header: { ...header, attributes: wireAttributes(inode) } }
+  const others = othersBefore(context.tree, context.origin)
+  return { header: { ...header, ...others, attributes: wireAttributes(inode) } }
 }
 
 async function decided(

@@ -11,6 +11,7 @@ import {
 import { HEADERS } from '../wire-headers.js'
 import { answerEmpty, settled } from './answer.js'
 import { type Exchange, inodeAt, placeAt, placeOf } from './exchange.js'
+import { othersField } from './others-before.js'
 import { precondition } from './preconditions.js'
 import { rawTarget, treeTarget } from './target.js'
 
@@ -33,7 +34,7 @@ export async function move(exchange: Exchange): Promise<void> {
   try {
     const { inode, replaced } = await tree.rename(from, to, how, origin)
     await settled(exchange, inode.ino)
-    answerEmpty(exchange, replaced || swap ? 204 : 201, inode)
+    answerEmpty(exchange, replaced || swap ? 204 : 201, inode, othersField(tree, origin))
   } catch (error) {
     throw asOverwrite(error, replace)
   }

@@ -10,6 +10,7 @@ import { hasContent, wholeContent } from './body.js'
 import { type Admitted, type Exchange, inodeAt } from './exchange.js'
 import { jsonContent, mediaType } from './json.js'
 import { completed, newInodeOf } from './new-inode.js'
+import { othersField } from './others-before.js'
 import { precondition } from './preconditions.js'
 import { type NewInodeRequest, type NewLinkRequest, newAttributes, postRequest } from './schemas.js'
 import { createUpload } from './uploads.js'
@@ -28,7 +29,7 @@ export async function post(exchange: Exchange): Promise<void> {
       ? await link(exchange, place, wanted)
       : await make(exchange, place, wanted)
   await settled(exchange, inode.ino)
-  answerAttributes(exchange, 201, inode)
+  answerAttributes(exchange, 201, inode, othersField(exchange.tree, exchange.origin))
 }
 
 /** fsync(2): what was acknowledged so far survives loss of power. */

@@ -3,6 +3,7 @@ import type { FileStatements } from '../database/files.js'
 import { FileError } from '../errors.js'
 import type { Change, ChangedPlace, ChangePage, Changes, OwnChanges } from './changes.js'
 import type { Clock } from './clock.js'
+import { NewestOfOthers } from './newest-of-others.js'
 import type { FileName } from './path.js'
 import { RecentChanges } from './recent-changes.js'
 import type { Origin } from './storage.js'
@@ -40,6 +41,7 @@ export class ChangeLog {
   readonly #transactions: Transactions
   readonly #clock: Clock
   readonly #recent = new RecentChanges()
+  readonly #others = new NewestOfOthers()
   readonly #waiting = new Map<number, Set<(change: ChangeRow) => void>>()
 
   constructor(sql: FileStatements, transactions: Transactions, clock: Clock) {
@@ -74,6 +76,7 @@ export class ChangeLog {
     if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
     this.#transactions.afterwards(() => {
       this.#recent.add(tree, noted)
+      this.#others.add(tree, noted.seq, origin.connection)
       this.#tell(tree, noted)
     })
   }
@@ -103,6 +106,7 @@ export class ChangeLog {
   of(tree: number): Changes {
     return {
       newest: async () => this.#newest(tree),
+      newestOfOthers: (connection) => this.#others.before(tree, connection),
       made: async (connection, change) => {
         const named = this.#sql.changeNamed.get(connection, change, tree)
         return named && (named.version === null ? {} : { version: named.version })

@@ -7,6 +7,8 @@ import type { FileName } from './path.js'
 export interface Changes {
   /** The number of the newest change; 0 before the first. */
   newest(): Promise<number>
+  /** The number of the newest change that a connection has not made itself; undefined if none was made since the server started. */
+  newestOfOthers(connection: string): number | undefined
   /** The change that a connection named so, if it was made and is still kept. */
   made(connection: string, change: string): Promise<MadeChange | undefined>
   /** Changes after `seq`, oldest first. @param limit at most this many (1 to 10,000) */

@@ -11,6 +11,34 @@ import { twoMachines } from './two-machines.js'
 const COUNTER = fileURLToPath(new URL('counter.py', import.meta.url))
 const python = (program: string) => run('python3', ['-c', program])
 
+/** How programs take a lock file, and give it back. */
+const LOCK_FILES: readonly [what: string, [take: string, giveBack: string]][] = [
+  ['mkdir(2)', ['os.mkdir("lock")', 'os.rmdir("lock")']],
+  [
+    'open(2) with O_EXCL',
+    ['os.close(os.open("lock", os.O_CREAT | os.O_EXCL))', 'os.unlink("lock")'],
+  ],
+  ['link(2)', ['os.link("mine", "lock")', 'os.unlink("lock")']],
+]
+
+/** A program that counts to 60 together with others. */
+function counting(directory: string, take: string, giveBack: string): string {
+  return `
+import os
+os.chdir("${directory}")
+for _ in range(60):
+    while True:
+        try:
+            ${take}
+            break
+        except FileExistsError:
+            pass
+    with open("number") as file: number = int(file.read())
+    with open("number", "w") as file: file.write(str(number + 1))
+    ${giveBack}
+`
+}
+
 /** Two machines, each with a mount of its own, and a program on each. */
 describe('locks between machines', () => {
   const two = twoMachines('locks')
@@ -211,6 +239,19 @@ describe('locks between machines', () => {
       expect(await mine?.ask('fcntl', 'f', 'none', 0, 0, 'now')).to.equal('ok')
     }
   })
+
+  for (const [what, [take, giveBack]] of LOCK_FILES) {
+    it(`shows what was written under a lock file to who makes it next: ${what}`, async () => {
+      const directory = newFile()
+      await mkdir(at(0, directory))
+      await writeFile(at(0, `${directory}/number`), '0')
+      await writeFile(at(0, `${directory}/mine`), '')
+      await Promise.all(
+        ([0, 1] as const).map((on) => python(counting(at(on, directory), take, giveBack))),
+      )
+      expect(await readFile(at(0, `${directory}/number`), 'utf8')).to.equal('120')
+    }).timeout(60_000)
+  }
 
   it('lets two machines count in one SQLite database, and loses no count', async () => {
     const [one, other] = [at(0, ''), at(1, '')]

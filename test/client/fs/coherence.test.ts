@@ -163,6 +163,40 @@ describe('the mount file system with a stream of changes', () => {
       })
     }
 
+    for (const [what, make] of makes) {
+      it(`${what} waits for what it has not told yet as well, where nothing is interrupted`, async () => {
+        const alone = await earth.machine({}, 'as the test says')
+        const { news, calls } = alone
+        news.say({ kind: 'connected' }, { kind: 'told', newest: 1 })
+        await settled()
+        const { node } = await calls.store(ROOT, 'f', 'x')
+        await there.calls.store(ROOT, 'theirs', 'x')
+        const begun = performance.now()
+        let isMade = false
+        const made = make(alone, node).then(() => {
+          isMade = true
+        })
+        await settled()
+        expect(isMade && performance.now() - begun < 1_000).to.equal(false)
+        news.say({ kind: 'told', newest: Number.MAX_SAFE_INTEGER })
+        await made
+      })
+    }
+
+    it('nothing waits for one that says nothing for longer than a second, and then what was believed for long is asked for', async () => {
+      const alone = await earth.machine({}, 'as the test says')
+      const { news, fs, calls } = alone
+      news.say({ kind: 'connected' })
+      await settled()
+      const { node: directory } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await calls.store(directory, 'f', 'x')
+      const theirs = await there.calls.walk('d/f')
+      await there.fs.setattr(theirs.node, { size: 0 }, undefined, caller)
+      await calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)
+      earth.pass(1001)
+      expect((await calls.lookup(directory, 'f')).attributes?.size).to.equal(0)
+    })
+
     it('nothing is believed that was learned before, however long it is away: others may have changed it under a lock', async () => {
       const { news, calls } = await earth.machine(
         { now: () => performance.now() },

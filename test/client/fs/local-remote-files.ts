@@ -14,13 +14,14 @@ import { type FileName, fileName } from '../../../server/storage/path.js'
 import {
   type AttributeChanges,
   append,
+  type Inode,
   type NewInode,
   overwrite,
   type Precondition,
   type Tree,
   type WritePart,
 } from '../../../server/storage/storage.js'
-import type { WireAttributeChanges, WireEntry } from '../../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../../server/wire.js'
 import type { Fault } from './local-locks.js'
 
 /** Entries of one answer. */
@@ -80,6 +81,12 @@ export function localRemoteFiles(
   }
 
   const place = (directory: number, name: string) => ({ directory, name: fileName(name) })
+
+  let others = -1
+  function gave(inode: Inode): WireAttributes {
+    others = Math.max(others, tree.changes.newestOfOthers(connection) ?? -1)
+    return wireAttributes(inode)
+  }
 
   const files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent' | 'isAway'>> = {
     root: () => asked('root', '', async () => wireAttributes(await tree.stat(tree.root))),
@@ -174,7 +181,7 @@ export function localRemoteFiles(
       }),
     make: (directory, name, what, attributes) =>
       asked('make', name, async () =>
-        wireAttributes(
+        gave(
           await tree.make(
             place(directory, name),
             what as NewInode,
@@ -194,9 +201,7 @@ export function localRemoteFiles(
         ),
       ),
     link: (ino, directory, name) =>
-      asked('link', name, async () =>
-        wireAttributes(await tree.link(ino, place(directory, name), origin)),
-      ),
+      asked('link', name, async () => gave(await tree.link(ino, place(directory, name), origin))),
     remove: (directory, name, kind, { keep }) =>
       asked('remove', name, async () => {
         const how = { kind, keep, precondition: overwrite }
@@ -220,7 +225,7 @@ export function localRemoteFiles(
           { mode, keep, source: overwrite, precondition: overwrite },
           origin,
         )
-        return wireAttributes(inode)
+        return gave(inode)
       }),
     setAttributes: (ino, asks, { durability = 'process', ifMatch } = {}) =>
       named((change) =>
@@ -242,9 +247,11 @@ export function localRemoteFiles(
       }),
     sync: (ino) => asked('sync', ino, async () => {}),
     reserve: (count) => asked('reserve', count, () => tree.reserve(count)),
+    othersUpTo: () => others,
     async *changes(signal): AsyncGenerator<RemoteNews> {
       let seq = await tree.changes.newest()
       yield { kind: 'connected' }
+      yield { kind: 'told', newest: seq }
       while (!signal.aborted) {
         await tree.changes.wait(seq, signal).catch(() => {})
         if (signal.aborted) return

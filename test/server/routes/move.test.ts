@@ -29,6 +29,17 @@ describe('moving and copying', () => {
       expect(await text('/files/d/g')).to.equal('f')
     })
 
+    it('says, as all that gives a name, which change of others there is to hear of', async () => {
+      const of = (connection: string) => ({ 'Coffer-Connection': connection })
+      const others = ({ headers }: Answer) => headers['coffer-others']
+      const first = await server.send('POST', '/files/lock', { headers: of('one') })
+      const second = await move('/files/f', '/files/moved', of('two'))
+      const third = await move('/files/moved', '/files/f', of('two'))
+      expect(Number(others(second))).to.equal(Number(others(first)) + 1)
+      expect(others(third)).to.equal(others(second))
+      expect(others(await server.send('POST', '/files/unnamed'))).to.equal(undefined)
+    })
+
     it('takes a URL of this server, and numbers', async () => {
       const here = `http://127.0.0.1:${server.port}`
       expect((await move('/files/f', `${here}/files/a%20b`)).status).to.equal(201)

@@ -1321,6 +1321,25 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         expect(await tree.changes.made('c2', 'x')).to.equal(undefined)
       })
 
+      it('knows the newest change that a connection has not made itself', async () => {
+        const newest = () => ['c1', 'c2'].map((name) => tree.changes.newestOfOthers(name))
+        const before = await tree.changes.newest()
+        const of = (connection?: string) => (connection === undefined ? NOBODY : { connection })
+        const seen: unknown[] = []
+        for (const [index, connection] of ['c1', 'c1', 'c2', 'c1', undefined, 'c1'].entries()) {
+          await tree.make(at(`f${index}`), { type: 'file' }, NEW, of(connection))
+          seen.push(newest().map((seq) => (seq ?? 0) - before))
+        }
+        expect(seen).to.deep.equal([
+          [0, 1],
+          [0, 2],
+          [3, 2],
+          [3, 4],
+          [5, 5],
+          [5, 6],
+        ])
+      })
+
       it('pages, and says so when a number is none of this log', async () => {
         for (const name of ['a', 'b', 'c']) await file(name)
         const newest = await tree.changes.newest()

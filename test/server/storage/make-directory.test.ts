@@ -26,7 +26,7 @@ describe('makeDirectory', () => {
 
   it('does not take another file for one', () => {
     writeFileSync(join(parent, 'file'), '')
-    expect(() => makeDirectory(join(parent, 'file'))).to.throw(/EEXIST/)
+    expect(() => makeDirectory(join(parent, 'file'))).to.throw('is no directory')
     expect(() => makeDirectory(join(parent, 'file', 'below'))).to.throw(/ENOTDIR/)
   })
 
