@@ -15,38 +15,57 @@ interface Latency {
 }
 
 /**
- * How long requests for a small file take: at rest, while browsers try passwords without a pause, and while as many forms a second
- * are refused before a password is hashed. The difference of these two is what hashing does.
+ * How long requests for a small file take: at rest, while browsers try passwords without a pause, while as many forms a second are
+ * refused before a password is hashed, and while both happen to another server of the same machine: that is what browsers and hashing
+ * take of the processors that all of them share, and what is more than that is what forms take of the event loop.
  */
-export async function loginFlood(server: TestServer, line: Line): Promise<void> {
+export async function loginFlood(
+  server: TestServer,
+  elsewhere: TestServer,
+  line: Line,
+): Promise<void> {
   const { access_token } = await login(server)
   const rest: Latency[] = []
   const flood: Latency[] = []
   const control: Latency[] = []
+  const floodElsewhere: Latency[] = []
+  const controlElsewhere: Latency[] = []
   line(['', 'p50 ms', 'p99 ms'])
   for (let round = 0; round < ROUNDS; round++) {
     rest.push(await latency(server, access_token))
-    const guesses = await during(server, access_token, ['guess'])
+    const latencyDuring = (attacked: TestServer, ...kind: readonly string[]) =>
+      during(server, access_token, attacked, kind)
+    const guesses = await latencyDuring(server, 'guess')
     flood.push(guesses.latency)
-    const refusals = ['refused', guesses.eachSecond.toFixed(1)]
-    const refused = await during(server, access_token, refusals)
+    const pace = guesses.eachSecond.toFixed(1)
+    const refused = await latencyDuring(server, 'refused', pace)
     control.push(refused.latency)
+    const guessesElsewhere = await latencyDuring(elsewhere, 'guess')
+    floodElsewhere.push(guessesElsewhere.latency)
+    const refusedElsewhere = await latencyDuring(elsewhere, 'refused', pace)
+    controlElsewhere.push(refusedElsewhere.latency)
     show(line, 'small file, at rest', rest.at(-1))
     show(line, `${guesses.eachSecond.toFixed(0)} passwords/s`, guesses.latency)
     show(line, `${refused.eachSecond.toFixed(0)} refused forms/s`, refused.latency)
+    const other = ' at another server'
+    show(line, `passwords${other}`, guessesElsewhere.latency)
+    show(line, `refused forms${other}`, refusedElsewhere.latency)
   }
   show(line, 'median at rest', median(rest))
   show(line, 'median, passwords', median(flood))
   show(line, 'median, refused forms', median(control))
+  show(line, 'median, passwords elsewhere', median(floodElsewhere))
+  show(line, 'median, refused forms elsewhere', median(controlElsewhere))
 }
 
 async function during(
   server: TestServer,
   token: string,
+  attacked: TestServer,
   kind: readonly string[],
 ): Promise<{ readonly latency: Latency; readonly eachSecond: number }> {
   const script = fileURLToPath(new URL('login-visitors.ts', import.meta.url))
-  const parameters = ['--import', 'tsx', script, server.issuer, server.caFile, ...kind]
+  const parameters = ['--import', 'tsx', script, attacked.issuer, attacked.caFile, ...kind]
   const visitors = start(process.execPath, parameters)
   try {
     await visitors.printed(/under way/)

@@ -113,7 +113,9 @@ async function issued(connection: Connection | undefined, basic: string): Promis
 }
 
 const form: Form = process.argv.includes('sources') ? 'sources' : 'built'
-const server = await startServer({ form, env: { COFFER_LOGIN_FAILURES: '1000000' } })
+const unlimited = { form, env: { COFFER_LOGIN_FAILURES: '1000000' } }
+const server = await startServer(unlimited)
+const elsewhere = await startServer(unlimited)
 const secret = randomBytes(32).toString('base64url')
 const startScript = (name: string, ...parameters: readonly string[]): Running => {
   const script = fileURLToPath(new URL(name, import.meta.url))
@@ -218,9 +220,10 @@ try {
     ])
   }
   for (const peer of peers) for (const each of peer.connections) each.close()
-  await loginFlood(server, line)
+  await loginFlood(server, elsewhere, line)
 } finally {
   await bare.stop()
   await other.stop()
   await server.remove()
+  await elsewhere.remove()
 }
