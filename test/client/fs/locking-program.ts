@@ -1,6 +1,7 @@
+import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { caller, O_RDWR } from './kernel-calls.js'
-import type { Machine } from './local-mount.js'
+import type { Machine, World } from './local-mount.js'
 
 /** A program that has a file open, and locks the whole of it. */
 export async function program(
@@ -49,4 +50,13 @@ export async function refused(work: Promise<unknown>): Promise<unknown> {
     return (error as { code?: unknown }).code
   }
   return 'nothing was refused'
+}
+
+/** What a program on another machine writes under the lock, once the lease is over. */
+export async function takenBy(machine: Machine, earth: World, text: string): Promise<void> {
+  const theirs = await program(machine)
+  earth.pass(LOCK_TIMES.leaseMilliseconds)
+  await theirs.lock()
+  await theirs.write(text)
+  await theirs.close()
 }

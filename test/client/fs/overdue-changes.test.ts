@@ -1,8 +1,7 @@
 import { expect } from 'chai'
-import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
-import { type Program, program, refused } from './locking-program.js'
+import { type Program, program, refused, takenBy } from './locking-program.js'
 
 describe('what changes a file, and meanwhile its lock turns out to be lost', () => {
   let earth: World
@@ -17,14 +16,7 @@ describe('what changes a file, and meanwhile its lock turns out to be lost', () 
   })
   afterEach(() => earth.close())
 
-  /** What another program writes under the lock, once the lease is over. */
-  async function takenElsewhere(text: string): Promise<void> {
-    const theirs = await program(there)
-    earth.pass(LOCK_TIMES.leaseMilliseconds)
-    await theirs.lock()
-    await theirs.write(text)
-    await theirs.close()
-  }
+  const takenElsewhere = (text: string) => takenBy(there, earth, text)
 
   const changes: [what: string, change: (ours: Program) => Promise<unknown>][] = [
     ['ftruncate(2)', (ours) => ours.cut()],

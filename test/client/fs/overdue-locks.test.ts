@@ -3,7 +3,7 @@ import { RemoteError } from '../../../client/remote-files.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
-import { type Program, program, refused } from './locking-program.js'
+import { type Program, program, refused, takenBy } from './locking-program.js'
 
 /** A machine that was away for longer than its lease: another one may have had the lock meanwhile. */
 describe('a lock that may be lost', () => {
@@ -19,14 +19,7 @@ describe('a lock that may be lost', () => {
   })
   afterEach(() => earth.close())
 
-  /** What another program writes under the lock, once the lease is over. */
-  async function takenElsewhere(text: string): Promise<void> {
-    const theirs = await program(there)
-    earth.pass(LOCK_TIMES.leaseMilliseconds)
-    await theirs.lock()
-    await theirs.write(text)
-    await theirs.close()
-  }
+  const takenElsewhere = (text: string) => takenBy(there, earth, text)
 
   it('lets nobody read what was written under the next one, as if it were from under this one', async () => {
     const ours = await program(here)
