@@ -34,7 +34,7 @@ export interface Registered {
 const URIS_MAX = 20
 
 /** Characters that change how the text around them reads; a name is for people to trust. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+export const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 
 const name = z
   .string()

@@ -12,7 +12,7 @@ import { type Endpoints, serveEndpoints } from './serve-endpoints.js'
 import type { Authenticated } from './types.js'
 
 export { bodyIsHere } from './body.js'
-export { type Registered, type Registry, registerClient } from './clients.js'
+export { INVISIBLE, type Registered, type Registry, registerClient } from './clients.js'
 export type { Accounts, Dependencies } from './context.js'
 export { OAuthError, type OAuthErrorCode } from './errors.js'
 export type { Grants, GrantView } from './grants.js'

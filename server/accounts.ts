@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AccountClaims } from '../oauth/index.js'
+import { type AccountClaims, INVISIBLE } from '../oauth/index.js'
 import type { User, UserTable } from './database/accounts.js'
 import type { Passwords } from './passwords.js'
 
@@ -35,7 +35,6 @@ export function newPassword(input: string): NewPassword {
 /** As applications and lists of accounts show it: what changes how the text around it reads is no part of a name. */
 export type DisplayName = string & { readonly [parsed]: 'DisplayName' }
 const NAME_MAX = 200
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 
 export function displayName(input: string): DisplayName {
   const name = input.trim()
