@@ -116,6 +116,10 @@ export function compose(parts: Parts): Composed {
     interaction: interaction(site),
   })
 
+  const uses = grantUsesOf(database)
+  uses.whenFailing((err) =>
+    log.warn({ err }, 'uses of grants cannot be written down: a restart forgets them'),
+  )
   const isKnown = knownAddresses(database)
   const limitStores: LimitStore[] = []
   const limit = limits({
@@ -176,7 +180,7 @@ export function compose(parts: Parts): Composed {
       locks.close()
       // What a full disk does not take is lost, as in a crash.
       for (const limitStore of limitStores) unlessFull(() => limitStore.shutdown())
-      unlessFull(() => grantUsesOf(database).flush())
+      unlessFull(() => uses.flush())
     },
   }
 }

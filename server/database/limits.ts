@@ -1,10 +1,10 @@
 import type { ClientRateLimitInfo, Options, Store } from 'express-rate-limit'
 import type { Database } from './database.js'
+import { WriteBehind } from './write-behind.js'
 
 /** Memory is bounded: beyond this many keys the oldest is written down and let go. */
 const KEYS_IN_MEMORY = 50_000
 const WRITE_AFTER_MS = 200
-const AGAIN_AFTER_MS = 15_000
 
 interface Counter {
   hits: number
@@ -24,12 +24,9 @@ export class LimitStore implements Store {
   readonly #read
   readonly #write
   readonly #remove
-  readonly #flushAll
+  readonly #behind: WriteBehind
   #windowMs = 60_000
   #closed = false
-  readonly #failed: (cause: unknown) => void
-  #failing = false
-  #timer: NodeJS.Timeout | undefined
 
   /** @param failed told once when they cannot be written down, and again only when that has worked meanwhile */
   constructor(
@@ -40,7 +37,6 @@ export class LimitStore implements Store {
   ) {
     this.prefix = `${prefix}:`
     this.#clock = clock
-    this.#failed = failed
     this.#read = database.prepare<[string], { hits: number; resets_at: number }>(
       'SELECT hits, resets_at FROM limits WHERE key = ?',
     )
@@ -49,9 +45,17 @@ export class LimitStore implements Store {
        ON CONFLICT (key) DO UPDATE SET hits = excluded.hits, resets_at = excluded.resets_at`,
     )
     this.#remove = database.prepare('DELETE FROM limits WHERE key = ?')
-    this.#flushAll = database.transaction((entries: [string, Counter][]) => {
+    const writeAll = database.transaction((entries: [string, Counter][]) => {
       for (const [key, counter] of entries) this.#persist(key, counter)
     })
+    this.#behind = new WriteBehind(() => {
+      const changed = [...this.#counters].filter(([, counter]) => counter.changed)
+      writeAll(changed)
+      for (const [key, counter] of changed) {
+        counter.changed = false
+        if (counter.hits === 0) this.#counters.delete(key)
+      }
+    }, failed)
   }
 
   init({ windowMs }: Pick<Options, 'windowMs'>): void {
@@ -90,15 +94,7 @@ export class LimitStore implements Store {
 
   /** Writes down what has changed. */
   flush(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    const changed = [...this.#counters].filter(([, counter]) => counter.changed)
-    this.#flushAll(changed)
-    this.#failing = false
-    for (const [key, counter] of changed) {
-      counter.changed = false
-      if (counter.hits === 0) this.#counters.delete(key)
-    }
+    this.#behind.now()
   }
 
   #live(key: string): Counter | undefined {
@@ -134,21 +130,7 @@ export class LimitStore implements Store {
 
   #changed(counter: Counter): void {
     counter.changed = true
-    this.#writeLater(WRITE_AFTER_MS)
-  }
-
-  #writeLater(milliseconds: number): void {
-    if (this.#closed) return
-    this.#timer ??= setTimeout(() => {
-      try {
-        this.flush()
-      } catch (cause) {
-        // The disk is full, say: they count all the same.
-        if (!this.#failing) this.#failed(cause)
-        this.#failing = true
-        this.#writeLater(AGAIN_AFTER_MS)
-      }
-    }, milliseconds).unref()
+    if (!this.#closed) this.#behind.in(WRITE_AFTER_MS)
   }
 
   #persist(key: string, counter: Counter): void {

@@ -1,6 +1,7 @@
 import type { Grant } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { oneEach } from '../one-each.js'
+import { WriteBehind } from '../write-behind.js'
 
 interface Use {
   readonly at: number
@@ -19,23 +20,37 @@ const FINE_ENOUGH_MILLISECONDS = 1000
  */
 export class GrantUses {
   readonly #noted = new Map<string, Use>()
-  readonly #write
-  #timer: NodeJS.Timeout | undefined
+  readonly #writeAfter: number
+  readonly #behind: WriteBehind
+  #failed: (cause: unknown) => void = () => {}
 
-  constructor(database: Database) {
+  constructor(database: Database, writeAfterMilliseconds = WRITE_AFTER_MILLISECONDS) {
+    this.#writeAfter = writeAfterMilliseconds
     const update = database.prepare(
       'UPDATE grants SET last_used_at = max(last_used_at, ?), last_used_from = ? WHERE grant_id = ?',
     )
-    this.#write = database.transaction((uses: readonly (readonly [string, Use])[]) => {
+    const write = database.transaction((uses: readonly (readonly [string, Use])[]) => {
       for (const [grantId, { at, address }] of uses) update.run(at, address, grantId)
     })
+    const writeSome = () => {
+      const uses = [...this.#noted].slice(0, WRITTEN_AT_ONCE)
+      write.immediate(uses)
+      for (const [grantId] of uses) this.#noted.delete(grantId)
+      if (this.#noted.size > 0) this.#behind.in(0)
+    }
+    this.#behind = new WriteBehind(writeSome, (cause) => this.#failed(cause))
+  }
+
+  /** @param failed told once when they cannot be written down, and again only when that has worked meanwhile */
+  whenFailing(failed: (cause: unknown) => void): void {
+    this.#failed = failed
   }
 
   note(grantId: string, at: number, address: string): void {
     const noted = this.#noted.get(grantId)
     if (noted?.address === address && at - noted.at < FINE_ENOUGH_MILLISECONDS) return
     this.#noted.set(grantId, { at, address })
-    this.#writeLater(WRITE_AFTER_MILLISECONDS)
+    this.#behind.in(this.#writeAfter)
   }
 
   /** The grant with its last use, written down or not. */
@@ -47,28 +62,7 @@ export class GrantUses {
 
   /** Writes down all that is noted. */
   flush(): void {
-    while (this.#noted.size > 0) this.#writeSome()
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  #writeLater(milliseconds: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      try {
-        this.#writeSome()
-        if (this.#noted.size > 0) this.#writeLater(0)
-      } catch {
-        // The disk is full, say: they stay noted, and whoever must write something tells of it.
-        this.#writeLater(WRITE_AFTER_MILLISECONDS)
-      }
-    }, milliseconds).unref()
-  }
-
-  #writeSome(): void {
-    const uses = [...this.#noted].slice(0, WRITTEN_AT_ONCE)
-    this.#write.immediate(uses)
-    for (const [grantId] of uses) this.#noted.delete(grantId)
+    while (this.#noted.size > 0) this.#behind.now()
   }
 }
 
