@@ -1,15 +1,14 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import { createServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
+import { type Close, closing } from './closing.js'
 import { LeanResponse } from './lean-response.js'
 import { type Listening, type OnOnePort, onOnePort } from './one-port.js'
 
 const SECOND = 1000
-/** While closing, a stream of events that comes again on a kept-alive connection is ended again. */
-const STREAMS_MILLISECONDS = 100
 
 export interface ListenOptions {
   readonly host: string
@@ -27,11 +26,7 @@ export interface Listeners {
   readonly port: number
   readonly servers: readonly Server[]
   setTls(options: SecureContextOptions): void
-  /**
-   * Takes no more connections, lets requests under way finish, and cuts what is left after the grace.
-   * @returns false when something had to be cut
-   */
-  close(graceMs: number): Promise<boolean>
+  readonly close: Close
 }
 
 export async function listen(options: ListenOptions): Promise<Listeners> {
@@ -46,15 +41,13 @@ export async function listen(options: ListenOptions): Promise<Listeners> {
   if (options.maxConnectionsOfAddress !== undefined) {
     limitConnections(servers, options.maxConnectionsOfAddress)
   }
-  const open = openResponses(servers)
-  const sockets = openSockets(servers)
   return {
     port: listening[0]?.port ?? options.port,
     servers,
     setTls(tls) {
       for (const server of servers) server.setSecureContext(tls)
     },
-    close: (graceMs) => close(servers, open, sockets, graceMs),
+    close: closing(servers),
   }
 }
 
@@ -131,78 +124,6 @@ function limitConnections(servers: readonly Server[], most: number): void {
       if (count > most) socket.destroy()
     })
   }
-}
-
-/** Streams of events never end by themselves; their clients come again. */
-function endStreams(open: Iterable<ServerResponse>): void {
-  for (const response of open) {
-    if (String(response.getHeader('Content-Type')).startsWith('text/event-stream')) response.end()
-  }
-}
-
-/**
- * The answer that each connection is about. By connection, of which there are few and for long: a set that every answer
- * enters and leaves would keep the garbage collector busy, for what it once held outlives its time there.
- */
-function openResponses(servers: readonly Server[]): Iterable<ServerResponse> {
-  const latest = new Map<Socket, ServerResponse>()
-  for (const server of servers) {
-    server.on('request', ({ socket }, response) => {
-      if (!latest.has(socket)) socket.once('close', () => latest.delete(socket))
-      latest.set(socket, response)
-    })
-  }
-  return {
-    *[Symbol.iterator]() {
-      for (const response of latest.values()) if (!response.writableFinished) yield response
-    },
-  }
-}
-
-function openSockets(servers: readonly Server[]): Iterable<Socket> {
-  const sockets = new Set<Socket>()
-  for (const server of servers) {
-    server.on('secureConnection', (socket) => {
-      // One that asked for an upgrade that there is not comes again.
-      if (sockets.has(socket)) return
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
-    })
-  }
-  return sockets
-}
-
-async function close(
-  servers: readonly Server[],
-  open: Iterable<ServerResponse>,
-  sockets: Iterable<Socket>,
-  graceMs: number,
-): Promise<boolean> {
-  const closed = Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
-  )
-  // A kept-alive connection that is busy now must not wait for the next request afterwards.
-  for (const server of servers) {
-    server.keepAliveTimeout = 1
-    // What still comes on the connections there are is answered, and is the last of its connection.
-    server.prependListener('request', (_request, response) => {
-      response.setHeader('Connection', 'close')
-    })
-  }
-  for (const response of open) if (!response.headersSent) response.setHeader('Connection', 'close')
-  endStreams(open)
-  const again = setInterval(() => endStreams(open), STREAMS_MILLISECONDS)
-  let cut = false
-  const timer = setTimeout(() => {
-    cut = true
-    for (const server of servers) server.closeAllConnections()
-    // Those that became channels are no connections of HTTP any more.
-    for (const socket of sockets) socket.destroy()
-  }, graceMs)
-  await closed
-  clearTimeout(timer)
-  clearInterval(again)
-  return !cut
 }
 
 function explained(cause: unknown, { host, port }: ListenOptions): unknown {
