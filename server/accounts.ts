@@ -93,6 +93,7 @@ export interface Accounts {
   add(user: NewUser): Promise<User>
   /** Everything signed in before is signed out. */
   changePassword(id: string, password: NewPassword, how: { temporary: boolean }): Promise<void>
+  /** @throws AccountError when nobody else may sign in */
   disable(id: string): void
   enable(id: string): void
   /** Ends everything signed in before this moment. */
@@ -155,8 +156,14 @@ export function accounts(users: UserTable, hashing: Passwords, clock: () => Date
     async changePassword(id, password, { temporary }) {
       users.setPassword(id, await hashing.hash(password), { temporary, validFrom: now() })
     },
-    disable: (id) => users.setDisabled(id, now(), now()),
-    enable: (id) => users.setDisabled(id, undefined, now()),
+    disable(id) {
+      if (users.disable(id, now())) return
+      const name = users.byId(id)?.username
+      throw new AccountError(
+        `nobody but ${name} may sign in: add another account first, with "coffer-server user add", or only sign everything of ${name} out, with "coffer-server user passwd ${name}"`,
+      )
+    },
+    enable: (id) => users.enable(id, now()),
     signOutEverywhere: (id) => users.setValidFrom(id, now()),
     remove: (id) => users.remove(id),
   }

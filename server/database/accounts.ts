@@ -43,7 +43,9 @@ export interface UserTable {
   setPassword(id: string, hash: string, how: { temporary: boolean; validFrom: number }): void
   /** The same password, hashed anew: nothing else changes. */
   rehash(id: string, from: string, to: string): void
-  setDisabled(id: string, disabledAt: number | undefined, validFrom: number): void
+  /** False when nobody else may sign in. */
+  disable(id: string, now: number): boolean
+  enable(id: string, now: number): void
   setValidFrom(id: string, validFrom: number): void
   remove(id: string): boolean
 }
@@ -65,8 +67,12 @@ export function userTable(database: Database): UserTable {
   const rehash = database.prepare(
     'UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?',
   )
-  const setDisabled = database.prepare(
-    'UPDATE users SET disabled_at = ?, valid_from = ? WHERE id = ?',
+  const disable = database.prepare(
+    `UPDATE users SET disabled_at = @now, valid_from = @now WHERE id = @id
+     AND EXISTS (SELECT 1 FROM users WHERE id <> @id AND disabled_at IS NULL)`,
+  )
+  const enable = database.prepare(
+    'UPDATE users SET disabled_at = NULL, valid_from = @now WHERE id = @id',
   )
   const setValidFrom = database.prepare('UPDATE users SET valid_from = ? WHERE id = ?')
   const remove = database.prepare('DELETE FROM users WHERE id = ?')
@@ -95,8 +101,9 @@ export function userTable(database: Database): UserTable {
     rehash(id, from, to) {
       rehash.run(to, id, from)
     },
-    setDisabled(id, disabledAt, validFrom) {
-      setDisabled.run(disabledAt ?? null, validFrom, id)
+    disable: (id, now) => disable.run({ id, now }).changes === 1,
+    enable(id, now) {
+      enable.run({ id, now })
     },
     setValidFrom(id, validFrom) {
       withRoom(database, () => setValidFrom.run(validFrom, id))

@@ -14,12 +14,15 @@ describe('accounts', () => {
     const users = userTable(openDatabase(':memory:'))
     const hashing = passwords({ parameters: PARAMETERS })
     const all = accounts(users, hashing, () => new Date())
-    const { id } = await all.add({
-      username: username('anna'),
-      password: OLD,
-      administrator: false,
-      temporaryPassword: false,
-    })
+    const add = (name: string) =>
+      all.add({
+        username: username(name),
+        password: OLD,
+        administrator: false,
+        temporaryPassword: false,
+      })
+    await add('bert')
+    const { id } = await add('anna')
     /** Another process gives her a new password, just now. */
     const hash = await hashing.hash(NEW)
     const change = () => users.setPassword(id, hash, { temporary: false, validFrom: Date.now() })

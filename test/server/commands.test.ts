@@ -63,6 +63,7 @@ describe('coffer-server', () => {
   }).timeout(120_000)
 
   it('removes an account with all its files, when it is told so and no server runs', async () => {
+    await coffer(['user', 'add', 'rosa'])
     await coffer(['user', 'add', 'peter', '--password-stdin'], 'password of peter')
     const site = await startSite({ data: place.data })
     const { access_token } = await site.tokens('peter', 'password of peter')
@@ -255,7 +256,7 @@ describe('coffer-server', () => {
 
   it('shows an audit log that was tampered with, and its status says so', async () => {
     await coffer(['user', 'add', 'maria'])
-    await coffer(['user', 'disable', 'maria'])
+    await coffer(['user', 'passwd', 'maria'])
     const { default: Database } = await import('better-sqlite3')
     const database = new Database(join(place.data, 'coffer.db'))
     database.exec("UPDATE audit SET address = '192.0.2.1' WHERE number = 2")

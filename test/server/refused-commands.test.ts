@@ -178,6 +178,25 @@ describe('coffer-server that is asked for what is wrong', () => {
     expect(verified.stdout).to.contain('is whole')
   })
 
+  it('leaves one account that may sign in', async () => {
+    await coffer(['user', 'add', 'anna'])
+    await coffer(['user', 'add', 'maria'])
+    const remove = (name: string) => coffer(['user', 'remove', name, '--delete-files'])
+    expect((await coffer(['user', 'disable', 'anna'])).status).to.equal(0)
+    for (const refused of [await coffer(['user', 'disable', 'maria']), await remove('maria')]) {
+      expect(refused.status).to.equal(1)
+      expect(refused.stderr)
+        .to.contain('nobody but maria may sign in')
+        .and.contain('user add')
+        .and.contain('user passwd maria')
+    }
+    expect((await coffer(['user', 'list'])).stdout).to.match(/^maria +active /m)
+    expect((await remove('anna')).status).to.equal(0)
+    expect((await remove('maria')).status).to.equal(1)
+    await coffer(['user', 'add', 'peter'])
+    expect((await remove('maria')).status).to.equal(0)
+  }).timeout(60_000)
+
   it('takes no name that would pass for another line, and no address that is none', async () => {
     for (const parameters of [
       ['--name', 'Eve\nadmin  Administrator'],

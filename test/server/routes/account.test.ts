@@ -323,6 +323,7 @@ describe('/account', () => {
   })
 
   it('is closed, and tokens dead, at once when the account is disabled', async () => {
+    await addOther()
     const tokens = await site.tokens()
     const { browser } = await signedIn()
     await beside(async ({ accounts }) => {
