@@ -34,13 +34,16 @@ describe('a mount on a bad network', () => {
     losing = lost() // its minute passes beside the other tests
   })
   afterEach(() => net.become('pass'))
-  after(async () => {
-    for (const each of [{ net, server, home, mount }, cutOff]) {
-      await each?.mount?.unmount()
-      await each?.home?.remove()
-      await each?.net?.close()
-      await each?.server?.remove()
-    }
+  after(async function () {
+    this.timeout(120_000) // a server may take its grace, which is as long as a hook has
+    await Promise.all(
+      [{ net, server, home, mount }, cutOff].map(async (each) => {
+        await each?.mount?.unmount()
+        await each?.home?.remove()
+        await each?.net?.close()
+        await each?.server?.remove()
+      }),
+    )
   })
 
   async function lost(): Promise<Lost> {

@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Socket } from 'node:net'
+import { whileWaiting } from '../support/waiting.js'
 
 /**
  * A network that can break: `pass` lets bytes through, `frozen` holds them without closing anything (a half-open connection, a
@@ -97,11 +98,11 @@ export async function network(target: () => number): Promise<Network> {
     },
     connected: () => new Promise((resolve) => server.once('connection', () => resolve())),
     reset,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        reset()
-        for (const socket of forgotten) socket.destroy()
-      }),
+    close: () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      reset()
+      for (const socket of forgotten) socket.destroy()
+      return whileWaiting(() => 'the connections of a network to end', closed)
+    },
   }
 }

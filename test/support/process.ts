@@ -148,7 +148,7 @@ export function start(
     },
     stop: async (signal = 'SIGTERM') => {
       if (ended === undefined) child.kill(signal)
-      await over
+      await whileWaiting(() => `the end of ${program}, which printed:\n${text}`, over)
     },
   }
 }
