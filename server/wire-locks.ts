@@ -123,9 +123,10 @@ export interface WireClaim {
 export type WireLockAnswer =
   /**
    * `newest`: the number of the newest change: what is known of the tree is as new as the lock once that has been told.
-   * `delegated`: the client decides by itself about all locks of the inode, until a `recall`. `version`: of the inode.
+   * `delegated`: the client decides by itself about all locks of the inode, until a `recall`. `version`: of the inode. `lease`: as
+   * `milliseconds` of the lease.
    */
-  | { state: 'granted'; newest: number; delegated: boolean; version: number }
+  | { state: 'granted'; newest: number; delegated: boolean; version: number; lease: number }
   | { state: 'refused'; code: 'EAGAIN' | 'EDEADLK' | 'ENOLCK' }
   | { state: 'waiting' }
   | { state: 'unclaimed' }
@@ -138,6 +139,7 @@ export type WireLockAnswer =
 /** What `renewLocks` answers. */
 export interface WireLease {
   state: 'held' | 'unclaimed'
+  /** How long it still goes on. It is not renewed while the client owes what was recalled. */
   milliseconds: number
   /** Names this run of the server; another one does not know the locks any more. */
   run: string

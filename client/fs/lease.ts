@@ -2,7 +2,6 @@
 export class Lease {
   readonly #clocks: readonly (() => number)[]
   #until: readonly number[] | undefined
-  #milliseconds = 0
 
   /** @param clocks one goes on while the machine sleeps, one is never set back */
   constructor(clocks: readonly (() => number)[]) {
@@ -14,8 +13,7 @@ export class Lease {
     return this.#clocks.map((clock) => clock())
   }
 
-  renewed(start: readonly number[], milliseconds = this.#milliseconds): void {
-    this.#milliseconds = milliseconds
+  renewed(start: readonly number[], milliseconds: number): void {
     this.#until = start.map((time) => time + milliseconds)
   }
 

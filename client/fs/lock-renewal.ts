@@ -40,9 +40,8 @@ export class LockRenewal {
     })
   }
 
-  /** The server has given something that is to be kept. @param start when it was asked */
-  begun(start: readonly number[]): void {
-    this.#mount.lease.renewed(start)
+  /** The server may have given something that is to be kept. */
+  begun(): void {
     this.#timer ??= setInterval(() => {
       if (!this.#inodes.isEmpty || !this.#owed.isEmpty) this.#again()
     }, RENEW_MILLISECONDS).unref()

@@ -123,7 +123,8 @@ export class MountLocks {
     if (this.#renewal.claims.count !== wish.claims || this.#inodes.has(node.ino)) return 'unknown'
     const outcome = wish.outcome(version)
     if (outcome !== 'granted') return outcome
-    this.#renewal.begun(wish.start)
+    this.#renewal.begun()
+    this.#mount.lease.renewed(wish.start, wish.lease)
     const inode = this.#inodes.of(node)
     inode.isDelegated = true
     inode.set(wish.lock, handle)
@@ -295,9 +296,10 @@ export class MountLocks {
     const start = lease.start()
     const answer = await remote.lock(inode.node.ino, { request, lock, wait, delegable })
     if (answer.state === 'unclaimed') return answer
-    this.#renewal.begun(start)
+    this.#renewal.begun()
     if (wanted.space === 'flock') inode.clear(lock)
     if (answer.state !== 'granted') return answer
+    lease.renewed(start, answer.lease)
     inode.isDelegated = answer.delegated
     const isOurs = !answer.delegated || inode.held.conflicts(lock).length === 0
     if (isOurs) inode.set(lock, wanted.handle)

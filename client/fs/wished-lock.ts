@@ -24,6 +24,11 @@ export class WishedLock implements LeaseWish {
     this.#answer = answer
   }
 
+  /** How long it may be believed in, once it is granted. */
+  get lease(): number {
+    return this.#answer?.state === 'granted' ? this.#answer.lease : 0
+  }
+
   /** @returns `unknown` unless it is sure that nothing of the inode was changed since it was made in this version */
   outcome(version: number): 'granted' | 'refused' | 'unknown' {
     const answer = this.#answer

@@ -74,16 +74,27 @@ export class LockClients {
     if (this.#sessions.size >= MOST_SESSIONS) {
       throw new FileError('ENOLCK', `${MOST_SESSIONS} clients of one user have locks already`)
     }
-    const fresh = { leaseUntil: 0, inodes: new Set<number>(), held: 0, waiting: 0 }
-    const session: LockSession = { user: this.#user, connection, ...fresh }
+    const fresh = { leaseUntil: 0, held: 0, waiting: 0 }
+    const none = { overdue: new Set<number>(), inodes: new Set<number>() }
+    const session: LockSession = { user: this.#user, connection, ...fresh, ...none }
     this.extend(session)
     this.#shared.records.add(this.#user, connection)
     this.#sessions.set(connection, session)
     return session
   }
 
+  /** Not of one that owes what was recalled: it is told how long its lease still goes on, and believes in it no longer than that. */
   extend(session: LockSession): void {
+    if (session.overdue.size > 0) return
     session.leaseUntil = this.#shared.now() + this.#shared.times.leaseMilliseconds
+  }
+
+  /** How long a client that asks now may believe in what it has. */
+  leaseLeft(connection: string): number {
+    const { now, times } = this.#shared
+    const session = this.#sessions.get(connection)
+    if (session === undefined) return times.leaseMilliseconds
+    return Math.max(0, session.leaseUntil - now())
   }
 
   isExpired(session: LockSession): boolean {

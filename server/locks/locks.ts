@@ -49,8 +49,10 @@ export class Locks implements NameGuard {
     this.#timer = setInterval(() => this.tick(), TICK_MILLISECONDS).unref()
   }
 
-  get leaseMilliseconds(): number {
-    return this.#shared.times.leaseMilliseconds
+  /** How long a client that asks now may believe in what it has: counted by its own clocks, from before it asked. */
+  leaseLeft({ user, connection }: LockClient): number {
+    const { leaseMilliseconds } = this.#shared.times
+    return this.#users.get(user)?.leaseLeft(connection) ?? leaseMilliseconds
   }
 
   lock({ user, connection }: LockClient, ino: number, asked: LockRequest): LockAnswer {

@@ -3,6 +3,8 @@ export interface LockSession {
   readonly user: string
   readonly connection: string
   leaseUntil: number
+  /** What it should have given back by now: until it does, its lease is not renewed. */
+  readonly overdue: Set<number>
   /** Where it holds something, waits, or decides for itself. */
   readonly inodes: Set<number>
   /** Locks it holds in the server's tables, and requests that wait. */

@@ -86,7 +86,8 @@ export class UserLocks {
     if (this.#isUnclaimed(directory, connection)) return this.#arrivals.news(directory)
     const holder = inode?.delegated
     if (inode === undefined || holder === undefined || holder.connection === connection) return
-    this.#recall(inode, holder, this.#shared.times.leaseMilliseconds)
+    // Nobody waits for a name longer than for a lease that is not renewed.
+    this.#recall(inode, holder, 0)
     return inode.delegated === undefined ? undefined : this.#arrivals.news(directory)
   }
 
@@ -134,6 +135,10 @@ export class UserLocks {
     if (session === undefined) return { state: 'held', recalls: [] }
     this.#clients.extend(session)
     return { state: 'held', recalls: this.#recallsOf(session) }
+  }
+
+  leaseLeft(connection: string): number {
+    return this.#clients.leaseLeft(connection)
   }
 
   /** What a client held that the server no longer knows; `isLast`: that is all. @returns the inodes whose locks are lost */
@@ -220,6 +225,7 @@ export class UserLocks {
 
   /** The server decides again. */
   #takeBack(inode: InodeLocks): void {
+    inode.delegated?.overdue.delete(inode.ino)
     inode.delegated = undefined
     this.#leases.drop(inode.ino)
   }
@@ -314,8 +320,8 @@ export class UserLocks {
       inode.recalledAt = now()
       mailboxes.post(session, { kind: 'recall', ino: inode.ino })
     }
-    const isOverdue = now() - inode.recalledAt >= patience
-    if (isOverdue || this.#clients.isExpired(session)) this.#revoke(session)
+    if (now() - inode.recalledAt >= patience) session.overdue.add(inode.ino)
+    this.#revokeIfExpired(session.connection)
   }
 
   #recallsOf(session: LockSession): number[] {

@@ -82,11 +82,12 @@ export const LOCK_OPERATIONS: {
   }),
   renewLocks: operation('read', {}, async (context) => {
     const { locks } = context
-    const renewed = locks.renew(clientOf(context))
+    const client = clientOf(context)
+    const renewed = locks.renew(client)
     const recalls = renewed.state === 'held' ? renewed.recalls : []
     const lease = {
       state: renewed.state,
-      milliseconds: locks.leaseMilliseconds,
+      milliseconds: locks.leaseLeft(client),
       run: locks.run,
       recalls,
     }
@@ -145,7 +146,7 @@ async function decided(
     const { version } = await tree.stat(ino)
     const newest = await tree.changes.newest()
     locks.tellWhenTold(client, newest)
-    return { ...answer, newest, version }
+    return { ...answer, newest, version, lease: locks.leaseLeft(client) }
   } catch (error) {
     // Removed meanwhile: who does not hear of a lock lets go of none.
     if (error instanceof FileError) {

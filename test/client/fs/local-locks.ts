@@ -58,7 +58,7 @@ export function localLocks(
       const newest = await tree.changes.newest()
       locks.tellWhenTold(client, newest)
       const { version } = await tree.stat(ino)
-      return { ...answer, newest, version }
+      return { ...answer, newest, version, lease: locks.leaseLeft(client) }
     },
     unlock: (ino, range) => asked('unlock', () => server.locks.unlock(client, ino, range)),
     async test(ino, lock) {
@@ -76,7 +76,8 @@ export function localLocks(
         const { locks } = server
         const renewed = locks.renew(client)
         const recalls = renewed.state === 'held' ? renewed.recalls : []
-        const { run, leaseMilliseconds: milliseconds } = locks
+        const { run } = locks
+        const milliseconds = locks.leaseLeft(client)
         return { state: renewed.state, milliseconds, run, recalls }
       }),
     claim: (claims, { isLast, run }) =>
