@@ -14,6 +14,7 @@ import { type Config, issuerOf } from './config.js'
 import { openDataDirectory, prepareDataDirectory, secretOfServer } from './data-directory.js'
 import { userTable } from './database/accounts.js'
 import { auditLog } from './database/audit.js'
+import type { Database } from './database/database.js'
 import { oauthStore } from './database/oauth-store.js'
 import { settings } from './database/settings.js'
 import { HashingProcess } from './hashing.js'
@@ -25,6 +26,7 @@ import { Opened } from './opened.js'
 import { passwords } from './passwords.js'
 import { deferContinue } from './routes/body.js'
 import { takeUpgrades } from './routes/upgrade.js'
+import type { Secret } from './secret.js'
 import { takeExpectations } from './soundness.js'
 import { openStorage } from './storage/engine.js'
 import { keepSwept } from './sweep.js'
@@ -68,8 +70,8 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   if (config.tls !== undefined) configuredCertificate(config.tls)
   prepareDataDirectory(config.data, around.uid, config.files)
   opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
-  const secret = secretOfServer(config, 'make')
   const database = opened.keep(openDataDirectory(config.data), (db) => db.close())
+  const secret = secretFor(database, config)
   const store = oauthStore(database)
   const audit = auditLog(database, secret.derive('audit'), clock)
   const hashing = opened.keep(new HashingProcess(), (process) => process.close())
@@ -135,6 +137,12 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     reloadCertificate: () => certificate.reload(),
     stop: () => opened.close(),
   }
+}
+
+/** One that is not the one of the database must not be made, and then lie there. */
+function secretFor(database: Database, config: Config): Secret {
+  const isFixed = settings(database).get('secret_check') !== undefined
+  return secretOfServer(config, isFixed && !config.acceptSecretChange ? 'refuse' : 'make')
 }
 
 function takeRequests(listeners: Listeners, app: LeanListener, closing: AbortSignal): void {

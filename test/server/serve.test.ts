@@ -10,7 +10,6 @@ import supertest from 'supertest'
 import { tlsFiles } from '../../server/tls/files.js'
 import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../server/wire-frames.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { ownPort } from '../support/own-port.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
 
 function generatedKey(): string {
@@ -172,29 +171,6 @@ describe('a data directory', () => {
     expect(accepted.issuer).to.equal('https://b.example')
     await accepted.stop()
     const settled = await startSite(moved)
-    await settled.stop()
-    await site.remove()
-  })
-
-  it('is served only with its own secret, unless that is lost', async () => {
-    const port = { COFFER_PORT: String(await ownPort()) }
-    const site = await startSite({ environment: port })
-    const { data } = site
-    const { access_token } = await site.tokens()
-    await site.stop()
-    const environment = { ...port, COFFER_SECRET: 'another secret, which is long enough' }
-    const failure = await startSite({ data, environment }).then(
-      () => 'started',
-      (error: Error) => error.message,
-    )
-    expect(failure).to.contain('COFFER_SECRET').and.contain('--accept-secret-change')
-    expect(failure).to.not.contain('another secret')
-    const accepted = await startSite({ data, environment, flags: { acceptSecretChange: true } })
-    const files = supertest.agent(accepted.issuer, { ca: accepted.ca }).get('/files/')
-    expect((await files.auth(access_token, { type: 'bearer' })).status).to.equal(401)
-    expect((await accepted.tokens()).access_token).to.be.a('string')
-    await accepted.stop()
-    const settled = await startSite({ data, environment })
     await settled.stop()
     await site.remove()
   })
