@@ -110,6 +110,8 @@ function unusedConnections(servers: readonly Server[], responses: Responses): ()
       socket.once('close', () => connections.delete(socket))
     })
     server.on('upgrade', ({ socket }: IncomingMessage) => {
+      // One that asked for an upgrade that there is not comes again.
+      if (upgraded.has(socket)) return
       upgraded.add(socket)
       socket.once('close', () => upgraded.delete(socket))
     })
