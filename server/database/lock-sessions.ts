@@ -2,6 +2,9 @@ import type { LockSessionRecords } from '../locks/requests.js'
 import type { Database } from './database.js'
 import { unlessFull } from './room.js'
 
+/** A client that has not come back by then does not. */
+const KEPT_SECONDS = 30 * 24 * 60 * 60
+
 /** Which connections have locks; the locks themselves live in memory, and are claimed again after a restart. */
 export function lockSessionTable(database: Database): LockSessionRecords {
   const all = database.prepare<[], { user: string; connection: string }>(
@@ -15,6 +18,21 @@ export function lockSessionTable(database: Database): LockSessionRecords {
   const lease = database.prepare('INSERT OR REPLACE INTO name_leases VALUES (?, ?, ?)')
   const unlease = database.prepare('DELETE FROM name_leases WHERE user = ? AND directory = ?')
   const unleaseAll = database.prepare('DELETE FROM name_leases WHERE user = ? AND connection = ?')
+  unlessFull(() =>
+    database.exec(`DELETE FROM lock_fences WHERE at < unixepoch() - ${KEPT_SECONDS}`),
+  )
+  const fences = database.prepare<[], { user: string; connection: string; ino: number }>(
+    'SELECT user, connection, ino FROM lock_fences ORDER BY at',
+  )
+  const fence = database.prepare(
+    'INSERT OR REPLACE INTO lock_fences (user, connection, ino) VALUES (?, ?, ?)',
+  )
+  const unfence = database.prepare('DELETE FROM lock_fences WHERE user = ? AND connection = ?')
+  const fenceAll = database.transaction(
+    (user: string, connection: string, inodes: Iterable<number>) => {
+      for (const ino of inodes) fence.run(user, connection, ino)
+    },
+  )
   return {
     all: () => all.all(),
     add(user, connection) {
@@ -33,6 +51,13 @@ export function lockSessionTable(database: Database): LockSessionRecords {
     },
     unlease(user, directory) {
       unlessFull(() => unlease.run(user, directory))
+    },
+    fences: () => fences.all(),
+    fence(user, connection, inodes) {
+      unlessFull(() => fenceAll(user, connection, inodes))
+    },
+    unfence(user, connection) {
+      unlessFull(() => unfence.run(user, connection))
     },
   }
 }

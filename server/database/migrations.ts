@@ -3,6 +3,7 @@ import {
   filesSchema,
   linkableSchema,
   linksSchema,
+  lockFencesSchema,
   madeVersionsSchema,
   namedChangesSchema,
 } from './schema/files.js'
@@ -27,4 +28,5 @@ export const MIGRATIONS: readonly string[] = [
   namedChangesSchema,
   issueKeySchema,
   madeVersionsSchema,
+  lockFencesSchema,
 ]

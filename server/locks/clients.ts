@@ -1,5 +1,6 @@
 import { FileError } from '../errors.js'
-import type { LockSessionRecords, LockTimes } from './requests.js'
+import { Fences } from './fences.js'
+import type { Before, LockSessionRecords, LockTimes } from './requests.js'
 import type { LockSession, Mailboxes } from './session.js'
 
 /** What the locks of all users share. */
@@ -12,8 +13,6 @@ export interface Shared {
 }
 
 const MOST_SESSIONS = 200
-/** Clients that lost locks and have not come back to hear of it. */
-const MOST_REVOKED = 1_000
 
 /** The clients of one user that have to do with locks: those whose lease runs, those from before a restart, those that lost theirs. */
 export class LockClients {
@@ -22,17 +21,18 @@ export class LockClients {
   readonly #sessions = new Map<string, LockSession>()
   /** Had locks before the server started, and have not claimed them. */
   readonly #unclaimed: Set<string>
-  /** Their locks went to others; and the inodes they may not write to before they know. */
-  readonly #revoked = new Map<string, ReadonlySet<number>>()
+  /** Of those whose locks went to others. */
+  readonly #fences: Fences
 
-  constructor(user: string, shared: Shared, before: Iterable<string>) {
+  constructor(user: string, shared: Shared, { connections, fences }: Before) {
     this.#user = user
     this.#shared = shared
-    this.#unclaimed = new Set(before)
+    this.#unclaimed = new Set(connections)
+    this.#fences = new Fences(user, shared.records, fences)
   }
 
   get isEmpty(): boolean {
-    return this.#sessions.size + this.#unclaimed.size + this.#revoked.size === 0
+    return this.#sessions.size + this.#unclaimed.size === 0 && this.#fences.isEmpty
   }
 
   /** Everybody has claimed what they had before the restart. */
@@ -41,7 +41,7 @@ export class LockClients {
   }
 
   mustClaim(connection: string): boolean {
-    return this.#unclaimed.has(connection) || this.#revoked.has(connection)
+    return this.#unclaimed.has(connection) || this.#fences.has(connection)
   }
 
   mayClaim(connection: string): boolean {
@@ -50,14 +50,21 @@ export class LockClients {
 
   hasClaimed(connection: string): void {
     this.#unclaimed.delete(connection)
-    this.#revoked.delete(connection)
+    this.#fences.remove(connection)
     if (!this.#sessions.has(connection)) this.#shared.records.remove(this.#user, connection)
   }
 
-  /** What has not been claimed by now can no longer be. */
-  endClaims(): void {
-    for (const connection of this.#unclaimed) this.revoked(connection, new Set())
+  /**
+   * Somebody is to get a lock: what has not been claimed by now can no longer be, since whoever came only now to claim what it had may
+   * find that lock in its way, or the traces of it.
+   */
+  taken(ino: number): void {
+    for (const connection of this.#unclaimed) {
+      this.#fences.addUnknown(connection)
+      this.#shared.records.remove(this.#user, connection)
+    }
     this.#unclaimed.clear()
+    this.#fences.taken(ino)
   }
 
   get(connection: string): LockSession | undefined {
@@ -117,20 +124,17 @@ export class LockClients {
   drop(connection: string): void {
     this.#sessions.delete(connection)
     this.#unclaimed.delete(connection)
-    this.#revoked.delete(connection)
+    this.#fences.remove(connection)
     this.#shared.records.remove(this.#user, connection)
   }
 
   revoked(connection: string, inodes: ReadonlySet<number>): void {
     this.#sessions.delete(connection)
+    this.#fences.add(connection, inodes)
     this.#shared.records.remove(this.#user, connection)
-    this.#revoked.set(connection, inodes)
-    if (this.#revoked.size <= MOST_REVOKED) return
-    const [oldest] = this.#revoked.keys()
-    if (oldest !== undefined) this.#revoked.delete(oldest)
   }
 
   isFenced(connection: string, ino: number): boolean {
-    return this.#revoked.get(connection)?.has(ino) === true
+    return this.#fences.isFenced(connection, ino)
   }
 }

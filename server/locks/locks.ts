@@ -88,8 +88,8 @@ export class Locks implements NameGuard {
   }
 
   /** @throws FileError ESTALE for what was written under a lock that was lost */
-  refuseFenced(user: string, connection: string | undefined, ino: number): void {
-    if (connection !== undefined) this.#users.get(user)?.refuseFenced(connection, ino)
+  refuseFenced(user: string, connection: string, ino: number): void {
+    this.#users.get(user)?.refuseFenced(connection, ino)
   }
 
   /** See NameGuard: what keeps a name from being brought into a directory. */
@@ -145,7 +145,11 @@ export class Locks implements NameGuard {
   }
 }
 
-const nothingBefore = (): Before => ({ connections: [], leases: new Map() })
+const nothingBefore = (): Before => ({
+  connections: [],
+  leases: new Map(),
+  fences: new Map(),
+})
 
 function byUser(records: LockSessionRecords): Map<string, Before> {
   const users = new Map<string, Before>()
@@ -157,6 +161,10 @@ function byUser(records: LockSessionRecords): Map<string, Before> {
   for (const { user, connection } of records.all()) of(user).connections.push(connection)
   for (const { user, connection, directory } of records.leases()) {
     of(user).leases.set(directory, connection)
+  }
+  for (const { user, connection, ino } of records.fences()) {
+    const { fences } = of(user)
+    fences.set(connection, (fences.get(connection) ?? new Set()).add(ino))
   }
   return users
 }

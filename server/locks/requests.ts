@@ -21,7 +21,10 @@ export const LOCK_TIMES: LockTimes = {
   contendedMilliseconds: 2_000,
 }
 
-/** Connections that have locks, and directories they have leased, so that a server that starts again waits for them. They outlive the process. */
+/**
+ * Connections that have locks, and directories they have leased, so that a server that starts again waits for them; and where those may
+ * not write that lost theirs. They outlive the process.
+ */
 export interface LockSessionRecords {
   all(): { user: string; connection: string }[]
   add(user: string, connection: string): void
@@ -30,6 +33,10 @@ export interface LockSessionRecords {
   leases(): { user: string; connection: string; directory: number }[]
   lease(user: string, connection: string, directory: number): void
   unlease(user: string, directory: number): void
+  fences(): { user: string; connection: string; ino: number }[]
+  fence(user: string, connection: string, inodes: Iterable<number>): void
+  /** With all its inodes. */
+  unfence(user: string, connection: string): void
 }
 
 /** What there was of one user when the server started. */
@@ -37,6 +44,8 @@ export interface Before {
   readonly connections: string[]
   /** Leased directories, and by whom. */
   readonly leases: Map<number, string>
+  /** Connections that lost their locks, and where they may not write before they have heard of it. */
+  readonly fences: Map<string, Set<number>>
 }
 
 export interface LockRequest {

@@ -21,9 +21,10 @@ export class UserLocks {
   /** Until when nobody gets a lock, for those who had some before the server started. */
   #graceUntil: number
 
-  constructor(user: string, shared: Shared, { connections, leases }: Before) {
+  constructor(user: string, shared: Shared, before: Before) {
+    const { connections, leases } = before
     this.#shared = shared
-    this.#clients = new LockClients(user, shared, connections)
+    this.#clients = new LockClients(user, shared, before)
     this.#leases = new LeasedDirectories(user, shared.records, leases)
     const { graceMilliseconds } = shared.times
     this.#graceUntil = connections.length > 0 ? shared.now() + graceMilliseconds : 0
@@ -256,8 +257,7 @@ export class UserLocks {
     if (session.held >= MOST_LOCKS || session.inodes.size >= MOST_INODES) {
       return { state: 'refused', code: 'ENOLCK' }
     }
-    // Who comes only now to claim what it had may find this lock in its way, or the traces of it.
-    this.#clients.endClaims()
+    this.#clients.taken(inode.ino)
     session.held += inode.held.set(lock)
     session.inodes.add(inode.ino)
     return { state: 'granted' }
@@ -304,6 +304,7 @@ export class UserLocks {
       return { state: 'refused', code: 'EAGAIN' }
     }
     this.#leases.add(inode.ino, session.connection) // first: it may fail
+    this.#clients.taken(inode.ino)
     const answer = this.#granted(inode, session, { delegable: true })
     session.inodes.add(inode.ino)
     this.#tidy(session, inode)

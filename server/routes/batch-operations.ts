@@ -38,6 +38,7 @@ import { RANGE_OPERATIONS } from './range-operations.js'
 import { rangeParts } from './range-parts.js'
 import { readContent, readContents } from './read-content.js'
 import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
+import { underLocks } from './under-locks.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'
 
 /** The operations of POST /batch (docs/file-api.md): what each takes, whether it changes something, how it is done. */
@@ -129,23 +130,20 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       ifMatch: matching,
       change: changeName,
     },
-    (
-      { tree, origin, content, length, locks },
-      { ino, offset: start, changes, ifMatch, change },
-    ) => {
-      locks.refuseFenced(tree.owner, origin.connection, ino)
+    (context, { ino, offset: start, changes, ifMatch, change }) => {
+      const { tree, content, length } = context
       const offset: WritePart['offset'] = start === 'append' ? append : start
       const expected: ExpectedWrite = { offset, length }
-      const from = withChange(origin, change)
+      const from = withChange(underLocks(context, ino), change)
       return tree.write(ino, parts(content, offset), ifMatch, from, changes, expected)
     },
   ),
   writeRanges: operation(
     'write',
     { ino, changes: attributeChanges.optional(), ifMatch: matching, change: changeName },
-    ({ tree, origin, content, length, locks }, { ino, changes, ifMatch, change }) => {
-      locks.refuseFenced(tree.owner, origin.connection, ino)
-      const from = withChange(origin, change)
+    (context, { ino, changes, ifMatch, change }) => {
+      const { tree, content, length } = context
+      const from = withChange(underLocks(context, ino), change)
       return tree.write(ino, rangeParts(oneByOne(content)), ifMatch, from, changes, { length })
     },
   ),
@@ -206,9 +204,9 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   setAttributes: operation(
     'write',
     { ino, changes: attributeChanges, ifMatch: matching, change: changeName },
-    ({ tree, origin, locks }, { ino, changes, ifMatch, change }) => {
-      if (changes.size !== undefined) locks.refuseFenced(tree.owner, origin.connection, ino)
-      return tree.setAttributes(ino, changes, ifMatch, withChange(origin, change))
+    (context, { ino, changes, ifMatch, change }) => {
+      const origin = changes.size === undefined ? context.origin : underLocks(context, ino)
+      return context.tree.setAttributes(ino, changes, ifMatch, withChange(origin, change))
     },
   ),
   getXattr: operation('read', { ino, name: xattrName }, async ({ tree }, fields) => ({

@@ -3,6 +3,7 @@ import { Refusal } from '../http/refusal.js'
 import type {
   Ino,
   Inode,
+  Origin,
   Place,
   Precondition,
   ResumableUpload,
@@ -13,6 +14,7 @@ import type {
 import { announcedBytes, hasContent } from './body.js'
 import { type Admitted, type Exchange, inodeAt, lookup, placeAt } from './exchange.js'
 import { precondition, valuePrecondition } from './preconditions.js'
+import { underLocks } from './under-locks.js'
 
 /**
  * What each route knows of a request before its content comes: what it is about is looked at here, and nobody reads the content
@@ -56,12 +58,9 @@ export const beforehand = {
   attributes: (exchange: Exchange) => existing(exchange),
 
   /** PATCH of bytes, sent or not. */
-  async bytes(exchange: Exchange): Promise<OfInode> {
+  async bytes(exchange: Exchange): Promise<OfInode & { readonly origin: Origin }> {
     const known = await existing(exchange, refuseUnlessFile)
-    const { locks, tree, origin } = exchange
-    // what was written under a lock that has gone to somebody else
-    locks.refuseFenced(tree.owner, origin.connection, known.ino)
-    return known
+    return { ...known, origin: underLocks(exchange, known.ino) }
   },
 
   /**

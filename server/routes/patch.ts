@@ -15,6 +15,7 @@ import { rangeParts } from './range-parts.js'
 import { COPY_TYPE, patchCopy, patchZero, ZERO_TYPE } from './ranges.js'
 import { attributeChanges } from './schemas.js'
 import { freeSpent } from './spent-buffers.js'
+import { underLocks } from './under-locks.js'
 
 const memory = new LentMemory()
 
@@ -37,11 +38,11 @@ export async function patch(exchange: Exchange): Promise<void> {
 }
 
 async function patchAttributes(exchange: Exchange): Promise<void> {
-  const { tree, query, origin, locks } = exchange
+  const { tree, query } = exchange
   if (query.has('append')) throw new FileError('EINVAL', '?append needs bytes, not JSON')
   const { admitted, ino, holds } = await beforehand.attributes(exchange)
   const changes = await jsonContent(admitted, attributeChanges)
-  if (changes.size !== undefined) locks.refuseFenced(tree.owner, origin.connection, ino)
+  const origin = changes.size === undefined ? exchange.origin : underLocks(exchange, ino)
   const inode = await tree.setAttributes(ino, changes, holds, origin)
   await settled(exchange, inode.ino)
   answerAttributes(exchange, 200, inode)
@@ -94,9 +95,9 @@ type Parts = (source: Pieces, spent: Buffer[]) => WriteParts
 type Pieces = AsyncIterable<readonly Buffer[]>
 
 async function write(exchange: Exchange, parts: Parts, expected: ExpectedWrite): Promise<void> {
-  const { request, tree, origin, limits } = exchange
+  const { request, tree, limits } = exchange
   const changes = attributeChangeFields(request.headers)
-  const { admitted, ino, holds } = await beforehand.bytes(exchange)
+  const { admitted, ino, holds, origin } = await beforehand.bytes(exchange)
   const spent: Buffer[] = []
   const come = parts(contentPieces(admitted, limits.uploadBytes), spent)
   const inode = await tree.write(ino, come, holds, origin, changes, expected)

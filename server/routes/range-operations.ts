@@ -3,6 +3,7 @@ import { withChange } from './attempts.js'
 import { wireAttributes } from './attributes.js'
 import { changeName, matching, type Operation, operation } from './batch-operation.js'
 import { copiedRange, inodeNumber, offset, seekingFor, zeroRange } from './schemas.js'
+import { underLocks } from './under-locks.js'
 
 /** The operations of POST /batch on ranges of files whose bytes are not sent (docs/file-api.md). */
 
@@ -22,19 +23,19 @@ export const RANGE_OPERATIONS: {
   zero: operation(
     'write',
     { ino: inodeNumber, ...zeroRange, ifMatch: matching, change: changeName },
-    ({ tree, origin, locks }, { ino, offset: start, bytes, extend, ifMatch, change }) => {
-      locks.refuseFenced(tree.owner, origin.connection, ino)
+    (context, { ino, offset: start, bytes, extend, ifMatch, change }) => {
       const range = { offset: start, length: bytes, extend }
-      return tree.zero(ino, range, ifMatch, withChange(origin, change))
+      const origin = withChange(underLocks(context, ino), change)
+      return context.tree.zero(ino, range, ifMatch, origin)
     },
   ),
   copyRange: operation(
     'write',
     { ...copiedRange, ifMatch: matching, change: changeName },
-    async ({ tree, origin, locks }, { from, to, bytes, ifMatch, change }) => {
-      locks.refuseFenced(tree.owner, origin.connection, to.ino)
+    async (context, { from, to, bytes, ifMatch, change }) => {
       const range = { from, to, length: bytes }
-      const copied = await tree.copyRange(range, ifMatch, withChange(origin, change))
+      const origin = withChange(underLocks(context, to.ino), change)
+      const copied = await context.tree.copyRange(range, ifMatch, origin)
       const attributes = wireAttributes(copied.inode)
       return { header: { outcome: 'done', attributes, copied: copied.bytes } }
     },

@@ -32,10 +32,9 @@ export async function seek(exchange: Exchange, ino: number, what: string): Promi
 
 /** PATCH: a range becomes zeros (fallocate(2)). */
 export async function patchZero(exchange: Exchange): Promise<void> {
-  const { tree, origin, locks } = exchange
-  const { admitted, ino, holds } = await beforehand.bytes(exchange)
+  const { tree } = exchange
+  const { admitted, ino, holds, origin } = await beforehand.bytes(exchange)
   const { offset, bytes, extend } = await jsonContent(admitted, zeroBody)
-  locks.refuseFenced(tree.owner, origin.connection, ino)
   const inode = await tree.zero(ino, { offset, length: bytes, extend }, holds, origin)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
@@ -43,10 +42,9 @@ export async function patchZero(exchange: Exchange): Promise<void> {
 
 /** PATCH: bytes of another file, or of this one, that need not be sent (copy_file_range(2)). */
 export async function patchCopy(exchange: Exchange): Promise<void> {
-  const { tree, origin, locks } = exchange
-  const { admitted, ino, holds } = await beforehand.bytes(exchange)
+  const { tree } = exchange
+  const { admitted, ino, holds, origin } = await beforehand.bytes(exchange)
   const { from, offset, bytes } = await jsonContent(admitted, copyBody)
-  locks.refuseFenced(tree.owner, origin.connection, ino)
   const range = { from, to: { ino, offset }, length: bytes }
   const { inode, bytes: copied } = await tree.copyRange(range, holds, origin)
   await settled(exchange, inode.ino)

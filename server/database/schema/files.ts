@@ -16,6 +16,7 @@
  *   `finished` is the inode it became.
  * - `lock_sessions`: connections that have locks; after a restart the server waits for them to claim these.
  * - `name_leases`: directories whose new names one connection gives.
+ * - `lock_fences`: where a connection may not write that lost its locks and has not heard of it; 0 stands for inodes that nobody knows.
  */
 export const filesSchema = `
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -173,4 +174,15 @@ CREATE INDEX changes_by_change ON changes (origin, change) WHERE change IS NOT N
 /** What a named change made of its inode: a client that asks later may find what others have made of it since. */
 export const madeVersionsSchema = `
 ALTER TABLE changes ADD COLUMN version INTEGER;
+`
+
+/** What a client wrote under a lock that went to another one may come after a restart, too. */
+export const lockFencesSchema = `
+CREATE TABLE lock_fences (
+  user TEXT NOT NULL,
+  connection TEXT NOT NULL,
+  ino INTEGER NOT NULL,
+  at INTEGER NOT NULL DEFAULT (unixepoch()),
+  PRIMARY KEY (user, connection, ino)
+) STRICT, WITHOUT ROWID;
 `

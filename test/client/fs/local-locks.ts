@@ -20,6 +20,8 @@ export interface Fault {
   answer?: (operation: string) => Promise<void> | undefined
   /** A copy is made, but the answer that tells how much it was is lost. */
   forgets?: () => boolean
+  /** Whether what is written may still be, in the step that makes it. @throws RemoteError ESTALE */
+  mustHold?: (ino: number) => void
   /** The kernel has dropped what it was told to. */
   settled?: () => Promise<void>
   /** Until then the stream of changes tells nothing. */

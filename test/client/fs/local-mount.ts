@@ -66,17 +66,14 @@ async function* nothing(): AsyncGenerator<RemoteNews> {}
 
 /** As the server does it: who makes a directory gets the lease that was asked for with it. */
 function withLocks(
-  files: Pick<RemoteFiles, 'make' | 'write'>,
+  files: Pick<RemoteFiles, 'make'>,
   { remote, changes, refuseFenced }: ReturnType<typeof localLocks>,
   fault: Fault,
-): Pick<RemoteFiles, 'make' | 'write' | 'locks' | 'changes'> {
+): Pick<RemoteFiles, 'make' | 'locks' | 'changes'> {
+  fault.mustHold = refuseFenced
   return {
     locks: remote,
     changes,
-    async write(ino, ...what) {
-      refuseFenced(ino)
-      return files.write(ino, ...what)
-    },
     async make(directory, name, what, attributes, lease) {
       const made = await files.make(directory, name, what, attributes)
       if (lease === undefined) return made

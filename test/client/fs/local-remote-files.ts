@@ -137,7 +137,7 @@ export function localRemoteFiles(
               ino,
               parts.map(writePart),
               matching(options?.ifMatch),
-              { ...origin, change },
+              { ...origin, change, mustBeWanted: () => fault.mustHold?.(ino) },
               changes(options?.attributes ?? {}),
             ),
           ),

@@ -38,6 +38,36 @@ describe('a lock that may be lost', () => {
     expect(await there.calls.text((await there.calls.walk('f')).node)).to.equal('oursre')
   })
 
+  it('takes with it a write that comes to a server which has started again, and given the lock to others since', async () => {
+    const ours = await program(here)
+    await ours.lock()
+    await ours.write('ours')
+    let come = () => {}
+    const sent = new Promise<void>((resolve) => {
+      here.fault.before = (operation) => {
+        if (operation !== 'write') return undefined
+        resolve()
+        return new Promise((arrived) => {
+          come = arrived
+        })
+      }
+    })
+    const closed = refused(ours.close())
+    await sent
+    const cut = new RemoteError('EIO', 'no network')
+    here.fault.next = (operation) => (operation === 'write' ? undefined : cut)
+    earth.restart()
+    earth.pass(LOCK_TIMES.graceMilliseconds)
+    const theirs = await program(there)
+    await theirs.lock()
+    await theirs.write('theirs')
+    await theirs.flush()
+    delete here.fault.before
+    come()
+    expect(await closed).to.equal('ESTALE')
+    expect(await there.calls.text(theirs.node)).to.equal('theirs')
+  })
+
   it('is kept while the server does not hear that another one was let go', async () => {
     await here.calls.store(ROOT, 'g', 'x')
     const other = await program(here, O_RDWR, 'flock', 'g')

@@ -1,0 +1,60 @@
+import { MOST_INODES } from './inode.js'
+import type { LockSessionRecords } from './requests.js'
+
+/** Clients of one user that lost locks and have not come back to hear of it. */
+const MOST_CLIENTS = 1_000
+/** No inode has this number: among those of a client it says that nobody knows which ones it had locks of. */
+const UNKNOWN = 0
+
+/**
+ * Where clients may not write that lost their locks to others, until they have heard of it. Of what they had before a restart nobody
+ * knows: there it is each inode of which others got a lock since. It outlives the process: what was written may come after that.
+ */
+export class Fences {
+  readonly #user: string
+  readonly #records: LockSessionRecords
+  readonly #inodes: Map<string, Set<number>>
+
+  constructor(user: string, records: LockSessionRecords, before: Map<string, Set<number>>) {
+    this.#user = user
+    this.#records = records
+    this.#inodes = new Map(before)
+  }
+
+  get isEmpty(): boolean {
+    return this.#inodes.size === 0
+  }
+
+  has(connection: string): boolean {
+    return this.#inodes.has(connection)
+  }
+
+  isFenced(connection: string, ino: number): boolean {
+    return this.#inodes.get(connection)?.has(ino) === true
+  }
+
+  add(connection: string, inodes: ReadonlySet<number>): void {
+    this.#inodes.set(connection, new Set(inodes))
+    this.#records.fence(this.#user, connection, inodes)
+    if (this.#inodes.size <= MOST_CLIENTS) return
+    const [oldest] = this.#inodes.keys()
+    if (oldest !== undefined) this.remove(oldest)
+  }
+
+  addUnknown(connection: string): void {
+    this.add(connection, new Set([UNKNOWN]))
+  }
+
+  /** Somebody has got a lock of it. */
+  taken(ino: number): void {
+    for (const [connection, inodes] of this.#inodes) {
+      if (!inodes.has(UNKNOWN) || inodes.has(ino) || inodes.size >= MOST_INODES) continue
+      inodes.add(ino)
+      this.#records.fence(this.#user, connection, [ino])
+    }
+  }
+
+  remove(connection: string): void {
+    if (this.#inodes.delete(connection)) this.#records.unfence(this.#user, connection)
+  }
+}
