@@ -100,8 +100,8 @@ export async function network(target: () => number): Promise<Network> {
     reset,
     close: () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      reset()
-      for (const socket of forgotten) socket.destroy()
+      // No reset: that waits for what is still to be written, which nobody may read any more.
+      for (const socket of [...[...links].flat(), ...forgotten]) socket.destroy()
       return whileWaiting(() => 'the connections of a network to end', closed)
     },
   }
