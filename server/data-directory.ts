@@ -8,6 +8,7 @@ import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
 import { DATABASE, isBackup } from './storage/backup-set.js'
 import { ballastFile } from './storage/ballast.js'
 import { namesIn } from './storage/emptiness.js'
+import { enclosing } from './storage/inside.js'
 import { makeDirectory } from './storage/make-directory.js'
 
 /** What a first start that was broken off has made, and what may be put there before it. */
@@ -25,6 +26,7 @@ export function prepareDataDirectory(
   uid: number | undefined,
   files: Config['files'] = [],
 ): void {
+  refuseNested(directory)
   try {
     makeDirectory(directory, 0o700)
   } catch (cause) {
@@ -41,6 +43,7 @@ export function refuseDataDirectory(
   uid: number | undefined,
   files: Config['files'] = [],
 ): void {
+  refuseNested(directory)
   if (!existsSync(directory)) return
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is no directory`)
   refuseForeign(directory, uid)
@@ -55,8 +58,17 @@ export function findDataDirectory(directory: string, uid: number | undefined): v
       `there is no data directory at ${directory}: name the right one by COFFER_DATA or --data ("make serve" has it in .coffer/data of its checkout); "coffer-server serve" makes a new one`,
     )
   }
+  refuseNested(directory)
   refuseOtherUse(directory)
   closeToOthers(directory)
+}
+
+function refuseNested(directory: string): void {
+  const above = enclosing(directory)
+  if (above === undefined) return
+  throw new Error(
+    `${directory} is in ${above}, which is a backup or another data directory (it has a ${DATABASE}): choose a directory outside of it with --data or COFFER_DATA`,
+  )
 }
 
 function refuseForeign(directory: string, uid: number | undefined): void {

@@ -3,24 +3,22 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
-import { identityOf, knownIdentityOf } from '../database/identity.js'
+import { identityOf } from '../database/identity.js'
 import type { InodeRow } from '../database/inode-rows.js'
 import { isDiskFull } from '../database/room.js'
+import { refuseNested, refuseWhatIsNoBackup } from './backup-place.js'
 import {
   backupContentPath,
   contentList,
   copyHashed,
   DATABASE,
   hashOf,
-  isBackup,
   openBackup,
   syncFolder,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
-import { namesIn } from './emptiness.js'
 import { isErrno } from './fs.js'
 import { heldSnapshot } from './held-snapshot.js'
-import { isInside } from './inside.js'
 import { makeDirectory } from './make-directory.js'
 import { STORED } from './small.js'
 
@@ -64,9 +62,7 @@ const FILES = 'files'
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {
   const { database, to, clock } = options
-  if (isInside(to, options.directory)) {
-    throw new Error(`${to} is in the data directory: a backup must be outside of it`)
-  }
+  refuseNested(to, options.directory)
   makeDirectory(to, 0o700)
   refuseWhatIsNoBackup(to, identityOf(database))
   const sql = fileStatements(database)
@@ -85,36 +81,6 @@ export async function backup(options: BackupOptions): Promise<BackupReport> {
     throw new Error(`the disk of ${to} is full`, { cause })
   } finally {
     sql.deleteHold.run(hold.id, now())
-  }
-}
-
-/** What no backup needs is removed from it in the end, and nobody looks for a backup among files of another kind. */
-function refuseWhatIsNoBackup(to: string, identity: string): void {
-  if (existsSync(join(to, DATABASE))) {
-    if (!isBackup(join(to, DATABASE))) {
-      throw new Error(`${to} has a ${DATABASE} that is no backup: choose another directory`)
-    }
-    refuseAnothers(to, identity)
-    return
-  }
-  // one that was broken off
-  if (existsSync(join(to, `${DATABASE}.new`))) return
-  const [found] = namesIn(to)
-  if (found === undefined) return
-  throw new Error(
-    `${to} is not empty and has no backup: it has "${found}"; choose a directory that is new, empty, or an earlier backup`,
-  )
-}
-
-/** Contents go by numbers that each data directory gives out by itself: those of another one would be taken for its own. */
-function refuseAnothers(to: string, identity: string): void {
-  const database = openBackup(join(to, DATABASE), 'read')
-  try {
-    const known = knownIdentityOf(database)
-    if (known === undefined || known === identity) return
-    throw new Error(`${to} has the backup of another data directory: choose another directory`)
-  } finally {
-    database.close()
   }
 }
 

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import {
@@ -88,5 +97,27 @@ describe('what may be a data directory', () => {
       )
     }
     expect(modeOf()).to.equal(0o755)
+  })
+  it('is none in a backup or in another data directory, however it is named', () => {
+    openDatabase(databaseFile(directory)).close()
+    const link = join(directory, '..', 'link')
+    mkdirSync(join(directory, 'content'))
+    symlinkSync(join(directory, 'content'), link)
+    for (const inside of [
+      join(directory, 'data'),
+      join(directory, 'content', 'a'),
+      join(link, 'b'),
+    ]) {
+      for (const ask of [prepareDataDirectory, refuseDataDirectory]) {
+        expect(() => ask(inside, uid))
+          .to.throw(`${inside} is in ${directory}, which is a backup or another data directory`)
+          .with.property('message')
+          .that.contains('COFFER_DATA')
+      }
+      expect(existsSync(inside)).to.equal(false)
+      mkdirSync(inside)
+      openDatabase(databaseFile(inside)).close()
+      expect(() => findDataDirectory(inside, uid)).to.throw(`is in ${directory}`)
+    }
   })
 })

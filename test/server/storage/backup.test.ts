@@ -315,6 +315,13 @@ describe('backup and restore', () => {
       expect(await failure(into(inside))).to.match(/is in the data directory/)
     }
     expect(existsSync(join(directory, 'backup'))).to.equal(false)
+    const other = await temporaryStorage()
+    for (const inside of [join(other.directory, 'content', 'b'), join(other.directory, 'b', 'c')]) {
+      expect(await failure(into(inside))).to.contain(`${inside} is in ${other.directory}, which is`)
+      expect(existsSync(inside)).to.equal(false)
+    }
+    await other.close()
+    expect(await failure(into(join(directory, '..')))).to.match(/has the data directory in it/)
     const file = join(elsewhere, 'file')
     await writeFile(file, '')
     expect(await failure(into(file))).to.equal(`${file} is no directory`)
@@ -325,6 +332,7 @@ describe('backup and restore', () => {
       await writeFile(join(elsewhere, 'coffer.db'), other)
       expect(await failure(into(elsewhere))).to.match(/that is no backup/)
     }
+    await rm(join(elsewhere, 'coffer.db'))
     const photos = join(elsewhere, 'photos')
     await mkdir(photos)
     await writeFile(join(photos, 'me.jpg'), 'precious')
