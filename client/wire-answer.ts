@@ -126,6 +126,7 @@ export function checkedAttributes(value: unknown): WireAttributes {
     isTime(value.ctime) &&
     isTime(value.crtime) &&
     (value.allocated === undefined || isCount(value.allocated)) &&
+    (value.permissions === undefined || isCount(value.permissions)) &&
     typeof value.etag === 'string' &&
     isFileType(value.type) &&
     (value.type === 'symlink') === (typeof value.target === 'string')

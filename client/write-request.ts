@@ -45,12 +45,13 @@ export function conditionHeaders({ ifMatch }: { ifMatch?: string | undefined }) 
 
 /** Attributes as request headers, for what a request makes or writes. */
 export function attributeHeaders(attributes: WireAttributeChanges): Record<string, string> {
-  const { mode, uid, gid, size, atime, mtime } = attributes
+  const { mode, uid, gid, size, permissions, atime, mtime } = attributes
   return {
     ...(mode === undefined ? {} : { [HEADERS.mode]: mode.toString(8).padStart(4, '0') }),
     ...(uid === undefined ? {} : { [HEADERS.uid]: String(uid) }),
     ...(gid === undefined ? {} : { [HEADERS.gid]: String(gid) }),
     ...(size === undefined ? {} : { [HEADERS.size]: String(size) }),
+    ...(permissions === undefined ? {} : { [HEADERS.permissions]: String(permissions) }),
     ...(atime === undefined ? {} : { [HEADERS.atime]: atime }),
     ...(mtime === undefined ? {} : { [HEADERS.mtime]: mtime }),
   }

@@ -12,6 +12,8 @@ export const HEADERS = {
   mode: 'Coffer-Mode',
   uid: 'Coffer-Uid',
   gid: 'Coffer-Gid',
+  /** With PATCH of bytes: mode and owner only if they are as they were seen (`permissions` of the attributes). */
+  permissions: 'Coffer-Permissions',
   mtime: 'Coffer-Mtime',
   atime: 'Coffer-Atime',
   /** With PATCH of bytes: the size the file has afterwards. */

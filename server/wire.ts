@@ -44,6 +44,8 @@ export interface WireAttributes {
   modified_time: string
   /** The text of a symlink. */
   target?: string
+  /** Counts how often mode or owner were set; 0 if absent. */
+  permissions?: number
 }
 
 /** One name in a directory. */
@@ -59,6 +61,8 @@ export interface WireAttributeChanges {
   size?: number
   atime?: WireTime | 'now'
   mtime?: WireTime | 'now'
+  /** Mode and owner are for an inode with so many `permissions`: of any other they stay as somebody else has set them. */
+  permissions?: number
 }
 
 /** statfs(2) numbers of one user's tree. */

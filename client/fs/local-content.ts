@@ -109,7 +109,7 @@ export class LocalContent {
   /** Gives up what waits to be sent. */
   discard(): void {
     this.unsent.clear()
-    this.pending.take()
+    this.pending.clear()
     this.birth = undefined
     this.isCut = false
     this.#since = undefined

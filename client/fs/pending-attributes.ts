@@ -1,14 +1,15 @@
 import type { WireAttributeChanges, WireAttributes, WireTime } from '../../server/wire.js'
 import { isTime, localTime } from './time.js'
 
-type ShownChanges = Omit<WireAttributeChanges, 'size' | 'atime' | 'mtime'> & {
+type ShownChanges = Omit<WireAttributeChanges, 'size' | 'permissions' | 'atime' | 'mtime'> & {
   atime?: WireTime
   mtime?: WireTime
 }
 
 /** Changes as attributes, with "now" as this machine's clock has it. */
 export function shownChanges({
-  size: _,
+  size: _size,
+  permissions: _permissions,
   mtime,
   atime,
   ...rest
@@ -24,10 +25,20 @@ export function shownChanges({
 const PERMISSIONS = ['mode', 'uid', 'gid'] as const
 type Permission = (typeof PERMISSIONS)[number]
 
+/** Of changes that were sent late: what stays as somebody else has set it. */
+export function yielded(changes: WireAttributeChanges, now: WireAttributes): Permission[] {
+  if (changes.permissions === undefined) return []
+  return given(changes).filter((name) => changes[name] !== now[name])
+}
+
+function given(changes: WireAttributeChanges): Permission[] {
+  return PERMISSIONS.filter((name) => changes[name] !== undefined)
+}
+
 interface Late {
   readonly changes: WireAttributeChanges
-  /** What was known of the inode when they could not be sent. */
-  readonly known: WireAttributes
+  /** The `permissions` that the inode was known to have when they could not be sent. */
+  readonly seen: number
 }
 
 /** Attributes that were set and are not yet on the server. */
@@ -62,16 +73,28 @@ export class PendingAttributes {
     delete this.#late?.changes.mtime
   }
 
-  take(): WireAttributeChanges {
-    const changes = this.#all
+  clear(): void {
     this.#changes = {}
     this.#late = undefined
-    return changes
+  }
+
+  /** What is to be sent next. Mode and owner that are late go with what was seen of them, and those set since after that. */
+  take(): WireAttributeChanges {
+    const changes = this.#all
+    const now = picked(this.#changes, given(this.#changes))
+    const late = given(this.#late?.changes ?? {}).filter((name) => now[name] === undefined)
+    const seen = this.#late?.seen
+    this.clear()
+    if (seen === undefined || late.length === 0) return changes
+    this.#changes = now
+    for (const name of given(now)) delete changes[name]
+    return { ...changes, permissions: seen }
   }
 
   /** They could not be sent: they wait again, under what was set since. The size is told by the content. */
   putBack({ size: _, ...changes }: WireAttributeChanges, known: WireAttributes): void {
-    if (Object.keys(changes).length > 0) this.#late = { changes, known }
+    const { permissions: seen = known.permissions ?? 0, ...late } = changes
+    if (Object.keys(late).length > 0) this.#late = { changes: late, seen }
   }
 
   /** They cannot be sent now. */
@@ -81,7 +104,16 @@ export class PendingAttributes {
 
   /** They could have been sent: it was only the new file they belong to that somebody else had made first. */
   areInTime(): void {
-    this.#changes = this.take()
+    const changes = this.#all
+    this.clear()
+    this.#changes = changes
+  }
+
+  /** The file they were meant for is another one, which somebody else has made. @returns what is given up */
+  yield(): Permission[] {
+    const late = given(this.#late?.changes ?? {})
+    for (const name of late) delete this.#late?.changes[name]
+    return late
   }
 
   /** The server has made them, as it turns out. */
@@ -93,18 +125,8 @@ export class PendingAttributes {
     const isAll = left.length === 0
     this.#late = isAll ? undefined : { ...this.#late, changes: Object.fromEntries(left) }
   }
+}
 
-  /** What is late goes with the rest. @returns what does not, as somebody else has set it meanwhile */
-  yieldTo(now: WireAttributes): Permission[] {
-    if (this.#late === undefined) return []
-    const { changes, known } = this.#late
-    const left = { ...changes }
-    const theirs = PERMISSIONS.filter(
-      (name) => changes[name] !== undefined && now[name] !== known[name],
-    )
-    for (const name of theirs) delete left[name]
-    this.#late = undefined
-    this.#changes = { ...left, ...this.#changes }
-    return theirs.filter((name) => now[name] !== changes[name])
-  }
+function picked(changes: WireAttributeChanges, names: readonly Permission[]): WireAttributeChanges {
+  return Object.fromEntries(names.map((name) => [name, changes[name]]))
 }

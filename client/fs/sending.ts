@@ -7,6 +7,7 @@ import { pieces } from './dirty-blocks.js'
 import type { LocalContent } from './local-content.js'
 import type { KnownNode } from './nodes.js'
 import type { Outcomes } from './outcomes.js'
+import { yielded } from './pending-attributes.js'
 import type { RequestsUnderWay } from './requests-under-way.js'
 import { withBytes } from './time.js'
 import { type Batch, isEmptyBatch } from './unsent.js'
@@ -122,7 +123,6 @@ export class Sending {
     let last: 'sent' | 'durable' = 'sent'
     for (;;) {
       if (!this.#outcomes.areDecided) await this.#decide()
-      else if (this.#here.pending.isLate && this.#here.birth === undefined) await this.#yield()
       else if (this.#here.birth !== undefined) await this.#beBorn(this.#here.birth, durability)
       else if (this.#here.isCut) await this.#sendCut(durability)
       else if (!this.#here.unsent.hasSentAll) await this.#sendNext(durability)
@@ -142,13 +142,9 @@ export class Sending {
     await this.#outcomes.decide()
   }
 
-  /** Attributes that are sent late: what somebody else has set meanwhile stays. */
-  async #yield(): Promise<void> {
-    const now = await this.#mount.files.stat(this.#node.ino)
-    const { mode, uid, gid } = now
-    const theirs = this.#here.pending.yieldTo(now)
-    this.#here.base = { ...this.#here.base, mode, uid, gid }
-    if (theirs.length > 0) this.#mount.yielded(this.#node, theirs)
+  /** Of what was sent late: what somebody else has set meanwhile stays. */
+  #yielded(names: readonly string[]): void {
+    if (names.length > 0) this.#mount.yielded(this.#node, names)
   }
 
   /** Sends the next part; the last one waits for the others and carries the attributes. */
@@ -204,6 +200,7 @@ export class Sending {
     try {
       const attributes = await files.setAttributes(this.#node.ino, changes, { durability })
       this.#lastDurability = durability
+      this.#yielded(yielded(changes, attributes))
       this.#outcomes.confirm(attributes, 0, ticket)
     } catch (error) {
       this.#outcomes.unanswered(error, { attributes: changes, versions: 0 })
@@ -254,6 +251,7 @@ export class Sending {
     this.#outcomes.born(birth, there, ticket)
     if (isOurs) this.#outcomes.wasBornBefore()
     else if (when === 'in time') this.#here.pending.areInTime()
+    else this.#yielded(this.#here.pending.yield())
   }
 
   #launch(batch: Batch, changes: WireAttributeChanges, durability: Durability): Promise<void> {
@@ -278,6 +276,7 @@ export class Sending {
       this.#mount.written.keep(attributes, isKept ? written : [])
       this.#here.unsent.arrived(batch)
       this.#lastDurability = durability
+      this.#yielded(yielded(changes, attributes))
       this.#outcomes.confirm(attributes, 1, ticket, 1)
     } catch (error) {
       const carried = { batch, isCut: this.#here.isCut, attributes: changes }

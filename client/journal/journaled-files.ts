@@ -225,11 +225,14 @@ function merged(entries: readonly WireEntry[], here: readonly WireEntry[]): Wire
 }
 
 /** Attributes whose meaning does not change with the time they are sent. */
-function fixed(changes: WireAttributeChanges): Omit<WireAttributeChanges, 'atime' | 'mtime'> & {
+function fixed(changes: WireAttributeChanges): Omit<
+  WireAttributeChanges,
+  'permissions' | 'atime' | 'mtime'
+> & {
   atime?: string
   mtime?: string
 } {
-  const { atime, mtime, ...rest } = changes
+  const { permissions: _, atime, mtime, ...rest } = changes
   const time = (given: string) => (given === 'now' ? markedTime() : given)
   return {
     ...rest,

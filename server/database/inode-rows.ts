@@ -24,6 +24,8 @@ export interface InodeRow {
   /** Bytes that a content with holes takes on the disk; null if it has none. */
   readonly allocated: number | null
   readonly target: string | null
+  /** Counts how often mode or owner were set. */
+  readonly permissions: number
 }
 
 /** The columns in the order in which `toRow` takes them. */
@@ -49,6 +51,7 @@ const COLUMNS = [
   'stored',
   'allocated',
   'target',
+  'permissions',
 ] as const satisfies readonly (keyof InodeRow)[]
 
 /** What may change of an inode; the rest is for life. */
@@ -78,6 +81,7 @@ type Values = readonly [
   0 | 1 | 2,
   number | null,
   string | null,
+  number,
 ]
 
 /** Rows come as arrays and are made objects here: that costs a third of what the driver takes to make them. */
@@ -104,6 +108,7 @@ function toRow(values: Values): InodeRow {
     stored: values[18],
     allocated: values[19],
     target: values[20],
+    permissions: values[21],
   }
 }
 
@@ -149,7 +154,7 @@ export function inodeRows(database: Database) {
     entries: {
       all: (directory: number, after: string, limit: number): (InodeRow & { name: string })[] =>
         entries.all(directory, after, limit).map((values) => {
-          return Object.assign(toRow(values as unknown as Values), { name: values[21] })
+          return Object.assign(toRow(values as unknown as Values), { name: values[22] })
         }),
     },
     insertInode: {

@@ -6,6 +6,7 @@ import {
   lockFencesSchema,
   madeVersionsSchema,
   namedChangesSchema,
+  permissionsSchema,
 } from './schema/files.js'
 import {
   endOrderSchema,
@@ -29,4 +30,5 @@ export const MIGRATIONS: readonly string[] = [
   issueKeySchema,
   madeVersionsSchema,
   lockFencesSchema,
+  permissionsSchema,
 ]

@@ -19,6 +19,9 @@ const ALLOCATED = `CASE WHEN i.target IS NOT NULL THEN ''
   WHEN i.stored = 0 AND i.size > 0 AND i.mode & 0xf000 = 0x8000 THEN ',"allocated":0'
   WHEN i.allocated IS NULL THEN '' ELSE ',"allocated":' || i.allocated END`
 
+/** Most have never been set anew. */
+const PERMISSIONS = `CASE i.permissions WHEN 0 THEN '' ELSE ',"permissions":' || i.permissions END`
+
 /** Each field of WireEntry (wire.ts) by its name, with what makes its value in JSON. */
 const FIELDS: readonly (readonly [name: string, value: string])[] = [
   ['name', 'json_quote(e.name)'],
@@ -48,7 +51,7 @@ const ENTRY = FIELDS.map(([name, value]) => `'"${name}":' || (${value})`).join("
 export function spelledEntries(database: Database) {
   const statement = database
     .prepare<[directory: number, after: string, limit: number], [string | null, string]>(
-      `SELECT '{' || ${ENTRY} || ${TARGET} || ${ALLOCATED} || '}', e.name
+      `SELECT '{' || ${ENTRY} || ${TARGET} || ${ALLOCATED} || ${PERMISSIONS} || '}', e.name
        FROM entries e JOIN inodes i ON i.ino = e.ino
        WHERE e.directory = ? AND e.name > ? ORDER BY e.name LIMIT ?`,
     )

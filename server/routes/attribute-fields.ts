@@ -35,12 +35,14 @@ export function attributeChangeFields(headers: IncomingHttpHeaders): AttributeCh
   const uid = field(headers, HEADERS.uid)
   const gid = field(headers, HEADERS.gid)
   const size = field(headers, HEADERS.size)
+  const permissions = field(headers, HEADERS.permissions)
   const atime = field(headers, HEADERS.atime)
   const mtime = field(headers, HEADERS.mtime)
   if (mode !== undefined) changes.mode = parseMode(mode)
   if (uid !== undefined) changes.uid = parseId(HEADERS.uid, uid)
   if (gid !== undefined) changes.gid = parseId(HEADERS.gid, gid)
   if (size !== undefined) changes.size = parseSize(size)
+  if (permissions !== undefined) changes.permissions = parsePermissions(permissions)
   if (atime !== undefined) changes.atime = parseTimeOrNow(HEADERS.atime, atime)
   if (mtime !== undefined) changes.mtime = parseTimeOrNow(HEADERS.mtime, mtime)
   return Object.keys(changes).length === 0 ? undefined : changes
@@ -78,6 +80,11 @@ function parseReserved(digits: string): number {
     throw new FileError('EINVAL', `${HEADERS.ino} must be a reserved inode number`)
   }
   return ino
+}
+
+function parsePermissions(digits: string): number {
+  if (/^\d{1,15}$/.test(digits)) return Number(digits)
+  throw new FileError('EINVAL', `${HEADERS.permissions} must be a number`)
 }
 
 function parseSize(digits: string): number {

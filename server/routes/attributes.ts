@@ -34,6 +34,7 @@ export function wireAttributes(inode: Inode): WireAttributes {
   }
   if (inode.allocated !== undefined) attributes.allocated = inode.allocated
   if (inode.target !== undefined) attributes.target = inode.target
+  if (inode.permissions > 0) attributes.permissions = inode.permissions
   return attributes
 }
 

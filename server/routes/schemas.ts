@@ -47,6 +47,7 @@ export const attributeChanges: z.ZodType<AttributeChanges> = z.strictObject({
   size: size.exactOptional(),
   atime: timeOrNow.exactOptional(),
   mtime: timeOrNow.exactOptional(),
+  permissions: z.int().min(0).exactOptional(),
 })
 
 /** Symlink texts are what symlink(2) takes: 1 to 4095 bytes without NUL. */

@@ -4,7 +4,7 @@ import { inodeRow } from './access.js'
 import { NOTHING_USED, type Usage } from './change-log.js'
 import { type Timespec, timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
-import { changed, S_IFMT, toInode, typeOf, withoutPrivileges } from './inode.js'
+import { changed, permitted, S_IFMT, toInode, typeOf, withoutPrivileges } from './inode.js'
 import { checkAttributes, checkedTime } from './new-inode.js'
 import { placeOf } from './place.js'
 import type { AttributeChanges, Ino, Nanoseconds, Origin, Precondition } from './storage.js'
@@ -23,7 +23,7 @@ export function setAttributes(
   return engine.transactions.run(() => {
     const row = inodeRow(engine, tree, ino)
     precondition(toInode(row))
-    const after = withChanges(row, changes, now)
+    const after = withChanges(row, asSeen(row, changes), now)
     if (after === row) return row
     engine.sql.updateInode.run(after)
     noteAttributes(engine, tree, ino, NOTHING_USED, origin)
@@ -43,6 +43,14 @@ export function noteAttributes(
   engine.log.note(tree.id, change, usage, origin)
 }
 
+/** What is to be done of changes: of mode and owner nothing, if somebody has set them since they were seen. */
+export function asSeen(row: InodeRow, changes: AttributeChanges): AttributeChanges {
+  const { permissions, ...all } = changes
+  if (permissions === undefined || permissions === row.permissions) return all
+  const { mode: _mode, uid: _uid, gid: _gid, ...others } = all
+  return others
+}
+
 /** A row with changes of mode, owner and times; the same row if there are none. @throws EINVAL, ENOTSUP */
 export function withChanges(row: InodeRow, changes: AttributeChanges, now: Timespec): InodeRow {
   const { mode, uid, gid, atime, mtime } = changes
@@ -53,12 +61,16 @@ export function withChanges(row: InodeRow, changes: AttributeChanges, now: Times
   const owned = uid === undefined && gid === undefined ? row.mode : withoutPrivileges(row.mode)
   const a = atime === undefined ? undefined : time(atime, now)
   const m = mtime === undefined ? undefined : time(mtime, now)
-  return {
-    ...row,
-    ...changed(now),
+  const isSet = mode !== undefined || uid !== undefined || gid !== undefined
+  const set = {
     mode: mode === undefined ? owned : (row.mode & S_IFMT) | mode,
     uid: uid ?? row.uid,
     gid: gid ?? row.gid,
+  }
+  return {
+    ...row,
+    ...changed(now),
+    ...(isSet && permitted(row, set)),
     atime_sec: a?.sec ?? row.atime_sec,
     atime_nsec: a?.nsec ?? row.atime_nsec,
     mtime_sec: m?.sec ?? row.mtime_sec,

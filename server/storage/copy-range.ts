@@ -4,7 +4,7 @@ import { fileRow } from './access.js'
 import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
-import { modified, toInode, withoutPrivileges } from './inode.js'
+import { modified, toInode, unprivileged } from './inode.js'
 import { open } from './open.js'
 import { placeOf } from './place.js'
 import { checkRoom, checkSize } from './room.js'
@@ -122,7 +122,7 @@ function commit(
     const after: InodeRow = {
       ...row,
       ...modified(now),
-      mode: withoutPrivileges(row.mode),
+      ...unprivileged(row),
       size,
       version: row.version + 1,
       generation,

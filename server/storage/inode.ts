@@ -52,6 +52,7 @@ export function toInode(row: InodeRow): Inode {
     crtime: nanoseconds(row.crtime_sec, row.crtime_nsec),
     version: row.version,
     generation: row.generation,
+    permissions: row.permissions,
   }
   if (row.target !== null) return { ...inode, target: row.target }
   const allocated = allocatedBytes(row)
@@ -83,6 +84,17 @@ export function changed(now: Timespec) {
 
 export function modified(now: Timespec) {
   return { ...changed(now), mtime_sec: now.sec, mtime_nsec: now.nsec }
+}
+
+/** Columns of mode and owner as they are set: to what they were, too. */
+export function permitted(row: InodeRow, set: Partial<Pick<InodeRow, 'mode' | 'uid' | 'gid'>>) {
+  return { ...set, permissions: row.permissions + 1 }
+}
+
+/** What a write by whom we do not know leaves of the mode. */
+export function unprivileged(row: InodeRow) {
+  const mode = withoutPrivileges(row.mode)
+  return mode === row.mode ? {} : permitted(row, { mode })
 }
 
 /** Mode after a write or chown(2) by whom we do not know: no set-user-ID, and no set-group-ID that would act. */

@@ -87,6 +87,7 @@ export function insertInode(
     stored: draft.stored,
     allocated: draft.allocated,
     target: draft.target,
+    permissions: 0,
   }
   engine.sql.insertInode.run(row)
   if (draft.small !== undefined) engine.sql.setSmallContent.run(row.ino, draft.small)

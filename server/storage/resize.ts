@@ -1,12 +1,12 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { fileRow } from './access.js'
-import { withChanges } from './attributes.js'
+import { asSeen, withChanges } from './attributes.js'
 import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { allocatedAt, recounted } from './holes.js'
-import { modified, toInode, withoutPrivileges } from './inode.js'
+import { modified, toInode, unprivileged } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { bytesOf } from './links.js'
 import { checkAttributes } from './new-inode.js'
@@ -106,11 +106,11 @@ function commit(resizing: Resizing, check = () => {}): InodeRow {
       ...row,
       ...modified(now),
       ...emptied,
-      mode: withoutPrivileges(row.mode),
+      ...unprivileged(row),
       size: changes.size,
       version: changes.size === row.size ? row.version : row.version + 1,
     }
-    const after = withChanges(resized, changes, now)
+    const after = withChanges(resized, asSeen(row, changes), now)
     engine.sql.updateInode.run(after)
     if (after.generation !== row.generation) dropContent(engine, row)
     else if (row.stored === STORED.database) {

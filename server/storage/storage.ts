@@ -72,6 +72,8 @@ export interface Inode {
   readonly crtime: Nanoseconds
   readonly version: number
   readonly generation: number
+  /** Counts how often mode or owner were set. */
+  readonly permissions: number
   /** The text of a symlink. */
   readonly target?: string
 }
@@ -124,6 +126,8 @@ export interface AttributeChanges {
   readonly size?: number
   readonly atime?: Nanoseconds | 'now'
   readonly mtime?: Nanoseconds | 'now'
+  /** Mode and owner are for an inode with so many `permissions`: of any other they stay as somebody else has set them. */
+  readonly permissions?: number
 }
 
 /** Where a name stands: the directory's inode and the name in it. */

@@ -7,7 +7,7 @@ import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { WRITE_BYTES } from './fs.js'
-import { modified, toInode, withoutPrivileges } from './inode.js'
+import { modified, toInode, unprivileged } from './inode.js'
 import { bytesOf, touchDirectory } from './links.js'
 import { whenFree } from './name-guard.js'
 import { inodeNumber } from './names.js'
@@ -194,7 +194,7 @@ export class FileUpload implements Upload {
       const replaced: InodeRow = {
         ...row,
         ...modified(now),
-        mode: withoutPrivileges(row.mode),
+        ...unprivileged(row),
         size: this.size,
         version: row.version + 1,
         generation: this.generation,

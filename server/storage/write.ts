@@ -1,6 +1,6 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { fileRow } from './access.js'
-import { setAttributes, withChanges } from './attributes.js'
+import { asSeen, setAttributes, withChanges } from './attributes.js'
 import { type Timespec, timespec } from './clock.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
@@ -8,7 +8,7 @@ import { failure } from './failure.js'
 import { type Gathered, gather, type Piece } from './gather.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { recounted } from './holes.js'
-import { modified, toInode, withoutPrivileges } from './inode.js'
+import { modified, toInode, unprivileged } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
@@ -187,12 +187,12 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     const row = fileRow(engine, tree, ino)
     precondition(toInode(row))
     if (size < row.size) requireUnheld(engine, row.generation)
-    const mode = withoutPrivileges(row.mode)
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
     const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))
     const allocated = isSparse ? engine.contents.holed(row.generation, size) : null
-    const written = { ...row, ...modified(now), mode, size, stored, allocated }
-    const after = withChanges({ ...written, version: row.version + 1 }, changes, now)
+    const written = { ...row, ...modified(now), ...unprivileged(row), size, stored, allocated }
+    const asked = asSeen(row, changes)
+    const after = withChanges({ ...written, version: row.version + 1 }, asked, now)
     engine.sql.updateInode.run(after)
     if (small === undefined) forgetUndo(engine, ino)
     else if (size === 0) engine.sql.deleteSmallContent.run(ino)

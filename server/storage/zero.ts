@@ -6,7 +6,7 @@ import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { allocatedAt, recounted } from './holes.js'
-import { modified, toInode, withoutPrivileges } from './inode.js'
+import { modified, toInode, unprivileged } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { placeOf } from './place.js'
 import { checkRoom, checkSize } from './room.js'
@@ -94,7 +94,7 @@ function commit({ engine, tree, ino, range, precondition, origin }: Zeroing, siz
     const after: InodeRow = {
       ...row,
       ...modified(now),
-      mode: withoutPrivileges(row.mode),
+      ...unprivileged(row),
       size,
       version: row.version + 1,
       allocated: allocatedAt(engine, row, size),

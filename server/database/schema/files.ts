@@ -186,3 +186,8 @@ CREATE TABLE lock_fences (
   PRIMARY KEY (user, connection, ino)
 ) STRICT, WITHOUT ROWID;
 `
+
+/** Counts how often mode or owner were set: who sets them late does not go over what others have set since, even to what it was. */
+export const permissionsSchema = `
+ALTER TABLE inodes ADD COLUMN permissions INTEGER NOT NULL DEFAULT 0;
+`

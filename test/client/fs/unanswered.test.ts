@@ -141,6 +141,21 @@ describe('what the server did without an answer in time', () => {
         expect(overtaken()).to.have.length(what === 'done' ? 0 : 1)
       })
 
+      it(`leaves a mode that another machine has set since, and set back: ${what} ${bytes}`, async () => {
+        const { node, attributes } = await here.calls.store(ROOT, 'f', 'content')
+        const { handle } = await here.fs.open(node, O_RDWR, caller)
+        await here.fs.write(node, handle, 0, Buffer.from(bytes), caller)
+        await here.fs.setattr(node, { mode: 0o666 }, handle, caller)
+        await unanswered(what, operation, async () => here.fs.flush(node, handle, caller))
+        for (const mode of [0o600, attributes.mode & 0o7777]) {
+          await there.fs.setattr(node, { mode }, undefined, caller)
+        }
+        await here.fs.flush(node, handle, caller)
+        expect((await there.calls.walk('f')).attributes.mode).to.equal(attributes.mode)
+        expect((await here.calls.stat(node)).mode).to.equal(attributes.mode)
+        expect(overtaken()).to.have.length(what === 'done' ? 0 : 1)
+      })
+
       it(`is a mode all the same where nobody has set another: ${what} ${bytes}`, async () => {
         const { node } = await here.calls.store(ROOT, 'f', 'content')
         const { handle } = await here.fs.open(node, O_RDWR, caller)
@@ -155,6 +170,49 @@ describe('what the server did without an answer in time', () => {
       })
     }
   }
+
+  for (const [operation, bytes] of [
+    ['setAttributes', ''],
+    ['write', 'with bytes'],
+  ] as const) {
+    it(`leaves a mode that another machine sets while it comes: ${operation}`, async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'content')
+      const { handle } = await here.fs.open(node, O_RDWR, caller)
+      await here.fs.write(node, handle, 0, Buffer.from(bytes), caller)
+      await here.fs.setattr(node, { mode: 0o666 }, handle, caller)
+      await unanswered('not done', operation, async () => here.fs.flush(node, handle, caller))
+      here.fault.before = async (asked) => {
+        if (asked === operation) await there.fs.setattr(node, { mode: 0o600 }, undefined, caller)
+      }
+      await here.fs.flush(node, handle, caller)
+      expect((await there.calls.walk('f')).attributes.mode).to.equal(0o100600)
+      expect(overtaken()).to.have.length(1)
+    })
+  }
+
+  it('leaves a mode to who set one meanwhile, and the owner that was set here since to us', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'content')
+    const { handle } = await here.fs.open(node, O_RDWR, caller)
+    await here.fs.setattr(node, { mode: 0o666 }, handle, caller)
+    await unanswered('not done', 'setAttributes', async () => here.fs.flush(node, handle, caller))
+    await there.fs.setattr(node, { mode: 0o600 }, undefined, caller)
+    await here.fs.setattr(node, { gid: 7 }, handle, caller)
+    await here.fs.flush(node, handle, caller)
+    expect((await there.calls.walk('f')).attributes).to.include({ mode: 0o100600, gid: 7 })
+    expect(overtaken()).to.have.length(1)
+  })
+
+  it('opens no file that another machine has made under the name of ours', async () => {
+    expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
+    const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY)
+    await here.fs.write(node, handle, 0, Buffer.from('ours'), caller)
+    await here.fs.setattr(node, { mode: 0o606 }, handle, caller)
+    await unanswered('not done', 'put', async () => here.fs.flush(node, handle, caller))
+    await there.calls.store(ROOT, 'new', 'theirs')
+    const { ino, mode } = await there.files.lookup(ROOT, 'new')
+    await here.fs.flush(node, handle, caller)
+    expect((await there.files.stat(ino)).mode).to.equal(mode)
+  })
 
   it('sets no time again over one that another machine has set since', async () => {
     const { node } = await here.calls.store(ROOT, 'f', 'content')

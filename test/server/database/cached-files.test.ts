@@ -127,6 +127,7 @@ function row(ino: number): InodeRow {
       stored: 0 as const,
       allocated: null,
       target: null,
+      permissions: 0,
     },
   }
 }

@@ -57,6 +57,7 @@ describe('a page of a directory that the database spells', () => {
     await tree.setAttributes(hole.ino, { size: 2 ** 53 - 1 }, overwrite, {})
     const sparse = await put(tree, at('sparse'), 'x'.repeat(100_000))
     await tree.setAttributes(sparse.ino, { size: 50_000_000 }, overwrite, {})
+    await tree.setAttributes(sparse.ino, { mode: 0o600 }, overwrite, {})
     const { spelled, listed, byDatabase } = await both()
     expect(spelled).to.deep.equal(listed)
     expect(byDatabase).to.equal(listed.length)

@@ -64,6 +64,16 @@ describe('PATCH', () => {
       expect(await text('pieces')).to.equal('ab234567yz!?')
     })
 
+    it('leaves mode and owner as somebody has set them since they were seen', async () => {
+      await put('seen', '0123', {})
+      const late = { 'Content-Range': 'bytes 0-0/*', 'Coffer-Mode': '0600' }
+      const set = async (permissions: string) =>
+        (await patch('seen', 'a', { ...late, 'Coffer-Permissions': permissions })).attributes()
+      expect(await set('0')).to.include({ mode: 0o600, permissions: 1 })
+      await patch('seen', 'a', { ...late, 'Coffer-Mode': '0644' })
+      expect(await set('1')).to.include({ mode: 0o644, permissions: 2 })
+    })
+
     it('changes attributes after the bytes, in the same step', async () => {
       await put('both', '0123456789')
       const answer = await patch('both', 'ab', {
@@ -112,6 +122,7 @@ describe('PATCH', () => {
       ['an unknown type', 'x', { 'Content-Type': 'text/plain' }, '', 415],
       ['no type', 'x', { 'Content-Type': '' }, '', 415],
       ['too much', Buffer.alloc(100_001), {}, '?append', 413],
+      ['bad Coffer-Permissions', 'x', { 'Coffer-Permissions': '-1' }, '?append', 400],
       ['a bad Coffer-Size', 'x', { 'Coffer-Size': '-1' }, '?append', 400],
       ['a Coffer-Size beyond 2^53', 'x', { 'Coffer-Size': '9007199254740992' }, '?append', 413],
     ]
@@ -160,6 +171,15 @@ describe('PATCH', () => {
         version: before.version,
       })
       expect((await patch('at', {})).attributes()).to.include(changes)
+    })
+
+    it('leaves mode and owner as somebody has set them since they were seen', async () => {
+      expect((await put('late', 'x')).attributes().permissions).to.equal(undefined)
+      expect((await patch('late', { mode: 0o600 })).attributes().permissions).to.equal(1)
+      const late = await patch('late', { mode: 0o666, permissions: 0, mtime: NOW })
+      expect(late.attributes()).to.include({ mode: 0o600, permissions: 1, mtime: NOW })
+      const seen = await patch('late', { mode: 0o640, permissions: 1 })
+      expect(seen.attributes()).to.include({ mode: 0o640, permissions: 2 })
     })
 
     it('knows "now"', async () => {

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
 import { type FileName, fileName, storagePath } from '../../../server/storage/path.js'
 import {
+  type AttributeChanges,
   append,
   type Ino,
   type Inode,
@@ -553,12 +554,46 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         const before = await file('f', 'x')
         tick(subject)
         const after = await tree.setAttributes(before.ino, { mode: 0o4711 }, overwrite, NOBODY)
-        const { mode: _mode, ctime, ...rest } = after
+        const { mode: _mode, permissions: _permissions, ctime, ...rest } = after
         expect(after.mode).to.equal(0o4711)
         expect(ctime > before.ctime).to.equal(true)
         expect(before).to.include(rest)
         const same = await tree.setAttributes(before.ino, {}, overwrite, NOBODY)
         expect(same).to.deep.equal(after)
+      })
+
+      it('counts how often mode or owner are set, to what they are, too', async () => {
+        const { ino, permissions } = await file('f', 'x')
+        const count = (changes: AttributeChanges) =>
+          tree.setAttributes(ino, changes, overwrite, NOBODY).then((after) => after.permissions)
+        expect(permissions).to.equal(0)
+        expect(await count({ mode: 0o4644 })).to.equal(1)
+        expect(await count({ mode: 0o4644 })).to.equal(2)
+        expect(await count({ atime: 5n })).to.equal(2)
+        const parts = [{ offset: 0, data: bytes('y') }]
+        const written = () => tree.write(ino, parts, overwrite, NOBODY)
+        expect((await written()).permissions, 'no set-user-ID any more').to.equal(3)
+        expect((await written()).permissions).to.equal(3)
+        expect(await count({ uid: 7, gid: 7 })).to.equal(4)
+        expect((await tree.stat(ino)).permissions).to.equal(4)
+      })
+
+      it('leaves mode and owner as somebody has set them since they were seen', async () => {
+        const { ino } = await file('f', 'x')
+        const { permissions } = await tree.setAttributes(ino, { mode: 0o600 }, overwrite, NOBODY)
+        const late = { mode: 0o666, gid: 9, mtime: 5n, permissions: permissions - 1 }
+        const left = { mode: 0o600, gid: NEW.gid, mtime: 5n, permissions }
+        const parts = [{ offset: 0, data: bytes('y') }]
+        expect(await tree.setAttributes(ino, late, overwrite, NOBODY)).to.include(left)
+        expect(await tree.write(ino, parts, overwrite, NOBODY, late)).to.include(left)
+        const cut = { ...late, size: 0 }
+        expect(await tree.setAttributes(ino, cut, overwrite, NOBODY)).to.include({
+          ...left,
+          size: 0,
+        })
+        const seen = { ...late, mode: 0o4666, permissions }
+        const set = { mode: 0o4666, gid: 9, permissions: permissions + 1 }
+        expect(await tree.write(ino, parts, overwrite, NOBODY, seen)).to.include(set)
       })
 
       it('takes "now" from its own clock', async () => {
