@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises'
+import { open, readdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Change, Note } from './record.js'
 import { scanSegment } from './scan.js'
@@ -30,8 +30,11 @@ export async function recover(directory: string, { log, warn }: RecoveryNews) {
   for (const name of names) {
     const path = join(directory, name)
     const file = await open(path, 'r')
-    const { records, isDamaged, tornBytes } = await scanSegment(file)
-    const segment = Segment.old(path, (await file.stat()).size, file)
+    const { records, isDamaged, tornBytes, roomBytes } = await scanSegment(file)
+    const size = (await file.stat()).size - roomBytes
+    // On a full disk a mount needs it.
+    if (roomBytes > 0 && !isDamaged) await truncate(path, size)
+    const segment = Segment.old(path, size, file)
     segment.isDamaged = isDamaged
     if (isDamaged) {
       log(`${path} is damaged: some of what was written is lost; it is kept as "${name}${DAMAGED}"`)

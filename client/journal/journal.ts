@@ -10,7 +10,9 @@ import {
   type Note,
   type Seen,
 } from './record.js'
-import { JournalData, Segment } from './segment.js'
+import { Reserve } from './reserve.js'
+import { JournalData, type Segment } from './segment.js'
+import { Segments } from './segments.js'
 
 export interface JournalOptions extends RecoveryNews {
   /** What the journal may take on the disk. */
@@ -26,7 +28,6 @@ interface Waiting {
   readonly note: Note | undefined
 }
 
-const SEGMENT_BYTES = 64 << 20
 const LOCK = 'lock'
 /** How long a disk that took no notes is left alone, unless it takes a change before. */
 const RETRY_MILLISECONDS = 5000
@@ -36,13 +37,8 @@ export class Journal {
   readonly recovered: readonly Recovered[]
   /** What became of changes of an earlier run. */
   readonly notes: readonly Note[]
-  readonly #directory: string
-  readonly #options: JournalOptions
   readonly #lock: FileLock
-  readonly #segmentBytes: number
-  /** The oldest first. */
-  #segments: Segment[]
-  #current: Segment | undefined
+  readonly #segments: Segments
   readonly #places = new Map<number, { segment: Segment; ino: number }>()
   #queue: Waiting[] = []
   /** Notes that the disk did not take, in their order: what they say would be found out again after a crash, if it still can be. */
@@ -52,21 +48,15 @@ export class Journal {
   #writing: Promise<void> = Promise.resolve()
   #trimming: Promise<void> = Promise.resolve()
   #nextId: number
-  #nextSegment: number
 
   private constructor(
-    directory: string,
-    options: JournalOptions,
     lock: FileLock,
+    segments: Segments,
     found: Awaited<ReturnType<typeof recover>>,
   ) {
-    this.#directory = directory
-    this.#options = options
     this.#lock = lock
-    this.#segmentBytes = Math.min(SEGMENT_BYTES, Math.ceil(options.limitBytes / 4))
-    this.#segments = found.segments
+    this.#segments = segments
     this.#nextId = found.nextId
-    this.#nextSegment = found.nextSegment
     this.recovered = found.recovered
     this.notes = found.notes
     for (const { segment, change } of found.recovered) {
@@ -81,7 +71,10 @@ export class Journal {
     if (lock === undefined) return undefined
     try {
       const found = await recover(directory, options)
-      const journal = new Journal(directory, options, lock, found)
+      const reserve = await Reserve.of(directory, options.limitBytes)
+      if (found.recovered.length > 0) await reserve.begin()
+      const segments = new Segments(directory, options.limitBytes, reserve, found)
+      const journal = new Journal(lock, segments, found)
       await journal.#trim()
       return journal
     } catch (error) {
@@ -92,20 +85,15 @@ export class Journal {
 
   /** Changes may be missing between those that were found. */
   get isDamaged(): boolean {
-    return this.#segments.some(({ isDamaged }) => isDamaged)
+    return this.#segments.isDamaged
   }
 
   get isEmpty(): boolean {
     return this.#places.size === 0
   }
 
-  /** Taken on the disk. */
-  get bytes(): number {
-    return this.#segments.reduce((sum, { size }) => sum + size, 0)
-  }
-
   hasRoom(bytes: number): boolean {
-    return this.bytes + bytes <= this.#options.limitBytes
+    return this.#segments.hasRoom(bytes)
   }
 
   nextId(): number {
@@ -164,12 +152,12 @@ export class Journal {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    await this.#writing // what of it fails is owed
     this.#writeNotes()
     await this.#writing
     clearTimeout(this.#retry)
     await this.#trimming
-    if (this.isEmpty) for (const segment of this.#segments) await segment.remove()
-    else for (const segment of this.#segments) await segment.close()
+    await (this.isEmpty ? this.#segments.remove() : this.#segments.close())
     await this.#lock.release()
   }
 
@@ -180,13 +168,7 @@ export class Journal {
 
   #placed(record: JournalRecord, content: readonly Buffer[]) {
     const length = content.reduce((sum, piece) => sum + piece.length, 0)
-    const full = this.#current !== undefined && this.#current.size + length > this.#segmentBytes
-    if (this.#current === undefined || full) {
-      const name = `${String(this.#nextSegment++).padStart(6, '0')}.journal`
-      this.#current = Segment.fresh(join(this.#directory, name))
-      this.#segments.push(this.#current)
-    }
-    const segment = this.#current
+    const segment = this.#segments.for(record, length)
     const head = encodeRecord(record, content, segment)
     const start = segment.size
     segment.size += head.length + length
@@ -206,7 +188,10 @@ export class Journal {
       const batch = this.#queue.filter(({ segment }) => segment === first.segment)
       this.#queue = this.#queue.filter(({ segment }) => segment !== first.segment)
       try {
+        const isChange = batch.some(({ waiter }) => waiter !== undefined)
+        if (isChange) await this.#segments.keepReserve()
         await writeBatch(first.segment, first.start, batch)
+        if (isChange) this.#segments.tookChange()
         for (const { waiter } of batch) waiter?.stored()
         if (this.#retry !== undefined) this.#writeNotes()
       } catch (error) {
@@ -224,36 +209,24 @@ export class Journal {
   ): Promise<void> {
     const later = this.#queue.filter((waiting) => waiting.segment === segment)
     this.#queue = this.#queue.filter((waiting) => waiting.segment !== segment)
-    if (this.#current === segment) this.#current = undefined
+    this.#segments.giveUp(segment)
     await segment.cut(size).catch(() => {})
     const notes = [...batch, ...later].flatMap(({ note }) => note ?? [])
     this.#owed.unshift(...notes)
     if (notes.length > 0) {
-      this.#retry ??= setTimeout(() => this.#writeNotes(), RETRY_MILLISECONDS).unref()
+      if (await this.#segments.useReserve()) this.#writeNotes()
+      else this.#retry ??= setTimeout(() => this.#writeNotes(), RETRY_MILLISECONDS).unref()
     }
     for (const { waiter } of [...batch, ...later]) waiter?.failed(error)
     void this.#trim()
   }
 
-  /** Removes what is done, the oldest first: what says that a change is done must outlive the change. */
   #trim(): Promise<void> {
-    this.#trimming = this.#trimming.then(() => this.#trimAll())
+    const isAwaited = (segment: Segment) =>
+      this.#queue.some((waiting) => waiting.segment === segment)
+    const written = () => this.#writing
+    this.#trimming = this.#trimming.then(() => this.#segments.trim(isAwaited, written))
     return this.#trimming
-  }
-
-  async #trimAll(): Promise<void> {
-    for (;;) {
-      const [oldest] = this.#segments
-      if (oldest === undefined || oldest.live.size > 0) break
-      if (oldest === this.#current) {
-        const isWritten = this.#queue.some(({ segment }) => segment === oldest)
-        if (isWritten || oldest.size < this.#segmentBytes / 4) break
-        this.#current = undefined
-      }
-      this.#segments = this.#segments.filter((segment) => segment !== oldest)
-      await this.#writing
-      await oldest.remove()
-    }
   }
 }
 

@@ -89,6 +89,8 @@ export const SEGMENT_MAGIC = Buffer.from('CJRN')
 export const SEGMENT_HEAD = 8
 export const RECORD_MAGIC = Buffer.from('CREC')
 export const RECORD_HEAD = 20
+/** What room is filled with until it is used: no text ends so, and no disk gives it back for what it lost. */
+export const ROOM = 0xfa
 /** A header longer than this is none of ours. */
 const LONGEST_HEADER = 64 << 10
 

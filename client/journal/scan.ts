@@ -5,6 +5,7 @@ import {
   type JournalRecord,
   RECORD_HEAD,
   RECORD_MAGIC,
+  ROOM,
   recordHead,
   SEGMENT_HEAD,
   SEGMENT_MAGIC,
@@ -26,6 +27,8 @@ export interface Scanned {
   readonly isDamaged: boolean
   /** Bytes at the end that are no whole record: of what was being written when the journal ended, unless the disk is bad. */
   readonly tornBytes: number
+  /** Bytes behind them that were kept for notes, and are not used. */
+  readonly roomBytes: number
 }
 
 const WINDOW = 256 << 10
@@ -38,7 +41,8 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   const { size } = await file.stat()
   const bytes = new Window(file)
   const start = await bytes.at(0, SEGMENT_HEAD)
-  if (start.length < SEGMENT_HEAD) return { records: [], isDamaged: false, tornBytes: size }
+  if (start.length < SEGMENT_HEAD)
+    return { records: [], isDamaged: false, tornBytes: size, roomBytes: 0 }
   // The checksums of the records say whether this is a journal; a wrong magic number is damage and no reason to give them up.
   const isNamed = start.subarray(0, 4).equals(SEGMENT_MAGIC)
   const salt = start.readUInt32LE(4)
@@ -65,7 +69,9 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   }
   const isFlawed = firstFlaw !== undefined && firstFlaw < synced
   const isUnreadable = found.length === 0 && (await looksWhole(bytes, file, size))
-  return { records, isDamaged: !isNamed || isFlawed || isUnreadable, tornBytes: size - end }
+  const roomBytes = await roomBehind(file, end, size)
+  const isDamaged = !isNamed || isFlawed || isUnreadable
+  return { records, isDamaged, tornBytes: size - end - roomBytes, roomBytes }
 }
 
 async function recordAt(
@@ -103,6 +109,17 @@ export async function isWhole(
   const data = Buffer.alloc(record.dataLength)
   const { bytesRead } = await file.read(data, 0, data.length, record.dataAt)
   return bytesRead === data.length && checksum([data]) === record.dataChecksum
+}
+
+async function roomBehind(file: FileHandle, start: number, size: number): Promise<number> {
+  for (let end = size; end > start; ) {
+    const piece = Buffer.alloc(Math.min(WINDOW, end - start))
+    await file.read(piece, 0, piece.length, end - piece.length)
+    const used = piece.findLastIndex((byte) => byte !== ROOM) + 1
+    end -= piece.length - used
+    if (used > 0) return size - end
+  }
+  return size - start
 }
 
 /** A file read by windows: most records are short. */

@@ -2,10 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { checksum, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
+import { checksum, type JournalRecord, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
 
 /** What the name of a segment that is kept aside ends with. */
 export const DAMAGED = '.damaged'
+
+/** A note is shorter, whatever name it has in it. */
+const NOTE_BYTES = 4096
+
+/** Room on the disk that a segment takes over. */
+interface Room {
+  readonly bytes: number
+  takeOver(): Promise<void>
+}
 
 /** One file of a journal. Where a record will stand is known before it is written. */
 export class Segment {
@@ -19,23 +28,55 @@ export class Segment {
   synced = SEGMENT_HEAD
   /** Kept aside when all that could be read of it is done. */
   isDamaged = false
+  readonly #room: Room | undefined
   #file: FileHandle | undefined
 
-  private constructor(path: string, salt: number, size: number, file?: FileHandle) {
+  private constructor(
+    path: string,
+    salt: number,
+    size: number,
+    { file, room }: { readonly file?: FileHandle; readonly room?: Room } = {},
+  ) {
     this.path = path
     this.salt = salt
     this.size = size
     this.#file = file
+    this.#room = room
   }
 
   /** Nothing is on the disk before something is written. */
   static fresh(path: string): Segment {
-    return new Segment(path, randomBytes(4).readUInt32LE(), SEGMENT_HEAD)
+    return new Segment(path, randomSalt(), SEGMENT_HEAD)
+  }
+
+  /** For notes alone; so many bytes are there for it already. */
+  static reserved(path: string, bytes: number, takeOver: () => Promise<void>): Segment {
+    return new Segment(path, randomSalt(), SEGMENT_HEAD, { room: { bytes, takeOver } })
   }
 
   /** Of an earlier run; only read. */
   static old(path: string, size: number, file: FileHandle): Segment {
-    return new Segment(path, 0, size, file)
+    return new Segment(path, 0, size, { file })
+  }
+
+  get isReserved(): boolean {
+    return this.#room !== undefined
+  }
+
+  /** Of the room that was kept for it something is left. */
+  get hasRoom(): boolean {
+    return this.#room !== undefined && this.size + NOTE_BYTES <= this.#room.bytes
+  }
+
+  /** On the disk. */
+  get bytes(): number {
+    return Math.max(this.size, this.#room?.bytes ?? 0)
+  }
+
+  /** Whether another record is to stand here, where segments get so long. */
+  takes(record: JournalRecord, dataLength: number, most: number): boolean {
+    if (this.#room === undefined) return this.size + dataLength <= most
+    return !('id' in record) && this.hasRoom
   }
 
   async write(pieces: readonly Buffer[], position: number): Promise<void> {
@@ -82,9 +123,16 @@ export class Segment {
     await gone.catch(() => {})
   }
 
+  /** Makes the file. */
+  async begin(): Promise<void> {
+    await this.#opened()
+  }
+
   async #opened(): Promise<FileHandle> {
     if (this.#file !== undefined) return this.#file
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+    await this.#room?.takeOver()
+    const { O_RDWR, O_CREAT, O_EXCL } = constants
+    const flags = this.#room === undefined ? O_RDWR | O_CREAT | O_EXCL : O_RDWR
     const file = await open(this.path, flags, 0o600)
     try {
       const head = Buffer.concat([SEGMENT_MAGIC, Buffer.alloc(4)])
@@ -156,6 +204,10 @@ export class JournalData {
 
 /** The local disk gave back something else than was written. */
 export class DamagedData extends Error {}
+
+function randomSalt(): number {
+  return randomBytes(4).readUInt32LE()
+}
 
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')

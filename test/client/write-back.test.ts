@@ -381,7 +381,7 @@ describe('coffer mount --write-back', function () {
     requires(this, 'root')
     const state = join(home.home, 'state')
     await mkdir(state)
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', state])
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', state])
     try {
       const mount = await home.mount({ flags: FLAGS })
       const directory = await folder(mount, 'full')

@@ -1,7 +1,16 @@
 import { watch } from 'node:fs'
-import { appendFile, cp, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  copyFile,
+  readdir,
+  readFile,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { codeOf } from '../../../client/error-of.js'
 import { Journal } from '../../../client/journal/journal.js'
 import type { Change } from '../../../client/journal/record.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
@@ -10,6 +19,11 @@ import { type SmallDisk, smallDisk } from '../../support/small-disk.js'
 import { until } from '../../support/until.js'
 
 const LIMIT = 64 << 20
+
+/** A segment that was tried in vain. */
+function unlessGone(error: unknown): void {
+  if (codeOf(error) !== 'ENOENT') throw error
+}
 
 describe('the journal of a mount', () => {
   let directory: string
@@ -222,37 +236,108 @@ describe('the journal of a mount', () => {
     })
     afterEach(() => disk?.remove())
 
-    /** A journal with two changes, the first of which was done when there was no room to say so. */
+    const SMALL = 256 << 10
+
+    /** A journal with a change that is not done, and two that were done when there was no room to say so. */
     async function withoutRoom(): Promise<Journal> {
-      const journal = await opened()
-      const [first = 0] = await appended(journal, 'one', 'x'.repeat(10_000))
+      const journal = await opened(SMALL)
+      const ids = await appended(journal, 'one', 'two', 'x'.repeat(10_000))
       await disk.fill()
-      journal.done(first)
-      const refused = await appended(journal, 'x'.repeat(10_000)).catch((error: unknown) => error)
-      expect(refused).to.be.an('error')
+      for (const id of ids.slice(0, 2)) {
+        journal.done(id)
+        for (const _ of ['with it', 'after it']) await isRefused(journal)
+      }
       return journal
     }
 
-    it('says what is done as soon as there is room again', async () => {
+    async function isRefused(journal: Journal): Promise<void> {
+      const refused = await appended(journal, 'x'.repeat(10_000)).catch((error: unknown) => error)
+      expect(refused).to.be.an('error')
+    }
+
+    /** What a mount finds after this one was killed now. */
+    async function foundAfterwards(): Promise<number[]> {
+      const elsewhere = await temporaryDirectory('crashed')
+      try {
+        for (const name of await readdir(join(directory, 'journal')))
+          await copyFile(join(directory, 'journal', name), join(elsewhere, name)).catch(unlessGone)
+        const options = { limitBytes: SMALL, log: (message: string) => log.push(message) }
+        const crashed = await Journal.open(elsewhere, options)
+        await crashed?.close()
+        return crashed?.recovered.map(({ change }) => change.id) ?? []
+      } finally {
+        await removeDirectory(elsewhere)
+      }
+    }
+
+    it('says what is done where room was kept for that', async () => {
       const journal = await withoutRoom()
-      await disk.clear()
-      await appended(journal, 'three')
-      await appended(journal, 'four')
-      await cp(join(directory, 'journal'), join(directory, 'crashed'), { recursive: true })
+      expect(await foundAfterwards()).to.deep.equal([3])
+      expect(log).to.deep.equal([])
       await journal.close()
-      const options = { limitBytes: LIMIT, log: (message: string) => log.push(message) }
-      const crashed = await Journal.open(join(directory, 'crashed'), options)
-      expect(crashed?.recovered.map(({ change }) => change.id)).to.deep.equal([2, 4, 5])
-      await crashed?.close()
     })
 
-    it('says what is done at its end, if there is room by then', async () => {
+    it('takes changes again once there is room for what is to be said of them, too', async () => {
       const journal = await withoutRoom()
       await disk.clear()
+      const [next = 0] = await appended(journal, 'next')
+      await disk.fill()
+      journal.done(next)
+      await isRefused(journal)
+      expect(await foundAfterwards()).to.deep.equal([3])
       await journal.close()
-      const next = await opened()
-      expect(next.recovered.map(({ change }) => change.id)).to.deep.equal([2])
-      await next.close()
+    })
+
+    it('leaves a mount that begins what it needs, and notes of that one, too, what is done', async () => {
+      for (const before of ['it was full', 'it became full when the mount had been killed']) {
+        const first = await opened(SMALL)
+        const [one = 0, two = 0] = await appended(first, 'one', 'two', 'three')
+        if (before === 'it was full') {
+          await disk.fill()
+          await isRefused(first)
+          first.done(one)
+        }
+        await abandoned(first)
+        await disk.fill()
+        const next = await opened(SMALL)
+        await writeFile(join(directory, 'found by commands'), 'x'.repeat(4096))
+        await disk.fill()
+        next.done(two)
+        await abandoned(next)
+        expect(await foundAfterwards(), before).to.not.include(two)
+        await removeDirectory(join(directory, 'journal'))
+        await disk.clear()
+      }
+    })
+
+    describe('with more to say than there is room for', () => {
+      /** All changes but the first are done. */
+      async function overfull(): Promise<Journal> {
+        const journal = await opened(SMALL)
+        const ids = await appended(journal, ...Array.from({ length: 1000 }, () => 'x'))
+        await disk.fill()
+        for (const id of ids.slice(1)) journal.done(id)
+        await isRefused(journal)
+        return journal
+      }
+
+      it('says it as soon as there is room again', async () => {
+        const journal = await overfull()
+        expect(await foundAfterwards()).to.have.length.above(1)
+        await disk.clear()
+        const [next = 0] = await appended(journal, 'next')
+        await appended(journal, 'the one after')
+        expect(await foundAfterwards()).to.deep.equal([1, next, next + 1])
+        expect(Number.parseInt((await segments()).at(-1) ?? '', 10), 'tries').to.be.below(30)
+        await journal.close()
+      })
+
+      it('says it at its end, if there is room by then', async () => {
+        const journal = await overfull()
+        await disk.clear()
+        await journal.close()
+        expect(await foundAfterwards()).to.deep.equal([1])
+      })
     })
   })
 
