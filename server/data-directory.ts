@@ -2,6 +2,7 @@ import { chmodSync, existsSync, statSync, unlinkSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { type Database, openDatabase } from './database/database.js'
+import { LOCK_FILES } from './database/lock.js'
 import { isDiskFull } from './database/room.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
@@ -10,10 +11,11 @@ import { ballastFile } from './storage/ballast.js'
 import { namesIn } from './storage/emptiness.js'
 import { enclosing } from './storage/inside.js'
 import { makeDirectory } from './storage/make-directory.js'
+import { unfinishedRestore } from './storage/unfinished-restore.js'
 
 /** What a first start that was broken off has made, and what may be put there before it. */
 const BEFORE_DATABASE: ReadonlySet<string> = new Set([
-  ...['lock', 'lock-journal', 'secret', 'tls'],
+  ...[...LOCK_FILES, 'secret', 'tls'],
   ...['', '-journal', '-wal', '-shm'].map((suffix) => `${DATABASE}${suffix}`),
 ])
 
@@ -47,12 +49,14 @@ export function refuseDataDirectory(
   if (!existsSync(directory)) return
   if (!statSync(directory).isDirectory()) throw new Error(`${directory} is no directory`)
   refuseForeign(directory, uid)
+  refuseUnfinished(directory)
   refuseOtherUse(directory, files)
 }
 
 /** For all but serving: a command that makes what a slip of the keyboard names answers about nothing. @throws where none is */
 export function findDataDirectory(directory: string, uid: number | undefined): void {
   if (existsSync(directory)) refuseForeign(directory, uid)
+  refuseUnfinished(directory)
   if (!hasDatabase(directory)) {
     throw new Error(
       `there is no data directory at ${directory}: name the right one by COFFER_DATA or --data ("make serve" has it in .coffer/data of its checkout); "coffer-server serve" makes a new one`,
@@ -68,6 +72,14 @@ function refuseNested(directory: string): void {
   if (above === undefined) return
   throw new Error(
     `${directory} is in ${above}, which is a backup or another data directory (it has a ${DATABASE}): choose a directory outside of it with --data or COFFER_DATA`,
+  )
+}
+
+function refuseUnfinished(directory: string): void {
+  const backup = unfinishedRestore(directory)
+  if (backup === undefined) return
+  throw new Error(
+    `${directory} is being restored from ${backup}, or was until that was broken off: then run "coffer-server --data ${directory} restore ${backup}" again, which begins anew`,
   )
 }
 

@@ -4,6 +4,7 @@ import { refuseDataDirectory } from '../data-directory.js'
 import { WrongSecret } from '../secret.js'
 import { backup, type ChangedContent } from '../storage/backup.js'
 import { restore } from '../storage/restore.js'
+import { unfinishedRestore } from '../storage/unfinished-restore.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
 
 /** What a server is beside its database and contents: without these nobody can sign in to it again. */
@@ -58,7 +59,7 @@ export function backupCommands(program: Command, line: CommandLine): void {
     .description('make the data directory from a backup, and prove it; everybody signs in again')
     .action(async (from: string) => {
       const { data } = line.config()
-      refuseDataDirectory(data, line.uid)
+      if (unfinishedRestore(data) === undefined) refuseDataDirectory(data, line.uid)
       const { contents, bytes } = await restore(from, data, line.clock)
       line.print(`Restored ${contents} contents (${bytes} bytes) to ${data}. Everything agrees.`)
       await atWorkbench(line, async ({ audit }) => {

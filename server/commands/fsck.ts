@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Lock, lockDataDirectory } from '../lock.js'
+import { type Lock, lockDataDirectory } from '../database/lock.js'
 import { fsck } from '../storage/fsck.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
 

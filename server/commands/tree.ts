@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
+import { lockDataDirectory } from '../database/lock.js'
 import { FileError } from '../errors.js'
-import { lockDataDirectory } from '../lock.js'
 import { namesIn } from '../storage/emptiness.js'
 import { openStorage } from '../storage/engine.js'
 import { exportTree } from '../storage/export.js'

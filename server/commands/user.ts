@@ -9,7 +9,7 @@ import {
   username,
 } from '../accounts.js'
 import type { User } from '../database/accounts.js'
-import { lockDataDirectory } from '../lock.js'
+import { lockDataDirectory } from '../database/lock.js'
 import { openStorage } from '../storage/engine.js'
 import { changeQuota } from '../storage/quota.js'
 import { type QuotaOptions, quotaChange, quotaText } from './quota.js'

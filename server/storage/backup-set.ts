@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { Database } from '../database/database.js'
@@ -14,6 +14,8 @@ import { withoutHoles } from './sparse.js'
  * changes what is there; and files of the server under `files/`.
  */
 export const DATABASE = 'coffer.db'
+export const CONTENT = 'content'
+export const FILES = 'files'
 
 /** A content in a backup. `reusable` is 0 if a write was under way: the next backup copies it again. */
 export interface BackedUp {
@@ -73,7 +75,7 @@ export function isBackup(path: string): boolean {
 }
 
 export function backupContentPath(backup: string, generation: number, version: number): string {
-  return `${contentPath(join(backup, 'content'), generation)}.${version}`
+  return `${contentPath(join(backup, CONTENT), generation)}.${version}`
 }
 
 /** Copies so many bytes of a file, durably; zeros stay holes. Answers their SHA-256. @throws if there are fewer */
@@ -131,4 +133,14 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close()
   }
+}
+
+/** A folder of contents and all that are in it. */
+export async function syncFolders(root: string): Promise<void> {
+  if (!existsSync(root)) return
+  for (const high of await readdir(root)) {
+    for (const folder of await readdir(join(root, high))) await syncFolder(join(root, high, folder))
+    await syncFolder(join(root, high))
+  }
+  await syncFolder(root)
 }

@@ -9,12 +9,15 @@ import { isDiskFull } from '../database/room.js'
 import { refuseNested, refuseWhatIsNoBackup } from './backup-place.js'
 import {
   backupContentPath,
+  CONTENT,
   contentList,
   copyHashed,
   DATABASE,
+  FILES,
   hashOf,
   openBackup,
   syncFolder,
+  syncFolders,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
 import { isErrno } from './fs.js'
@@ -53,8 +56,6 @@ export interface BackupReport {
 const HOLD_SECONDS = 15 * 60
 const EXTEND_SECONDS = 60
 const PAGE = 1000
-const CONTENT = 'content'
-const FILES = 'files'
 
 /**
  * Copies everything as it is at one moment, while the server goes on: it neither removes nor overwrites what the moment
@@ -194,15 +195,6 @@ async function sizeOf(path: string): Promise<number> {
   } catch {
     return -1
   }
-}
-
-async function syncFolders(root: string): Promise<void> {
-  if (!existsSync(root)) return
-  for (const high of await readdir(root)) {
-    for (const folder of await readdir(join(root, high))) await syncFolder(join(root, high, folder))
-    await syncFolder(join(root, high))
-  }
-  await syncFolder(root)
 }
 
 /** Contents that only an earlier backup needed. */

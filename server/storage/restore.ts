@@ -1,24 +1,29 @@
 import { existsSync } from 'node:fs'
 import { copyFile, rename, rm, rmdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Database, openDatabase } from '../database/database.js'
+import { LOCK_FILES, lockDataDirectory } from '../database/lock.js'
 import { forgetAuthorizations } from '../database/restored.js'
 import {
   backupContentPath,
+  CONTENT,
   contentList,
   copyHashed,
   DATABASE,
   DROP_FILE_TABLE,
   DROP_TABLE,
+  FILES,
   isBackup,
   openBackup,
+  syncFolder,
+  syncFolders,
 } from './backup-set.js'
 import { contentPath } from './content-path.js'
 import { createEngine } from './create-engine.js'
-import { namesIn } from './emptiness.js'
 import { type Finding, fsck } from './fsck.js'
 import { makeDirectory } from './make-directory.js'
 import { putBackAll } from './undo.js'
+import { beginRestore, endRestore, refuseUsed, removeRestored } from './unfinished-restore.js'
 
 export interface RestoreReport {
   readonly contents: number
@@ -37,16 +42,37 @@ const BEYOND = 1_000_000_000
 
 /**
  * Makes a data directory from a backup, and proves it: every content has the checksum it had, and fsck finds nothing.
- * Nobody stays logged in. @param to must be missing or empty @throws Error; then nothing is left of it
+ * Nobody stays logged in. What a restore that was broken off has left there is made anew.
+ * @param to must be missing or empty @throws Error; then nothing is left of it
  */
 export async function restore(
   backup: string,
   to: string,
   clock: () => Date,
 ): Promise<RestoreReport> {
-  if (existsSync(to) && namesIn(to).length > 0) {
-    throw new Error(`${to} is not empty: restore into a new directory, and serve that one`)
+  refuseNoBackup(backup)
+  refuseUsed(to)
+  const isNew = !existsSync(to)
+  makeDirectory(to, 0o700)
+  const lock = lockDataDirectory(to)
+  try {
+    refuseUsed(to) // another one may have ended meanwhile
+    try {
+      await removeRestored(to)
+      await beginRestore(to, backup)
+      return await fill(backup, to, clock())
+    } catch (error) {
+      await removeRestored(to)
+      for (const name of LOCK_FILES) await rm(join(to, name), { force: true })
+      if (isNew) await rmdir(to)
+      throw error
+    }
+  } finally {
+    lock.release()
   }
+}
+
+function refuseNoBackup(backup: string): void {
   if (!existsSync(join(backup, DATABASE))) {
     throw new Error(`${backup} is no backup: it has no ${DATABASE}`)
   }
@@ -55,28 +81,25 @@ export async function restore(
       `${backup} is no backup: its ${DATABASE} is that of a data directory, or damaged`,
     )
   }
+}
+
+async function fill(backup: string, to: string, now: Date): Promise<RestoreReport> {
   const part = join(to, `${DATABASE}.part`)
-  const isNew = !existsSync(to)
-  makeDirectory(to, 0o700)
+  const report = await copyContents(backup, to)
+  await copyFile(join(backup, DATABASE), part)
+  const database = openDatabase(part)
   try {
-    const report = await copyContents(backup, to)
-    await copyFile(join(backup, DATABASE), part)
-    const database = openDatabase(part)
-    try {
-      restart(database, clock())
-      await prove(database, to)
-      database.pragma('wal_checkpoint(TRUNCATE)')
-      database.pragma('journal_mode = DELETE')
-    } finally {
-      database.close()
-    }
-    await rename(part, join(to, DATABASE))
-    return report
-  } catch (error) {
-    for (const name of namesIn(to)) await rm(join(to, name), { recursive: true })
-    if (isNew) await rmdir(to)
-    throw error
+    restart(database, now)
+    await prove(database, to)
+    database.pragma('wal_checkpoint(TRUNCATE)')
+    database.pragma('journal_mode = DELETE')
+  } finally {
+    database.close()
   }
+  await syncFolders(join(to, CONTENT))
+  await rename(part, join(to, DATABASE))
+  await endRestore(to)
+  return report
 }
 
 async function copyContents(backup: string, to: string): Promise<RestoreReport> {
@@ -86,13 +109,14 @@ async function copyContents(backup: string, to: string): Promise<RestoreReport> 
     const list = contentList(database, 'read')
     for (const { generation, version, bytes, sha256 } of list.all.iterate()) {
       const from = backupContentPath(backup, generation, version)
-      await copyProved(from, contentPath(join(to, 'content'), generation), bytes, sha256)
+      await copyProved(from, contentPath(join(to, CONTENT), generation), bytes, sha256)
       report.contents += 1
       report.bytes += bytes
     }
     for (const { path, sha256 } of list.files.all()) {
-      const from = join(backup, 'files', path)
+      const from = join(backup, FILES, path)
       await copyProved(from, join(to, path), (await stat(from)).size, sha256)
+      await syncFolder(dirname(join(to, path)))
     }
     return report
   } finally {

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
-import { opening } from './database/open-error.js'
+import { opening } from './open-error.js'
 
 /** Holds the data directory until it is released or the process ends, however that happens. */
 export interface Lock {
   release(): void
 }
+
+/** What it leaves behind. */
+export const LOCK_FILES: readonly string[] = ['lock', 'lock-journal']
 
 /**
  * One server at a time has a data directory: sweeps, the stream of changes and the caches of one server know nothing of
