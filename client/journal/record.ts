@@ -8,7 +8,7 @@ import { checkedAttributes } from '../wire-answer.js'
 const PLACE = z.object({ directory: z.number(), name: z.string() })
 export type Place = z.infer<typeof PLACE>
 /** Of a file on the server: what a change made here is based on. */
-const SEEN = z.object({ version: z.number(), etag: z.string() })
+const SEEN = z.object({ version: z.number(), etag: z.string(), permissions: z.number().optional() })
 export type Seen = z.infer<typeof SEEN>
 
 /** Numbers and exact times only: what waits must not change its meaning with the time it is sent. */

@@ -15,6 +15,7 @@ export function recover(journal: Journal, unsent: UnsentFiles, add: Add): void {
     const file = unsent.of(change.ino) ?? new UnsentFile(change.ino, base, change.place)
     const isGap = change.kind !== 'birth' && change.before.version !== file.shown.version
     const pending = add(file, change, data, journal)
+    pending.isLate = true
     if (isGap && isDamaged) file.gap ??= pending
   }
   for (const note of journal.notes) recoverNote(journal, unsent, note)

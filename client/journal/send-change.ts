@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import { RemoteError, type RemoteFiles, type RemotePart } from '../remote-files.js'
 import type { Change, Seen } from './record.js'
 import type { Pending, UnsentFile } from './unsent-file.js'
@@ -26,7 +26,7 @@ export async function sendChange(
     case 'write':
       return sendWrite(files, file, pending, pending.change)
     case 'attributes':
-      return sendAttributes(files, file, pending.change)
+      return sendAttributes(files, file, pending, pending.change)
   }
 }
 
@@ -70,7 +70,11 @@ async function sendWrite(
   for (;;) {
     try {
       const condition = { ifMatch: file.seen.etag }
-      const options = { durability: 'process', attributes: given(change), ...condition } as const
+      const options = {
+        durability: 'process',
+        attributes: given(pending, file),
+        ...condition,
+      } as const
       return sentAlone(await files.write(file.target, parts, options), file.seen)
     } catch (error) {
       if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
@@ -81,7 +85,7 @@ async function sendWrite(
     if (!isAppending) return { kind: 'conflict', there }
     const before = file.endSeen
     if (await stands(files, there, before, data)) return sent(there)
-    file.seen = { version: there.version, etag: there.etag }
+    file.seen = { ...file.seen, version: there.version, etag: there.etag }
     file.endSeen = there.size
     pending.journal?.note({
       kind: 'rebased',
@@ -95,12 +99,13 @@ async function sendWrite(
 async function sendAttributes(
   files: RemoteFiles,
   file: UnsentFile,
+  pending: Pending,
   change: Of<'attributes'>,
 ): Promise<Sent> {
   const isSized = change.changes.size !== undefined
   const condition = isSized ? { ifMatch: file.seen.etag } : {}
   try {
-    const now = await files.setAttributes(file.target, given(change), condition)
+    const now = await files.setAttributes(file.target, given(pending, file), condition)
     return isSized ? sentAlone(now, file.seen) : sent(now)
   } catch (error) {
     if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
@@ -139,8 +144,29 @@ async function stands(
   return tail.data.includes(data)
 }
 
-function given({ changes }: Of<'write' | 'attributes'>) {
-  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+/** What is late leaves mode and owner as somebody else has set them since. */
+function given(pending: Pending, { seen }: UnsentFile): WireAttributeChanges {
+  if (pending.change.kind === 'birth') return {}
+  const { changes } = pending.change
+  const all = Object.entries(changes).filter(([, value]) => value !== undefined)
+  const isOnlyAsSeen = pending.isLate && permissionsOf(pending).length > 0
+  const { permissions } = seen
+  const condition = isOnlyAsSeen && permissions !== undefined ? { permissions } : {}
+  return { ...Object.fromEntries(all), ...condition }
+}
+
+const PERMISSIONS = ['mode', 'uid', 'gid'] as const
+
+function permissionsOf({ change }: Pending): (typeof PERMISSIONS)[number][] {
+  if (change.kind === 'birth') return []
+  return PERMISSIONS.filter((name) => change.changes[name] !== undefined)
+}
+
+/** Of mode and owner that were set late: what somebody else has set since, and stays. */
+export function leftToOthers(pending: Pending, now: WireAttributes): string[] {
+  const { change, isLate } = pending
+  if (!isLate || change.kind === 'birth') return []
+  return permissionsOf(pending).filter((name) => change.changes[name] !== now[name])
 }
 
 function sent(now: WireAttributes): Sent {

@@ -3,7 +3,7 @@ import type { RemoteFiles } from '../remote-files.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
-import { changesContent, type Sent, sendChange, statOrNone } from './send-change.js'
+import { changesContent, leftToOthers, type Sent, sendChange, statOrNone } from './send-change.js'
 import { Slots } from './slots.js'
 import type { Pending, UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
@@ -90,6 +90,7 @@ export class Sender {
         failures = 0
         continue
       } catch (error) {
+        for (const waiting of file.queue) waiting.isLate = true
         file.failed(error)
         this.#say(file, error)
       } finally {
@@ -138,8 +139,12 @@ export class Sender {
 
   #done(file: UnsentFile, pending: Pending, now: WireAttributes | undefined): void {
     const { unsent, settled } = this.#mount
-    const seen = now && { version: now.version, etag: now.etag }
-    pending.journal?.done(pending.change.id, seen)
+    pending.journal?.done(pending.change.id, now && file.seenAfter(pending, now))
+    const left = now === undefined ? [] : leftToOthers(pending, now)
+    if (left.length > 0) {
+      const what = `what was set of ${named(file)} (${left.join(', ')})`
+      this.#mount.log(`${what} is given up: another machine did it meanwhile`)
+    }
     unsent.removeFirst(file, now)
     // Without a change of content the next one has the same gap before it.
     if (file.gap === pending) file.gap = file.queue[0]

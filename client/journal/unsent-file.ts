@@ -14,6 +14,8 @@ export interface Pending {
   journal: Journal | undefined
   /** These must be done first. */
   readonly after: readonly Pending[]
+  /** It could not be sent when it should have been. */
+  isLate: boolean
   /** Resolves when it is done, or no longer wanted. */
   readonly finished: Promise<void>
   finish(): void
@@ -56,7 +58,7 @@ export class UnsentFile {
     this.place = place
     this.shown = base
     this.#base = base
-    this.seen = { version: base.version, etag: base.etag }
+    this.seen = seenOf(base, base.permissions ?? 0)
     this.endSeen = base.size
   }
 
@@ -79,13 +81,28 @@ export class UnsentFile {
     this.#apply(pending)
   }
 
+  /**
+   * What the server has once the first change is done. Mode and owner that somebody else has set meanwhile were not seen by who set here
+   * what is still to be sent.
+   */
+  seenAfter({ change, isLate }: Pending, now: WireAttributes): Seen {
+    const { permissions = 0 } = now
+    const { permissions: before } = this.seen
+    if (!isLate || before === undefined) return seenOf(now, permissions)
+    const { mode, uid, gid } = shownAfter(this.#base, change, now.size)
+    const isAsSet = now.mode === mode && now.uid === uid && now.gid === gid
+    // A write that takes set-user-ID away is one more.
+    const most = before + (setsPermissions(change) ? 2 : mode === this.#base.mode ? 0 : 1)
+    return seenOf(now, isAsSet && permissions <= most ? permissions : before)
+  }
+
   /** The first change is done. */
   removeFirst(now: WireAttributes | undefined): void {
     const [first] = this.queue.splice(0, 1)
     if (first === undefined) return
     if (now !== undefined) {
+      this.seen = this.seenAfter(first, now)
       this.#base = now
-      this.seen = { version: now.version, etag: now.etag }
       this.endSeen = now.size
     }
     this.#extents = this.#extents.filter(({ of }) => of !== first)
@@ -202,6 +219,16 @@ export class UnsentFile {
       ? { ...after, allocated: allocatedAfter(before, data.length, after.size) }
       : after
   }
+}
+
+function setsPermissions(change: Change): boolean {
+  if (change.kind === 'birth') return false
+  const { mode, uid, gid } = change.changes
+  return mode !== undefined || uid !== undefined || gid !== undefined
+}
+
+function seenOf({ version, etag }: WireAttributes, permissions: number): Seen {
+  return { version, etag, permissions }
 }
 
 /** At most; exactly the server says it. */

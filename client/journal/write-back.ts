@@ -228,7 +228,8 @@ export class WriteBack {
     const finished = new Promise<void>((resolve) => {
       finish = resolve
     })
-    const pending = { change, data, journal, after: this.#before(change), finished, finish }
+    const after = this.#before(change)
+    const pending = { change, data, journal, after, isLate: false, finished, finish }
     this.unsent.add(file, pending)
     return pending
   }

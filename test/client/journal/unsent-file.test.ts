@@ -30,6 +30,7 @@ describe('a file that waits in the journal', () => {
       data: new JournalData(undefined, [Buffer.from('wxyz')]),
       journal: undefined,
       after: [],
+      isLate: false,
       finished: Promise.resolve(),
       finish() {},
     })
@@ -56,6 +57,7 @@ describe('a file that waits in the journal', () => {
         data: new JournalData(undefined, [Buffer.from('x')]),
         journal: undefined,
         after: [],
+        isLate: false,
         finished: Promise.resolve(),
         finish() {},
       })

@@ -17,7 +17,8 @@ describe('the names of files that wait in the journal', () => {
 
   function pending(change: Change): Pending {
     const data = new JournalData(undefined, [])
-    return { change, data, journal: undefined, after: [], finished: Promise.resolve(), finish() {} }
+    const rest = { journal: undefined, after: [], isLate: false }
+    return { change, data, ...rest, finished: Promise.resolve(), finish() {} }
   }
 
   function file(ino: number): UnsentFile {
