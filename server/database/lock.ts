@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { opening } from './open-error.js'
 
-/** Holds the data directory until it is released or the process ends, however that happens. */
+/** Holds a directory until it is released or the process ends, however that happens. */
 export interface Lock {
   release(): void
 }
@@ -17,6 +17,18 @@ export const LOCK_FILES: readonly string[] = ['lock', 'lock-journal']
  * lock: they only use the database, whose transactions hold across processes.
  */
 export function lockDataDirectory(directory: string): Lock {
+  return lock(
+    directory,
+    `${directory} is in use by another coffer-server: stop that one first, or choose another directory with --data or COFFER_DATA`,
+  )
+}
+
+/** One backup at a time writes to a directory: it replaces the database there, and removes what no other knows of. */
+export function lockBackup(directory: string): Lock {
+  return lock(directory, `another backup is being made in ${directory}: let that one end first`)
+}
+
+function lock(directory: string, inUse: string): Lock {
   const path = join(directory, 'lock')
   const database = opening(path, () => new BetterSqlite3(path))
   database.pragma('busy_timeout = 1000')
@@ -26,10 +38,7 @@ export function lockDataDirectory(directory: string): Lock {
     database.close()
     const { cause } = error as Error
     if (!(cause instanceof BetterSqlite3.SqliteError) || cause.code !== 'SQLITE_BUSY') throw error
-    throw new Error(
-      `${directory} is in use by another coffer-server: stop that one first, or choose another directory with --data or COFFER_DATA`,
-      { cause },
-    )
+    throw new Error(inUse, { cause })
   }
   return { release: () => database.close() }
 }

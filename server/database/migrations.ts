@@ -1,5 +1,6 @@
 import { accountsSchema } from './schema/accounts.js'
 import {
+  backupsSchema,
   filesSchema,
   linkableSchema,
   linksSchema,
@@ -31,4 +32,5 @@ export const MIGRATIONS: readonly string[] = [
   madeVersionsSchema,
   lockFencesSchema,
   permissionsSchema,
+  backupsSchema,
 ]

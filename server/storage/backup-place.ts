@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { knownIdentityOf } from '../database/identity.js'
+import { knowsBackup } from '../database/backups.js'
+import type { Database } from '../database/database.js'
+import { identityOf, knownIdentityOf } from '../database/identity.js'
+import { LOCK_FILES } from '../database/lock.js'
 import { DATABASE, isBackup, openBackup } from './backup-set.js'
 import { namesIn } from './emptiness.js'
 import { enclosing, isInside } from './inside.js'
@@ -21,17 +24,17 @@ export function refuseNested(to: string, directory: string): void {
 }
 
 /** What no backup needs is removed from it in the end, and nobody looks for a backup among files of another kind. */
-export function refuseWhatIsNoBackup(to: string, identity: string): void {
+export function refuseWhatIsNoBackup(to: string, database: Database): void {
   if (existsSync(join(to, DATABASE))) {
     if (!isBackup(join(to, DATABASE))) {
       throw new Error(`${to} has a ${DATABASE} that is no backup: choose another directory`)
     }
-    refuseAnothers(to, identity)
+    refuseAnothers(to, database)
     return
   }
   // one that was broken off
   if (existsSync(join(to, `${DATABASE}.new`))) return
-  const [found] = namesIn(to)
+  const found = namesIn(to).find((name) => !LOCK_FILES.includes(name))
   if (found === undefined) return
   throw new Error(
     `${to} is not empty and has no backup: it has "${found}"; choose a directory that is new, empty, or an earlier backup`,
@@ -39,13 +42,18 @@ export function refuseWhatIsNoBackup(to: string, identity: string): void {
 }
 
 /** Contents go by numbers that each data directory gives out by itself: those of another one would be taken for its own. */
-function refuseAnothers(to: string, identity: string): void {
-  const database = openBackup(join(to, DATABASE), 'read')
+function refuseAnothers(to: string, database: Database): void {
+  const backup = openBackup(join(to, DATABASE), 'read')
   try {
-    const known = knownIdentityOf(database)
-    if (known === undefined || known === identity) return
-    throw new Error(`${to} has the backup of another data directory: choose another directory`)
+    const known = knownIdentityOf(backup)
+    if (known !== undefined && known !== identityOf(database)) {
+      throw new Error(`${to} has the backup of another data directory: choose another directory`)
+    }
+    if (knowsBackup(database, backup)) return
+    throw new Error(
+      `${to} has gone on without this data directory: one of them was restored, copied or put back to an earlier state, and the other one has made the backup that is there; choose another directory for the backups of this one`,
+    )
   } finally {
-    database.close()
+    backup.close()
   }
 }

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { noteBackup } from '../database/backups.js'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
 import { identityOf } from '../database/identity.js'
 import type { InodeRow } from '../database/inode-rows.js'
+import { lockBackup } from '../database/lock.js'
 import { isDiskFull } from '../database/room.js'
 import { refuseNested, refuseWhatIsNoBackup } from './backup-place.js'
 import {
@@ -62,10 +64,23 @@ const PAGE = 1000
  * needs (hold.ts). The backup that was there is whole until the new one is.
  */
 export async function backup(options: BackupOptions): Promise<BackupReport> {
-  const { database, to, clock } = options
+  const { database, to } = options
   refuseNested(to, options.directory)
   makeDirectory(to, 0o700)
-  refuseWhatIsNoBackup(to, identityOf(database))
+  refuseWhatIsNoBackup(to, database)
+  const lock = lockBackup(to)
+  try {
+    refuseWhatIsNoBackup(to, database) // another one may have ended meanwhile
+    identityOf(database)
+    noteBackup(database)
+    return await make(options)
+  } finally {
+    lock.release()
+  }
+}
+
+async function make(options: BackupOptions): Promise<BackupReport> {
+  const { database, to, clock } = options
   const sql = fileStatements(database)
   const now = () => Math.floor(clock().getTime() / 1000)
   const hold = heldSnapshot(database, `${join(to, DATABASE)}.new`, now() + HOLD_SECONDS)

@@ -191,3 +191,11 @@ CREATE TABLE lock_fences (
 export const permissionsSchema = `
 ALTER TABLE inodes ADD COLUMN permissions INTEGER NOT NULL DEFAULT 0;
 `
+
+/** Which backups were made, so that two data directories of one beginning do not mix theirs (server/database/backups.ts). */
+export const backupsSchema = `
+CREATE TABLE backups (
+  number INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+`
