@@ -7,6 +7,7 @@ import { privateDirectory } from './atomic-file.js'
 import { CommandError } from './command-error.js'
 import type { Environment } from './config.js'
 import { messageOf } from './error-of.js'
+import { SMALL_HEAP } from './heap.js'
 import type { MountRequest } from './mount-request.js'
 import { unlessStopped } from './unless-stopped.js'
 
@@ -41,7 +42,7 @@ function startMount(
 ): ChildProcess {
   const child = spawn(
     program.executable,
-    [...program.executableArguments, program.script, MOUNT_COMMAND],
+    [...SMALL_HEAP, ...program.executableArguments, program.script, MOUNT_COMMAND],
     {
       detached: how.detached,
       stdio: ['ignore', how.output, how.output, 'ipc'],

@@ -105,14 +105,11 @@ async function serveMount(): Promise<number> {
     if (process.connected) process.send?.(message)
   }
   // which no other command needs
-  const [{ MOUNT_REQUEST }, { descriptorLog, fileLog }, { runMount }, { keepHeapSmall }] =
-    await Promise.all([
-      import('./mount-request.js'),
-      import('./log.js'),
-      import('./mount.js'),
-      import('./heap.js'),
-    ])
-  keepHeapSmall()
+  const [{ MOUNT_REQUEST }, { descriptorLog, fileLog }, { runMount }] = await Promise.all([
+    import('./mount-request.js'),
+    import('./log.js'),
+    import('./mount.js'),
+  ])
   const request = MOUNT_REQUEST.parse(
     await new Promise((resolve) => process.once('message', resolve)),
   )
