@@ -133,6 +133,8 @@ export type WireOperation = (
   | { op: 'renewLocks' }
   | { op: 'claimLocks'; claims: WireClaim[]; last: boolean; run?: string }
   | { op: 'endLocks' }
+  /** Of the connection that the secret names (`connectionOf`), whose process has ended: nothing of it is done any more. */
+  | { op: 'fence'; secret: string; locks: 'keep' | 'end' }
 ) & {
   /** If this fails, what follows is not done (its answers are `skipped`). */
   stopOnError?: boolean

@@ -110,6 +110,11 @@ export class Locks implements NameGuard {
     return box
   }
 
+  /** Its stream of changes is open, which ends with its process. */
+  isListening(client: LockClient): boolean {
+    return this.#shared.mailboxes.has(client)
+  }
+
   /** Once `newest` changes have been told to the client's stream, it is told that. */
   tellWhenTold(client: LockClient, newest: number): void {
     this.#shared.mailboxes.post(client, { kind: 'told', newest })

@@ -10,8 +10,8 @@ import { NAME, parseOrigin } from './exchange.js'
 const MOST_ABANDONED = 1000
 
 /**
- * Requests and channels that their client has given up, to ask again on another connection. What the dead connection still brings,
- * perhaps much later, must not be done any more: it would go over what was changed since.
+ * Requests and channels that their client has given up, to ask again on another connection; and all those of clients whose process has
+ * ended. What the dead connection still brings, perhaps much later, must not be done any more: it would go over what was changed since.
  */
 export class Attempts {
   readonly #abandoned = new Map<string, Set<string>>()
@@ -23,8 +23,8 @@ export class Attempts {
     const attempt = field(headers, HEADERS.attempt)
     const abandoned = field(headers, HEADERS.abandoned)
     const change = field(headers, HEADERS.change)
-    if (attempt === undefined && abandoned === undefined && change === undefined) return origin
     if (connection === undefined) {
+      if (attempt === undefined && abandoned === undefined && change === undefined) return origin
       throw new FileError(
         'EINVAL',
         `attempts and changes are of a connection: send ${HEADERS.connection}, too`,
@@ -33,11 +33,15 @@ export class Attempts {
     if (abandoned !== undefined) {
       for (const name of names(abandoned)) this.#abandon(user, `${connection} ${name}`)
     }
-    const named = withChange(origin, change)
-    if (attempt === undefined) return named
-    if (!NAME.test(attempt)) throw malformed()
-    const key = `${connection} ${attempt}`
-    return { ...named, mustBeWanted: () => this.#mustBeWanted(user, key) }
+    if (attempt !== undefined && !NAME.test(attempt)) throw malformed()
+    const keys = attempt === undefined ? [connection] : [connection, `${connection} ${attempt}`]
+    const mustBeWanted = () => this.#mustBeWanted(user, keys)
+    return { ...withChange(origin, change), mustBeWanted }
+  }
+
+  /** Nothing that comes by this connection, or has come by it and is not done yet, is wanted from now on. */
+  fence(user: string, connection: string): void {
+    this.#abandon(user, connection)
   }
 
   #abandon(user: string, key: string): void {
@@ -49,9 +53,10 @@ export class Attempts {
     }
   }
 
-  #mustBeWanted(user: string, key: string): void {
-    if (this.#abandoned.get(user)?.has(key) !== true) return
-    throw new FileError('ESTALE', 'the client has given this up and asked again')
+  #mustBeWanted(user: string, keys: readonly string[]): void {
+    const abandoned = this.#abandoned.get(user)
+    if (abandoned === undefined || !keys.some((key) => abandoned.has(key))) return
+    throw new FileError('ESTALE', 'the client has given this up, or has ended')
   }
 }
 

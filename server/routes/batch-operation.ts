@@ -4,6 +4,7 @@ import { type Inode, type Origin, overwrite, type Tree } from '../storage/storag
 import { encodeFrame, type Frame, frameOf } from '../wire-frames.js'
 import type { WireResult } from '../wire-operations.js'
 import { attributesJson } from './attributes.js'
+import type { Exchange } from './exchange.js'
 import { validated } from './json.js'
 import { ifMatch } from './preconditions.js'
 import { freeSpent } from './spent-buffers.js'
@@ -50,6 +51,7 @@ export interface Context {
   readonly length: number
   readonly content: AsyncIterable<Buffer> | Iterable<Buffer>
   readonly locks: Locks
+  readonly fence: Exchange['fence']
   /** Whether the token has the scope file.write. */
   readonly mayWrite: boolean
 }

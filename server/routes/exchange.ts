@@ -30,6 +30,8 @@ export interface Exchange {
   /** What each user's channels and batches hold of answers. */
   readonly heldAnswers: HeldAnswers
   readonly locks: Locks
+  /** Nothing that comes by a connection of the user, or has come and is not done yet, is done from now on. */
+  readonly fence: (connection: string) => void
   readonly digests: ReprDigests
   readonly uploads: ResumableUploads
   /** Which of them the request is about; empty if none. */

@@ -148,6 +148,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
       openStreams,
       heldAnswers,
       locks,
+      fence: (connection) => attempts.fence(authenticated.sub, connection),
       digests,
       uploads,
       uploadId: raw.kind === 'upload' ? uploadId(raw.path) : '',

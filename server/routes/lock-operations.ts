@@ -4,6 +4,7 @@ import type { LockClient } from '../locks/locks.js'
 import type { LockRequest } from '../locks/requests.js'
 import { failure } from '../storage/failure.js'
 import type { Ino, Inode } from '../storage/storage.js'
+import { connectionOf } from '../wire-connection.js'
 import {
   LOCK_END,
   LOCK_SPACES,
@@ -32,6 +33,7 @@ const lock = z
   .refine(inOrder, 'must end behind its start')
 const locks = z.array(lock).max(MOST_LOCKS_RETURNED)
 const ino = inodeNumber
+const secret = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, 'must be 22 to 64 of A-Z a-z 0-9 _ -')
 
 /** What `make` takes of `lock`. */
 export const firstLock = z.strictObject({ request, lock })
@@ -45,6 +47,7 @@ type LockOperation =
   | 'renewLocks'
   | 'claimLocks'
   | 'endLocks'
+  | 'fence'
 
 export const LOCK_OPERATIONS: {
   readonly [Op in Extract<WireOperation['op'], LockOperation>]: Operation
@@ -117,6 +120,18 @@ export const LOCK_OPERATIONS: {
     context.locks.end(clientOf(context))
     return DONE
   }),
+  // The order counts: nothing of it takes a lock behind the end of its locks.
+  fence: operation(
+    'read',
+    { secret, locks: z.enum(['keep', 'end']) },
+    async ({ tree, fence, locks: held }, { secret, locks }) => {
+      const client = { user: tree.owner, connection: connectionOf(secret) }
+      if (held.isListening(client)) throw new FileError('EBUSY', 'that connection is still there')
+      fence(client.connection)
+      if (locks === 'end') held.end(client)
+      return DONE
+    },
+  ),
 }
 
 /** Makes something, and asks for a lock of it. Should that be refused it is made all the same, and the answer says so. */
@@ -135,11 +150,13 @@ export async function madeWithLock(
 }
 
 async function decided(
-  { tree, locks }: Context,
+  { tree, locks, origin }: Context,
   client: LockClient,
   ino: Ino,
   wanted: LockRequest,
 ): Promise<WireLockAnswer> {
+  // It may have been fenced since the operation began.
+  origin.mustBeWanted?.()
   const answer = locks.lock(client, ino, wanted)
   if (answer.state !== 'granted') return answer
   try {

@@ -18,7 +18,7 @@ export async function perform(
   exchange: Exchange,
   frame: Pick<Context, 'content' | 'length'> & Pick<Frame, 'header'>,
 ): Promise<Answer> {
-  const { tree, storage, origin, mayWrite, locks } = exchange
+  const { tree, storage, origin, mayWrite, locks, fence } = exchange
   try {
     const operation = operationOf(frame.header.op)
     if (operation.access === 'write' && !mayWrite) {
@@ -33,6 +33,7 @@ export async function perform(
       content: frame.content,
       length: frame.length,
       locks,
+      fence,
       mayWrite,
     })
     if (frame.header.durability === 'power') await storage.durable(inoOf(answer))

@@ -142,7 +142,7 @@ export interface Origin {
   readonly connection?: string
   /** By what name the connection knows this change, if it may ask for it later. */
   readonly change?: string
-  /** Called when it is about to happen. @throws FileError ESTALE once the client has given it up */
+  /** Called when it is about to happen. @throws FileError ESTALE once the client has given it up, or is known to have ended */
   readonly mustBeWanted?: () => void
   /** Called when it had to wait for other clients. @throws FileError ESTALE once its own client is gone */
   readonly mustBeThere?: () => void

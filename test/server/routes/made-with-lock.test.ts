@@ -2,9 +2,11 @@ import { expect } from 'chai'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
 import type { LockSessionRecords } from '../../../server/locks/requests.js'
+import { Attempts } from '../../../server/routes/attempts.js'
 import { firstLock, madeWithLock } from '../../../server/routes/lock-operations.js'
 import { fileName } from '../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
+import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
 import { type TemporaryStorage, temporaryStorage } from '../storage/temporary.js'
 
@@ -20,12 +22,14 @@ describe('what is made together with a lock', () => {
   let tree: Tree
   let records: LockSessionRecords
   let locks: Locks
+  let attempts: Attempts
   beforeEach(async () => {
     storage = await temporaryStorage()
     tree = await storage.storage.tree('ann')
     records = lockSessionTable(storage.database)
     locks = new Locks({ now: () => 0, records })
     locks.listen(laptop)
+    attempts = new Attempts()
   })
   afterEach(async () => {
     locks.close()
@@ -39,8 +43,9 @@ describe('what is made together with a lock', () => {
   /** The answer, and the number of what was made; `before` the lock is asked for. */
   async function made(lock: Lock, before: () => Promise<unknown> = async () => {}) {
     const { connection } = laptop
+    const origin = attempts.origin('ann', { [HEADERS.connection.toLowerCase()]: connection })
     const nothing = { length: 0, content: [] }
-    const context = { tree, locks, origin: { connection }, mayWrite: true, ...nothing }
+    const context = { tree, locks, origin, mayWrite: true, fence: () => {}, ...nothing }
     const asked = firstLock.parse({ request: 'r', lock })
     let ino = 0
     const answer = await madeWithLock(context, asked, async () => {
@@ -68,6 +73,15 @@ describe('what is made together with a lock', () => {
       expect(header).to.include({ outcome: 'done' })
       expect(header.lock).to.deep.equal({ state: 'refused', code: 'ENOLCK' })
       expect(records.leases()).to.deep.equal([])
+      expect(ofDesk(ino)).to.include({ state: 'granted' })
+    })
+
+    it(`leaves no lock behind when its maker turns out to have ended: ${lock.space}`, async () => {
+      const { ino, header } = await made(lock, async () => {
+        attempts.fence('ann', laptop.connection)
+        locks.end(laptop)
+      })
+      expect(header.lock).to.deep.equal({ state: 'refused', code: 'ENOLCK' })
       expect(ofDesk(ino)).to.include({ state: 'granted' })
     })
 
