@@ -3,14 +3,19 @@ import type { WireOperation } from '../server/wire-operations.js'
 import type { Channels, Reply } from './channel.js'
 import { Declined } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
-import { type LeaseWish, RemoteError, type RemoteLocks } from './remote-files.js'
+import {
+  type LeaseWish,
+  RemoteError,
+  type RemoteFencing,
+  type RemoteLocks,
+} from './remote-files.js'
 import { refusalCode } from './wire-answer.js'
 
 /** The operations of docs/file-api.md about locks. Each may be asked again when its answer was lost: twice is the same as once. */
 export function locksOverChannels(
   channels: Pick<Channels, 'ask'>,
   requests: FileRequests,
-): RemoteLocks {
+): RemoteLocks & RemoteFencing {
   async function asked(operation: WireOperation): Promise<Reply['result'] & { outcome: 'done' }> {
     const result = await requests.retry(() => askedOnce(operation))
     if (result.outcome === 'done') return result
@@ -46,6 +51,9 @@ export function locksOverChannels(
     },
     async end() {
       await asked({ op: 'endLocks' })
+    },
+    async fence(secret, locks) {
+      await asked({ op: 'fence', secret, locks })
     },
   }
 }

@@ -11,6 +11,7 @@ import { commandLine } from './cli.js'
 import { CommandError } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
+import { codeOf } from './error-of.js'
 import { MountError } from './fuse/mount-error.js'
 import { mountHelperArguments } from './mount-helper.js'
 import { printable } from './printable.js'
@@ -121,6 +122,7 @@ async function serveMount(): Promise<number> {
   try {
     await runMount(request, {
       pid: process.pid,
+      hasProcess,
       clock: Date.now,
       log,
       stop: stop.signal,
@@ -134,6 +136,15 @@ async function serveMount(): Promise<number> {
     return 1
   } finally {
     if (process.connected) process.disconnect()
+  }
+}
+
+/** man 2 kill; what may not be signalled is there. */
+function hasProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
   }
 }
 

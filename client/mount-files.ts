@@ -8,7 +8,7 @@ import type { CofferFileSystem } from './fs/options.js'
 import { journaledFiles } from './journal/journaled-files.js'
 import type { WriteBack } from './journal/write-back.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
-import { accountIdentity, openWriteBack, withJournal } from './mount-write-back.js'
+import { openWriteBack, withJournal } from './mount-write-back.js'
 import { limitedRate } from './rate-limit.js'
 import { counted, noReads, type ReadCounts } from './read-counts.js'
 import type { Remote } from './remote.js'
@@ -21,18 +21,25 @@ export interface MountedFiles {
   close(): Promise<void>
 }
 
+export interface MountedRemote {
+  readonly remote: Remote
+  readonly files: RemoteFiles
+  readonly root: WireAttributes
+  /** `accountIdentity` */
+  readonly account: string
+}
+
 /** What is mounted, layer over layer: the server, its rate, the cache on the disk, the journal, the file system. */
 export async function mountedFiles(
   request: MountRequest,
   surroundings: Pick<MountProcess, 'clock' | 'log' | 'warn'>,
-  { remote, files, root }: { remote: Remote; files: RemoteFiles; root: WireAttributes },
+  { remote, files, root, account }: MountedRemote,
 ): Promise<MountedFiles> {
   const { clock, log } = surroundings
-  const identity = accountIdentity(request.server, await remote.accountRoot())
   const reads = noReads()
   const limit = request.limitRate
   const limited = counted(limit === undefined ? files : limitedRate(files, limit, clock), reads)
-  const disk = await openDiskCache(request, identity, surroundings)
+  const disk = await openDiskCache(request, account, surroundings)
   let believed = (_: number): WireAttributes | undefined => undefined
   const cached =
     disk === undefined ? limited : filesThroughDisk(limited, disk, (ino) => believed(ino), reads)
@@ -40,7 +47,7 @@ export async function mountedFiles(
     files: cached,
     root,
     isAway: () => remote.state.kind !== 'connected',
-    identity,
+    identity: account,
   })
   const shown = fileSystem(writeBack === undefined ? cached : journaledFiles(cached, writeBack), {
     root,

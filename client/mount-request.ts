@@ -33,6 +33,8 @@ export type MountRequest = z.infer<typeof MOUNT_REQUEST>
 
 export interface MountProcess {
   readonly pid: number
+  /** Whether there is a process with this number, in the namespace of this one; it may be anybody's. */
+  readonly hasProcess: (pid: number) => boolean
   readonly clock: () => number
   readonly log: Logger
   /** Aborted by SIGINT and SIGTERM. */

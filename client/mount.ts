@@ -9,9 +9,10 @@ import { mountedFiles } from './mount-files.js'
 import { type MountRecord, MountRegistry } from './mount-registry.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import { mountStatus, type Serving } from './mount-status.js'
-import { endWriteBack } from './mount-write-back.js'
+import { accountIdentity, endWriteBack } from './mount-write-back.js'
 import { NewsWatch } from './news-watch.js'
 import { openRemote } from './open-remote.js'
+import { Succession } from './succession.js'
 import { unlessStopped } from './unless-stopped.js'
 import { unmountByForce, unmountGently } from './unmount-steps.js'
 
@@ -32,11 +33,16 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     if (root.type !== 'directory') {
       throw new CommandError(`${request.remote} on the server is no directory`)
     }
+    const account = accountIdentity(request.server, await unlessStopped(remote.accountRoot(), stop))
+    const succession = new Succession({ request, surroundings, remote, account })
+    await unlessStopped(succession.fence(), stop)
     const news = new NewsWatch()
+    const files = news.over(remote.files)
     const { shown, writeBack, reads, close } = await unlessStopped(
-      mountedFiles(request, surroundings, { remote, files: news.over(remote.files), root }),
+      mountedFiles(request, surroundings, { remote, files, root, account }),
       stop,
     )
+    await succession.begin(writeBack)
     const mounted = await BINDINGS[request.binding](request.directory, shown, {
       fsname: request.server,
       subtype: 'coffer',
@@ -55,6 +61,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       await endWriteBack(writeBack, remote.state.kind === 'connected', log)
     }
     await close()
+    await succession.end()
   } finally {
     remote.close()
   }

@@ -147,6 +147,15 @@ export interface RemoteLocks {
   end(): Promise<void>
 }
 
+/** For mounts whose process has ended. */
+export interface RemoteFencing {
+  /**
+   * Nothing of the connection that the secret names is done any more; and its locks go, or last until its lease is over.
+   * @throws RemoteError EBUSY where it is still there
+   */
+  fence(secret: string, locks: 'keep' | 'end'): Promise<void>
+}
+
 /** For `make` of a directory: the lease of its names, asked for together with it. */
 export interface LeaseWish {
   readonly request: string

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { WireAttributes } from '../server/wire.js'
+import { connectionOf } from '../server/wire-connection.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type ClientOptions, type Credentials, httpClient } from './api.js'
@@ -15,7 +16,7 @@ import { posted, upgradedOrPosted } from './frame-connection.js'
 import { locksOverChannels } from './locks-over-channel.js'
 import { Meter } from './meter.js'
 import { endedByReturn, Pauses } from './pauses.js'
-import type { RemoteFiles } from './remote-files.js'
+import type { RemoteFencing, RemoteFiles } from './remote-files.js'
 import { PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
 import { type TrustSource, trustingClient } from './trusting-client.js'
@@ -36,12 +37,14 @@ export interface RemoteOptions {
   readonly notice?: (state: ConnectionState) => void
 }
 
-export interface Remote {
+export interface Remote extends RemoteFencing {
   readonly files: RemoteFiles
   /** Of the whole account, whatever folder is shown. */
   accountRoot(): Promise<WireAttributes>
   /** Of this mount, in the stream of changes. */
   readonly connectionId: string
+  /** Proves that this connection is ours. */
+  readonly connectionSecret: string
   readonly state: ConnectionState
   readonly meter: Meter
   /** Something is going to be asked soon: connects for that. */
@@ -63,7 +66,8 @@ export function remoteFiles(options: RemoteOptions): Remote {
     returned(state)
     options.notice?.(state)
   })
-  const connectionId = randomBytes(12).toString('base64url')
+  const connectionSecret = randomBytes(16).toString('base64url')
+  const connectionId = connectionOf(connectionSecret)
   const attempts = new Attempts()
   const requests = new FileRequests({
     attempts,
@@ -112,15 +116,18 @@ export function remoteFiles(options: RemoteOptions): Remote {
       connection,
       pauses,
     )
+  const locks = locksOverChannels(channels, requests)
   return {
     files: {
       ...filesOverChannels(channels, requests, files, again),
       changes,
       othersUpTo: () => requests.newestOfOthers,
-      locks: locksOverChannels(channels, requests),
+      locks,
     },
+    fence: locks.fence,
     accountRoot: () => filesOverHttp(requests, rootTarget('/')).root(),
     connectionId,
+    connectionSecret,
     meter,
     get state() {
       return connection.state

@@ -1,0 +1,94 @@
+import { type ConnectionRecord, ConnectionRecords } from './connection-records.js'
+import type { WriteBack } from './journal/write-back.js'
+import type { MountProcess, MountRequest } from './mount-request.js'
+import type { Remote } from './remote.js'
+import { hasEnded, type RunningProcess, thisProcess } from './running-process.js'
+
+interface Successor {
+  readonly request: Pick<MountRequest, 'stateDirectory' | 'readOnly'>
+  readonly surroundings: Pick<MountProcess, 'pid' | 'hasProcess' | 'log'>
+  readonly remote: Pick<Remote, 'fence' | 'connectionSecret'>
+  readonly account: string
+}
+
+/**
+ * A mount takes the place of those of its account that were killed on this machine, so that nobody waits until their leases are over:
+ * first nothing of theirs is done any more, then their journals are sent, then others get their locks. And it leaves word for the next.
+ */
+export class Succession {
+  readonly #successor: Successor
+  readonly #records: ConnectionRecords
+  /** What they had written is to be sent first. */
+  readonly #journalled: ConnectionRecord[] = []
+  #own: ConnectionRecord | undefined
+
+  constructor(successor: Successor) {
+    this.#successor = successor
+    this.#records = new ConnectionRecords(successor.request.stateDirectory)
+  }
+
+  /** Before anything of their journals is sent. */
+  async fence(): Promise<void> {
+    const { request, surroundings, account } = this.#successor
+    const here = await thisProcess(surroundings.pid)
+    if (here === undefined) return
+    for (const record of await this.#records.all()) {
+      // A journal that is left alone is not sent: then its locks stay for as long as a lease.
+      const isLeftAlone = record.journals && request.readOnly
+      if (record.account !== account || isLeftAlone) continue
+      if (await this.#hasEnded(record, here)) await this.#fenced(record)
+    }
+  }
+
+  /** With the journals that are to be sent, if there are any. */
+  async begin(writeBack: Pick<WriteBack, 'drain'> | undefined): Promise<void> {
+    await this.#leaveWord(writeBack !== undefined)
+    if (writeBack !== undefined && this.#journalled.length > 0) void this.#endLocks(writeBack)
+  }
+
+  async end(): Promise<void> {
+    if (this.#own !== undefined) await this.#records.remove(this.#own).catch(() => {})
+  }
+
+  #hasEnded({ process }: ConnectionRecord, here: RunningProcess): Promise<boolean> {
+    return hasEnded(process, here, this.#successor.surroundings.hasProcess)
+  }
+
+  async #fenced(record: ConnectionRecord): Promise<void> {
+    const { remote, surroundings } = this.#successor
+    try {
+      await remote.fence(record.secret, record.journals ? 'keep' : 'end')
+      await this.#records.remove(record)
+    } catch (error) {
+      surroundings.log.warn({ err: error }, 'what a killed mount has on the server stays for now')
+      return
+    }
+    if (record.journals) this.#journalled.push(record)
+    surroundings.log.info({ killed: record.process.pid }, 'took the place of a killed mount')
+  }
+
+  /** If it cannot be sent now, it is as if nobody had come after them. */
+  async #endLocks(writeBack: Pick<WriteBack, 'drain'>): Promise<void> {
+    const { remote, surroundings } = this.#successor
+    try {
+      await writeBack.drain()
+      for (const { secret } of this.#journalled) await remote.fence(secret, 'end')
+      surroundings.log.info('sent what a killed mount had written; others may have its locks')
+    } catch (error) {
+      surroundings.log.warn({ err: error }, 'the locks of a killed mount stay until its lease ends')
+    }
+  }
+
+  async #leaveWord(journals: boolean): Promise<void> {
+    const { account, remote, surroundings } = this.#successor
+    const process = await thisProcess(surroundings.pid)
+    if (process === undefined) return
+    this.#own = { account, secret: remote.connectionSecret, process, journals }
+    await this.#records.add(this.#own).catch((error: unknown) => {
+      surroundings.log.warn(
+        { err: error },
+        'should this mount be killed, the next one will not know',
+      )
+    })
+  }
+}

@@ -1,0 +1,165 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { ended } from '../support/is-running.js'
+import { type Machine, type Mount, machine } from '../support/mount.js'
+import { until } from '../support/until.js'
+import { type Locker, locker } from './locker.js'
+import { twoMachines } from './two-machines.js'
+
+/** Higher than any that Linux gives out. */
+const NOBODY = 2 ** 22 + 1
+
+interface Record {
+  account: string
+  process: { kernel: string; pid: number }
+}
+
+/** A machine of its own beside the two, whose mount is killed and mounted again before its lease is over. */
+describe('a mount that comes after one that was killed', function () {
+  this.timeout(120_000)
+  const two = twoMachines('killed')
+  let home: Machine
+
+  beforeEach(async () => {
+    home = await machine(two.server)
+    await home.login()
+  })
+  afterEach(() => home.remove())
+
+  async function killed(mount: Mount): Promise<void> {
+    const pid = await mount.pid()
+    process.kill(pid, 'SIGKILL')
+    await ended(pid)
+  }
+
+  async function program(path: string): Promise<Locker> {
+    const started = locker()
+    two.programs.push(started)
+    expect(await started.ask('open', 'f', path)).to.equal('ok')
+    return started
+  }
+
+  /** A lock that the server itself keeps for the mount: another machine has tried for it. */
+  async function held(mount: Mount, file: string, ...how: (string | number)[]): Promise<Locker> {
+    const holder = await program(join(mount.directory, file))
+    const other = await two.program(0, file)
+    expect(await holder.ask(...how)).to.equal('ok')
+    expect(await other.ask(...how)).to.equal('EAGAIN')
+    return holder
+  }
+
+  const connections = () => join(home.home, 'state', 'connections')
+  async function only(): Promise<string> {
+    const [name, ...more] = await readdir(connections())
+    expect(more).to.deep.equal([])
+    return join(connections(), name ?? '')
+  }
+
+  const again: [where: string, mount: (first: Mount) => Promise<Mount>][] = [
+    ['on its directory', () => home.mount()],
+    [
+      'on its directory after coffer unmount',
+      async (first) => {
+        await first.unmount()
+        return home.mount()
+      },
+    ],
+    ['on another directory', () => home.mount({ directory: join(home.home, 'another') })],
+  ]
+  for (const [where, mount] of again) {
+    it(`has its locks at once, ${where}`, async () => {
+      const first = await home.mount()
+      const [one, other] = [two.newFile(), two.newFile()]
+      const flock = ['flock', 'f', 'exclusive', 'now']
+      const fcntl = ['fcntl', 'f', 'write', 0, 0, 'now']
+      const holders = [await held(first, one, ...flock), await held(first, other, ...fcntl)]
+      await killed(first)
+      for (const holder of holders) await holder.kill('SIGKILL')
+      const second = await mount(first)
+      expect(await (await program(join(second.directory, one))).ask(...flock)).to.equal('ok')
+      expect(await (await program(join(second.directory, other))).ask(...fcntl)).to.equal('ok')
+    })
+  }
+
+  const doubts: [what: string, change: (record: Record) => void][] = [
+    [
+      'ran before a restart, or on another machine',
+      ({ process }) => {
+        process.kernel = `${crypto.randomUUID()}${process.kernel.slice(36)}`
+      },
+    ],
+    [
+      'ran in another pid namespace',
+      ({ process }) => {
+        process.kernel = process.kernel.replace(/pid:\[\d+\]/, 'pid:[1]')
+      },
+    ],
+    [
+      'was of another account',
+      (record) => {
+        record.account = '0'.repeat(32)
+      },
+    ],
+  ]
+  for (const [what, change] of doubts) {
+    it(`leaves one alone that ${what}`, async () => {
+      await killed(await home.mount())
+      const file = await only()
+      const record = JSON.parse(await readFile(file, 'utf8'))
+      change(record)
+      await writeFile(file, JSON.stringify(record))
+      await home.mount()
+      expect(JSON.parse(await readFile(file, 'utf8'))).to.deep.equal(record)
+    })
+  }
+
+  it('leaves one alone that lives, though its process looks as if it had ended', async () => {
+    const first = await home.mount()
+    const file = await only()
+    const record = JSON.parse(await readFile(file, 'utf8'))
+    record.process.pid = NOBODY
+    await writeFile(file, JSON.stringify(record))
+    const name = two.newFile()
+    const holder = await held(first, name, 'flock', 'f', 'exclusive', 'now')
+    const second = await home.mount({ directory: join(home.home, 'second') })
+    const other = await program(join(second.directory, name))
+    expect(await other.ask('flock', 'f', 'exclusive', 'now')).to.equal('EAGAIN')
+    expect(await holder.ask('write', 'f', 0, 'still-mine')).to.equal('ok')
+    expect(await holder.ask('sync', 'f')).to.equal('ok')
+  })
+
+  it('sends what was written with --write-back before others get the locks', async () => {
+    const [locked, written] = [two.newFile(), two.newFile()]
+    const [old, newer] = [Buffer.alloc(1 << 20, 'old'), Buffer.alloc(1 << 20, 'new')]
+    await writeFile(two.at(0, written), old)
+    const first = await home.mount({ flags: ['--write-back', '--limit-rate', '64k'] })
+    const flock = ['flock', 'f', 'exclusive']
+    const holder = await held(first, locked, ...flock, 'now')
+    await writeFile(join(first.directory, written), newer)
+    const other = await two.program(0, locked)
+    const granted = other.ask(...flock, 'wait')
+    await killed(first)
+    await holder.kill('SIGKILL')
+    const second = await home.mount({ flags: ['--limit-rate', '1M'] })
+    expect(await granted).to.equal('ok')
+    expect((await readFile(two.at(0, written))).equals(newer)).to.equal(true)
+    const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
+    expect(mounts[0].conflicts).to.deep.equal({ overwritten: 0, copies: 0 })
+    const [log = ''] = await readdir(join(home.home, 'state', 'logs'))
+    await until('it was not for the end of the lease', async () => {
+      const text = await readFile(join(home.home, 'state', 'logs', log), 'utf8')
+      return text.includes('others may have its locks')
+    })
+    await second.unmount()
+  })
+
+  it('leaves nothing behind that was unmounted', async () => {
+    const mount = await home.mount()
+    await only()
+    const pid = await mount.pid()
+    await mount.unmount()
+    await ended(pid)
+    expect(await readdir(connections())).to.deep.equal([])
+  })
+})
