@@ -61,11 +61,16 @@ export class Coherence {
   }
 
   /**
-   * Resolves once nothing is believed, here, that was untrue when it was called because the stream is interrupted, or has not told
-   * yet what others did, up to this change. If it stays away or silent that takes a second: what had been believed for long is
-   * forgotten by then, and what was learned since holds for no longer, or is as new.
+   * Resolves once nothing is believed, here, and of attributes and pages in the kernel, that was untrue when it was called because the
+   * stream is interrupted, or has not told yet what others did, up to this change. If it stays away or silent that takes a second: what
+   * had been believed for long is forgotten by then, and what was learned since holds for no longer, or is as new.
    */
   async caughtUp(others = -1): Promise<void> {
+    await this.#heardOf(others)
+    await this.#kernel.inodesSettled()
+  }
+
+  async #heardOf(others: number): Promise<void> {
     const isBehind = () => this.#isBehind || (this.#told < others && this.#mount.cache.isVouched)
     if (!isBehind()) return
     let isOver = false

@@ -164,7 +164,7 @@ export class MountState {
 
   /**
    * What the server let us make or rename may be a lock to the program, which then wants to see all that others did before: so it
-   * waits where the stream of changes has not told it yet, or was interrupted just now.
+   * waits where the stream of changes has not told it yet, or was interrupted just now, and for the kernel to drop what it told of.
    */
   async caughtUp(): Promise<void> {
     await this.#coherence?.caughtUp(this.#othersUpTo())

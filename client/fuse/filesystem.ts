@@ -269,6 +269,8 @@ export interface Kernel {
   invalidateInode(node: Node, offset: number, length: number): void
   /** Resolves once the kernel has dropped all that it was told to. */
   settled(): Promise<void>
+  /** The same, of attributes and pages alone: who gives a name keeps word of the names beside it waiting. */
+  inodesSettled(): Promise<void>
 }
 
 /** A mounted file system. */

@@ -43,6 +43,7 @@ export const fuseNativeBinding: Binding = async (directory, fileSystem, options)
     invalidateEntry: () => undefined,
     invalidateInode: () => undefined,
     settled: async () => {},
+    inodesSettled: async () => {},
   })
 
   const close = promisify((done: Finished) => fuse.unmount(done))

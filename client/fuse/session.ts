@@ -6,7 +6,15 @@ import { errnoOf, FuseError, namedErrno } from './errno.js'
 import { type FileSystem, SHORT_WRITE } from './filesystem.js'
 import { agreedFlags } from './handshake.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
-import { type Answer, done, LOCKING, OPERATIONS, type Operation, READ_ONLY } from './operations.js'
+import {
+  type Answer,
+  done,
+  LOCKING,
+  NAMING,
+  OPERATIONS,
+  type Operation,
+  READ_ONLY,
+} from './operations.js'
 import { INIT, KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
 import { type Accepted, type Device, MOST_READERS, Reader } from './reader.js'
 import { initOut, outHeader } from './reply.js'
@@ -128,7 +136,10 @@ export class Session {
   }
 
   #await(call: Call, answer: Promise<Answer>, buffer: Buffer | undefined): void {
-    if (!LOCKING.has(call.op)) call.busy = this.#invalidations.operationBegins(call.node)
+    if (!LOCKING.has(call.op)) {
+      const held = NAMING.has(call.op) ? 'names' : 'pages'
+      call.busy = this.#invalidations.operationBegins(call.node, held)
+    }
     this.#calls.set(call.unique, call)
     const over = () => {
       call.over()

@@ -183,6 +183,27 @@ describe('the mount file system with a stream of changes', () => {
       })
     }
 
+    for (const [what, make] of makes) {
+      it(`${what} waits until the kernel has dropped the attributes and pages that others have changed`, async () => {
+        const { node } = await here.calls.store(ROOT, 'f', 'x')
+        await there.calls.store(ROOT, 'last', 'x')
+        await dropped(here, 'entry 1 last')
+        let drop = () => {}
+        const isDropped = new Promise<void>((resolve) => {
+          drop = resolve
+        })
+        here.fault.inodesSettled = () => isDropped
+        let isMade = false
+        const made = make(here, node).then(() => {
+          isMade = true
+        })
+        await settled()
+        expect(isMade).to.equal(false)
+        drop()
+        await made
+      })
+    }
+
     it('nothing waits for one that says nothing for longer than a second, and then what was believed for long is asked for', async () => {
       const alone = await earth.machine({}, 'as the test says')
       const { news, fs, calls } = alone

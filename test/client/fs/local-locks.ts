@@ -24,6 +24,8 @@ export interface Fault {
   mustHold?: (ino: number) => void
   /** The kernel has dropped what it was told to. */
   settled?: () => Promise<void>
+  /** The same, of attributes and pages alone. */
+  inodesSettled?: () => Promise<void>
   /** Until then the stream of changes tells nothing. */
   quiet?: Promise<void>
 }

@@ -118,6 +118,7 @@ export async function world(): Promise<World> {
       const kernel: Kernel = {
         invalidateEntry: (parent, name) => invalidated.push(`entry ${parent} ${name}`),
         settled: async () => fault.settled?.(),
+        inodesSettled: async () => fault.inodesSettled?.(),
         invalidateInode: (node, offset) => invalidated.push(`inode ${node} ${offset}`),
       }
       fs.init?.(kernel)
