@@ -61,7 +61,8 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       await endWriteBack(writeBack, remote.state.kind === 'connected', log)
     }
     await close()
-    await succession.end()
+    // What the server could not be told, the next mount tells it.
+    if (remote.state.kind === 'connected') await succession.end()
   } finally {
     remote.close()
   }

@@ -162,4 +162,22 @@ describe('a mount that comes after one that was killed', function () {
     await ended(pid)
     expect(await readdir(connections())).to.deep.equal([])
   })
+
+  it('takes the place of one, too, that ended while the server was away', async () => {
+    const first = await home.mount()
+    const left = await only()
+    const pid = await first.pid()
+    await two.server.stop('SIGKILL')
+    await until('it is noticed that the server is away', async () => {
+      const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
+      return mounts[0].connection.state === 'away'
+    })
+    expect((await home.coffer('unmount', '--force', first.directory)).status).to.equal(0)
+    await ended(pid)
+    expect(await only()).to.equal(left)
+    await two.server.restart()
+    const second = await home.mount()
+    expect(await only()).to.not.equal(left)
+    await second.unmount()
+  })
 })
