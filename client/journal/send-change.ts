@@ -117,10 +117,6 @@ async function sendAttributes(
   return { kind: 'conflict', there }
 }
 
-export function changesContent({ change }: Pending): boolean {
-  return change.kind !== 'attributes' || change.changes.size !== undefined
-}
-
 /** Each change of ours makes one version, and its time is exact to a random nanosecond. */
 function isOurs(there: WireAttributes, seen: Seen, mtime: string | undefined): boolean {
   return there.version === seen.version + 1 && there.mtime === mtime

@@ -3,9 +3,9 @@ import type { RemoteFiles } from '../remote-files.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
-import { changesContent, leftToOthers, type Sent, sendChange, statOrNone } from './send-change.js'
+import { leftToOthers, type Sent, sendChange, statOrNone } from './send-change.js'
 import { Slots } from './slots.js'
-import type { Pending, UnsentFile } from './unsent-file.js'
+import { changesContent, type Pending, type UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
 
 export interface SenderMount extends ConflictMount {
@@ -104,7 +104,7 @@ export class Sender {
   async #send(file: UnsentFile, pending: Pending): Promise<void> {
     file.isSending = true
     try {
-      const isCut = file.gap === pending && changesContent(pending)
+      const isCut = file.gap === pending && changesContent(pending.change)
       const outcome: Sent = isCut
         ? { kind: 'conflict', there: await statOrNone(this.#mount.files, file.target) }
         : await sendChange(this.#mount.files, file, pending)

@@ -82,18 +82,19 @@ export class UnsentFile {
   }
 
   /**
-   * What the server has once the first change is done. Mode and owner that somebody else has set meanwhile were not seen by who set here
-   * what is still to be sent.
+   * What the server has once the first change is done. What somebody else has written or set meanwhile was not seen by who made here what
+   * is still to be sent.
    */
   seenAfter({ change, isLate }: Pending, now: WireAttributes): Seen {
     const { permissions = 0 } = now
     const { permissions: before } = this.seen
-    if (!isLate || before === undefined) return seenOf(now, permissions)
+    const content = changesContent(change) ? now : this.seen
+    if (!isLate || before === undefined) return seenOf(content, permissions)
     const { mode, uid, gid } = shownAfter(this.#base, change, now.size)
     const isAsSet = now.mode === mode && now.uid === uid && now.gid === gid
     // A write that takes set-user-ID away is one more.
     const most = before + (setsPermissions(change) ? 2 : mode === this.#base.mode ? 0 : 1)
-    return seenOf(now, isAsSet && permissions <= most ? permissions : before)
+    return seenOf(content, isAsSet && permissions <= most ? permissions : before)
   }
 
   /** The first change is done. */
@@ -103,7 +104,7 @@ export class UnsentFile {
     if (now !== undefined) {
       this.seen = this.seenAfter(first, now)
       this.#base = now
-      this.endSeen = now.size
+      if (changesContent(first.change)) this.endSeen = now.size
     }
     this.#extents = this.#extents.filter(({ of }) => of !== first)
     first.finish()
@@ -227,7 +228,11 @@ function setsPermissions(change: Change): boolean {
   return mode !== undefined || uid !== undefined || gid !== undefined
 }
 
-function seenOf({ version, etag }: WireAttributes, permissions: number): Seen {
+export function changesContent(change: Change): boolean {
+  return change.kind !== 'attributes' || change.changes.size !== undefined
+}
+
+function seenOf({ version, etag }: Seen, permissions: number): Seen {
   return { version, etag, permissions }
 }
 

@@ -137,6 +137,17 @@ describe('mode and owner that wait in a journal', () => {
     expect(await now()).to.equal(0o600)
   })
 
+  it('tell nothing of the content that what follows is for: it goes beside what another machine has written', async () => {
+    await away(async () => {
+      await set(0o600)
+      await shown.write(ino, [{ offset: 0, data: Buffer.from('ours') }], PROCESS)
+    })
+    await there.files.write(ino, [{ offset: 0, data: Buffer.from('theirs!') }])
+    await back()
+    expect(String((await there.files.read(ino, 0, 10)).data)).to.equal('theirs!')
+    expect(writeBack.sender.conflicts).to.equal(1)
+  })
+
   it('are set at once over what another machine set before, which was not heard of', async () => {
     await setThere(0o600)
     await set(0o640)
