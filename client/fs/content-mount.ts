@@ -27,7 +27,7 @@ export interface ContentMount {
   born(node: KnownNode, birth: Birth, attributes: WireAttributes, ticket: Ticket): void
   /** What was sent went over a change of another machine that nobody here had seen. */
   overtook(node: KnownNode, how: 'rewritten here' | 'sent late'): void
-  /** Attributes that were set here, and could not be sent, are given up: another machine has set them meanwhile. */
+  /** These attributes that were set here, and could not be sent, are given up: another machine has set them meanwhile. */
   yielded(node: KnownNode, attributes: readonly string[]): void
   /** A new file was given up before the server heard of it. */
   forsaken(birth: Birth): void

@@ -108,6 +108,7 @@ export class MountState {
           log(`inode ${ino} was ${how} over a change of another machine`)
         },
         yielded: ({ ino }, attributes) => {
+          if (attributes.length === 0) return
           const what = attributes.join(', ')
           log(
             `what was set of inode ${ino} (${what}) is given up: another machine did it meanwhile`,

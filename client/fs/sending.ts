@@ -142,11 +142,6 @@ export class Sending {
     await this.#outcomes.decide()
   }
 
-  /** Of what was sent late: what somebody else has set meanwhile stays. */
-  #yielded(names: readonly string[]): void {
-    if (names.length > 0) this.#mount.yielded(this.#node, names)
-  }
-
   /** Sends the next part; the last one waits for the others and carries the attributes. */
   async #sendNext(durability: Durability): Promise<void> {
     if (this.#requests.count >= IN_FLIGHT) await this.#requests.one()
@@ -192,19 +187,31 @@ export class Sending {
     if (!this.#here.isDirty) this.#here.size = this.#here.base.size
   }
 
+  /** Times that are late are not for what somebody else has written since. */
   async #sendAttributes(durability: Durability): Promise<void> {
     const { cache, files } = this.#mount
-    const changes = this.#here.pending.take()
+    const { pending, base } = this.#here
+    const areTimesLate = pending.isLate && files.journals !== true
+    const changes = pending.take()
+    const { atime, mtime, ...others } = changes
+    const isAboutContent = areTimesLate && (atime !== undefined || mtime !== undefined)
+    const condition = isAboutContent ? { ifMatch: base.etag } : {}
     const ticket = cache.ticket()
     this.#sendsAttributes = true
     try {
-      const attributes = await files.setAttributes(this.#node.ino, changes, { durability })
+      const asked = { durability, ...condition }
+      const attributes = await files.setAttributes(this.#node.ino, changes, asked)
       this.#lastDurability = durability
-      this.#yielded(yielded(changes, attributes))
+      this.#mount.yielded(this.#node, yielded(changes, attributes))
       this.#outcomes.confirm(attributes, 0, ticket)
     } catch (error) {
+      if (isAboutContent && hasCode(error, 'ESTALE')) {
+        pending.putBack(others, base)
+        this.#mount.yielded(this.#node, ['times'])
+        return
+      }
       this.#outcomes.unanswered(error, { attributes: changes, versions: 0 })
-      this.#here.pending.putBack(changes, this.#here.base)
+      pending.putBack(changes, base)
       throw error
     } finally {
       this.#sendsAttributes = false
@@ -251,7 +258,7 @@ export class Sending {
     this.#outcomes.born(birth, there, ticket)
     if (isOurs) this.#outcomes.wasBornBefore()
     else if (when === 'in time') this.#here.pending.areInTime()
-    else this.#yielded(this.#here.pending.yield())
+    else this.#mount.yielded(this.#node, this.#here.pending.yield())
   }
 
   #launch(batch: Batch, changes: WireAttributeChanges, durability: Durability): Promise<void> {
@@ -276,7 +283,7 @@ export class Sending {
       this.#mount.written.keep(attributes, isKept ? written : [])
       this.#here.unsent.arrived(batch)
       this.#lastDurability = durability
-      this.#yielded(yielded(changes, attributes))
+      this.#mount.yielded(this.#node, yielded(changes, attributes))
       this.#outcomes.confirm(attributes, 1, ticket, 1)
     } catch (error) {
       const carried = { batch, isCut: this.#here.isCut, attributes: changes }

@@ -103,7 +103,10 @@ async function sendAttributes(
   change: Of<'attributes'>,
 ): Promise<Sent> {
   const isSized = change.changes.size !== undefined
-  const condition = isSized ? { ifMatch: file.seen.etag } : {}
+  const { atime, mtime, ...others } = given(pending, file)
+  // Times that are late are not for what somebody else has written since.
+  const areLate = pending.isLate && (atime !== undefined || mtime !== undefined)
+  const condition = isSized || areLate ? { ifMatch: file.seen.etag } : {}
   try {
     const now = await files.setAttributes(file.target, given(pending, file), condition)
     return isSized ? sentAlone(now, file.seen) : sent(now)
@@ -112,7 +115,10 @@ async function sendAttributes(
   }
   const there = await statOrNone(files, file.target)
   // Attributes of a file that is gone: nothing is lost.
-  if (!isSized) return { kind: 'sent', now: there }
+  if (!isSized) {
+    if (there === undefined || Object.keys(others).length === 0) return { kind: 'sent', now: there }
+    return sent(await files.setAttributes(file.target, others))
+  }
   if (there !== undefined && isOurs(there, file.seen, change.changes.mtime)) return sent(there)
   return { kind: 'conflict', there }
 }

@@ -224,6 +224,18 @@ describe('what the server did without an answer in time', () => {
     expect((await there.calls.walk('f')).attributes.mtime).to.equal(8n)
   })
 
+  it('gives no time to what another machine has written since, and all the same the mode', async () => {
+    const { node } = await here.calls.store(ROOT, 'f', 'content')
+    const { handle } = await here.fs.open(node, O_RDWR, caller)
+    await here.fs.setattr(node, { mode: 0o600, mtime: 7n, atime: 8n }, handle, caller)
+    await unanswered('not done', 'setAttributes', async () => here.fs.flush(node, handle, caller))
+    await there.calls.store(ROOT, 'f', 'theirs!')
+    const { ino, mtime, atime } = await there.files.lookup(ROOT, 'f')
+    await here.fs.flush(node, handle, caller)
+    expect(await there.files.stat(ino)).to.include({ mtime, atime, mode: 0o600 })
+    expect((await here.calls.stat(node)).mtime).to.equal(BigInt(mtime))
+  })
+
   it('is a new file that another machine has written to since, and it is said that this is overwritten', async () => {
     expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
     const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY | O_TRUNC)

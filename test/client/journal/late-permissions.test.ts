@@ -137,6 +137,14 @@ describe('mode and owner that wait in a journal', () => {
     expect(await now()).to.equal(0o600)
   })
 
+  it('leave the times to who has written since', async () => {
+    await away(() => shown.setAttributes(ino, { mode: 0o600, mtime: '7' }, PROCESS))
+    await there.files.write(ino, [{ offset: 0, data: Buffer.from('x') }])
+    const { mtime } = await there.files.stat(ino)
+    await back()
+    expect(await there.files.stat(ino)).to.include({ mode: 0o600, mtime })
+  })
+
   it('tell nothing of the content that what follows is for: it goes beside what another machine has written', async () => {
     await away(async () => {
       await set(0o600)
