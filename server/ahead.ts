@@ -41,16 +41,20 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
     }
     const guarded: IncomingMessage & { originalUrl: string } = request as GuardedRequest
     guarded.originalUrl = url
+    const end = (failure: unknown): void => {
+      response.locals.failure = failure
+      response.tableCommon()
+      app(request, response)
+    }
     const run = (index: number): void => {
-      steps[index]?.(guarded, response, (error) => {
-        if (error === undefined && index + 1 < steps.length) {
-          run(index + 1)
-          return
-        }
-        response.locals.failure = error
-        response.tableCommon()
-        app(request, response)
-      })
+      try {
+        steps[index]?.(guarded, response, (error) => {
+          if (error === undefined && index + 1 < steps.length) run(index + 1)
+          else end(error)
+        })
+      } catch (failure) {
+        end(failure) // nobody else would catch it, and the server would end
+      }
     }
     run(0)
   })

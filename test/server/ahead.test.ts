@@ -48,6 +48,14 @@ describe('what is served ahead of Express', () => {
     expect([received, handled]).to.deep.equal(['failed, X-Common: yes', [failure]])
   })
 
+  it('fails where a step throws', async () => {
+    const failure = new Error('no')
+    const { received, handled } = await asked(() => {
+      throw failure
+    })
+    expect([received, handled]).to.deep.equal(['failed, X-Common: yes', [failure]])
+  })
+
   it('may fail in the middle of its answer, as when a client goes away', async () => {
     const failure = new Error('no')
     let thrown: unknown
