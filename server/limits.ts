@@ -3,6 +3,7 @@ import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import { type Guard, type GuardedRequest, OAuthError } from '../oauth/index.js'
 import type { AuditRecord } from './database/audit.js'
 import type { LimitStore } from './database/limits.js'
+import { unlessFull } from './database/room.js'
 import { address } from './sessions.js'
 
 const MINUTE = 60_000
@@ -51,7 +52,8 @@ export function limits(dependencies: LimitOptions): Limits {
 
   /** One event for a window and a key: a flood of requests must not become one of the audit log. */
   function note(request: GuardedRequest, prefix: string, key: string, detail: string): void {
-    if (noted.increment(`${prefix} ${key}`).totalHits > 1) return
+    const counted = unlessFull(() => noted.increment(`${prefix} ${key}`))
+    if (counted === undefined || counted.totalHits > 1) return
     const subject = prefix === 'account' ? dependencies.subjectOf(key) : undefined
     const event = prefix === 'account' ? 'login.limited' : `${prefix}.limited`
     dependencies.audit({ event, outcome: 'failure', subject, address: address(request), detail })
@@ -110,13 +112,18 @@ export function limits(dependencies: LimitOptions): Limits {
 /**
  * The same as express-rate-limit does, for endpoints that are asked thousands of times a second: nothing is waited for.
  * A request counts while it is under way, so that many at once cannot all pass, and stays counted where it was a guess.
+ *
+ * Where it cannot be counted it passes, unlike a login: on a full disk nobody but who has more addresses than are kept in memory
+ * is not bounded then, and such a one hardly was; and mounts get the tokens that they go on with.
  */
 function clientLimit(counters: LimitStore, most: number, note: Note): Guard {
   const what = 'Too many failed requests from your address'
   counters.init({ windowMs: 5 * MINUTE })
   return (request, response, next) => {
     const key = networkKey(address(request))
-    const { totalHits, resetTime } = counters.increment(key)
+    const counted = unlessFull(() => counters.increment(key))
+    if (counted === undefined) return next()
+    const { totalHits, resetTime } = counted
     response.on('close', () => {
       const isGuess = response.statusCode === 401 || response.locals.refusal === 'invalid_grant'
       if (!isGuess || !response.writableEnded) counters.decrement(key)

@@ -3,7 +3,7 @@ import type { Database } from './database.js'
 import { WriteBehind } from './write-behind.js'
 
 /** Memory is bounded: beyond this many keys the oldest is written down and let go. */
-const KEYS_IN_MEMORY = 50_000
+export const KEYS_IN_MEMORY = 50_000
 const WRITE_AFTER_MS = 200
 
 interface Counter {
@@ -67,6 +67,7 @@ export class LimitStore implements Store {
     return counter === undefined ? undefined : info(counter)
   }
 
+  /** @throws when the disk is full, and as many keys as are kept in memory count already */
   increment(key: string): ClientRateLimitInfo {
     const counter = this.#live(key) ?? this.#begin(key)
     counter.hits++
@@ -74,8 +75,9 @@ export class LimitStore implements Store {
     return info(counter)
   }
 
+  /** What was counted a moment ago. If it had to be let go since, it stays counted. */
   decrement(key: string): void {
-    const counter = this.#live(key)
+    const counter = this.#counters.get(key)
     if (counter === undefined || counter.hits === 0) return
     counter.hits--
     this.#changed(counter)
@@ -118,14 +120,24 @@ export class LimitStore implements Store {
   }
 
   #keep(key: string, counter: Counter): void {
-    if (this.#counters.size >= KEYS_IN_MEMORY) {
-      const [oldest] = this.#counters
-      if (oldest !== undefined) {
-        if (oldest[1].changed) this.#persist(...oldest)
-        this.#counters.delete(oldest[0])
-      }
-    }
+    if (this.#counters.size >= KEYS_IN_MEMORY) this.#letGo()
     this.#counters.set(key, counter)
+  }
+
+  /** Of the oldest, or where it cannot be written down of all that say nothing. @throws where all say something */
+  #letGo(): void {
+    const [oldest] = this.#counters
+    if (oldest === undefined) return
+    try {
+      if (oldest[1].changed) this.#persist(...oldest)
+      this.#counters.delete(oldest[0])
+    } catch (cause) {
+      const now = this.#clock().getTime()
+      for (const [key, { hits, resetsAt, changed }] of this.#counters) {
+        if (hits === 0 || resetsAt <= now || !changed) this.#counters.delete(key)
+      }
+      if (this.#counters.size >= KEYS_IN_MEMORY) throw cause
+    }
   }
 
   #changed(counter: Counter): void {

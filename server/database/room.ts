@@ -35,10 +35,11 @@ export function withRoom<T>(database: Database, change: () => T): T {
 }
 
 /** A change that nothing depends on: a full disk does without it. */
-export function unlessFull(change: () => unknown): void {
+export function unlessFull<T>(change: () => T): T | undefined {
   try {
-    change()
+    return change()
   } catch (error) {
     if (!isDiskFull(error)) throw error
+    return undefined
   }
 }

@@ -1,7 +1,11 @@
+import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import type { RequestHandler } from 'express'
 import { openDatabase } from '../../server/database/database.js'
-import { LimitStore, sweepLimits } from '../../server/database/limits.js'
+import { KEYS_IN_MEMORY, LimitStore, sweepLimits } from '../../server/database/limits.js'
+import { isDiskFull } from '../../server/database/room.js'
+import { type Limits, limits } from '../../server/limits.js'
 import { removeDirectory } from '../support/directory.js'
 import { until } from '../support/until.js'
 import { authorizePath, field, type Running, signIn, startSite } from './running.js'
@@ -355,5 +359,91 @@ describe('LimitStore', () => {
       { key: 'test:old', hits: 2 },
     ])
     database.close()
+  })
+})
+
+describe('more addresses than memory has room for, on a full disk', () => {
+  const MINUTES = 5
+  let now: number
+  let database: ReturnType<typeof openDatabase>
+  let stores: Map<string, LimitStore>
+  let limited: Limits
+  beforeEach(() => {
+    now = 0
+    database = openDatabase(':memory:')
+    stores = new Map()
+    limited = limits({
+      store(prefix) {
+        const made = new LimitStore(
+          database,
+          prefix,
+          () => new Date(now),
+          () => {},
+        )
+        stores.set(prefix, made)
+        return made
+      },
+      ...{ loginFailures: 3, tokenFailures: 3, unfinishedRequests: 3 },
+      audit: () => {},
+      subjectOf: () => undefined,
+      knows: () => false,
+    })
+    const pages = Number(database.pragma('page_count', { simple: true }))
+    database.pragma(`max_page_count = ${pages}`)
+  })
+  afterEach(() => database.close())
+
+  /** Counts one of each address, until no more are taken. */
+  function flood(prefix: string): unknown {
+    const store = stores.get(prefix)
+    for (let n = 0; n < 2 * KEYS_IN_MEMORY; n++) {
+      try {
+        store?.increment(`flood ${n}`)
+      } catch (cause) {
+        return cause
+      }
+    }
+    return undefined
+  }
+  /** What a guard says to a request of an address that was not seen before. */
+  function asked(guard: (typeof limited)['clients'] | RequestHandler, ip = '192.0.2.1') {
+    const request = { ip, socket: {}, headers: {}, body: {} }
+    const response = Object.assign(new EventEmitter(), { locals: {}, statusCode: 200 })
+    return new Promise<unknown>((resolve) => {
+      guard(request as never, response as never, (error?: unknown) => {
+        resolve(error)
+        response.emit('close')
+      })
+    })
+  }
+
+  it('refuse a login, which is to be counted, for the disk', async () => {
+    const [login] = limited.login
+    if (login === undefined) throw new Error('logins are not limited')
+    expect(await asked(login)).to.equal(undefined)
+    expect(isDiskFull(flood('login'))).to.equal(true)
+    expect(isDiskFull(await asked(login, '192.0.2.2'))).to.equal(true)
+    now = 16 * 60_000
+    expect(await asked(login, '192.0.2.2')).to.equal(undefined)
+  })
+
+  it('refuse no program, whose tokens nobody guesses', async () => {
+    expect(isDiskFull(flood('client'))).to.equal(true)
+    expect(await asked(limited.clients)).to.equal(undefined)
+  })
+
+  it('do not include those that succeeded', () => {
+    const store = stores.get('client')
+    for (let n = 0; n < 1.5 * KEYS_IN_MEMORY; n++) {
+      store?.increment(`address ${n}`)
+      if (n % 2 === 1) store?.decrement(`address ${n}`)
+    }
+    expect(store?.increment('another').totalHits).to.equal(1)
+  })
+
+  it('are forgotten when their time is over', () => {
+    expect(isDiskFull(flood('client'))).to.equal(true)
+    now = MINUTES * 60_000
+    expect(stores.get('client')?.increment('another').totalHits).to.equal(1)
   })
 })
