@@ -4,6 +4,7 @@ import { ABSENT, type Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNews } from '../remote-files.js'
 import { refusal } from './answer.js'
+import type { ContestedNames } from './contested-names.js'
 import type { MountLocks } from './locks.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Unborn } from './unborn.js'
@@ -20,6 +21,7 @@ export interface CoherenceMount {
   readonly unborn: Unborn
   /** The content of a node changed elsewhere. */
   foreign(node: KnownNode): void
+  readonly contested: ContestedNames
   readonly locks: MountLocks | undefined
   log(message: string, error?: unknown): void
 }
@@ -197,7 +199,8 @@ export class Coherence {
   }
 
   #named({ directory, name }: WirePlace, ino: number): void {
-    const { cache, nodes, unborn } = this.#mount
+    const { cache, nodes, unborn, contested } = this.#mount
+    contested.add(directory)
     // A file of ours that is about to stand there is sent and then finds out who was first.
     cache.toldName(directory, name, unborn.at(directory, name) === undefined ? ino : undefined)
     const node = nodes.of(directory)

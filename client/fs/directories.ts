@@ -80,10 +80,13 @@ export class Directories {
         ...this.#dirent(entry, first + index),
         entry: isCurrent
           ? view.entry(directory, fresh.value, name.milliseconds, fresh.milliseconds)
-          : view.absent(0),
+          : view.absent(directory, 0),
       }
     })
-    return [...dots(node, offset).map((dot) => ({ ...dot, entry: view.absent(0) })), ...rest]
+    return [
+      ...dots(node, offset).map((dot) => ({ ...dot, entry: view.absent(directory, 0) })),
+      ...rest,
+    ]
   }
 
   async #listed(

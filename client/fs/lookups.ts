@@ -67,19 +67,21 @@ export class Lookups {
     }
     const found = await this.#fetch(place)
     const born = unborn.at(place.directory, place.name)
-    if (born?.content !== undefined) return view.localEntry(born, born.content.attributes())
+    if (born?.content !== undefined)
+      return view.localEntry(place.directory, born, born.content.attributes())
     return found.kind === 'absent'
-      ? view.absent(found.milliseconds)
+      ? view.absent(place.directory, found.milliseconds)
       : view.entry(place.directory, found.attributes, found.nameMilliseconds, found.milliseconds)
   }
 
   #fromCache({ directory, name }: Place): FuseEntry | undefined {
     const { cache, unborn, view } = this.#mount
     const node = unborn.at(directory, name)
-    if (node?.content !== undefined) return view.localEntry(node, node.content.attributes())
+    if (node?.content !== undefined)
+      return view.localEntry(directory, node, node.content.attributes())
     const known = cache.name(directory, name)
     if (known === undefined) return undefined
-    if (known.value === ABSENT) return view.absent(known.milliseconds)
+    if (known.value === ABSENT) return view.absent(directory, known.milliseconds)
     const attributes = cache.attributes(known.value)
     if (attributes === undefined) return undefined
     return view.entry(directory, attributes.value, known.milliseconds, attributes.milliseconds)
@@ -91,7 +93,7 @@ export class Lookups {
     if (files.isAway?.() !== true) return undefined
     const last = cache.lastName(directory, name)
     if (last === ABSENT || (last === undefined && cache.wasComplete(directory))) {
-      return view.absent(0)
+      return view.absent(directory, 0)
     }
     const attributes = last === undefined ? undefined : cache.lastAttributes(last)
     return attributes && view.entry(directory, attributes, 0, 0)

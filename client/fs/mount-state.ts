@@ -9,6 +9,7 @@ import { behindRemovals } from './behind-removals.js'
 import { Budget } from './budget.js'
 import { Coherence } from './coherence.js'
 import { Contents } from './contents.js'
+import { ContestedNames } from './contested-names.js'
 import { DurableNames } from './durable-names.js'
 import { Lease } from './lease.js'
 import { ListingsAhead } from './listings-ahead.js'
@@ -60,6 +61,7 @@ export class MountState {
   /** How often a change of another machine was written over. */
   overwritten = 0
   readonly #beforehand: ShownBeforehand
+  readonly #contested: ContestedNames
   readonly #othersUpTo: () => number | undefined
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
@@ -83,7 +85,8 @@ export class MountState {
     this.nodes = new Nodes(options.root.ino)
     this.owners = new Owners(options.owner, options.umask)
     const areLost = (ino: number) => this.locks?.areLost(ino) === true
-    this.view = new View(this.nodes, this.cache, this.owners, this.unborn, areLost)
+    this.#contested = new ContestedNames(now)
+    this.view = new View(this.nodes, this.cache, this.owners, this.unborn, this.#contested, areLost)
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
@@ -156,7 +159,11 @@ export class MountState {
     this.#beforehand.connect(kernel)
     const { files, cache, nodes, unborn, locks, log } = this
     const foreign = (node: KnownNode) => this.foreign(node)
-    this.#coherence = new Coherence({ files, cache, nodes, unborn, locks, log, foreign }, kernel)
+    const contested = this.#contested
+    this.#coherence = new Coherence(
+      { files, cache, nodes, unborn, contested, locks, log, foreign },
+      kernel,
+    )
   }
 
   disconnect(): void {

@@ -67,7 +67,8 @@ export function openOperations(
     unborn.add(directory, name, node)
     // The directory's times change when the file comes there.
     cache.learnName(directory, name, number, cache.ticket())
-    return { ...view.localEntry(node, attributes), ...state.open.open(node, flags, 0) }
+    const entry = view.localEntry(directory, node, attributes)
+    return { ...entry, ...state.open.open(node, flags, 0) }
   }
 
   async function makeAtOnce(
@@ -119,7 +120,8 @@ export function openOperations(
       node.isOrphan = true
       node.pages = attributes.version
       cache.changedTo(attributes, ticket)
-      return { ...view.localEntry(node, attributes), ...state.open.open(node, flags, node.pages) }
+      const entry = view.localEntry(ino(parent), node, attributes)
+      return { ...entry, ...state.open.open(node, flags, node.pages) }
     },
     create(parent, name, mode, flags, context) {
       return when(mayWait(parent, flags), (isOurs) =>

@@ -3,6 +3,7 @@ import type { Cache } from '../cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
 import { withoutPrivileges } from '../privileges.js'
 import { fuseAttributes, type Owners } from './attributes.js'
+import type { ContestedNames } from './contested-names.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Unborn } from './unborn.js'
 
@@ -12,6 +13,7 @@ export class View {
   readonly #cache: Cache
   readonly #owners: Owners
   readonly #unborn: Unborn
+  readonly #contested: ContestedNames
   readonly #areLost: (ino: number) => boolean
 
   /** @param areLost whether an inode is open that has lost its locks */
@@ -20,12 +22,14 @@ export class View {
     cache: Cache,
     owners: Owners,
     unborn: Unborn,
+    contested: ContestedNames,
     areLost: (ino: number) => boolean,
   ) {
     this.#nodes = nodes
     this.#cache = cache
     this.#owners = owners
     this.#unborn = unborn
+    this.#contested = contested
     this.#areLost = areLost
   }
 
@@ -52,30 +56,34 @@ export class View {
     return {
       node: node.id,
       generation: 0,
-      validMilliseconds: nameMilliseconds,
+      validMilliseconds: this.#nameHolds(directory, nameMilliseconds),
       attributes: this.#shown(node, remote, milliseconds),
     }
   }
 
   /** The entry of a file that stands here, sent or not. */
-  localEntry(node: KnownNode, remote: WireAttributes): FuseEntry {
+  localEntry(directory: number, node: KnownNode, remote: WireAttributes): FuseEntry {
     node.lookups += 1
     return {
       node: node.id,
       generation: 0,
-      validMilliseconds: this.#cache.timeout,
+      validMilliseconds: this.#nameHolds(directory, this.#cache.timeout),
       attributes: this.attributesOf(node, remote, this.#cache.timeout),
     }
   }
 
   /** "No such name", for the kernel to remember. */
-  absent(milliseconds: number): FuseEntry {
+  absent(directory: number, milliseconds: number): FuseEntry {
     return {
       node: 0,
       generation: 0,
-      validMilliseconds: milliseconds,
+      validMilliseconds: this.#nameHolds(directory, milliseconds),
       attributes: fuseAttributes(NOTHING, this.#owners, 0),
     }
+  }
+
+  #nameHolds(directory: number, milliseconds: number): number {
+    return this.#contested.has(directory) ? 0 : milliseconds
   }
 
   #shown(

@@ -56,6 +56,26 @@ describe('the mount file system with a stream of changes', () => {
     expect(await here.calls.list(ROOT)).to.deep.equal(['h'])
   })
 
+  it('has the kernel ask for every name of a directory in which others just gave or took one', async () => {
+    const { node } = await here.fs.mkdir(ROOT, 'd', 0o755, caller)
+    await here.calls.store(node, 'f', 'x')
+    const theirs = await there.calls.lookup(ROOT, 'd')
+    await there.calls.store(theirs.node, 'g', 'y')
+    await dropped(here, `entry ${node} g`)
+    let made = 0
+    const holds = async () => {
+      const entries = [
+        await here.calls.lookup(node, 'f'),
+        await here.calls.lookup(node, 'absent'),
+        await here.fs.mkdir(node, `made ${++made}`, 0o755, caller),
+      ]
+      return entries.map((entry) => entry.validMilliseconds)
+    }
+    expect(await holds()).to.deep.equal([0, 0, 0])
+    earth.pass(10_000)
+    expect(await holds()).to.deep.equal([LONG, LONG, LONG])
+  })
+
   it('believes no older change of a name that it is told of after its own', async () => {
     const late = await earth.machine({}, 'told, with locks')
     await late.fs.statfs(ROOT, caller)
