@@ -7,7 +7,7 @@ import { root, run } from '../support/process.js'
 const dsaEncoding = 'ieee-p1363'
 const keyPair = () => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
-/** Of each thread, the first of which has the event loop, in nanoseconds (Linux: Documentation/scheduler/sched-stats.rst). */
+/** Of each thread by its number, in nanoseconds (Linux: Documentation/scheduler/sched-stats.rst). */
 function processorTimes(): Map<number, number> {
   const threads = readdirSync('/proc/self/task').map(Number)
   return new Map(
