@@ -82,7 +82,7 @@ export class LockClients {
       throw new FileError('ENOLCK', `${MOST_SESSIONS} clients of one user have locks already`)
     }
     const fresh = { leaseUntil: 0, held: 0, waiting: 0 }
-    const none = { overdue: new Set<number>(), inodes: new Set<number>() }
+    const none = { recalled: new Map<number, number>(), inodes: new Set<number>() }
     const session: LockSession = { user: this.#user, connection, ...fresh, ...none }
     this.extend(session)
     this.#shared.records.add(this.#user, connection)
@@ -90,10 +90,11 @@ export class LockClients {
     return session
   }
 
-  /** Not of one that owes what was recalled: it is told how long its lease still goes on, and believes in it no longer than that. */
+  /** Who is to give something back by then is told how long the lease still goes on, and believes in it no longer than that. */
   extend(session: LockSession): void {
-    if (session.overdue.size > 0) return
-    session.leaseUntil = this.#shared.now() + this.#shared.times.leaseMilliseconds
+    const { now, times } = this.#shared
+    const until = Math.min(now() + times.leaseMilliseconds, ...session.recalled.values())
+    session.leaseUntil = Math.max(session.leaseUntil, until)
   }
 
   /** How long a client that asks now may believe in what it has. */

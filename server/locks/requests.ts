@@ -7,7 +7,7 @@ export interface LockTimes {
   readonly forgottenMilliseconds: number
   /** After a restart, how long nobody gets a lock while somebody has not claimed those they had. */
   readonly graceMilliseconds: number
-  /** How long a client may take to give back what is recalled before its lease is renewed no more. */
+  /** How long a client may take to give back what is recalled: its lease is renewed for no longer than that. */
   readonly recallMilliseconds: number
   /** After a recall, for how long nobody is let decide about that inode alone. */
   readonly contendedMilliseconds: number

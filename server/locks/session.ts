@@ -3,8 +3,8 @@ export interface LockSession {
   readonly user: string
   readonly connection: string
   leaseUntil: number
-  /** What it should have given back by now: until it does, its lease is not renewed. */
-  readonly overdue: Set<number>
+  /** What it is to give back, and until when: its lease is not renewed for longer before it does. */
+  readonly recalled: Map<number, number>
   /** Where it holds something, waits, or decides for itself. */
   readonly inodes: Set<number>
   /** Locks it holds in the server's tables, and requests that wait. */

@@ -87,8 +87,7 @@ export class UserLocks {
     if (this.#isUnclaimed(directory, connection)) return this.#arrivals.news(directory)
     const holder = inode?.delegated
     if (inode === undefined || holder === undefined || holder.connection === connection) return
-    // Nobody waits for a name longer than for a lease that is not renewed.
-    this.#recall(inode, holder, 0)
+    this.#recall(inode, holder, this.#shared.times.leaseMilliseconds)
     return inode.delegated === undefined ? undefined : this.#arrivals.news(directory)
   }
 
@@ -226,7 +225,7 @@ export class UserLocks {
 
   /** The server decides again. */
   #takeBack(inode: InodeLocks): void {
-    inode.delegated?.overdue.delete(inode.ino)
+    inode.delegated?.recalled.delete(inode.ino)
     inode.delegated = undefined
     this.#leases.drop(inode.ino)
   }
@@ -321,7 +320,9 @@ export class UserLocks {
       inode.recalledAt = now()
       mailboxes.post(session, { kind: 'recall', ino: inode.ino })
     }
-    if (now() - inode.recalledAt >= patience) session.overdue.add(inode.ino)
+    const { recalled } = session
+    const until = inode.recalledAt + patience
+    recalled.set(inode.ino, Math.min(until, recalled.get(inode.ino) ?? until))
     this.#revokeIfExpired(session.connection)
   }
 
