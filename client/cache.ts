@@ -1,4 +1,5 @@
 import type { WireAttributes } from '../server/wire.js'
+import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
 import type { Directory, Fresh, Known } from './known.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
 import { changedBy, type NameChange } from './name-change.js'
@@ -12,8 +13,7 @@ import { changedBy, type NameChange } from './name-change.js'
  * it asks for something or changes it.
  */
 export class Cache {
-  readonly #now: () => number
-  readonly #timeout: number
+  readonly #belief: Belief
   readonly #limit: number
   readonly #attributes = new Map<number, Known<WireAttributes>>()
   readonly #directories = new Map<number, Directory>()
@@ -24,13 +24,9 @@ export class Cache {
   readonly #ownNames = new LatestChanges<string>(CHANGES_LIMIT)
   #sequence: Ticket = 0
   #names = 0
-  /** Grows when changes were missed; what was learned before is no longer vouched for. */
-  #epoch = 0
-  #vouched = false
 
   constructor(options: { now: () => number; timeoutMilliseconds: number; limit: number }) {
-    this.#now = options.now
-    this.#timeout = options.timeoutMilliseconds
+    this.#belief = new Belief(options.now, options.timeoutMilliseconds)
     this.#limit = options.limit
   }
 
@@ -45,7 +41,7 @@ export class Cache {
     this.#changes.add(ino, this.#sequence)
     const known = this.#attributes.get(ino)
     if (known !== undefined)
-      this.#attributes.set(ino, { ...known, since: LONG_AGO, epoch: UNVOUCHED })
+      this.#attributes.set(ino, { ...known, since: LONG_AGO, epoch: NEVER_VOUCHED })
   }
 
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
@@ -91,7 +87,7 @@ export class Cache {
 
   /** Whether there is no such name, by what the change stream vouches for. */
   isSurelyAbsent(directory: number, name: string): boolean {
-    if (!this.#vouched) return false
+    if (!this.isVouched) return false
     const known = this.name(directory, name)
     return known?.value === ABSENT && known.milliseconds === VOUCHED_MILLISECONDS
   }
@@ -194,36 +190,50 @@ export class Cache {
 
   /** A change stream is connected and has told everything up to now: what is learned from now on holds until it says otherwise. */
   vouch(): void {
-    this.#vouched = true
+    this.#belief.vouch()
   }
 
   /** The change stream is interrupted: until it is back only the timeout counts. */
   suspend(): void {
-    this.#vouched = false
+    this.#belief.suspend()
   }
 
   /** What the change stream vouched for no longer holds, also when it is back. */
   forgetVouched(): void {
-    this.#epoch += 1
+    this.#belief.forgetVouched()
+  }
+
+  /** What was learned before holds no longer, also what answers say that are under way. */
+  forgetAll(): void {
+    this.#belief.forgetAll()
+    this.#sequence += 1
+    this.#changes.addAll(this.#sequence)
+  }
+
+  /** Names, present or absent, that are believed. */
+  believedNames(): Generator<{ directory: number; name: string }> {
+    return this.#namesWhere((known) => this.#fresh(known) !== undefined)
   }
 
   /** Names, present or absent, that the change stream vouches for or did until it was interrupted. */
-  *vouchedNames(): Generator<{ directory: number; name: string }> {
+  vouchedNames(): Generator<{ directory: number; name: string }> {
+    return this.#namesWhere((known) => this.#belief.wasVouched(known))
+  }
+
+  *#namesWhere(isWanted: (known: Known<number>) => boolean) {
     for (const [directory, { names }] of this.#directories) {
-      for (const [name, { epoch }] of names) {
-        if (epoch === this.#epoch) yield { directory, name }
-      }
+      for (const [name, known] of names) if (isWanted(known)) yield { directory, name }
     }
   }
 
   /** A change stream is connected. */
   get isVouched(): boolean {
-    return this.#vouched
+    return this.#belief.isVouched
   }
 
   /** For how long the kernel may keep what it gets now. */
   get timeout(): number {
-    return this.#vouched ? VOUCHED_MILLISECONDS : this.#timeout
+    return this.#belief.timeout
   }
 
   #setName(directory: number, name: string, ino: number): number {
@@ -254,15 +264,11 @@ export class Cache {
   }
 
   #known<T>(value: T): Known<T> {
-    return { value, since: this.#now(), epoch: this.#vouched ? this.#epoch : UNVOUCHED }
+    return this.#belief.known(value)
   }
 
   #fresh<T>(known: Known<T>): Fresh<T> | undefined {
-    if (this.#vouched && known.epoch === this.#epoch) {
-      return { value: known.value, milliseconds: VOUCHED_MILLISECONDS }
-    }
-    const milliseconds = known.since + this.#timeout - this.#now()
-    return milliseconds > 0 ? { value: known.value, milliseconds } : undefined
+    return this.#belief.fresh(known)
   }
 
   #evictAttributes(): void {
@@ -285,11 +291,8 @@ export class Cache {
 /** The "inode" of a name that does not exist. */
 export const ABSENT = 0
 
-const UNVOUCHED = -1
+const NEVER_VOUCHED = 0
 const LONG_AGO = Number.NEGATIVE_INFINITY
 /** Before every change. */
 const NEVER: Ticket = 0
 const CHANGES_LIMIT = 10_000
-
-/** Of what the change stream vouches for; it takes back before that what changes. */
-const VOUCHED_MILLISECONDS = 3_600_000

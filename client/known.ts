@@ -1,4 +1,4 @@
-/** What the cache keeps of a tree, and since when; `epoch`: under which vouching of the change stream. */
+/** What the cache keeps of a tree, and since when; `epoch`: under which vouching of the change stream, negative where it did not vouch. */
 export interface Known<T> {
   readonly value: T
   readonly since: number

@@ -29,6 +29,15 @@ export class LatestChanges<Key> {
     this.#recent = new Map()
   }
 
+  /** Each of them may have changed. */
+  addAll(ticket: Ticket): void {
+    this.#newest = ticket
+    this.#floor = ticket
+    this.#between = ticket
+    this.#recent = new Map()
+    this.#older = new Map()
+  }
+
   /** Whether anything changed after the ticket was taken. */
   isAnySince(ticket: Ticket): boolean {
     return this.#newest > ticket

@@ -122,6 +122,8 @@ export interface RemoteFiles {
   totals(): Promise<WireTotals>
   /** The newest change of others that was there before what this mount has made, linked or renamed, as far as answers have said. */
   othersUpTo?(): number
+  /** Lets a stream of changes that pauses before it comes back do so now. */
+  hurryChanges?(): void
   /** What others change, as it happens; comes back by itself when it was interrupted, and ends with the signal. */
   changes?(signal: AbortSignal): AsyncIterable<RemoteNews>
   /** Locks between machines. */

@@ -122,6 +122,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
       ...filesOverChannels(channels, requests, files, again),
       changes,
       othersUpTo: () => requests.newestOfOthers,
+      hurryChanges: () => pauses.end(),
       locks,
     },
     fence: locks.fence,

@@ -1,27 +1,18 @@
-import type { WireAttributes, WirePlace } from '../../server/wire.js'
-import type { WireChange } from '../../server/wire-changes.js'
-import { ABSENT, type Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { RemoteFiles, RemoteNews } from '../remote-files.js'
 import { refusal } from './answer.js'
-import type { ContestedNames } from './contested-names.js'
 import type { MountLocks } from './locks.js'
-import type { KnownNode, Nodes } from './nodes.js'
-import type { Unborn } from './unborn.js'
+import { TakenBack, type TakenBackMount } from './taken-back.js'
 
 /** An interruption shorter than this is made good by what the stream then tells. */
 const GRACE_MILLISECONDS = 1000
 /** How long a lock waits for the stream of changes to tell what happened before it. */
 const NEWS_MILLISECONDS = 30_000
 
-export interface CoherenceMount {
+export interface CoherenceMount extends TakenBackMount {
   readonly files: RemoteFiles
-  readonly cache: Cache
-  readonly nodes: Nodes
-  readonly unborn: Unborn
-  /** The content of a node changed elsewhere. */
-  foreign(node: KnownNode): void
-  readonly contested: ContestedNames
+  /** Lets the stream of changes come back at once. */
+  hurry(): void
   readonly locks: MountLocks | undefined
   log(message: string, error?: unknown): void
 }
@@ -33,10 +24,13 @@ export interface CoherenceMount {
 export class Coherence {
   readonly #mount: CoherenceMount
   readonly #kernel: Kernel
+  readonly #takenBack: TakenBack
   readonly #stop = new AbortController()
   #grace: NodeJS.Timeout | undefined
   /** The stream was away, and has not told yet what others did meanwhile. */
   #isBehind = false
+  /** The change that the stream, connected as it is, has not told for so long that it counts as away. */
+  #owed: number | undefined
   /** Every change up to this number has been taken in. */
   #told = -1
   readonly #waiting = new Set<() => void>()
@@ -44,6 +38,7 @@ export class Coherence {
   constructor(mount: CoherenceMount, kernel: Kernel) {
     this.#mount = mount
     this.#kernel = kernel
+    this.#takenBack = new TakenBack(mount, kernel)
     void this.#listen()
   }
 
@@ -64,30 +59,38 @@ export class Coherence {
 
   /**
    * Resolves once nothing is believed, here, and of attributes and pages in the kernel, that was untrue when it was called because the
-   * stream is interrupted, or has not told yet what others did, up to this change. If it stays away or silent that takes a second: what
-   * had been believed for long is forgotten by then, and what was learned since holds for no longer, or is as new.
+   * stream is interrupted, or has not told yet what others did, up to this change. For a stream that was there just now it waits, at
+   * most a second; where it is away for longer, or silent, nothing is believed any more of what was learned before.
    */
   async caughtUp(others = -1): Promise<void> {
-    await this.#heardOf(others)
+    const isSilent = () => this.#told < others && this.#mount.cache.isVouched
+    if (!this.#isBehind && isSilent()) await this.#heard(others)
+    if (this.#isBehind && this.#grace !== undefined) {
+      this.#mount.hurry()
+      await this.#until(() => !this.#isBehind || this.#grace === undefined)
+    }
+    if (this.#isBehind) this.#takenBack.recent()
     await this.#kernel.inodesSettled()
   }
 
-  async #heardOf(others: number): Promise<void> {
-    const isBehind = () => this.#isBehind || (this.#told < others && this.#mount.cache.isVouched)
-    if (!isBehind()) return
-    let isOver = false
+  /** Resolves once the stream has told of this change, or counts as away because it does not. */
+  async #heard(others: number): Promise<void> {
+    const isSettled = () => this.#told >= others || this.#isBehind
     const timer = setTimeout(() => {
-      isOver = true
-      this.#look()
+      if (isSettled()) return
+      this.#owed = others
+      this.#isAway()
+      this.#forgetAll()
     }, GRACE_MILLISECONDS)
-    await this.#until(() => isOver || !isBehind())
+    await this.#until(isSettled)
     clearTimeout(timer)
-    if (!this.#isBehind && isBehind()) this.#forgetAll()
   }
 
   stop(): void {
     this.#stop.abort()
     clearTimeout(this.#grace)
+    this.#grace = undefined
+    this.#look()
   }
 
   #until(isSo: () => boolean): Promise<void> {
@@ -111,6 +114,11 @@ export class Coherence {
 
   #isTold(upTo: number): void {
     this.#told = Math.max(this.#told, upTo)
+    if (this.#owed !== undefined && this.#told >= this.#owed) {
+      this.#owed = undefined
+      this.#mount.cache.vouch()
+      this.#hasCaughtUp()
+    }
     this.#look()
   }
 
@@ -138,8 +146,8 @@ export class Coherence {
         locks?.reconnected()
         return
       case 'lost':
-        cache.suspend()
-        this.#isBehind = true
+        this.#owed = undefined
+        this.#isAway()
         this.#grace ??= setTimeout(() => this.#forgetAll(), GRACE_MILLISECONDS).unref()
         return
       case 'reset':
@@ -147,10 +155,10 @@ export class Coherence {
         this.#hasCaughtUp()
         return
       case 'settled':
-        this.#settled(news.current())
+        this.#takenBack.settled(news.current())
         return
       case 'change':
-        this.#changed(news.change)
+        this.#takenBack.changed(news.change)
         this.#isTold(news.change.seq)
         return
       case 'told':
@@ -165,84 +173,23 @@ export class Coherence {
     }
   }
 
-  #settled(attributes: WireAttributes | undefined): void {
-    if (attributes === undefined) return
-    const { cache, nodes } = this.#mount
-    cache.changedTo(attributes, cache.ticket())
-    const node = nodes.of(attributes.ino)
-    if (node !== undefined) this.#kernel.invalidateInode(node.id, -1, 0)
-  }
-
-  #changed(change: WireChange): void {
-    switch (change.kind) {
-      case 'make':
-        this.#named(change.place, change.ino)
-        this.#attributes(change.ino)
-        return
-      case 'remove':
-        this.#named(change.place, ABSENT)
-        this.#attributes(change.ino)
-        return
-      case 'rename':
-        this.#named(change.from, change.exchanged ?? ABSENT)
-        this.#named(change.to, change.ino)
-        this.#attributes(change.ino)
-        if (change.exchanged !== undefined) this.#attributes(change.exchanged)
-        if (change.replaced !== undefined) this.#attributes(change.replaced)
-        return
-      case 'content':
-        this.#content(change.ino)
-        return
-      case 'attributes':
-        this.#attributes(change.ino)
-    }
-  }
-
-  #named({ directory, name }: WirePlace, ino: number): void {
-    const { cache, nodes, unborn, contested } = this.#mount
-    contested.add(directory)
-    // A file of ours that is about to stand there is sent and then finds out who was first.
-    cache.toldName(directory, name, unborn.at(directory, name) === undefined ? ino : undefined)
-    const node = nodes.of(directory)
-    if (node === undefined) return
-    this.#kernel.invalidateEntry(node.id, name)
-    // With its attributes goes the listing that the kernel keeps.
-    this.#kernel.invalidateInode(node.id, 0, 0)
-  }
-
-  #attributes(ino: number): void {
-    const { cache, nodes } = this.#mount
-    cache.changed(ino)
-    for (const { id } of nodes.allOf(ino)) this.#kernel.invalidateInode(id, -1, 0)
-  }
-
-  #content(ino: number): void {
-    const { cache, nodes, foreign } = this.#mount
-    cache.changed(ino)
-    for (const node of nodes.allOf(ino)) foreign(node)
-  }
-
   /** What the kernel was told to believe for long it must ask for again. */
   #forgetAll(): void {
-    const { cache, nodes } = this.#mount
-    for (const { directory, name } of cache.vouchedNames()) {
-      const node = nodes.of(directory)
-      if (node !== undefined) this.#kernel.invalidateEntry(node.id, name)
-    }
-    for (const node of nodes.all()) {
-      // Pages of files are checked when they are opened; a directory's listing is not.
-      const isDirectory = cache.lastAttributes(node.ino)?.type !== 'file'
-      this.#kernel.invalidateInode(node.id, isDirectory ? 0 : -1, 0)
-    }
-    cache.forgetVouched()
+    this.#takenBack.all()
     clearTimeout(this.#grace)
     this.#grace = undefined
+    this.#look()
+  }
+
+  #isAway(): void {
+    this.#mount.cache.suspend()
+    this.#isBehind = true
   }
 
   #hasCaughtUp(): void {
     clearTimeout(this.#grace)
     this.#grace = undefined
-    if (!this.#isBehind) return
+    if (!this.#isBehind || this.#owed !== undefined) return
     this.#isBehind = false
     this.#look()
   }

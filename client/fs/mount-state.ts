@@ -62,7 +62,7 @@ export class MountState {
   overwritten = 0
   readonly #beforehand: ShownBeforehand
   readonly #contested: ContestedNames
-  readonly #othersUpTo: () => number | undefined
+  readonly #stream: Pick<RemoteFiles, 'othersUpTo' | 'hurryChanges'>
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
 
@@ -70,8 +70,8 @@ export class MountState {
     const now = options.now ?? (() => performance.now())
     const { timeoutMilliseconds, readBytes, writeBytes } = { ...DEFAULTS, ...options }
     this.log = options.log ?? (() => {})
-    // Nothing is asked by it, and there is nothing to wait for.
-    this.#othersUpTo = () => remote.othersUpTo?.()
+    // Nothing is asked by them, and there is nothing to wait for.
+    this.#stream = remote
     this.durable = new DurableNames(withReasons(remote, this.log))
     const reported = this.durable.files
     this.removals = new Removals(reported, {
@@ -160,10 +160,9 @@ export class MountState {
     const { files, cache, nodes, unborn, locks, log } = this
     const foreign = (node: KnownNode) => this.foreign(node)
     const contested = this.#contested
-    this.#coherence = new Coherence(
-      { files, cache, nodes, unborn, contested, locks, log, foreign },
-      kernel,
-    )
+    const hurry = () => this.#stream.hurryChanges?.()
+    const mount = { files, cache, nodes, unborn, contested, locks, log, foreign, hurry }
+    this.#coherence = new Coherence(mount, kernel)
   }
 
   disconnect(): void {
@@ -172,10 +171,11 @@ export class MountState {
 
   /**
    * What the server let us make or rename may be a lock to the program, which then wants to see all that others did before: so it
-   * waits where the stream of changes has not told it yet, or was interrupted just now, and for the kernel to drop what it told of.
+   * waits where the stream of changes has not told it yet, or was interrupted just now, believes nothing where it stays away, and waits
+   * for the kernel to drop what it told of.
    */
   async caughtUp(): Promise<void> {
-    await this.#coherence?.caughtUp(this.#othersUpTo())
+    await this.#coherence?.caughtUp(this.#stream.othersUpTo?.())
   }
 
   /** Attributes of an inode asked for by number, and for how long they hold. */

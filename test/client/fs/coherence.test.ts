@@ -255,6 +255,101 @@ describe('the mount file system with a stream of changes', () => {
       expect((await calls.stat(node)).size).to.equal(0)
     })
 
+    it('it is asked for at once, and what it then vouches for is still believed', async () => {
+      let hurried = 0
+      const more = {
+        hurryChanges() {
+          hurried += 1
+          alone.news.say({ kind: 'connected' }, { kind: 'told', newest: Number.MAX_SAFE_INTEGER })
+        },
+      }
+      const alone = await earth.machine({}, 'as the test says', more)
+      const { news, fs, calls, requests } = alone
+      news.say({ kind: 'connected' }, { kind: 'told', newest: Number.MAX_SAFE_INTEGER })
+      await settled()
+      await calls.store(ROOT, 'f', 'x')
+      news.say({ kind: 'lost' })
+      await settled()
+      await fs.mkdir(ROOT, 'lock', 0o755, caller)
+      expect(hurried).to.equal(1)
+      earth.pass(60_000)
+      requests.clear()
+      await calls.lookup(ROOT, 'f')
+      expect(requests.made).to.deep.equal([])
+    })
+
+    // A second for each would be longer than a test may take.
+    const OFTEN = Array.from({ length: 60 }, (_, index) => `lock ${index}`)
+
+    it('nobody waits once it is away for longer, and each time what was learned before is asked for, by the kernel too', async () => {
+      const { news, fs, calls, invalidated } = await earth.machine({}, 'as the test says')
+      news.say({ kind: 'connected' })
+      await settled()
+      const { node } = await calls.store(ROOT, 'f', '')
+      news.say({ kind: 'lost' })
+      await settled()
+      const theirs = await there.calls.walk('f')
+      for (const [size, lock] of OFTEN.entries()) {
+        await there.fs.setattr(theirs.node, { size }, undefined, caller)
+        invalidated.splice(0)
+        await fs.mkdir(ROOT, lock, 0o755, caller)
+        expect(invalidated).to.include.members(['entry 1 f', `inode ${node} -1`])
+        const found = await calls.lookup(ROOT, 'f')
+        expect(found.attributes?.size).to.equal(size)
+        expect(found.validMilliseconds).to.equal(0)
+      }
+    })
+
+    it('no answer is kept that was under way when a name was made', async () => {
+      const { news, fs, calls, fault } = await earth.machine({}, 'as the test says')
+      news.say({ kind: 'connected' })
+      await settled()
+      const { node } = await calls.store(ROOT, 'f', '')
+      news.say({ kind: 'lost' })
+      await settled()
+      await fs.mkdir(ROOT, 'first', 0o755, caller)
+      let arrive = () => {}
+      const arrival = new Promise<void>((resolve) => {
+        arrive = resolve
+      })
+      fault.answer = (operation) => (operation === 'lookup' ? arrival : undefined)
+      const asked = calls.lookup(ROOT, 'f')
+      await settled()
+      const theirs = await there.calls.walk('f')
+      await there.fs.setattr(theirs.node, { size: 1 }, undefined, caller)
+      await fs.mkdir(ROOT, 'lock', 0o755, caller)
+      arrive()
+      await asked
+      expect((await calls.stat(node)).size).to.equal(1)
+    })
+
+    it('one that says nothing counts as away until it says what there is to say', async () => {
+      const { news, fs, calls, requests } = await earth.machine({}, 'as the test says')
+      news.say({ kind: 'connected' }, { kind: 'told', newest: 0 })
+      await settled()
+      const { node } = await calls.store(ROOT, 'f', '')
+      const theirs = await there.calls.walk('f')
+      for (const [size, lock] of OFTEN.entries()) {
+        await there.fs.setattr(theirs.node, { size }, undefined, caller)
+        await fs.mkdir(ROOT, lock, 0o755, caller)
+        expect((await calls.lookup(ROOT, 'f')).attributes?.size).to.equal(size)
+      }
+      news.say({ kind: 'told', newest: 1 })
+      await settled()
+      expect((await calls.stat(node)).validMilliseconds).to.be.at.most(1000)
+      await there.fs.setattr(theirs.node, { size: 1000 }, undefined, caller)
+      await fs.mkdir(ROOT, 'lock', 0o755, caller)
+      expect((await calls.lookup(ROOT, 'f')).attributes?.size).to.equal(1000)
+      news.say({ kind: 'told', newest: Number.MAX_SAFE_INTEGER })
+      await settled()
+      earth.pass(1001)
+      expect((await calls.stat(node)).validMilliseconds).to.equal(LONG)
+      earth.pass(60_000)
+      requests.clear()
+      await calls.stat(node)
+      expect(requests.made).to.deep.equal([])
+    })
+
     it('nothing waits for longer than a second, and then what was believed for long is asked for', async () => {
       const alone = await earth.machine({}, 'as the test says')
       const { news, fs, calls, requests } = alone

@@ -248,6 +248,7 @@ export function localRemoteFiles(
     sync: (ino) => asked('sync', ino, async () => {}),
     reserve: (count) => asked('reserve', count, () => tree.reserve(count)),
     othersUpTo: () => others,
+    hurryChanges: () => {},
     async *changes(signal): AsyncGenerator<RemoteNews> {
       let seq = await tree.changes.newest()
       yield { kind: 'connected' }
