@@ -1,7 +1,10 @@
 import { once } from 'node:events'
 import http from 'node:http'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { openDatabase } from '../../../server/database/database.js'
+import { KEPT_CHANGES } from '../../../server/storage/change-log.js'
 import type { WireChange } from '../../../server/wire-changes.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
@@ -142,6 +145,22 @@ describe('GET /changes', () => {
     expect([reset?.event, reset?.id, reset?.data]).to.deep.equal(['reset', '1', '{"newest":1}'])
     await put('b')
     expect((await stream.change()).seq).to.equal(2)
+  })
+
+  it('says start afresh to who was away for more changes than are kept', async () => {
+    for (const name of ['a', 'b', 'c']) await put(name)
+    // as if so many had been made since; a page of the log goes with every 128th
+    const before = Math.ceil((KEPT_CHANGES + 3) / 128) * 128 - 1
+    const database = openDatabase(join(server.directory, 'coffer.sqlite'))
+    database.prepare('UPDATE trees SET seq = ?').run(before)
+    database.close()
+    await put('d')
+    const stream = await open('/changes?since=2')
+    await stream.next()
+    const reset = await stream.next()
+    expect([reset?.event, reset?.id]).to.deep.equal(['reset', String(before + 1)])
+    await put('e')
+    expect((await stream.change()).seq).to.equal(before + 2)
   })
 
   it('tells nobody of another user’s changes', async () => {
