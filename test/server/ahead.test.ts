@@ -76,3 +76,23 @@ describe('what is served ahead of Express', () => {
     ])
   })
 })
+
+describe('what Express serves', () => {
+  it('knows the address of who has hung up before its turn comes: failures count by it', async () => {
+    const app = express()
+    const served = new Promise<string | undefined>((resolve) => {
+      app.use(({ ip, socket }) => resolve(socket.destroyed ? ip : 'still there'))
+    })
+    const listener = ahead([], app)
+    const server = http.createServer({ ServerResponse: LeanResponse }, (request, response) => {
+      listener(request, response)
+      request.socket.destroy()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    http.get({ port, host: '127.0.0.1' }).on('error', () => {})
+    expect(await served).to.equal('127.0.0.1')
+    server.close()
+  })
+})
