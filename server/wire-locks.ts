@@ -139,7 +139,7 @@ export type WireLockAnswer =
 /** What `renewLocks` answers. */
 export interface WireLease {
   state: 'held' | 'unclaimed'
-  /** How long it still goes on. It is not renewed while the client owes what was recalled. */
+  /** How long it still goes on. It is not renewed for longer than until what is recalled is to be given back. */
   milliseconds: number
   /** Names this run of the server; another one does not know the locks any more. */
   run: string

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
+import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
 import { HEADERS } from '../../../server/wire-headers.js'
-import { LOCK_END, type Lock, type LockType } from '../../../server/wire-locks.js'
+import { LOCK_END, type Lock, type LockType, type WireLease } from '../../../server/wire-locks.js'
 import type { WireOperation } from '../../../server/wire-operations.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
@@ -50,6 +51,18 @@ describe('locks in POST /batch', () => {
     const free = await ask(asked('read'), { connection: 'two' })
     expect(free.lock).to.include({ state: 'granted' })
     await ask({ op: 'endLocks' }, { connection: 'two' })
+  })
+
+  it('say how long they may be believed in', async () => {
+    const renewed = async () => {
+      const { lease } = await ask({ op: 'renewLocks' }, { connection: 'one' })
+      return (lease as WireLease).milliseconds
+    }
+    expect(await renewed()).to.equal(LOCK_TIMES.leaseMilliseconds)
+    const { lock } = await ask(asked('write'), { connection: 'one' })
+    expect(lock).to.have.property('lease').within(1, LOCK_TIMES.leaseMilliseconds)
+    expect(await renewed()).to.be.within(1, LOCK_TIMES.leaseMilliseconds)
+    await ask({ op: 'endLocks' }, { connection: 'one' })
   })
 
   const making = (name: string, change: Partial<Lock> = {}) => ({
