@@ -85,8 +85,9 @@ function refuseNoBackup(backup: string): void {
 
 async function fill(backup: string, to: string, now: Date): Promise<RestoreReport> {
   const part = join(to, `${DATABASE}.part`)
-  const report = await copyContents(backup, to)
+  // First: the next backup may replace it, and then it lists other contents.
   await copyFile(join(backup, DATABASE), part)
+  const report = await copyContents(backup, part, to)
   const database = openDatabase(part)
   try {
     restart(database, now)
@@ -102,8 +103,8 @@ async function fill(backup: string, to: string, now: Date): Promise<RestoreRepor
   return report
 }
 
-async function copyContents(backup: string, to: string): Promise<RestoreReport> {
-  const database = openBackup(join(backup, DATABASE), 'read')
+async function copyContents(backup: string, part: string, to: string): Promise<RestoreReport> {
+  const database = openBackup(part, 'read')
   const report = { contents: 0, bytes: 0 }
   try {
     const list = contentList(database, 'read')
