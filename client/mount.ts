@@ -42,7 +42,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       mountedFiles(request, surroundings, { remote, files, root, account }),
       stop,
     )
-    await succession.begin(writeBack)
+    await unlessStopped(succession.begin(writeBack), stop)
     const mounted = await BINDINGS[request.binding](request.directory, shown, {
       fsname: request.server,
       subtype: 'coffer',
@@ -61,8 +61,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       await endWriteBack(writeBack, remote.state.kind === 'connected', log)
     }
     await close()
-    // What the server could not be told, the next mount tells it.
-    if (remote.state.kind === 'connected') await succession.end()
+    await succession.end()
   } finally {
     remote.close()
   }

@@ -1,13 +1,15 @@
 import { type ConnectionRecord, ConnectionRecords } from './connection-records.js'
+import { areJournalsLeft } from './journal/open-journals.js'
 import type { WriteBack } from './journal/write-back.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
+import { journalsOf } from './mount-write-back.js'
 import type { Remote } from './remote.js'
 import { hasEnded, type RunningProcess, thisProcess } from './running-process.js'
 
 interface Successor {
   readonly request: Pick<MountRequest, 'stateDirectory' | 'readOnly'>
   readonly surroundings: Pick<MountProcess, 'pid' | 'hasProcess' | 'log'>
-  readonly remote: Pick<Remote, 'fence' | 'connectionSecret'>
+  readonly remote: Pick<Remote, 'fence' | 'connectionSecret' | 'files' | 'state'>
   readonly account: string
 }
 
@@ -42,12 +44,21 @@ export class Succession {
 
   /** With the journals that are to be sent, if there are any. */
   async begin(writeBack: Pick<WriteBack, 'drain'> | undefined): Promise<void> {
+    const { request, account } = this.#successor
     await this.#leaveWord(writeBack !== undefined)
-    if (writeBack !== undefined && this.#journalled.length > 0) void this.#endLocks(writeBack)
+    if (this.#journalled.length === 0) return
+    if (writeBack !== undefined) void this.#endLocks(writeBack)
+    else if (!(await areJournalsLeft(journalsOf(request, account)))) await this.#endLocks()
   }
 
+  /** What the server cannot be told now, the next mount tells it. */
   async end(): Promise<void> {
-    if (this.#own !== undefined) await this.#records.remove(this.#own).catch(() => {})
+    const { remote } = this.#successor
+    if (this.#own === undefined || remote.state.kind !== 'connected') return
+    try {
+      await remote.files.locks?.end()
+      await this.#records.remove(this.#own)
+    } catch {}
   }
 
   #hasEnded({ process }: ConnectionRecord, here: RunningProcess): Promise<boolean> {
@@ -68,10 +79,10 @@ export class Succession {
   }
 
   /** If it cannot be sent now, it is as if nobody had come after them. */
-  async #endLocks(writeBack: Pick<WriteBack, 'drain'>): Promise<void> {
+  async #endLocks(writeBack?: Pick<WriteBack, 'drain'>): Promise<void> {
     const { remote, surroundings } = this.#successor
     try {
-      await writeBack.drain()
+      await writeBack?.drain()
       for (const { secret } of this.#journalled) await remote.fence(secret, 'end')
       surroundings.log.info('sent what a killed mount had written; others may have its locks')
     } catch (error) {

@@ -5,6 +5,12 @@ import { Journal, type JournalOptions } from './journal.js'
 /** Journals of one account on one machine: as many mounts may write at once. */
 const MOST = 64
 
+/** Whether there is something of an account to be sent, by whomever: of one that is done nothing is left. */
+export async function areJournalsLeft(directory: string): Promise<boolean> {
+  const names = await readdir(directory, { recursive: true }).catch(() => [])
+  return names.some((name) => name.endsWith('.journal'))
+}
+
 /**
  * The journals of an account that no other mount has: those with something to send, and, first, one of our own if it is
  * wanted.

@@ -129,6 +129,31 @@ describe('a mount that comes after one that was killed', function () {
     expect(await holder.ask('sync', 'f')).to.equal('ok')
   })
 
+  it('has the locks at once, too, of one with --write-back that had sent all', async () => {
+    const first = await home.mount({ flags: ['--write-back'] })
+    const file = two.newFile()
+    const flock = ['flock', 'f', 'exclusive', 'now']
+    const holder = await held(first, file, ...flock)
+    await killed(first)
+    await holder.kill('SIGKILL')
+    const second = await home.mount()
+    expect(await (await program(join(second.directory, file))).ask(...flock)).to.equal('ok')
+  })
+
+  it('has the locks at once of one that was unmounted by force, and gave up what was not sent', async () => {
+    const first = await home.mount()
+    const file = two.newFile()
+    const flock = ['flock', 'f', 'exclusive', 'now']
+    const holder = await held(first, file, ...flock)
+    expect(await holder.ask('write', 'f', 0, 'unsent')).to.equal('ok')
+    const pid = await first.pid()
+    expect((await home.coffer('unmount', '--force', first.directory)).status).to.equal(0)
+    await holder.kill('SIGKILL')
+    await ended(pid)
+    const second = await home.mount()
+    expect(await (await program(join(second.directory, file))).ask(...flock)).to.equal('ok')
+  })
+
   it('sends what was written with --write-back before others get the locks', async () => {
     const [locked, written] = [two.newFile(), two.newFile()]
     const [old, newer] = [Buffer.alloc(1 << 20, 'old'), Buffer.alloc(1 << 20, 'new')]
