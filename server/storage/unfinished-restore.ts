@@ -5,13 +5,13 @@ import { LOCK_FILES } from '../database/lock.js'
 import { DATABASE, syncFolder } from './backup-set.js'
 import { namesIn } from './emptiness.js'
 
-/** The first file of a directory that a backup is restored to, and the last that goes: until then the rest may be a part. */
+/** The first file of a directory that a backup is restored to, which goes when the last is there. */
 const MARK = 'restoring'
 
-/** The backup that a directory is being made of, or was when that was broken off. */
+/** The backup that a directory is being made of, or was when that was broken off. Once it has its database, all is there. */
 export function unfinishedRestore(directory: string): string | undefined {
   const mark = join(directory, MARK)
-  if (!existsSync(mark)) return undefined
+  if (!existsSync(mark) || existsSync(join(directory, DATABASE))) return undefined
   return readFileSync(mark, 'utf8').trim() || 'DIRECTORY'
 }
 
@@ -42,7 +42,7 @@ export function refuseUsed(directory: string): void {
 }
 
 function isOfRestore(name: string): boolean {
-  return [MARK, 'content', 'secret', 'tls'].includes(name) || name.startsWith(DATABASE)
+  return [MARK, 'content', 'secret', 'tls'].includes(name) || name.startsWith(`${DATABASE}.part`)
 }
 
 /** Removes all that a restore has made. */

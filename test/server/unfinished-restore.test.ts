@@ -72,5 +72,10 @@ describe('coffer-server restore that is killed', () => {
     expect(existsSync(left)).to.equal(false)
     expect((await coffer(['fsck'], '', environment)).stdout).to.equal('Everything agrees.')
     expect((await coffer(['user', 'list'], '', environment)).stdout).to.contain('nora')
+
+    // as if it had been killed at its very end: nothing is missing, so nothing is removed
+    writeFileSync(join(restored, 'restoring'), backup)
+    expect((await restore()).stderr).to.contain('is not empty')
+    expect((await coffer(['user', 'list'], '', environment)).stdout).to.contain('nora')
   }).timeout(120_000)
 })
