@@ -26,7 +26,13 @@ describe('what says which block is in a slot of the disk cache', () => {
   })
 
   it('is of no other content', () => {
-    for (const other of [{ generation: 4 }, { version: 6 }, { size: 10 }, { mtime: '0' }]) {
+    for (const other of [
+      { ino: 7 },
+      { generation: 4 },
+      { version: 6 },
+      { size: 10 },
+      { mtime: '0' },
+    ]) {
       expect(isOf(entry, { ...key, ...other }), JSON.stringify(other)).to.equal(false)
     }
   })

@@ -38,7 +38,7 @@ describe('bytes of a stream, taken in pieces of known sizes', () => {
   })
 
   it('leave nothing of the stream once it is drained', async () => {
-    const source = stream('abc', 'def')
+    const source = stream('abc', 'def', 'ghi')
     const input = new SizedInput(source)
     await input.take(1)
     await input.drain()
