@@ -3,6 +3,8 @@ import type { LockSessionRecords } from './requests.js'
 
 /** Clients of one user that lost locks and have not come back to hear of it. */
 const MOST_CLIENTS = 1_000
+/** Of all of them together: they are in memory, and all are read when the server starts. */
+const MOST_OF_USER = 100_000
 /** No inode has this number: among those of a client it says that nobody knows which ones it had locks of. */
 const UNKNOWN = 0
 
@@ -36,9 +38,7 @@ export class Fences {
   add(connection: string, inodes: ReadonlySet<number>): void {
     this.#inodes.set(connection, new Set(inodes))
     this.#records.fence(this.#user, connection, inodes)
-    if (this.#inodes.size <= MOST_CLIENTS) return
-    const [oldest] = this.#inodes.keys()
-    if (oldest !== undefined) this.remove(oldest)
+    this.#removeOldest()
   }
 
   addUnknown(connection: string): void {
@@ -52,9 +52,19 @@ export class Fences {
       inodes.add(ino)
       this.#records.fence(this.#user, connection, [ino])
     }
+    this.#removeOldest()
   }
 
   remove(connection: string): void {
     if (this.#inodes.delete(connection)) this.#records.unfence(this.#user, connection)
+  }
+  #removeOldest(): void {
+    let count = 0
+    for (const inodes of this.#inodes.values()) count += inodes.size
+    for (const [connection, inodes] of this.#inodes) {
+      if (this.#inodes.size <= MOST_CLIENTS && count <= MOST_OF_USER) return
+      count -= inodes.size
+      this.remove(connection)
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
+import { Fences } from '../../../server/locks/fences.js'
 import { Locks } from '../../../server/locks/locks.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
@@ -116,5 +117,20 @@ describe('a write that comes late', () => {
     take(desk, INO, NAMES)
     expect(locks.claim(laptop, [{ ino: INO, locks: [NAMES] }], true)).to.deep.equal([INO])
     expect(locks.leased('ann', INO, laptop)).to.be.a('promise')
+  })
+})
+
+describe('what is remembered of clients that lost their locks', () => {
+  it('is bounded for each user: the oldest are forgotten first', () => {
+    const records = lockSessionTable(openDatabase(':memory:'))
+    const fences = new Fences('ann', records, new Map())
+    const inodes = new Set(Array.from({ length: 10_000 }, (_, index) => index + 1))
+    for (let client = 0; client < 11; client++) fences.add(`client${client}`, inodes)
+    expect(records.fences()).to.have.lengthOf(100_000)
+    expect([0, 1, 10].map((client) => fences.has(`client${client}`))).to.deep.equal([
+      false,
+      true,
+      true,
+    ])
   })
 })
