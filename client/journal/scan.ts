@@ -44,7 +44,9 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   if (start.length < SEGMENT_HEAD)
     return { records: [], isDamaged: false, tornBytes: size, roomBytes: 0 }
   // The checksums of the records say whether this is a journal; a wrong magic number is damage and no reason to give them up.
-  const isNamed = start.subarray(0, 4).equals(SEGMENT_MAGIC)
+  // Room that was made a segment of, when the mount was killed before it wrote there.
+  const isUnused = start.every((byte) => byte === ROOM)
+  const isNamed = isUnused || start.subarray(0, 4).equals(SEGMENT_MAGIC)
   const salt = start.readUInt32LE(4)
   const found: Found[] = []
   let firstFlaw: number | undefined

@@ -4,6 +4,7 @@ import {
   copyFile,
   readdir,
   readFile,
+  rename,
   stat,
   truncate,
   writeFile,
@@ -375,6 +376,18 @@ describe('the journal of a mount', () => {
     const next = await opened()
     expect(await contents(next)).to.deep.equal(['one'])
     expect(log).to.have.length(2)
+    await next.close()
+  })
+
+  it('takes room for no damage that was to be a segment, and that nothing was written to', async () => {
+    const journal = await opened()
+    await appended(journal, 'kept')
+    await abandoned(journal)
+    const at = (name: string) => join(directory, 'journal', name)
+    await rename(at('reserve'), at('000002.journal'))
+    const next = await opened()
+    expect(await contents(next)).to.deep.equal(['kept'])
+    expect([next.isDamaged, log]).to.deep.equal([false, []])
     await next.close()
   })
 
