@@ -101,6 +101,13 @@ export function cachedStatements(database: Database): CachedStatements {
         cache.writeContent(ino)
       },
     },
+    rewriteSmallContent: {
+      run(ino, data) {
+        sql.rewriteSmallContent.run(ino, data)
+        cache.writeContent(ino)
+        cache.keepContent(ino, { data })
+      },
+    },
     deleteSmallContent: {
       run(ino) {
         sql.deleteSmallContent.run(ino)

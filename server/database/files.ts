@@ -81,6 +81,8 @@ function inodeStatements(row: Prepare) {
     ),
     smallContent,
     setSmallContent,
+    /** The same, of one that was read for it, with bytes that nobody will change: the next write needs them again. */
+    rewriteSmallContent: setSmallContent,
     deleteSmallContent,
     xattr: row<[ino: number, name: string], { value: Buffer }>(
       'SELECT value FROM xattrs WHERE ino = ? AND name = ?',

@@ -196,7 +196,7 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     engine.sql.updateInode.run(after)
     if (small === undefined) forgetUndo(engine, ino)
     else if (size === 0) engine.sql.deleteSmallContent.run(ino)
-    else engine.sql.setSmallContent.run(ino, rewritten(engine, row, small, size))
+    else engine.sql.rewriteSmallContent.run(ino, rewritten(engine, row, small, size))
     const usage = { bytes: size - row.size, inodes: 0 }
     engine.log.note(tree.id, { kind: 'content', ino, place: placeOf(engine, ino) }, usage, origin)
     engine.transactions.afterwards(() => claim.happened())

@@ -76,6 +76,27 @@ describe('statements with rows at hand', () => {
     database.close()
   })
 
+  it('have a content at hand that was written anew, until that is rolled back', () => {
+    const { database, sql, plain } = statements()
+    const content = () => String(sql.smallContent.get(7)?.data)
+    sql.insertInode.run(row(7))
+    sql.setSmallContent.run(7, Buffer.from('old'))
+    sql.ended()
+    const writing = database.transaction(() => {
+      sql.rewriteSmallContent.run(7, Buffer.from('new'))
+      plain.setSmallContent.run(7, Buffer.from('only in the table'))
+      expect(content()).to.equal('new')
+      throw new Error('no')
+    })
+    expect(writing).to.throw('no')
+    sql.rolledBack()
+    sql.ended()
+    expect(content()).to.equal('old')
+    sql.rewriteSmallContent.run(7, Buffer.from('newer'))
+    expect(String(plain.smallContent.get(7)?.data)).to.equal('newer')
+    database.close()
+  })
+
   it('are right, too, about what was read so long ago that it is not at hand any more', () => {
     const { database, sql, plain } = statements()
     const count = 35_000
