@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { until } from '../../support/until.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 
 describe('a lock that is granted', () => {
   let earth: World
@@ -10,9 +10,7 @@ describe('a lock that is granted', () => {
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine({}, 'told, with locks')
-    there = await earth.machine({}, 'told, with locks')
+    ;({ earth, here, there } = await twoMachines('told, with locks'))
   })
   afterEach(() => earth.close())
 

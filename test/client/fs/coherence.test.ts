@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { caller, O_EXCL, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 
 const LONG = 3_600_000
 
@@ -20,9 +20,7 @@ describe('the mount file system with a stream of changes', () => {
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine({}, 'told')
-    there = await earth.machine({}, 'told')
+    ;({ earth, here, there } = await twoMachines('told'))
     await here.fs.statfs(ROOT, caller)
     await there.fs.statfs(ROOT, caller)
   })

@@ -148,3 +148,13 @@ export async function world(): Promise<World> {
     },
   }
 }
+
+/** Two machines that mount the same tree, and hear of each other's changes alike. */
+export async function twoMachines(
+  changes?: Changes,
+): Promise<{ earth: World; here: Machine; there: Machine }> {
+  const earth = await world()
+  const here = await earth.machine({}, changes)
+  const there = await earth.machine({}, changes)
+  return { earth, here, there }
+}

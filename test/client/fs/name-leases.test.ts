@@ -4,7 +4,7 @@ import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { until } from '../../support/until.js'
 import { caller, O_EXCL, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 
 const EXCLUSIVE = O_WRONLY | O_EXCL
 
@@ -17,9 +17,7 @@ describe('the mount with a lease of names', () => {
   let directory: number
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine({}, 'told, with locks')
-    there = await earth.machine({}, 'told, with locks')
+    ;({ earth, here, there } = await twoMachines('told, with locks'))
     directory = (await here.fs.mkdir(ROOT, 'd', 0o755, caller)).node
     for (const name of ['1', '2', '3']) await here.calls.store(directory, name, name, EXCLUSIVE)
     here.requests.clear()

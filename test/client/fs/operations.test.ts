@@ -12,7 +12,7 @@ import {
   O_WRONLY,
   ROOT,
 } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 import { LISTED_AT_ONCE } from './local-remote-files.js'
 
 /** Of renameat2(2). */
@@ -26,9 +26,7 @@ describe('the mount file system', () => {
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine()
-    there = await earth.machine()
+    ;({ earth, here, there } = await twoMachines())
   })
   afterEach(() => earth.close())
 

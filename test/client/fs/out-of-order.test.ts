@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { caller, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 
 type Work<T = unknown> = () => Promise<T> | T
 
@@ -10,9 +10,7 @@ describe('answers and news that come in another order than things happened', () 
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine({}, 'told')
-    there = await earth.machine({}, 'told')
+    ;({ earth, here, there } = await twoMachines('told'))
     await here.fs.statfs(ROOT, caller)
     await there.fs.statfs(ROOT, caller)
   })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 import { type Program, program, refused, takenBy } from './locking-program.js'
 
 describe('what changes a file, and meanwhile its lock turns out to be lost', () => {
@@ -9,9 +9,7 @@ describe('what changes a file, and meanwhile its lock turns out to be lost', () 
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine({}, 'told, with locks')
-    there = await earth.machine({}, 'told, with locks')
+    ;({ earth, here, there } = await twoMachines('told, with locks'))
     await here.calls.store(ROOT, 'f', 'before')
   })
   afterEach(() => earth.close())

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { RemoteError } from '../../../client/remote-files.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 import { type Program, program, refused, takenBy } from './locking-program.js'
 
 /** A machine that was away for longer than its lease: another one may have had the lock meanwhile. */
@@ -12,9 +12,7 @@ describe('a lock that may be lost', () => {
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine({}, 'told, with locks')
-    there = await earth.machine({}, 'told, with locks')
+    ;({ earth, here, there } = await twoMachines('told, with locks'))
     await here.calls.store(ROOT, 'f', 'before')
   })
   afterEach(() => earth.close())

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import { RemoteError } from '../../../client/remote-files.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
-import { type Machine, type World, world } from './local-mount.js'
+import { type Machine, twoMachines, type World } from './local-mount.js'
 
 const MIB = 2 ** 20
 const SEEK_DATA = 3
@@ -17,9 +17,7 @@ describe('ranges of files that the server changes by itself', () => {
   let there: Machine
 
   beforeEach(async () => {
-    earth = await world()
-    here = await earth.machine()
-    there = await earth.machine()
+    ;({ earth, here, there } = await twoMachines())
   })
   afterEach(() => earth.close())
 
