@@ -249,14 +249,15 @@ export function filesOverChannels(
     rename(from, to, options) {
       // Swapping needs to know beforehand which is which; it is rare.
       if (options.mode === 'exchange') return first.rename(from, to, options)
+      const named = { ...options, change: options.change ?? requests.nameChange() }
       return asked(
-        { op: 'rename', from, to, ...options },
+        { op: 'rename', from, to, ...named },
         undefined,
         (reply): WireAttributes | undefined => {
           requests.unseen(from.directory, from.name)
           return requests.seen(attributes(reply), to.directory, to.name)
         },
-        (files) => files.rename(from, to, options),
+        (files) => files.rename(from, to, named),
       )
     },
     setAttributes(

@@ -50,6 +50,8 @@ interface Place {
 interface RenameOptions {
   readonly mode: 'replace' | 'noreplace' | 'exchange'
   readonly keep: boolean
+  /** By which the server knows it; the same in each attempt. */
+  readonly change?: string
 }
 
 export async function renameOnce(
@@ -63,15 +65,20 @@ export async function renameOnce(
   if (options.mode === 'exchange') {
     known = (await requests.retry(() => requests.lookup(from.directory, from.name))).ino
   }
+  const change = options.change ?? requests.nameChange()
   const target = namePath(from.directory, from.name) + (options.keep ? '?keep' : '')
   const headers = {
     Destination: namePath(to.directory, to.name),
+    [HEADERS.change]: change,
     [HEADERS.durability]: 'process',
     ...(options.mode === 'noreplace' ? { Overwrite: 'F' } : {}),
     ...(options.mode === 'exchange' ? { [HEADERS.exchange]: 'T' } : {}),
   }
   const moved = await requests.retry(async (earlier) => {
-    if (earlier === 'perhaps done' && (await isRenamed(requests, from, to, known))) return undefined
+    if (earlier === 'perhaps done') {
+      if (await isMade(requests, to.directory, change)) return undefined
+      if (await isRenamed(requests, from, to, known)) return undefined
+    }
     const answer = await requests.ask({ method: 'MOVE', target, headers })
     if (answer.status === 412 && options.mode === 'noreplace') {
       throw new RemoteError('EEXIST', `"${to.name}" exists`)
@@ -80,9 +87,21 @@ export async function renameOnce(
   })
   requests.unseen(from.directory, from.name)
   requests.unseen(to.directory, to.name)
-  if (known !== undefined && options.mode !== 'exchange')
+  // what was moved by an earlier try may have been moved on by others
+  if (moved !== undefined && known !== undefined && options.mode !== 'exchange')
     requests.found(to.directory, to.name, known)
   return moved
+}
+
+/** Whether the server has noted the change, wherever others have brought since what was moved. */
+async function isMade(requests: FileRequests, directory: number, change: string): Promise<boolean> {
+  try {
+    return (await requests.made(directory, change, 'process')) !== undefined
+  } catch (error) {
+    // the directory itself is gone
+    if (error instanceof RemoteError && ['ENOENT', 'ESTALE'].includes(error.code)) return false
+    throw error
+  }
 }
 
 /** Whether what was at the first place is at the second: known by its number, or else because the first place is empty. */

@@ -81,7 +81,7 @@ export interface RemoteFiles {
   rename(
     from: { directory: number; name: string },
     to: { directory: number; name: string },
-    options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean },
+    options: { mode: 'replace' | 'noreplace' | 'exchange'; keep: boolean; change?: string },
   ): Promise<WireAttributes | undefined>
   /** Without a durability it is `process`. */
   setAttributes(

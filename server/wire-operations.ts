@@ -116,7 +116,8 @@ export type WireOperation = (
       to: WirePlace
       mode: 'replace' | 'noreplace' | 'exchange'
       keep?: boolean
-    } & WireCondition)
+    } & WireCondition &
+      WireNamed)
   | ({ op: 'setAttributes'; ino: number; changes: WireAttributeChanges } & WireCondition &
       WireNamed)
   | { op: 'getXattr'; ino: number; name: string }

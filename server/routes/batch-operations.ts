@@ -191,10 +191,11 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       mode: z.enum(['replace', 'noreplace', 'exchange']),
       keep,
       ifMatch: matching,
+      change: changeName,
     },
-    (context, { from, to, mode, keep, ifMatch }) => {
+    (context, { from, to, mode, keep, ifMatch, change }) => {
       const how = { mode, keep, source: ifMatch, precondition: overwrite }
-      const renamed = context.tree.rename(from, to, how, context.origin)
+      const renamed = context.tree.rename(from, to, how, withChange(context.origin, change))
       return named(
         context,
         renamed.then(({ inode }) => inode),

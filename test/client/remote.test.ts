@@ -327,6 +327,35 @@ describe('the remote files over HTTP', () => {
         expect(await codeOf(files.lookup(root, a))).to.equal('ENOENT')
       })
 
+      it(`renames once what others have moved on since (${mode})`, async () => {
+        const [a, b, c] = [fresh(), fresh(), fresh()]
+        const { ino } = await put(a, 'x')
+        const other = connected()
+        const to = { directory: root, name: b }
+        const how = { mode, keep: false }
+        const takes = async () => {
+          while ((await codeOf(other.files.lookup(root, b))) !== 'done')
+            await new Promise(setImmediate)
+          await other.files.rename(to, { directory: root, name: c }, how)
+        }
+        let [ours, isTaken] = ['', false]
+        let taken: Promise<unknown> | undefined
+        proxy.fault = ({ method, headers }) => {
+          const connection = String(headers['coffer-connection'])
+          if (taken !== undefined) return connection === ours && !isTaken ? 'cut' : 'pass'
+          if (method !== 'MOVE') return 'pass'
+          ours = connection
+          taken = takes().finally(() => {
+            isTaken = true
+          })
+          return 'lose the answer'
+        }
+        await files.rename({ directory: root, name: a }, to, how)
+        await taken
+        expect((await files.lookup(root, c)).ino).to.equal(ino)
+        other.close()
+      })
+
       it(`still reports what is true of a rename (${mode})`, async () => {
         once('MOVE', 'lose the answer')
         const [from, to] = [
