@@ -72,7 +72,8 @@ export class Journal {
     try {
       const found = await recover(directory, options)
       const reserve = await Reserve.of(directory, options.limitBytes)
-      if (found.recovered.length > 0) await reserve.begin()
+      // Where nothing waits there is nothing to note: the first change takes the room again.
+      await (found.recovered.length > 0 ? reserve.begin() : reserve.remove())
       const segments = new Segments(directory, options.limitBytes, reserve, found)
       const journal = new Journal(lock, segments, found)
       await journal.#trim()

@@ -7,6 +7,7 @@ import {
   rename,
   stat,
   truncate,
+  unlink,
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -388,6 +389,20 @@ describe('the journal of a mount', () => {
     const next = await opened()
     expect(await contents(next)).to.deep.equal(['kept'])
     expect([next.isDamaged, log]).to.deep.equal([false, []])
+    await next.close()
+  })
+
+  it('leaves a mount that begins all room, if nothing waits', async () => {
+    const journal = await opened()
+    await appended(journal, 'one')
+    await abandoned(journal)
+    const names = async () => (await readdir(join(directory, 'journal'))).sort()
+    expect(await names()).to.deep.equal(['000001.journal', 'lock', 'reserve'])
+    await unlink(join(directory, 'journal', '000001.journal'))
+    const next = await opened()
+    expect(await names()).to.deep.equal(['lock'])
+    await appended(next, 'two')
+    expect(await names()).to.include('reserve')
     await next.close()
   })
 
