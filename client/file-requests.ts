@@ -127,6 +127,19 @@ export class FileRequests {
     return version === undefined ? now : { ...now, made: version }
   }
 
+  /** The number of what was made in a directory, if the server has made what was named so. */
+  async madeIno(directory: number, change: string): Promise<number | undefined> {
+    const answer = await this.ask({
+      method: 'GET',
+      target: `/inodes/${directory}?change=${change}`,
+      headers: { [HEADERS.durability]: 'process' },
+      settles: true,
+    })
+    // the directory itself is gone
+    if (answer.status === 404 || answer.status === 410) return undefined
+    return bodyMade(successful(answer)).ino
+  }
+
   async lookup(directory: number, name: string, signal?: AbortSignal): Promise<WireAttributes> {
     const answer = await this.succeed({ method: 'HEAD', target: namePath(directory, name), signal })
     return this.seen(headerAttributes(answer), directory, name)

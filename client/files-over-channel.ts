@@ -4,7 +4,7 @@ import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'
 import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { tellLease } from './locks-over-channel.js'
-import { creation } from './once.js'
+import { creation } from './make-once.js'
 import {
   RemoteError,
   type RemoteFiles,
@@ -207,29 +207,29 @@ export function filesOverChannels(
         (files) => files.put(directory, name, content, { ...options, attributes: made }),
       )
     },
-    make(directory, name, what, given, lease) {
+    make(directory, name, what, given, { lease, change = requests.nameChange() } = {}) {
       const made = creation(given)
       const wish = lease && { lock: { request: lease.request, lock: lease.lock } }
       return asked(
-        { op: 'make', place: place(directory, name), what, attributes: made, ...wish },
+        { op: 'make', place: place(directory, name), what, attributes: made, change, ...wish },
         undefined,
         (reply) => {
           if (lease !== undefined) tellLease(lease, reply)
           return named(directory, name)(reply)
         },
-        (files) => files.make(directory, name, what, made),
+        (files) => files.make(directory, name, what, made, { change }),
       )
     },
     makeNameless: (directory, given) =>
       asked({ op: 'makeNameless', directory, attributes: given }, undefined, seen, (files) =>
         files.makeNameless(directory, given),
       ),
-    link: (ino, directory, name) =>
+    link: (ino, directory, name, { change = requests.nameChange() } = {}) =>
       asked(
-        { op: 'link', ino, place: place(directory, name) },
+        { op: 'link', ino, place: place(directory, name), change },
         undefined,
         named(directory, name),
-        (files) => files.link(ino, directory, name),
+        (files) => files.link(ino, directory, name, { change }),
       ),
     remove: (directory, name, kind, { keep }) =>
       asked(

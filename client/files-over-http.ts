@@ -1,9 +1,9 @@
 import type { WireAttributes, WireEntry } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
-import { changeOnce, creation, isOurs, renameOnce, writeOnce } from './once.js'
+import { creation, linkOnce, makeOnce, putOnce } from './make-once.js'
+import { changeOnce, renameOnce, writeOnce } from './once.js'
 import { type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'
-import { uploadContent } from './upload-content.js'
 import {
   bodyAttributes,
   bodyEntries,
@@ -13,7 +13,7 @@ import {
   headerAttributes,
   successful,
 } from './wire-answer.js'
-import { attributeHeaders, conditionHeaders } from './write-request.js'
+import { conditionHeaders } from './write-request.js'
 
 /** Entries a page of a directory: about 800 KiB of JSON. */
 const PAGE = 2_000
@@ -25,32 +25,6 @@ const LIKE_A_DISK = { [HEADERS.durability]: 'process' }
 /** docs/file-api.md as RemoteFiles; docs/retries.md says how each change is made only once. */
 export function filesOverHttp(requests: FileRequests, rootTarget: string): RemoteFiles {
   const seen = requests.seen.bind(requests)
-
-  /** Brings a name into a directory. What an earlier attempt may have made is told from what somebody else has. */
-  function named(
-    directory: number,
-    name: string,
-    json: object,
-    isOurs: (there: WireAttributes) => boolean,
-  ): Promise<WireAttributes> {
-    return requests.retry(async (earlier) => {
-      try {
-        const target = namePath(directory, name)
-        const answer = await requests.succeed({
-          method: 'POST',
-          target,
-          headers: LIKE_A_DISK,
-          json,
-        })
-        return seen(bodyAttributes(answer), directory, name)
-      } catch (error) {
-        if (earlier === 'none' || !hasCode(error, 'EEXIST')) throw error
-        const there = await requests.lookupOrNone(directory, name)
-        if (there === undefined || !isOurs(there)) throw error
-        return there
-      }
-    })
-  }
 
   return {
     async root(signal) {
@@ -133,36 +107,10 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       return { copied, attributes }
     },
 
-    put(directory, name, content, options) {
-      const ours = creation(options.attributes)
-      const creates = options.mode === 'create'
-      return requests.retry(async (earlier) => {
-        const answer = await requests.ask({
-          method: 'PUT',
-          target: namePath(directory, name),
-          headers: {
-            'Content-Type': 'application/octet-stream',
-            [HEADERS.durability]: options.durability,
-            ...(creates ? { 'If-None-Match': '*' } : {}),
-            ...(options.ino === undefined ? {} : { [HEADERS.ino]: String(options.ino) }),
-            ...attributeHeaders(creates ? ours : options.attributes),
-          },
-          content: uploadContent(content),
-        })
-        if (earlier === 'perhaps done' && (answer.status === 412 || answer.status === 409)) {
-          const there = await requests.lookupOrNone(directory, name)
-          if (there !== undefined && isOurs(there, { type: 'file' }, ours, options.ino))
-            return there
-        }
-        if (answer.status === 412 && creates) throw new RemoteError('EEXIST', `"${name}" exists`)
-        return seen(bodyAttributes(successful(answer)), directory, name)
-      })
-    },
-
-    make(directory, name, what, attributes) {
-      const ours = creation(attributes)
-      return named(directory, name, { ...what, ...ours }, (there) => isOurs(there, what, ours))
-    },
+    put: (directory, name, content, options) =>
+      putOnce(requests, { directory, name }, content, options),
+    make: (directory, name, what, attributes, { change } = {}) =>
+      makeOnce(requests, { directory, name }, what, creation(attributes), change),
 
     /** Asked twice it makes two, of which the server drops the one that nobody uses. */
     async makeNameless(directory, attributes) {
@@ -175,8 +123,8 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       return seen(bodyAttributes(answer))
     },
 
-    link: (ino, directory, name) =>
-      named(directory, name, { type: 'link', ino }, (there) => there.ino === ino),
+    link: (ino, directory, name, { change } = {}) =>
+      linkOnce(requests, { directory, name }, ino, change),
 
     remove(directory, name, kind, { keep }) {
       const known = requests.knownIno(directory, name)

@@ -1,47 +1,14 @@
-import { randomInt } from 'node:crypto'
 import type { WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
-import {
-  type Changed,
-  RemoteError,
-  type RemoteNew,
-  type RemoteNewAttributes,
-  type RemotePart,
-  type WriteOptions,
-} from './remote-files.js'
+import { type Changed, RemoteError, type RemotePart, type WriteOptions } from './remote-files.js'
 import { headerAttributes, successful } from './wire-answer.js'
 import { writeRequest } from './write-request.js'
 
 /**
  * How a change whose answer was lost is told apart from one that never happened, so that no retry reports a false
- * EEXIST or ENOENT, appends twice or swaps back. The whole table is in docs/retries.md.
+ * ENOENT, appends twice or swaps back; `make-once.ts` does it for what is new. The whole table is in docs/retries.md.
  */
-
-/**
- * Something new gets an access time of its own, exact to a random nanosecond: whoever finds a file with it later knows
- * that its own request made the file. Times the caller gave are as telling.
- */
-export function creation(attributes: RemoteNewAttributes): RemoteNewAttributes & { atime: string } {
-  const atime = attributes.atime ?? String(BigInt(Date.now()) * 1_000_000n + BigInt(randomInt(1e6)))
-  return { ...attributes, atime }
-}
-
-export function isOurs(
-  there: WireAttributes,
-  what: RemoteNew,
-  attributes: RemoteNewAttributes & { atime: string },
-  /** The reserved number the request carried, if any: nobody else's file can have it. */
-  ino?: number,
-): boolean {
-  if (ino !== undefined) return there.ino === ino
-  return (
-    there.type === what.type &&
-    there.atime === attributes.atime &&
-    (attributes.mtime === undefined || there.mtime === attributes.mtime) &&
-    (what.type !== 'symlink' || there.target === what.target)
-  )
-}
 
 interface Place {
   readonly directory: number

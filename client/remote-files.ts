@@ -59,11 +59,16 @@ export interface RemoteFiles {
     name: string,
     what: RemoteNew,
     attributes: RemoteNewAttributes,
-    lease?: LeaseWish,
+    options?: { readonly lease?: LeaseWish | undefined } & Pick<Condition, 'change'>,
   ): Promise<WireAttributes>
   /** An empty file that has no name until `link` gives it one, for as long as it is used or until `release`. */
   makeNameless(directory: number, attributes: RemoteNewAttributes): Promise<WireAttributes>
-  link(ino: number, directory: number, name: string): Promise<WireAttributes>
+  link(
+    ino: number,
+    directory: number,
+    name: string,
+    named?: Pick<Condition, 'change'>,
+  ): Promise<WireAttributes>
   /**
    * `keep`: an inode that loses its last name stays usable by number until `release`.
    * @returns the inode as it was left; undefined if the server did it and its answer was lost

@@ -96,14 +96,14 @@ export function bodyOffset(answer: Answer): number | undefined {
   return bodyNumbers(answer, ['offset']).offset
 }
 
-/** Whether a change was made, and the version it made if that is known. @throws RemoteError EIO */
-export function bodyMade(answer: Answer): { made: boolean; version?: number } {
+/** Whether a change was made, and the version it made, or the number of what it made, if that is known. @throws RemoteError EIO */
+export function bodyMade(answer: Answer): { made: boolean; version?: number; ino?: number } {
   const document = parsedJson(answer.body)
   if (!isRecord(document) || typeof document.made !== 'boolean') {
     throw nonsense('whether a change was made is not said')
   }
-  const { made, version } = document
-  return isCount(version) ? { made, version } : { made }
+  const { made, version, ino } = document
+  return { made, ...(isCount(version) && { version }), ...(isCount(ino) && { ino }) }
 }
 
 const TIME = /^-?\d{1,19}$/

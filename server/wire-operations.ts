@@ -90,17 +90,17 @@ export type WireOperation = (
       bytes: number
     } & WireCondition &
       WireNamed)
-  | {
+  | ({
       op: 'make'
       place: WirePlace
       what: WireNew
       attributes?: WireNewAttributes
       /** Asked for as soon as it is made, with the right to decide. */
       lock?: { request: string; lock: Lock }
-    }
+    } & WireNamed)
   /** A file that has no name until `link` gives it one. */
   | { op: 'makeNameless'; directory: number; attributes?: WireNewAttributes }
-  | { op: 'link'; ino: number; place: WirePlace }
+  | ({ op: 'link'; ino: number; place: WirePlace } & WireNamed)
   | ({
       op: 'remove'
       place: WirePlace

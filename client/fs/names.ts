@@ -37,7 +37,7 @@ export class Names {
     await unborn.send(place.directory, place.name)
     const ticket = cache.ticket()
     const made = await this.#changing(place, () =>
-      files.make(place.directory, place.name, what, attributes, lease),
+      files.make(place.directory, place.name, what, attributes, { lease }),
     )
     const subdirectories = what.type === 'directory' ? 1 : 0
     if (what.type === 'directory') cache.learnComplete(made.ino, [], ticket)

@@ -14,7 +14,7 @@ export interface ChangeRow {
   readonly origin: string | null
   /** By what name its origin knows it. */
   readonly change: string | null
-  /** Of a change that has a name: the version that it made of its inode. */
+  /** Of a change that has a name: the version that it made of its inode, unless that is new. */
   readonly version: number | null
 }
 
@@ -47,7 +47,11 @@ export function changeStatements(row: Prepare) {
       'SELECT * FROM changes WHERE tree = ? AND seq > ? ORDER BY seq LIMIT ?',
     ),
     changeNamed: row<[origin: string, change: string, tree: number], { version: number | null }>(
-      'SELECT version FROM changes WHERE origin = ? AND change = ? AND tree = ? LIMIT 1',
+      `SELECT version FROM changes WHERE origin = ? AND change = ? AND tree = ? AND kind <> 'make' LIMIT 1`,
+    ),
+    makeNamed: row<[tree: number, after: number, origin: string, change: string], { ino: number }>(
+      `SELECT ino FROM changes WHERE tree = ? AND seq > ? AND kind = 'make' AND origin = ? AND change = ?
+       ORDER BY seq DESC LIMIT 1`,
     ),
     oldestChange: row<[tree: number], { seq: number; at: number }>(
       'SELECT seq, at FROM changes WHERE tree = ? ORDER BY seq LIMIT 1',

@@ -8,6 +8,7 @@ import {
   madeVersionsSchema,
   namedChangesSchema,
   permissionsSchema,
+  unindexedMakesSchema,
 } from './schema/files.js'
 import {
   endOrderSchema,
@@ -33,4 +34,5 @@ export const MIGRATIONS: readonly string[] = [
   lockFencesSchema,
   permissionsSchema,
   backupsSchema,
+  unindexedMakesSchema,
 ]

@@ -149,9 +149,16 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   ),
   make: operation(
     'write',
-    { place, what: newInode, attributes: newAttributes.default({}), lock: firstLock.optional() },
-    (context, { place, what, attributes, lock }) => {
-      const { tree, origin } = context
+    {
+      place,
+      what: newInode,
+      attributes: newAttributes.default({}),
+      lock: firstLock.optional(),
+      change: changeName,
+    },
+    (context, { place, what, attributes, lock, change }) => {
+      const { tree } = context
+      const origin = withChange(context.origin, change)
       const make = () => tree.make(place, what, completed(what, attributes), origin)
       return lock === undefined ? named(context, make()) : madeWithLock(context, lock, make)
     },
@@ -162,9 +169,10 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
     ({ tree, origin }, { directory, attributes }) =>
       tree.makeNameless(directory, completed({ type: 'file' }, attributes), origin),
   ),
-  link: operation('write', { ino, place }, (context, fields) =>
-    named(context, context.tree.link(fields.ino, fields.place, context.origin)),
-  ),
+  link: operation('write', { ino, place, change: changeName }, (context, fields) => {
+    const origin = withChange(context.origin, fields.change)
+    return named(context, context.tree.link(fields.ino, fields.place, origin))
+  }),
   remove: operation(
     'write',
     { place, kind, keep, ifMatch: matching },

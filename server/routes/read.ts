@@ -1,5 +1,5 @@
 import { FileError } from '../errors.js'
-import type { Inode } from '../storage/storage.js'
+import type { Inode, Tree } from '../storage/storage.js'
 import { answerAttributes, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
 import { withChange } from './attempts.js'
 import { answerContent } from './content.js'
@@ -27,11 +27,24 @@ export async function read(exchange: Exchange): Promise<void> {
 async function wasMade(exchange: Exchange, inode: Inode, name: string): Promise<void> {
   const { connection, change } = withChange(exchange.origin, name)
   const isKnown = connection !== undefined && change !== undefined
-  const found = isKnown ? await exchange.tree.changes.made(connection, change) : undefined
-  if (found !== undefined) await settled(exchange, inode.ino)
+  const found = isKnown ? await madeBy(exchange.tree, inode, connection, change) : undefined
+  if (found !== undefined) await settled(exchange, found.ino ?? inode.ino)
   const fields = inodeFields(await exchange.tree.stat(inode.ino))
   if (isNotModified(exchange)) return answerNotModified(exchange, fields)
   answerJson(exchange, 200, { made: found !== undefined, ...found }, fields)
+}
+
+/** In a directory it may have been the making of something. */
+async function madeBy(
+  { changes }: Tree,
+  { type }: Inode,
+  connection: string,
+  change: string,
+): Promise<{ readonly version?: number; readonly ino?: number } | undefined> {
+  const made = await changes.made(connection, change)
+  if (made !== undefined || type !== 'directory') return made
+  const ino = await changes.newlyMade(connection, change)
+  return ino === undefined ? undefined : { ino }
 }
 
 async function answerInode(exchange: Exchange, inode: Inode): Promise<void> {

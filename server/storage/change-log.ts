@@ -12,6 +12,8 @@ import type { Transactions } from './transactions.js'
 /** How many changes a tree keeps, and for how long. */
 export const KEPT_CHANGES = 200_000
 export const KEPT_SECONDS = 30 * 24 * 60 * 60
+/** Among how many of the newest what is new is looked for by the name of its change: some milliseconds. */
+const SOUGHT_CHANGES = 50_000
 /** Old ones go in pages of this size, so that no single change pays for many. */
 const PAGE = 128
 
@@ -58,6 +60,7 @@ export class ChangeLog {
       throw new FileError('EIO', 'a tree has lost its root; run coffer-server fsck')
     checkQuota(row, usage)
     const { place, to } = change
+    const isVersioned = origin.change !== undefined && change.kind !== 'make'
     const noted: ChangeRow = {
       seq: row.seq,
       at: seconds(this.#clock),
@@ -70,7 +73,7 @@ export class ChangeLog {
       other: change.other ?? null,
       origin: origin.connection ?? null,
       change: origin.change ?? null,
-      version: origin.change === undefined ? null : this.#versionOf(change.ino),
+      version: isVersioned ? this.#versionOf(change.ino) : null,
     }
     this.#sql.insertChange.run(tree, noted, change.gone ?? null)
     if (row.seq % PAGE === 0) this.#sql.forgetChanges.run(tree, row.seq - KEPT_CHANGES)
@@ -110,6 +113,10 @@ export class ChangeLog {
       made: async (connection, change) => {
         const named = this.#sql.changeNamed.get(connection, change, tree)
         return named && (named.version === null ? {} : { version: named.version })
+      },
+      newlyMade: async (connection, change) => {
+        const after = this.#newest(tree) - SOUGHT_CHANGES
+        return this.#sql.makeNamed.get(tree, after, connection, change)?.ino
       },
       after: async (seq, limit) => this.#after(tree, seq, limit),
       wait: (seq, signal, own) => this.#wait(tree, seq, signal, own),

@@ -9,7 +9,9 @@ export interface Changes {
   newest(): Promise<number>
   /** The number of the newest change that a connection has not made itself; undefined if none was made since the server started. */
   newestOfOthers(connection: string): number | undefined
-  /** The change that a connection named so, if it was made and is still kept. */
+  /** What was made by the change that a connection named so, if that is among the newest. */
+  newlyMade(connection: string, change: string): Promise<number | undefined>
+  /** Any other change that a connection named so, if it was made and is still kept. */
   made(connection: string, change: string): Promise<MadeChange | undefined>
   /** Changes after `seq`, oldest first. @param limit at most this many (1 to 10,000) */
   after(seq: number, limit: number): Promise<ChangePage>

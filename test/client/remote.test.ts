@@ -1,12 +1,13 @@
 import { expect } from 'chai'
-import { httpClient } from '../../client/api.js'
-import { Attempts } from '../../client/attempts.js'
-import { Connection } from '../../client/connection.js'
-import { FileRequests } from '../../client/file-requests.js'
-import { filesOverHttp } from '../../client/files-over-http.js'
-import { RemoteError, type RemoteFiles } from '../../client/remote-files.js'
+import type { RemoteFiles } from '../../client/remote-files.js'
 import { login } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
+import {
+  type Connected,
+  type ConnectionSettings,
+  codeOf,
+  connectedFiles,
+} from './connected-files.js'
 import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.js'
 
 const content = (...pieces: string[]) => pieces.map((piece) => Buffer.from(piece))
@@ -40,47 +41,9 @@ describe('the remote files over HTTP', () => {
   })
   afterEach(() => remote.close())
 
-  interface Connected {
-    readonly files: RemoteFiles
-    readonly connection: Connection
-    close(): void
-  }
-
-  /** One request for each operation: what goes wrong with channels is tested beside them. */
-  function connected(
-    settings: { silenceMilliseconds?: number; patience?: number; base?: string } = {},
-  ): Connected {
-    const milliseconds = settings.patience ?? 10_000
-    const headers = async () => ({ authorization: `Bearer ${token}` })
-    const client = httpClient({
-      trust: { kind: 'authority', pem: server.ca },
-      credentials: { headers, renewed: headers },
-      silenceMilliseconds: settings.silenceMilliseconds ?? 5_000,
-    })
-    const connection = new Connection(() => performance.now())
-    const requests = new FileRequests({
-      attempts: new Attempts(),
-      base: settings.base ?? proxy.url,
-      connection: `test-${counter++}`,
-      send: client.send,
-      retry: {
-        connection,
-        patience: { milliseconds, whileAwayMilliseconds: milliseconds },
-        lost: client.forgetIdle,
-      },
-    })
-    return { files: filesOverHttp(requests, '/files/'), connection, close: client.close }
-  }
+  const connected = (settings: ConnectionSettings = {}) =>
+    connectedFiles(server, proxy, token, settings)
   const fresh = (): string => `name-${counter++}`
-  const codeOf = async (work: Promise<unknown>): Promise<string> => {
-    try {
-      await work
-    } catch (error) {
-      if (error instanceof RemoteError) return error.code
-      throw error
-    }
-    return 'done'
-  }
   const textOf = async (ino: number): Promise<string> =>
     (await files.read(ino, 0, 1_000)).data.toString()
 
@@ -325,35 +288,6 @@ describe('the remote files over HTTP', () => {
         )
         expect((await files.lookup(root, b)).ino).to.equal(ino)
         expect(await codeOf(files.lookup(root, a))).to.equal('ENOENT')
-      })
-
-      it(`renames once what others have moved on since (${mode})`, async () => {
-        const [a, b, c] = [fresh(), fresh(), fresh()]
-        const { ino } = await put(a, 'x')
-        const other = connected()
-        const to = { directory: root, name: b }
-        const how = { mode, keep: false }
-        const takes = async () => {
-          while ((await codeOf(other.files.lookup(root, b))) !== 'done')
-            await new Promise(setImmediate)
-          await other.files.rename(to, { directory: root, name: c }, how)
-        }
-        let [ours, isTaken] = ['', false]
-        let taken: Promise<unknown> | undefined
-        proxy.fault = ({ method, headers }) => {
-          const connection = String(headers['coffer-connection'])
-          if (taken !== undefined) return connection === ours && !isTaken ? 'cut' : 'pass'
-          if (method !== 'MOVE') return 'pass'
-          ours = connection
-          taken = takes().finally(() => {
-            isTaken = true
-          })
-          return 'lose the answer'
-        }
-        await files.rename({ directory: root, name: a }, to, how)
-        await taken
-        expect((await files.lookup(root, c)).ino).to.equal(ino)
-        other.close()
       })
 
       it(`still reports what is true of a rename (${mode})`, async () => {

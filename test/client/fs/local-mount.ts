@@ -74,7 +74,7 @@ function withLocks(
   return {
     locks: remote,
     changes,
-    async make(directory, name, what, attributes, lease) {
+    async make(directory, name, what, attributes, { lease } = {}) {
       const made = await files.make(directory, name, what, attributes)
       if (lease === undefined) return made
       const { request, lock } = lease

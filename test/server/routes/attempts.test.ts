@@ -131,6 +131,36 @@ describe('a change with a name', () => {
     })
   }
 
+  const makes: [operation: object, made: 'f' | 'new'][] = [
+    [{ op: 'make', what: { type: 'directory' } }, 'new'],
+    [{ op: 'link' }, 'f'],
+  ]
+  for (const [operation, what] of makes) {
+    it(`is known of ${JSON.stringify(operation)} in a batch, by the number of what it made`, async () => {
+      const root = (await server.send('GET', '/files/')).attributes().ino
+      const asked = async (fields = of('c')) =>
+        JSON.parse(
+          (
+            await server.send('GET', `/inodes/${root}?change=x`, { headers: fields })
+          ).body.toString(),
+        )
+      expect(await asked()).to.deep.equal({ made: false })
+      const frame = encodeFrame({
+        ...operation,
+        ...(what === 'f' ? { ino } : {}),
+        place: { directory: root, name: 'new' },
+        change: 'x',
+      })
+      const headers = { 'Content-Type': BATCH_TYPE, ...of('c') }
+      await server.send('POST', '/batch', { headers, body: frame })
+      const made = (await server.send('HEAD', '/files/new')).attributes().ino
+      await server.send('DELETE', '/files/new')
+      expect(await asked()).to.deep.equal({ made: true, ino: made })
+      expect(await asked(of('other'))).to.deep.equal({ made: false })
+      expect((await asked()).ino === ino).to.equal(what === 'f')
+    })
+  }
+
   it('is refused without a connection, or with a name that is none', async () => {
     for (const fields of [{ 'Coffer-Change': '1' }, { ...of('c'), 'Coffer-Change': 'a b' }]) {
       const headers = { ...RANGE, ...fields }
