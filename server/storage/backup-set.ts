@@ -17,7 +17,7 @@ export const DATABASE = 'coffer.db'
 export const CONTENT = 'content'
 export const FILES = 'files'
 
-/** A content in a backup. `reusable` is 0 if a write was under way: the next backup copies it again. */
+/** A content in a backup. `reusable` is 0 if a write was under way: the next backup copies it again, beside this one. */
 export interface BackedUp {
   readonly generation: number
   readonly version: number

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -112,7 +113,8 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
     const known = earlier === undefined ? undefined : contentList(earlier, 'read').find
     for await (const content of contentsOf(snapshot)) {
       extend()
-      const { generation, version, bytes, reusable } = content
+      const { generation, bytes, reusable } = content
+      const version = reusable === 1 ? content.version : versionOfNoOther()
       const file = backupContentPath(to, generation, version)
       const before = known?.get(generation, version)
       const isThere =
@@ -147,6 +149,14 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
   await syncFolder(to)
   await removeUnlisted(to)
   return report
+}
+
+/**
+ * While a write is under way its content changes and keeps its version: the next backup has other bytes of it, which must not
+ * go over those that the earlier one lists. No inode has a version below 0.
+ */
+function versionOfNoOther(): number {
+  return -randomInt(1, 2 ** 48 - 1)
 }
 
 async function whereChanged(
