@@ -85,9 +85,19 @@ function refuseNoBackup(backup: string): void {
 
 async function fill(backup: string, to: string, now: Date): Promise<RestoreReport> {
   const part = join(to, `${DATABASE}.part`)
+  const path = join(backup, DATABASE)
+  const before = await stat(path, { bigint: true })
   // First: the next backup may replace it, and then it lists other contents.
-  await copyFile(join(backup, DATABASE), part)
-  const report = await copyContents(backup, part, to)
+  await copyFile(path, part)
+  const report = await copyContents(backup, part, to).catch(async (cause) => {
+    const { ino, mtimeNs } = await stat(path, { bigint: true })
+    if (ino === before.ino && mtimeNs === before.mtimeNs) throw cause
+    // It has removed what it does not need.
+    throw new Error(
+      `another backup was made in ${backup} meanwhile: restore again, which takes that one, and let none be made there until it is done`,
+      { cause },
+    )
+  })
   const database = openDatabase(part)
   try {
     restart(database, now)

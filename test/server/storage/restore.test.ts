@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -47,6 +48,40 @@ describe('restore', () => {
     expect(await later).to.equal('ENOENT')
     await again.close()
     await subject.close()
+    await removeDirectory(parent)
+  })
+
+  it('says so where the next backup has removed what it was to copy', async () => {
+    const { directory, database, storage, close } = await temporaryStorage()
+    const parent = await temporaryDirectory('overtaken')
+    const [to, restored] = [join(parent, 'backup'), join(parent, 'restored')]
+    const now = () => new Date()
+    const make = () => backup({ directory, database, to, also: [], clock: now })
+    const tree = await storage.tree('ann')
+    const at = (text: string) => ({ directory: tree.root, name: name(text) })
+    const first = await put(tree, at('first'), 'awaited')
+    await put(tree, at('last'), 'removed')
+    await make()
+
+    // It comes further only when somebody writes to this.
+    const content = backupContentPath(to, first.generation, first.version)
+    await rename(content, join(parent, 'kept'))
+    execFileSync('mkfifo', [content])
+    const restoring = restore(to, restored, now).catch(({ message }) => message)
+    const writer = await open(content, 'w')
+    await rename(join(parent, 'kept'), content)
+    await tree.remove(at('last'), { kind: 'unlink', keep: false, precondition: overwrite }, {})
+    await make()
+    await writer.write('awaited')
+    await writer.close()
+    expect(await restoring).to.include('another backup was made in')
+    expect(existsSync(restored)).to.equal(false)
+
+    await restore(to, restored, now)
+    const again = await temporaryStorage({ directory: restored })
+    expect(await read(await again.storage.tree('ann'), first.ino)).to.equal('awaited')
+    await again.close()
+    await close()
     await removeDirectory(parent)
   })
 })
