@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { noteBackup } from '../database/backups.js'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
@@ -135,9 +135,8 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
     await mkdir(join(to, FILES), { recursive: true, mode: 0o700 })
     for (const name of also) {
       const from = join(directory, name)
-      if (!existsSync(from)) continue
-      const { size } = await stat(from)
-      list.addFile.run(name, await copyHashed(from, join(to, FILES, name), size))
+      if (existsSync(from))
+        list.addFile.run(name, await copyFileOfServer(from, join(to, FILES, name)))
     }
     snapshot.pragma('wal_checkpoint(TRUNCATE)')
   } finally {
@@ -149,6 +148,18 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
   await syncFolder(to)
   await removeUnlisted(to)
   return report
+}
+
+/** What is there stays as it is until all of another one is, for the earlier backup is nothing without it. */
+async function copyFileOfServer(from: string, to: string): Promise<string> {
+  const { size } = await stat(from)
+  const sha256 = await hashOf(from, size)
+  if ((await sizeOf(to)) === size && (await isAs(to, size, sha256))) return sha256
+  const next = `${to}.new`
+  const copied = await copyHashed(from, next, size)
+  await rename(next, to)
+  await syncFolder(dirname(to))
+  return copied
 }
 
 /**

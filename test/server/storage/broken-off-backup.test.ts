@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { backup } from '../../../server/storage/backup.js'
@@ -62,6 +62,28 @@ describe('a backup that is broken off', () => {
     const again = await temporaryStorage({ directory: restored })
     expect(await read(await again.storage.tree('ann'), ino)).to.equal('a'.repeat(300_000))
     await again.close()
+    await removeDirectory(parent)
+  })
+
+  it('leaves the files of the server in the one before whole until it has them', async () => {
+    const parent = await temporaryDirectory('files-of-server')
+    const to = join(parent, 'backup')
+    const { directory, database, close } = await temporaryStorage()
+    const clock = () => new Date()
+    const make = () => backup({ directory, database, to, also: ['secret'], clock })
+    await writeFile(join(directory, 'secret'), 'one secret')
+    await make()
+    const kept = await open(join(to, 'files', 'secret'))
+    const { ino } = await kept.stat()
+    await make()
+    expect(await stat(join(to, 'files', 'secret'))).to.include({ ino })
+    await writeFile(join(directory, 'secret'), 'another secret')
+    await make()
+    expect(await kept.readFile('utf8')).to.equal('one secret')
+    expect(await readFile(join(to, 'files', 'secret'), 'utf8')).to.equal('another secret')
+    expect(await readdir(join(to, 'files'))).to.deep.equal(['secret'])
+    await kept.close()
+    await close()
     await removeDirectory(parent)
   })
 })
