@@ -10,7 +10,7 @@ import { type Carried, UndecidedChanges } from './undecided.js'
 import { Versions } from './versions.js'
 
 /** What a new file has, with all its content. */
-const FIRST_VERSION = 1
+export const FIRST_VERSION = 1
 
 /**
  * What became of the changes of one file that were sent: what the server answered, whether its newest version is ours or somebody

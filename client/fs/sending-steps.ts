@@ -6,7 +6,7 @@ import type { ContentMount } from './content-mount.js'
 import { pieces } from './dirty-blocks.js'
 import type { LocalContent } from './local-content.js'
 import type { KnownNode } from './nodes.js'
-import type { Outcomes } from './outcomes.js'
+import { FIRST_VERSION, type Outcomes } from './outcomes.js'
 import { yielded } from './pending-attributes.js'
 import type { RequestsUnderWay } from './requests-under-way.js'
 import { withBytes } from './time.js'
@@ -123,10 +123,13 @@ export class SendingSteps {
     const ticket = this.#mount.cache.ticket()
     try {
       const made = await bear(this.#mount.files, birth, data, { changes, durability })
-      this.#mount.written.keep(made, sent)
+      // after a lost answer another machine may have written since
+      const isOurs = made.version === FIRST_VERSION
+      this.#mount.written.keep(made, isOurs ? sent : [])
       this.lastDurability = durability
       this.#here.unsent.arrived(batch)
-      this.#node.pages = made.version
+      if (isOurs) this.#node.pages = made.version
+      else this.#mount.foreign(this.#node)
       this.#outcomes.born(birth, made, ticket)
       if (!this.#here.isDirty) this.#here.size = made.size
     } catch (error) {

@@ -103,6 +103,21 @@ describe('what the server did without an answer in time', () => {
     }
   }
 
+  it('is not taken for what another machine wrote since, when the put is answered late', async () => {
+    const { put, write, stat } = there.files
+    const late = await earth.machine({}, 'not told', {
+      async put(...asked: Parameters<typeof put>) {
+        const { ino } = await put(...asked)
+        await write(ino, [{ offset: 0, data: Buffer.from('theirs') }])
+        // what a repetition finds
+        return stat(ino)
+      },
+    })
+    const { node } = await late.calls.store(ROOT, 'new', 'myself')
+    expect(late.invalidated).to.include(`inode ${node} 0`)
+    expect(await late.calls.text(node)).to.equal('theirs')
+  })
+
   for (const [operation, flags] of [
     ['write', 0],
     ['setAttributes', O_TRUNC],
