@@ -102,7 +102,7 @@ async function checkContent(
   engine: Engine | undefined,
   report: Report,
 ): Promise<void> {
-  const { directory, database, mode, disk = nodeDisk } = options
+  const { directory, database, mode, disk = nodeDisk, clock = () => new Date() } = options
   const root = join(directory, 'content')
   const sql = fileStatements(database)
   for await (const mismatch of mismatches(sql, disk, root)) {
@@ -110,7 +110,10 @@ async function checkContent(
     report(mismatch.kind, mismatch.text, engine !== undefined)
   }
   if (mode === 'serving') return
+  const now = Math.floor(clock().getTime() / 1000)
   for await (const { kind, text, generation } of orphans(sql, disk, root)) {
+    // What a backup may still need, a server removes after it; of one that was killed this is known after a while.
+    if (sql.held.get(generation, now) !== undefined) continue
     engine?.contents.discard(generation)
     report(kind, text, engine !== undefined)
   }

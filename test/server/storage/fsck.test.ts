@@ -5,7 +5,7 @@ import { contentPath } from '../../../server/storage/content-path.js'
 import { nodeDisk } from '../../../server/storage/fs.js'
 import { type FsckOptions, fsck } from '../../../server/storage/fsck.js'
 import { fileName as name } from '../../../server/storage/path.js'
-import type { Storage, Tree } from '../../../server/storage/storage.js'
+import { overwrite, type Storage, type Tree } from '../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { put, read, refused } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
@@ -128,6 +128,19 @@ describe('fsck', () => {
     expect(await run('serving')).to.deep.equal([])
     expect(await run('check')).to.deep.equal(['content without inode'])
     await upload.abort()
+  })
+
+  it('leaves out what was removed while a backup needs it', async () => {
+    await put(tree, at(tree, 'f'), 'content')
+    const hold = `INSERT INTO holds (until, generation) SELECT ${2 ** 40}, value FROM counters WHERE name = 'generation'`
+    sql(hold)
+    await tree.remove(at(tree, 'f'), { kind: 'unlink', keep: false, precondition: overwrite }, {})
+    expect(await run('check')).to.deep.equal([])
+    expect(await run('repair')).to.deep.equal([])
+    sql('DELETE FROM holds')
+    expect(await run('check')).to.deep.equal(['content without inode'])
+    expect(await run('repair')).to.deep.equal(['content without inode: repaired'])
+    expect(await run('check')).to.deep.equal([])
   })
 
   it('changes nothing when it only checks', async () => {
