@@ -1,5 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
-import type { RemoteFiles } from '../remote-files.js'
+import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
@@ -52,8 +52,12 @@ export class Sender {
     })
   }
 
-  /** Resolves once the changes that a file has now are on the server. @throws what its next try fails with */
-  async sent(file: UnsentFile): Promise<void> {
+  /**
+   * Resolves once the changes that a file has now are on the server.
+   * @param own the one that is waited for
+   * @throws what its next try fails with; by what name a change may have been made only if it is that one
+   */
+  async sent(file: UnsentFile, own?: Pending): Promise<void> {
     const last = file.queue.at(-1)
     if (last === undefined || file.isOnlyHere) return
     const files = new Set([file])
@@ -61,7 +65,13 @@ export class Sender {
       const needed = this.#mount.unsent.of(change.ino)
       if (needed !== undefined) files.add(needed)
     }
-    const failures = [...files].map((needed) => needed.failure())
+    const failures = [...files].map(async (needed) => {
+      try {
+        return await needed.failure()
+      } catch (error) {
+        throw needed === file && file.queue[0] === own ? error : ofAnother(error)
+      }
+    })
     for (const needed of files) {
       this.offer(needed)
       this.#hurry(needed)
@@ -237,4 +247,10 @@ export class Sender {
 
 function named({ place, ino }: UnsentFile): string {
   return place === undefined ? `inode ${ino}` : `"${place.name}"`
+}
+
+/** Whether a change was made that has a name says nothing of the one that had to wait for it. */
+function ofAnother(error: unknown): unknown {
+  if (!(error instanceof RemoteError) || error.change === undefined) return error
+  return new RemoteError(error.code, error.message, { cause: error })
 }

@@ -260,7 +260,7 @@ export class WriteBack {
   async #through(file: UnsentFile, pending: Pending): Promise<WireAttributes> {
     const { shown } = file
     try {
-      await this.sender.sent(file)
+      await this.sender.sent(file, pending)
     } catch (error) {
       this.unsent.takeBack(file, pending)
       throw error

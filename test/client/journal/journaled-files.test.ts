@@ -107,4 +107,32 @@ describe('the files of a mount with a journal', () => {
       await earth.close()
     }
   })
+
+  it('say of no change that another one, which it had to wait for, may have been made', async () => {
+    const earth = await world()
+    try {
+      const { files } = await earth.machine()
+      const writeBack = new WriteBack(files, {
+        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        isAway: () => false,
+        log: () => {},
+      })
+      const shown = journaledFiles(files, writeBack)
+      const { ino: root } = await shown.root()
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      const { ino } = await shown.make(root, 'f', { type: 'file' }, attributes)
+      files.setAttributes = () =>
+        Promise.reject(new RemoteError('EIO', 'no answer', { change: 'chmod' }))
+      const parts = [{ offset: 'append' as const, data: Buffer.from('x') }]
+      const answers = await Promise.allSettled([
+        shown.setAttributes(ino, { mode: 0o600 }, { durability: 'process' }),
+        shown.write(ino, parts, { durability: 'process' }),
+      ])
+      const reasons = answers.map((answer) => answer.status === 'rejected' && answer.reason)
+      expect(reasons[0]).to.include({ code: 'EIO', change: 'chmod' })
+      expect(reasons[1]).to.include({ code: 'EIO', change: undefined })
+    } finally {
+      await earth.close()
+    }
+  })
 })
