@@ -27,7 +27,7 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     return file.shown
   }
 
-  const { removeAll, readAll } = files
+  const { made, removeAll, readAll } = files
   const shown: RemoteFiles = {
     ...files,
     ...afterSending(files, writeBack),
@@ -181,6 +181,15 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       await files.sync(ino)
     },
     changes: (signal) => news.over(files.changes?.(signal), signal),
+    ...(made === undefined
+      ? {}
+      : {
+          async made(ino, change) {
+            const now = await made(ino, change)
+            if (now !== undefined) saw(now)
+            return now
+          },
+        }),
     ...(readAll === undefined
       ? {}
       : {

@@ -135,4 +135,35 @@ describe('the files of a mount with a journal', () => {
       await earth.close()
     }
   })
+
+  it('are written on what they are after a change that was found to be made', async () => {
+    const earth = await world()
+    try {
+      const { files, fault } = await earth.machine()
+      const writeBack = new WriteBack(files, {
+        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        isAway: () => false,
+        log: () => {},
+      })
+      const shown = journaledFiles(files, writeBack)
+      const { ino: root } = await shown.root()
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      const { ino } = await shown.make(root, 'f', { type: 'file' }, attributes)
+      const write = (text: string) =>
+        shown.write(ino, [{ offset: 0, data: Buffer.from(text) }], { durability: 'process' })
+      fault.answer = (operation) =>
+        operation === 'write' ? Promise.reject(new RemoteError('EIO', 'gave up')) : undefined
+      const { change } = await write('one').then(
+        () => new RemoteError('EINVAL', 'it was answered'),
+        (error: RemoteError) => error,
+      )
+      delete fault.answer
+      expect(await shown.made?.(ino, change ?? '')).to.include({ ino })
+      await write('two')
+      expect(writeBack.sender.conflicts).to.equal(0)
+      expect(String((await files.read(ino, 0, 10)).data)).to.equal('two')
+    } finally {
+      await earth.close()
+    }
+  })
 })
