@@ -61,7 +61,7 @@ export class MountState {
   /** How often a change of another machine was written over. */
   overwritten = 0
   readonly #beforehand: ShownBeforehand
-  readonly #contested: ContestedNames
+  readonly contested: ContestedNames
   readonly #stream: Pick<RemoteFiles, 'othersUpTo' | 'hurryChanges'>
   #kernel: Kernel | undefined
   #coherence: Coherence | undefined
@@ -85,8 +85,8 @@ export class MountState {
     this.nodes = new Nodes(options.root.ino)
     this.owners = new Owners(options.owner, options.umask)
     const areLost = (ino: number) => this.locks?.areLost(ino) === true
-    this.#contested = new ContestedNames(now)
-    this.view = new View(this.nodes, this.cache, this.owners, this.unborn, this.#contested, areLost)
+    this.contested = new ContestedNames(now)
+    this.view = new View(this.nodes, this.cache, this.owners, this.unborn, this.contested, areLost)
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
     const { cache, nodes, unborn, view, removals, log } = this
@@ -157,9 +157,8 @@ export class MountState {
   connect(kernel: Kernel): void {
     this.#kernel = kernel
     this.#beforehand.connect(kernel)
-    const { files, cache, nodes, unborn, locks, log } = this
+    const { files, cache, nodes, unborn, contested, locks, log } = this
     const foreign = (node: KnownNode) => this.foreign(node)
-    const contested = this.#contested
     const hurry = () => this.#stream.hurryChanges?.()
     const mount = { files, cache, nodes, unborn, contested, locks, log, foreign, hurry }
     this.#coherence = new Coherence(mount, kernel)

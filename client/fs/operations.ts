@@ -46,6 +46,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     const attributes = ownership(mode, context, state.owners)
     const isDirectory = what.type === 'directory'
     const wish = isDirectory ? state.leases?.wish() : undefined
+    state.contested.tried(ino(parent))
     const made = await names.make(place(parent, name), what, attributes, wish)
     const { nameMilliseconds, milliseconds } = made
     const entry = view.entry(ino(parent), made.attributes, nameMilliseconds, milliseconds)
@@ -167,10 +168,12 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async rename(parent, name, newParent, newName, flags) {
       const mode = RENAME_MODES[flags]
       if (mode === undefined) throw refusal('EINVAL', `rename flags ${flags} are not known`)
+      for (const node of [parent, newParent]) state.contested.tried(ino(node))
       await names.rename(place(parent, name), place(newParent, newName), mode)
       await state.caughtUp()
     },
     async link(node, newParent, newName) {
+      state.contested.tried(ino(newParent))
       await state.sent(ino(node))
       const linked = await names.link(ino(node), place(newParent, newName))
       const known = nodes.get(node)

@@ -54,24 +54,37 @@ describe('the mount file system with a stream of changes', () => {
     expect(await here.calls.list(ROOT)).to.deep.equal(['h'])
   })
 
-  it('has the kernel ask for every name of a directory in which others just gave or took one', async () => {
+  it('has the kernel ask for every name of a directory in which others just gave or took one, and programs here try for some', async () => {
     const { node } = await here.fs.mkdir(ROOT, 'd', 0o755, caller)
     await here.calls.store(node, 'f', 'x')
     const theirs = await there.calls.lookup(ROOT, 'd')
-    await there.calls.store(theirs.node, 'g', 'y')
-    await dropped(here, `entry ${node} g`)
-    let made = 0
-    const holds = async () => {
-      const entries = [
-        await here.calls.lookup(node, 'f'),
-        await here.calls.lookup(node, 'absent'),
-        await here.fs.mkdir(node, `made ${++made}`, 0o755, caller),
-      ]
+    let count = 0
+    const theyMakeOne = async () => {
+      await there.calls.store(theirs.node, `theirs ${++count}`, 'y')
+      await dropped(here, `entry ${node} theirs ${count}`)
+    }
+    const found = async () => {
+      const entries = [await here.calls.lookup(node, 'f'), await here.calls.lookup(node, 'absent')]
       return entries.map((entry) => entry.validMilliseconds)
     }
-    expect(await holds()).to.deep.equal([0, 0, 0])
+    await theyMakeOne()
+    expect(await found(), 'only they make any').to.deep.equal([LONG, LONG])
+    const { validMilliseconds } = await here.fs.mkdir(node, 'lock', 0o755, caller)
+    expect(validMilliseconds).to.equal(0)
+    expect(await found(), 'we as well').to.deep.equal([0, 0])
     earth.pass(10_000)
-    expect(await holds()).to.deep.equal([LONG, LONG, LONG])
+    expect(await found(), 'only we do').to.deep.equal([LONG, LONG])
+    for (const [what, name] of [
+      ['link', () => here.fs.link(4711, node, 'l', caller)],
+      ['rename', () => here.fs.rename(node, 'none', node, 'r', 0, caller)],
+      ['symlink', () => here.fs.symlink(node, 'f', 'x', caller)],
+    ] as const) {
+      earth.pass(600_000)
+      await theyMakeOne()
+      expect(await found(), `before ${what}`).to.deep.equal([LONG, LONG])
+      await name().catch(() => undefined) // who does not get the lock has tried, too
+      expect(await found(), what).to.deep.equal([0, 0])
+    }
   })
 
   it('believes no older change of a name that it is told of after its own', async () => {
