@@ -5,10 +5,17 @@ import { Journal, type JournalOptions } from './journal.js'
 /** Journals of one account on one machine: as many mounts may write at once. */
 const MOST = 64
 
-/** Whether there is something of an account to be sent, by whomever: of one that is done nothing is left. */
+/**
+ * Whether there may be something of an account to be sent, by whomever: of one that is done nothing is left. What cannot be read may
+ * have some.
+ */
 export async function areJournalsLeft(directory: string): Promise<boolean> {
-  const names = await readdir(directory, { recursive: true }).catch(() => [])
-  return names.some((name) => name.endsWith('.journal'))
+  try {
+    const names = await readdir(directory, { recursive: true })
+    return names.some((name) => name.endsWith('.journal'))
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+  }
 }
 
 /**
