@@ -22,17 +22,19 @@ export class Succession {
   readonly #records: ConnectionRecords
   /** What they had written is to be sent first. */
   readonly #journalled: ConnectionRecord[] = []
+  readonly #here: Promise<RunningProcess | undefined>
   #own: ConnectionRecord | undefined
 
   constructor(successor: Successor) {
     this.#successor = successor
     this.#records = new ConnectionRecords(successor.request.stateDirectory)
+    this.#here = thisProcess(successor.surroundings.pid)
   }
 
   /** Before anything of their journals is sent. */
   async fence(): Promise<void> {
-    const { request, surroundings, account } = this.#successor
-    const here = await thisProcess(surroundings.pid)
+    const { request, account } = this.#successor
+    const here = await this.#here
     if (here === undefined) return
     for (const record of await this.#records.all()) {
       // A journal that is left alone is not sent: then its locks stay for as long as a lease.
@@ -53,12 +55,14 @@ export class Succession {
 
   /** What the server cannot be told now, the next mount tells it. */
   async end(): Promise<void> {
-    const { remote } = this.#successor
+    const { remote, surroundings } = this.#successor
     if (this.#own === undefined || remote.state.kind !== 'connected') return
     try {
       await remote.files.locks?.end()
       await this.#records.remove(this.#own)
-    } catch {}
+    } catch (error) {
+      surroundings.log.warn({ err: error }, 'its locks stay until the next mount or its lease ends')
+    }
   }
 
   #hasEnded({ process }: ConnectionRecord, here: RunningProcess): Promise<boolean> {
@@ -92,7 +96,7 @@ export class Succession {
 
   async #leaveWord(journals: boolean): Promise<void> {
     const { account, remote, surroundings } = this.#successor
-    const process = await thisProcess(surroundings.pid)
+    const process = await this.#here
     if (process === undefined) return
     this.#own = { account, secret: remote.connectionSecret, process, journals }
     await this.#records.add(this.#own).catch((error: unknown) => {
