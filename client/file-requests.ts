@@ -4,7 +4,7 @@ import type { Attempts } from './attempts.js'
 import type { Begun } from './connection.js'
 import type { Answer, Exchange } from './exchange.js'
 import { Memory } from './memory.js'
-import { type Changed, RemoteError } from './remote-files.js'
+import { type Changed, hasCode, RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
 import { bodyMade, headerAttributes, successful } from './wire-answer.js'
@@ -149,7 +149,7 @@ export class FileRequests {
     try {
       return await this.lookup(directory, name)
     } catch (error) {
-      if (error instanceof RemoteError && error.code === 'ENOENT') return undefined
+      if (hasCode(error, 'ENOENT')) return undefined
       throw error
     }
   }

@@ -3,7 +3,7 @@ import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import { creation, linkOnce, makeOnce, putOnce } from './make-once.js'
 import { changeOnce, renameOnce, writeOnce } from './once.js'
-import { type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'
+import { hasCode, type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'
 import {
   bodyAttributes,
   bodyEntries,
@@ -234,8 +234,4 @@ function exactly(data: Buffer, offset: number, length: number, { size }: WireAtt
 
 function xattrTarget(ino: number, name: string): string {
   return `/inodes/${ino}?xattr=${encodeURIComponent(name)}`
-}
-
-function hasCode(error: unknown, code: RemoteError['code']): boolean {
-  return error instanceof RemoteError && error.code === code
 }

@@ -3,6 +3,7 @@ import type { WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import {
+  hasCode,
   type PutOptions,
   RemoteError,
   type RemoteNew,
@@ -183,9 +184,5 @@ function removed(ino: number, what: RemoteNew, given: Marked, size: number): Wir
 }
 
 function unlessGone(error: unknown): undefined {
-  if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ESTALE')) throw error
-}
-
-function hasCode(error: unknown, code: RemoteError['code']): boolean {
-  return error instanceof RemoteError && error.code === code
+  if (!hasCode(error, 'ENOENT', 'ESTALE')) throw error
 }

@@ -1,7 +1,13 @@
 import type { WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
-import { type Changed, RemoteError, type RemotePart, type WriteOptions } from './remote-files.js'
+import {
+  type Changed,
+  hasCode,
+  RemoteError,
+  type RemotePart,
+  type WriteOptions,
+} from './remote-files.js'
 import { headerAttributes, successful } from './wire-answer.js'
 import { writeRequest } from './write-request.js'
 
@@ -66,7 +72,7 @@ async function isMade(requests: FileRequests, directory: number, change: string)
     return (await requests.made(directory, change, 'process')) !== undefined
   } catch (error) {
     // the directory itself is gone
-    if (error instanceof RemoteError && ['ENOENT', 'ESTALE'].includes(error.code)) return false
+    if (hasCode(error, 'ENOENT', 'ESTALE')) return false
     throw error
   }
 }
@@ -110,7 +116,7 @@ export function changeOnce(
 
 /** Given up without an answer; `EACCES` comes also from a login that ended while it was tried again. */
 function isUnanswered(error: unknown): error is RemoteError {
-  return error instanceof RemoteError && ['EIO', 'EINTR', 'EACCES'].includes(error.code)
+  return hasCode(error, 'EIO', 'EINTR', 'EACCES')
 }
 
 function openError(cause: RemoteError, change: string): RemoteError {

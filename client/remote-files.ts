@@ -284,3 +284,8 @@ export class RemoteError extends Error {
     this.change = change
   }
 }
+
+/** Whether it is a refusal with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly RemoteError['code'][]): boolean {
+  return error instanceof RemoteError && codes.includes(error.code)
+}

@@ -1,14 +1,10 @@
 import type { Context } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
-import { RemoteError } from '../remote-files.js'
+import { hasCode, RemoteError } from '../remote-files.js'
 
 /** Refuses an operation without asking the server. */
 export function refusal(code: RemoteError['code'], message: string, cause?: unknown): RemoteError {
   return new RemoteError(code, message, cause === undefined ? undefined : { cause })
-}
-
-export function hasCode(error: unknown, ...codes: readonly RemoteError['code'][]): boolean {
-  return error instanceof RemoteError && codes.includes(error.code)
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
 import { dropOldest } from '../drop-oldest.js'
-import type { RemoteFiles } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import { hasCode, type RemoteFiles } from '../remote-files.js'
 import { Listing } from './listing.js'
 import type { ListingsAhead } from './listings-ahead.js'
 

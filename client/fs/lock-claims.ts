@@ -1,5 +1,4 @@
-import type { RemoteLocks } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import { hasCode, type RemoteLocks } from '../remote-files.js'
 import type { Content } from './content.js'
 import { type LockedInode, MOST_DELEGATED_LOCKS, NAMES } from './locked-inode.js'
 

@@ -2,8 +2,13 @@ import type { WireAttributes } from '../../server/wire.js'
 import { ABSENT, type Cache } from '../cache.js'
 import type { Ticket } from '../latest-changes.js'
 import type { NameChange } from '../name-change.js'
-import type { LeaseWish, RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import {
+  hasCode,
+  type LeaseWish,
+  type RemoteFiles,
+  type RemoteNew,
+  type RemoteNewAttributes,
+} from '../remote-files.js'
 import type { Named, Place } from './lookups.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Orphans } from './orphans.js'

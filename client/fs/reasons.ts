@@ -1,5 +1,4 @@
-import type { RemoteFiles } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import { hasCode, type RemoteFiles } from '../remote-files.js'
 import { eachMethod } from './each-method.js'
 
 /** A program sees EIO and nothing else: so why is written to the log. */

@@ -1,7 +1,6 @@
 import type { WireAttributes, WireTime } from '../../server/wire.js'
 import type { Ticket } from '../latest-changes.js'
-import type { RemoteFiles } from '../remote-files.js'
-import { hasCode } from './answer.js'
+import { hasCode, type RemoteFiles } from '../remote-files.js'
 import { localTime } from './time.js'
 
 /** Removals of which nobody waits for the end; with more, programs wait. */

@@ -1,6 +1,6 @@
 import type { WireAttributeChanges } from '../../server/wire.js'
-import type { RemotePart, WriteOptions } from '../remote-files.js'
-import { hasCode, isTransient, refusal } from './answer.js'
+import { hasCode, type RemotePart, type WriteOptions } from '../remote-files.js'
+import { isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import { pieces } from './dirty-blocks.js'

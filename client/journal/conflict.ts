@@ -1,6 +1,6 @@
-import type { RemoteFiles } from '../remote-files.js'
+import { hasCode, type RemoteFiles } from '../remote-files.js'
 import type { Place } from './record.js'
-import { isRefusal, statOrNone } from './send-change.js'
+import { statOrNone } from './send-change.js'
 import type { UnsentFile } from './unsent-file.js'
 
 export interface ConflictMount {
@@ -75,7 +75,7 @@ export async function copyBeside(
       })
       return copy
     } catch (error) {
-      if (!isRefusal(error, 'EEXIST', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
+      if (!hasCode(error, 'EEXIST', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
       if ((await statOrNone(files, ino)) !== undefined) return copy
       if (attempt === TRIES) throw error
       file.copy = undefined

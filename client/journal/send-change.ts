@@ -1,5 +1,5 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
-import { RemoteError, type RemoteFiles, type RemotePart } from '../remote-files.js'
+import { hasCode, type RemoteFiles, type RemotePart } from '../remote-files.js'
 import type { Change, Seen } from './record.js'
 import type { Pending, UnsentFile } from './unsent-file.js'
 
@@ -42,10 +42,10 @@ async function sendBirth(
   try {
     return sent(await files.put(directory, name, content, { ...options, ino }))
   } catch (error) {
-    if (!isRefusal(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
+    if (!hasCode(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
     const there = await statOrNone(files, ino)
     if (there !== undefined) return sent(there.mtime === attributes.mtime ? there : changed(there))
-    if (!isRefusal(error, 'EINVAL')) return { kind: 'conflict', there: undefined }
+    if (!hasCode(error, 'EINVAL')) return { kind: 'conflict', there: undefined }
   }
   // The number was set aside so long ago that it is free again.
   const made = await files.put(directory, name, content, options)
@@ -77,7 +77,7 @@ async function sendWrite(
       } as const
       return sentAlone(await files.write(file.target, parts, options), file.seen)
     } catch (error) {
-      if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
+      if (!hasCode(error, 'ESTALE', 'ENOENT')) throw error
     }
     const there = await statOrNone(files, file.target)
     if (there === undefined) return { kind: 'conflict', there }
@@ -111,7 +111,7 @@ async function sendAttributes(
     const now = await files.setAttributes(file.target, given(pending, file), condition)
     return isSized ? sentAlone(now, file.seen) : sent(now)
   } catch (error) {
-    if (!isRefusal(error, 'ESTALE', 'ENOENT')) throw error
+    if (!hasCode(error, 'ESTALE', 'ENOENT')) throw error
   }
   const there = await statOrNone(files, file.target)
   // Attributes of a file that is gone: nothing is lost.
@@ -187,11 +187,7 @@ export async function statOrNone(
   try {
     return await files.stat(ino)
   } catch (error) {
-    if (isRefusal(error, 'ENOENT', 'ESTALE')) return undefined
+    if (hasCode(error, 'ENOENT', 'ESTALE')) return undefined
     throw error
   }
-}
-
-export function isRefusal(error: unknown, ...codes: RemoteError['code'][]): boolean {
-  return error instanceof RemoteError && codes.includes(error.code)
 }
