@@ -14,8 +14,8 @@ export interface Transport {
   send(exchange: Exchange): Promise<Answer>
   /** Base of the file API: scheme, host, port and perhaps a path, no slash at the end. */
   readonly base: string
-  /** Names this mount in the stream of changes. */
-  readonly connection: string
+  /** Makes what is sent this mount's. */
+  readonly connectionSecret: string
   readonly attempts: Attempts
   readonly retry: Omit<RetryOptions, 'signal'>
 }
@@ -71,14 +71,14 @@ export class FileRequests {
   /** One try; whatever the server said comes back. */
   async ask(request: FileRequest): Promise<Answer> {
     const { method, target, json, signal } = request
-    const { send, base, connection, attempts } = this.#transport
+    const { send, base, connectionSecret, attempts } = this.#transport
     const content = json === undefined ? request.content : Buffer.from(JSON.stringify(json))
     const sent = (fields: Readonly<Record<string, string>>) =>
       send({
         method,
         url: new URL(base + target),
         headers: {
-          [HEADERS.connection]: connection,
+          [HEADERS.connection]: connectionSecret,
           ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
           ...request.headers,
           ...fields,

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { WireAttributes } from '../server/wire.js'
-import { connectionOf } from '../server/wire-connection.js'
 import { BATCH_TYPE } from '../server/wire-frames.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type ClientOptions, type Credentials, httpClient } from './api.js'
@@ -41,8 +40,6 @@ export interface Remote extends RemoteFencing {
   readonly files: RemoteFiles
   /** Of the whole account, whatever folder is shown. */
   accountRoot(): Promise<WireAttributes>
-  /** Of this mount, in the stream of changes. */
-  readonly connectionId: string
   /** Proves that this connection is ours. */
   readonly connectionSecret: string
   readonly state: ConnectionState
@@ -67,12 +64,11 @@ export function remoteFiles(options: RemoteOptions): Remote {
     options.notice?.(state)
   })
   const connectionSecret = randomBytes(16).toString('base64url')
-  const connectionId = connectionOf(connectionSecret)
   const attempts = new Attempts()
   const requests = new FileRequests({
     attempts,
     base: options.server,
-    connection: connectionId,
+    connectionSecret,
     send: (exchange) => meter.timed(() => client.send(exchange)),
     retry: {
       connection,
@@ -86,7 +82,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
   const root = rootTarget(options.remotePath ?? '/')
   const batch = {
     url: new URL(`${options.server}/batch`),
-    headers: { [HEADERS.connection]: connectionId, [HEADERS.durability]: 'process' },
+    headers: { [HEADERS.connection]: connectionSecret, [HEADERS.durability]: 'process' },
   }
   const channels = new Channels(
     upgradedOrPosted(
@@ -108,7 +104,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
   const changes = (signal: AbortSignal) =>
     changeStream(
       (lastEventId, isWaiting) => {
-        const headers = { [HEADERS.connection]: connectionId, ...lastEventId }
+        const headers = { [HEADERS.connection]: connectionSecret, ...lastEventId }
         const url = new URL(`${options.server}/changes?others`)
         return client.duplex({ method: 'GET', url, headers }, isWaiting)
       },
@@ -127,7 +123,6 @@ export function remoteFiles(options: RemoteOptions): Remote {
     },
     fence: locks.fence,
     accountRoot: () => filesOverHttp(requests, rootTarget('/')).root(),
-    connectionId,
     connectionSecret,
     meter,
     get state() {

@@ -20,7 +20,7 @@ export const HEADERS = {
   size: 'Coffer-Size',
   /** With PUT: the reserved inode number a new file gets. */
   ino: 'Coffer-Ino',
-  /** Names a client's connection; changes carry it as `origin`. At most 64 of [A-Za-z0-9_-]. */
+  /** The secret of a client's connection, 22 to 64 of [A-Za-z0-9_-]; changes carry its name (`connectionOf`) as `origin`. */
   connection: 'Coffer-Connection',
   /** Names a request, or a channel, among those of the connection, so that it can be given up. At most 64 of [A-Za-z0-9_-]. */
   attempt: 'Coffer-Attempt',

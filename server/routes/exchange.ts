@@ -4,6 +4,7 @@ import { field } from '../http/field.js'
 import type { Locks } from '../locks/locks.js'
 import type { StoragePath } from '../storage/path.js'
 import type { Ino, Inode, Origin, Place, Storage, Tree } from '../storage/storage.js'
+import { connectionOf } from '../wire-connection.js'
 import { HEADERS } from '../wire-headers.js'
 import type { HeldAnswers } from './held-answers.js'
 import type { Query } from './query.js'
@@ -111,16 +112,19 @@ export async function placeOf(tree: Tree, from: Ino, names: StoragePath): Promis
   return { directory: parent.ino, name }
 }
 
-/** What clients name: connection, attempt, change = 1*64( ALPHA / DIGIT / "_" / "-" ) */
+/** What clients name: attempt, change = 1*64( ALPHA / DIGIT / "_" / "-" ) */
 export const NAME = /^[A-Za-z0-9_-]{1,64}$/
 
+/** The secret of a connection = 22*64( ALPHA / DIGIT / "_" / "-" ) */
+export const CONNECTION_SECRET = /^[A-Za-z0-9_-]{22,64}$/
+
 export function parseOrigin(request: Pick<IncomingMessage, 'headers'>): Origin {
-  const connection = field(request.headers, HEADERS.connection)
-  if (connection === undefined) return {}
-  if (!NAME.test(connection)) {
-    throw new FileError('EINVAL', `${HEADERS.connection} must be 1 to 64 of A-Z a-z 0-9 _ -`)
+  const secret = field(request.headers, HEADERS.connection)
+  if (secret === undefined) return {}
+  if (!CONNECTION_SECRET.test(secret)) {
+    throw new FileError('EINVAL', `${HEADERS.connection} must be 22 to 64 of A-Z a-z 0-9 _ -`)
   }
-  return { connection }
+  return { connection: connectionOf(secret) }
 }
 
 export function parseDurability(request: IncomingMessage): 'power' | 'process' {

@@ -9,12 +9,14 @@ import {
   LOCK_END,
   LOCK_SPACES,
   LOCK_TYPES,
+  type Lock,
   type LockType,
   type WireLockAnswer,
 } from '../wire-locks.js'
 import type { WireOperation } from '../wire-operations.js'
 import { wireAttributes } from './attributes.js'
 import { type Answer, type Context, type Operation, operation } from './batch-operation.js'
+import { CONNECTION_SECRET } from './exchange.js'
 import { othersBefore } from './others-before.js'
 import { inodeNumber } from './schemas.js'
 
@@ -31,9 +33,10 @@ const range = z.strictObject(rangeShape).refine(inOrder, 'must end behind its st
 const lock = z
   .strictObject({ ...rangeShape, type: z.enum(LOCK_TYPES), pid: z.int().min(0) })
   .refine(inOrder, 'must end behind its start')
+  .refine(isNoPart, 'of names must be "write", and of all of them')
 const locks = z.array(lock).max(MOST_LOCKS_RETURNED)
 const ino = inodeNumber
-const secret = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/, 'must be 22 to 64 of A-Z a-z 0-9 _ -')
+const secret = z.string().regex(CONNECTION_SECRET, 'must be 22 to 64 of A-Z a-z 0-9 _ -')
 
 /** What `make` takes of `lock`. */
 export const firstLock = z.strictObject({ request, lock })
@@ -189,6 +192,11 @@ function answered(lock: WireLockAnswer) {
 function clientOf({ tree, origin: { connection } }: Context): LockClient {
   if (connection !== undefined) return { user: tree.owner, connection }
   throw new FileError('EINVAL', 'locks need a request that names its Coffer-Connection')
+}
+
+/** Whoever has a lease of names keeps others from giving some, which takes the right to write. */
+function isNoPart({ space, type, start, end }: Lock): boolean {
+  return space !== 'names' || (type === 'write' && start === 0 && end === LOCK_END)
 }
 
 function checkScope({ mayWrite }: Context, type: LockType): void {

@@ -8,9 +8,11 @@ import { HEADERS } from '../wire-headers.js'
 interface UploadDetails {
   readonly place: Place
   readonly headers: IncomingHttpHeaders
+  /** Its name: the secret is nobody's but the client's. */
+  readonly connection?: string | undefined
 }
 
-/** Its attributes, its conditions, what the whole is to be, who it was, and what HEAD repeats. */
+/** Its attributes, its conditions, what the whole is to be, and what HEAD repeats. */
 const KEPT: readonly string[] = [
   HEADERS.mode,
   HEADERS.uid,
@@ -18,7 +20,6 @@ const KEPT: readonly string[] = [
   HEADERS.atime,
   HEADERS.mtime,
   HEADERS.ino,
-  HEADERS.connection,
   'If-Match',
   'If-None-Match',
   'If-Unmodified-Since',
@@ -29,14 +30,15 @@ const KEPT: readonly string[] = [
 const DETAILS = z.object({
   place: z.object({ directory: z.number(), name: z.string() }),
   headers: z.record(z.string(), z.string()),
+  connection: z.string().optional(),
 })
 
-export function uploadDetails(place: Place, headers: IncomingHttpHeaders): string {
+export function uploadDetails({ place, headers, connection }: UploadDetails): string {
   const kept = Object.entries(headers).filter(([name]) => KEPT.includes(name))
-  return JSON.stringify({ place, headers: Object.fromEntries(kept) })
+  return JSON.stringify({ place, headers: Object.fromEntries(kept), connection })
 }
 
 export function parseUploadDetails(details: string): UploadDetails {
-  const { place, headers } = DETAILS.parse(JSON.parse(details))
-  return { place: { directory: place.directory, name: fileName(place.name) }, headers }
+  const { place, headers, connection } = DETAILS.parse(JSON.parse(details))
+  return { place: { directory: place.directory, name: fileName(place.name) }, headers, connection }
 }

@@ -19,7 +19,7 @@ import { inodeFields, settled } from './answer.js'
 import { newAttributeFields } from './attribute-fields.js'
 import { beforehand } from './beforehand.js'
 import { announcedDigests, contentPieces, hasContent } from './body.js'
-import { currentAt, type Exchange, parseOrigin, placeAt } from './exchange.js'
+import { currentAt, type Exchange, placeAt } from './exchange.js'
 import { mediaType } from './json.js'
 import { preconditionOf } from './preconditions.js'
 import { parseUploadDetails, uploadDetails } from './upload-details.js'
@@ -28,7 +28,7 @@ import { parseUploadDetails, uploadDetails } from './upload-details.js'
 
 /** POST on the file to be (or on a directory, with `filename` in the metadata): makes the upload. */
 export async function createUpload(exchange: Exchange): Promise<void> {
-  const { request, response, tree, uploads, limits } = exchange
+  const { request, response, tree, uploads, limits, origin } = exchange
   const { headers } = request
   const length = parseUploadLength(headers, limits.uploadBytes)
   newAttributeFields(headers)
@@ -36,7 +36,7 @@ export async function createUpload(exchange: Exchange): Promise<void> {
   const place = await destination(exchange)
   const { current } = await beforehand.upload(exchange, place)
   const replaces = current === undefined ? {} : { replaces: current.ino }
-  const details = uploadDetails(place, headers)
+  const details = uploadDetails({ place, headers, connection: origin.connection })
   const id = await uploads.begin(tree, { length, details, ...replaces })
   await settled(exchange, place.directory)
   await uploads.hold(tree, id, breakOff(exchange), async (upload) => {
@@ -154,14 +154,14 @@ async function finishIfWhole(
 ): Promise<Inode | undefined> {
   if (upload.finished !== undefined) return finishedInode(exchange, upload)
   if (upload.size < upload.length) return undefined
-  const { place, headers } = parseUploadDetails(upload.details)
+  const { place, headers, connection } = parseUploadDetails(upload.details)
   const whole = announcedDigests(headers, ['Repr-Digest'])
   await verifyWhole(upload, whole)
   const { inode } = await upload.commit(
     place,
     newAttributeFields(headers),
     preconditionOf(headers, exchange.clock()),
-    parseOrigin({ headers }),
+    connection === undefined ? {} : { connection },
   )
   exchange.digests.remember(inode, whole)
   await settled(exchange, inode.ino)

@@ -39,7 +39,7 @@ export function connectedFiles(
   const requests = new FileRequests({
     attempts: new Attempts(),
     base: settings.base ?? proxy.url,
-    connection: `test-${counter++}`,
+    connectionSecret: `the-client-of-a-test-number-${counter++}`,
     send: client.send,
     retry: {
       connection,

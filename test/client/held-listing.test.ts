@@ -42,7 +42,7 @@ describe('a listing that a proxy holds back while the directory changes', () => 
     const requests = new FileRequests({
       attempts: new Attempts(),
       base: proxy.url,
-      connection: 'held-listing',
+      connectionSecret: 'the-client-of-the-held-listing',
       send: client.send,
       retry: {
         connection: new Connection(() => performance.now()),

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
+import { secretOf } from '../server/routes/connection.js'
 import {
   type Answer,
   type FileServer,
@@ -65,7 +66,7 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
     'batch bodies': (random) => {
       const headers = {
         'Content-Type': 'application/vnd.coffer.batch',
-        'Coffer-Connection': random.one(['a', 'b', '']),
+        'Coffer-Connection': random.one([secretOf('a'), secretOf('b'), '']),
       }
       return ['POST', '/batch', headers, batchBody(random, root)]
     },
@@ -101,7 +102,7 @@ describe(`the file API under ${ROUNDS} bad requests of each kind (seed ${SEED})`
     try {
       for (const at of [other, alike]) await at.send('PUT', '/files/a', { body: '0123456789' })
       for (let round = 0; round < ROUNDS; round++) {
-        const name = source.one(['a', 'b'])
+        const name = secretOf(source.one(['a', 'b']))
         const fields = { 'Coffer-Connection': name, 'Coffer-Durability': 'process' }
         const body = batchBody(source, root)
         const headers = { 'Content-Type': 'application/vnd.coffer.batch', ...fields }

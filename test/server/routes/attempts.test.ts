@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
+import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 const RANGE = { 'Content-Type': 'application/octet-stream', 'Content-Range': 'bytes 0-4/*' }
@@ -14,7 +15,7 @@ describe('an attempt that was given up', () => {
   afterEach(() => server.close())
 
   const of = (attempt: string, connection = 'c') => ({
-    'Coffer-Connection': connection,
+    'Coffer-Connection': secretOf(connection),
     'Coffer-Attempt': attempt,
   })
   const write = (fields: Record<string, string>, text: string) =>
@@ -79,7 +80,7 @@ describe('a change with a name', () => {
   })
   afterEach(() => server.close())
 
-  const of = (connection: string) => ({ 'Coffer-Connection': connection })
+  const of = (connection: string) => ({ 'Coffer-Connection': secretOf(connection) })
   const made = async (
     name: string,
     fields: Record<string, string> = of('c'),

@@ -6,6 +6,8 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { openDatabase } from '../../../server/database/database.js'
 import { KEPT_CHANGES } from '../../../server/storage/change-log.js'
 import type { WireChange } from '../../../server/wire-changes.js'
+import { connectionOf } from '../../../server/wire-connection.js'
+import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 interface Stream {
@@ -112,16 +114,16 @@ describe('GET /changes', () => {
   })
 
   it('names the connection that made a change, and leaves out its own on request', async () => {
-    const mine = { 'Coffer-Connection': 'mine' }
+    const mine = { 'Coffer-Connection': secretOf('mine') }
     const all = await open('/changes', mine)
     const others = await open('/changes?others', mine)
     // "ready", and as both have a connection, how far what it is told of locks goes
     for (const stream of [all, others, all, others]) await stream.next()
     await put('a', mine)
-    await put('b', { 'Coffer-Connection': 'theirs' })
+    await put('b', { 'Coffer-Connection': secretOf('theirs') })
     await put('c')
-    expect((await all.change()).origin).to.equal('mine')
-    expect(await others.change()).to.include({ seq: 2, origin: 'theirs' })
+    expect((await all.change()).origin).to.equal(connectionOf(secretOf('mine')))
+    expect(await others.change()).to.include({ seq: 2, origin: connectionOf(secretOf('theirs')) })
     expect(await others.change())
       .to.include({ seq: 3 })
       .and.not.have.property('origin')
@@ -197,9 +199,9 @@ describe('GET /changes', () => {
   })
 
   it('keeps a quiet connection alive with comments that move the last id on', async () => {
-    const raw = 'GET /changes?others HTTP/1.1\r\nHost: h\r\nCoffer-Connection: me\r\n\r\n'
+    const raw = `GET /changes?others HTTP/1.1\r\nHost: h\r\nCoffer-Connection: ${secretOf('me')}\r\n\r\n`
     const answer = server.raw(raw, /: still here\nid: 1\n\n/)
-    await put('a', { 'Coffer-Connection': 'me' })
+    await put('a', { 'Coffer-Connection': secretOf('me') })
     expect(await answer).not.to.include('event: change')
   })
 

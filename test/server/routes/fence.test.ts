@@ -5,11 +5,12 @@ import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
 import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END, type Lock, type LockSpace } from '../../../server/wire-locks.js'
 import type { WireOperation } from '../../../server/wire-operations.js'
+import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { encode, openChannel, type Request, result, results } from './frames.js'
 
-const SECRET = 'a-secret-of-the-mount-that-was-killed'
-const KILLED = connectionOf(SECRET)
+const KILLED = 'killed'
+const SECRET = secretOf(KILLED)
 const LEASE_IS_OVER = 'the lease is over, and somebody wants the lock'
 
 /** What a mount that was killed has on the server, for the one that comes after it. No lease runs out meanwhile. */
@@ -38,7 +39,7 @@ describe('fence, of a connection whose process has ended', () => {
     const { body } = await server.send('POST', '/batch', {
       body: encodeFrame(operation),
       user,
-      headers: { 'Content-Type': BATCH_TYPE, [HEADERS.connection]: connection },
+      headers: { 'Content-Type': BATCH_TYPE, [HEADERS.connection]: secretOf(connection) },
     })
     const [only = {}] = await results(
       (async function* () {
@@ -72,7 +73,7 @@ describe('fence, of a connection whose process has ended', () => {
   })
 
   const nobodys: [who: string, secret: string, user: string][] = [
-    ['only knows its name, as all clients of the user do', KILLED, 'alice'],
+    ['only knows its name, as all clients of the user do', connectionOf(SECRET), 'alice'],
     ['has made a secret up', 'a-secret-that-somebody-has-made-up', 'alice'],
     ['is another user', SECRET, 'bob'],
   ]
@@ -116,7 +117,7 @@ describe('fence, of a connection whose process has ended', () => {
       ]
       for (const [what, operation] of late) {
         it(`refuses ${what} that a channel brings late`, async () => {
-          const { socket, reader } = await openChannel(server, { [HEADERS.connection]: KILLED })
+          const { socket, reader } = await openChannel(server, { [HEADERS.connection]: SECRET })
           socket.write(encode([[{ op: 'root' }]]))
           await result(reader)
           await fence(locks)
@@ -131,7 +132,7 @@ describe('fence, of a connection whose process has ended', () => {
       }
 
       it('refuses a request whose content is on its way', async () => {
-        const fields = `${HEADERS.connection}: ${KILLED}\r\nContent-Range: bytes 0-4/*\r\n`
+        const fields = `${HEADERS.connection}: ${SECRET}\r\nContent-Range: bytes 0-4/*\r\n`
         const type = 'Content-Type: application/octet-stream\r\nContent-Length: 5\r\n'
         const socket = await server.open(
           `PATCH /files/f HTTP/1.1\r\nHost: h\r\n${fields}${type}\r\nol`,
@@ -156,7 +157,7 @@ describe('fence, of a connection whose process has ended', () => {
   })
 
   async function listening() {
-    const fields = `Host: h\r\n${HEADERS.connection}: ${KILLED}\r\n\r\n`
+    const fields = `Host: h\r\n${HEADERS.connection}: ${SECRET}\r\n\r\n`
     const stream = await server.open(`GET /changes HTTP/1.1\r\n${fields}`)
     let told = ''
     while (!told.includes('event: ready\n')) told += String((await once(stream, 'data'))[0])

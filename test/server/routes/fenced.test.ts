@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
 import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
+import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 /** A lease is over at once, so that whoever wants a lock gets it. */
@@ -19,7 +20,7 @@ describe('what was written under a lock that went to another client', () => {
   async function lock(connection: string): Promise<void> {
     const whole = { space: 'flock', owner: 'o', type: 'write', start: 0, end: LOCK_END, pid: 0 }
     const answer = await server.send('POST', '/batch', {
-      headers: { 'Content-Type': BATCH_TYPE, [HEADERS.connection]: connection },
+      headers: { 'Content-Type': BATCH_TYPE, [HEADERS.connection]: secretOf(connection) },
       body: encodeFrame({ op: 'lock', ino, request: 'r', lock: whole }),
     })
     expect(answer.body.toString()).to.include('"granted"')
@@ -42,7 +43,7 @@ describe('what was written under a lock that went to another client', () => {
     it(`is not done where the last of it comes after that: ${what}`, async () => {
       await lock('laptop')
       const bytes = body(ino)
-      const fields = `Host: h\r\n${HEADERS.connection}: laptop\r\nContent-Length: ${bytes.length}\r\n\r\n`
+      const fields = `Host: h\r\n${HEADERS.connection}: ${secretOf('laptop')}\r\nContent-Length: ${bytes.length}\r\n\r\n`
       const socket = await server.open(head(ino) + fields)
       socket.write(bytes.subarray(0, -2))
       // Answered later, by a server that has taken what came before.

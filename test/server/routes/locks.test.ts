@@ -4,6 +4,7 @@ import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frame
 import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END, type Lock, type LockType, type WireLease } from '../../../server/wire-locks.js'
 import type { WireOperation } from '../../../server/wire-operations.js'
+import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 describe('locks in POST /batch', () => {
@@ -30,7 +31,7 @@ describe('locks in POST /batch', () => {
       ...(scope === undefined ? {} : { scope }),
       headers: {
         'Content-Type': BATCH_TYPE,
-        ...(connection === undefined ? {} : { [HEADERS.connection]: connection }),
+        ...(connection === undefined ? {} : { [HEADERS.connection]: secretOf(connection) }),
       },
     })
     const source = async function* () {
@@ -117,6 +118,19 @@ describe('locks in POST /batch', () => {
       { type: 'write' },
       { connection: 'c', scope: 'file.read' },
       'EACCES',
+    ],
+    [
+      'a lease of names without file.write',
+      { type: 'write', space: 'names' },
+      { connection: 'c', scope: 'file.read' },
+      'EACCES',
+    ],
+    ['a lease of names that is shared', { space: 'names' }, { connection: 'c' }, 'EINVAL'],
+    [
+      'a lease of some names only',
+      { type: 'write', space: 'names', start: 1 },
+      { connection: 'c' },
+      'EINVAL',
     ],
     ["somebody else's inode", {}, { connection: 'c', user: 'other' }, 'ENOENT'],
   ]

@@ -6,11 +6,14 @@ import { Attempts } from '../../../server/routes/attempts.js'
 import { firstLock, madeWithLock } from '../../../server/routes/lock-operations.js'
 import { fileName } from '../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
+import { connectionOf } from '../../../server/wire-connection.js'
 import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
 import { type TemporaryStorage, temporaryStorage } from '../storage/temporary.js'
+import { secretOf } from './connection.js'
 
-const laptop = { user: 'ann', connection: 'laptop' }
+const SECRET = secretOf('laptop')
+const laptop = { user: 'ann', connection: connectionOf(SECRET) }
 const desk = { user: 'ann', connection: 'desk' }
 const whole = { owner: 'o', type: 'write', start: 0, end: LOCK_END, pid: 0 } as const
 const OWNED = { mode: 0o755, uid: 0, gid: 0 }
@@ -43,7 +46,7 @@ describe('what is made together with a lock', () => {
   /** The answer, and the number of what was made; `before` the lock is asked for. */
   async function made(lock: Lock, before: () => Promise<unknown> = async () => {}) {
     const { connection } = laptop
-    const origin = attempts.origin('ann', { [HEADERS.connection.toLowerCase()]: connection })
+    const origin = attempts.origin('ann', { [HEADERS.connection.toLowerCase()]: SECRET })
     const nothing = { length: 0, content: [] }
     const context = { tree, locks, origin, mayWrite: true, fence: () => {}, ...nothing }
     const asked = firstLock.parse({ request: 'r', lock })

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { secretOf } from './connection.js'
 import { type Answer, type FileServer, startFileServer } from './file-server.js'
 
 describe('moving and copying', () => {
@@ -30,7 +31,7 @@ describe('moving and copying', () => {
     })
 
     it('says, as all that gives a name, which change of others there is to hear of', async () => {
-      const of = (connection: string) => ({ 'Coffer-Connection': connection })
+      const of = (connection: string) => ({ 'Coffer-Connection': secretOf(connection) })
       const others = ({ headers }: Answer) => headers['coffer-others']
       const first = await server.send('POST', '/files/lock', { headers: of('one') })
       const second = await move('/files/f', '/files/moved', of('two'))

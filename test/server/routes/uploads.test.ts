@@ -5,7 +5,11 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
+import { openDatabase } from '../../../server/database/database.js'
+import { connectionOf } from '../../../server/wire-connection.js'
+import { HEADERS } from '../../../server/wire-headers.js'
 import { until } from '../../support/until.js'
+import { secretOf } from './connection.js'
 import { type Answer, type FileServer, type Options, startFileServer } from './file-server.js'
 
 const TUS = { 'Tus-Resumable': '1.0.0' }
@@ -71,6 +75,22 @@ describe('resumable uploads (tus 1.0.0)', () => {
     const last = await patch(place(made), 5, '56789')
     expect([last.status, last.attributes().mode]).to.deep.equal([204, 0o600])
     expect(await text('/files/f')).to.equal('0123456789')
+  })
+
+  it('tells of the file as made by the connection that began, whose secret is not kept', async () => {
+    const made = await create('/files/f', 3, { [HEADERS.connection]: secretOf('one') })
+    const database = openDatabase(join(server.directory, 'coffer.sqlite'))
+    const kept = JSON.stringify(database.prepare('SELECT * FROM uploads').all())
+    database.close()
+    expect(kept)
+      .to.include(connectionOf(secretOf('one')))
+      .and.not.include(secretOf('one'))
+    await patch(place(made), 0, 'abc')
+    const told = await server.raw(
+      'GET /changes?since=0 HTTP/1.1\r\nHost: h\r\n\r\n',
+      /event: change\n(?:.+\n)+\n/,
+    )
+    expect(told).to.include(`"origin":"${connectionOf(secretOf('one'))}"`)
   })
 
   it('still says that it is whole when the last answer was lost', async () => {

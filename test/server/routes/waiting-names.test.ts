@@ -5,6 +5,7 @@ import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
 import { HEADERS } from '../../../server/wire-headers.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import type { WireOperation } from '../../../server/wire-operations.js'
+import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { encode, openChannel, result } from './frames.js'
 
@@ -19,7 +20,7 @@ describe('a name that waits for a lease', () => {
     server = await startFileServer()
     root = (await server.send('HEAD', '/files')).attributes().ino
     told = ''
-    const fields = `Host: h\r\n${HEADERS.connection}: holder\r\n\r\n`
+    const fields = `Host: h\r\n${HEADERS.connection}: ${secretOf('holder')}\r\n\r\n`
     stream = await server.open(`GET /changes HTTP/1.1\r\n${fields}`)
     stream.on('data', (data: Buffer) => {
       told += String(data)
@@ -47,7 +48,7 @@ describe('a name that waits for a lease', () => {
   const holder = (operation: WireOperation | object) =>
     server.send('POST', '/batch', {
       body: encodeFrame(operation),
-      headers: { 'Content-Type': BATCH_TYPE, [HEADERS.connection]: 'holder' },
+      headers: { 'Content-Type': BATCH_TYPE, [HEADERS.connection]: secretOf('holder') },
     })
   const giveBack = () => holder({ op: 'returnLocks', ino: root, locks: [] })
   const put = { op: 'put', mode: 'create' }
@@ -61,7 +62,9 @@ describe('a name that waits for a lease', () => {
   }
 
   it('comes once the lease is given back', async () => {
-    const { socket, reader } = await openChannel(server, { [HEADERS.connection]: 'other' })
+    const { socket, reader } = await openChannel(server, {
+      [HEADERS.connection]: secretOf('other'),
+    })
     socket.write(encode([[{ ...put, place: { directory: root, name: 'late' } }, 'x']]))
     await isTold('recall')
     await giveBack()
@@ -70,7 +73,7 @@ describe('a name that waits for a lease', () => {
   })
 
   it('does not come any more when the client of a channel is gone', async () => {
-    const { socket } = await openChannel(server, { [HEADERS.connection]: 'other' })
+    const { socket } = await openChannel(server, { [HEADERS.connection]: secretOf('other') })
     socket.write(encode([[{ ...put, place: { directory: root, name: 'late' } }, 'x']]))
     await isTold('recall')
     await gone(socket)
@@ -79,7 +82,7 @@ describe('a name that waits for a lease', () => {
   })
 
   it('does not come any more when the client of a request is gone', async () => {
-    const fields = `Host: h\r\n${HEADERS.connection}: other\r\nContent-Length: 1\r\n\r\nx`
+    const fields = `Host: h\r\n${HEADERS.connection}: ${secretOf('other')}\r\nContent-Length: 1\r\n\r\nx`
     const socket = await server.open(`PUT /files/late HTTP/1.1\r\n${fields}`)
     await isTold('recall')
     await gone(socket)
@@ -88,7 +91,7 @@ describe('a name that waits for a lease', () => {
   })
 
   it('is not waited for when the server stops: its client loses the connection, and asks again', async () => {
-    const { socket } = await openChannel(server, { [HEADERS.connection]: 'other' })
+    const { socket } = await openChannel(server, { [HEADERS.connection]: secretOf('other') })
     socket.write(encode([[{ ...put, place: { directory: root, name: 'late' } }, 'x']]))
     await isTold('recall')
     const ended = once(socket, 'end')
