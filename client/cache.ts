@@ -126,13 +126,13 @@ export class Cache {
     return 0
   }
 
-  /** Others changed a name: to `ino`, but if it changed here, too, nobody knows who was last. Without `ino` what is believed stays. */
-  toldName(directory: number, name: string, ino?: number): void {
+  /** Others changed a name: to `ino`, but if it changed here, too, it is unknown who was last. Without `ino` what is believed stays. */
+  toldName(directory: number, name: string, ino?: number | 'unknown'): void {
     const key = `${directory}/${name}`
     this.changed(directory)
     this.#toldNames.add(key, this.#sequence)
     if (ino === undefined) return
-    if (this.#ownNames.isSince(key, NEVER)) this.#forgetName(directory, name)
+    if (ino === 'unknown' || this.#ownNames.isSince(key, NEVER)) this.#forgetName(directory, name)
     else this.#setName(directory, name, ino)
   }
 

@@ -1,4 +1,10 @@
-import type { WireAttributeChanges, WireAttributes, WireEntry, WireTotals } from '../server/wire.js'
+import type {
+  WireAttributeChanges,
+  WireAttributes,
+  WireEntry,
+  WirePlace,
+  WireTotals,
+} from '../server/wire.js'
 import type { WireChange } from '../server/wire-changes.js'
 import type { FileErrorCode } from '../server/wire-errors.js'
 import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from '../server/wire-locks.js'
@@ -181,6 +187,8 @@ export type RemoteNews =
   | { readonly kind: 'change'; readonly change: WireChange }
   /** What was shown as it would be is now so on the server; `current` says nothing if it changed again since. */
   | { readonly kind: 'settled'; current(): WireAttributes | undefined }
+  /** Something else than was shown may stand at a place. */
+  | { readonly kind: 'name'; readonly place: WirePlace }
   /** All changes up to this number have been told. */
   | { readonly kind: 'told'; readonly newest: number }
   /** A lock that was waited for has been decided. */

@@ -157,6 +157,9 @@ export class Coherence {
       case 'settled':
         this.#takenBack.settled(news.current())
         return
+      case 'name':
+        this.#takenBack.named(news.place, 'unknown')
+        return
       case 'change':
         this.#takenBack.changed(news.change)
         this.#isTold(news.change.seq)

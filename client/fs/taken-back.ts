@@ -68,16 +68,16 @@ export class TakenBack {
   changed(change: WireChange): void {
     switch (change.kind) {
       case 'make':
-        this.#named(change.place, change.ino)
+        this.named(change.place, change.ino)
         this.#attributes(change.ino)
         return
       case 'remove':
-        this.#named(change.place, ABSENT)
+        this.named(change.place, ABSENT)
         this.#attributes(change.ino)
         return
       case 'rename':
-        this.#named(change.from, change.exchanged ?? ABSENT)
-        this.#named(change.to, change.ino)
+        this.named(change.from, change.exchanged ?? ABSENT)
+        this.named(change.to, change.ino)
         this.#attributes(change.ino)
         if (change.exchanged !== undefined) this.#attributes(change.exchanged)
         if (change.replaced !== undefined) this.#attributes(change.replaced)
@@ -90,7 +90,7 @@ export class TakenBack {
     }
   }
 
-  #named({ directory, name }: WirePlace, ino: number): void {
+  named({ directory, name }: WirePlace, ino: number | 'unknown'): void {
     const { cache, nodes, unborn, contested } = this.#mount
     contested.add(directory)
     // A file of ours that is about to stand there is sent and then finds out who was first.

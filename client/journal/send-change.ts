@@ -1,12 +1,16 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import { hasCode, type RemoteFiles, type RemotePart } from '../remote-files.js'
 import type { Change, Seen } from './record.js'
-import type { Pending, UnsentFile } from './unsent-file.js'
+import { changesContent, type Pending, type UnsentFile } from './unsent-file.js'
 
 /** What became of trying to send a change (docs/write-back.md, "Once, and only on what was seen"). */
 export type Sent =
   | { readonly kind: 'sent'; readonly now: WireAttributes | undefined }
-  /** Somebody else changed or removed the file, or took the name. */
+  /** An earlier try had made this new file. Others may have moved or removed it since. */
+  | { readonly kind: 'sent before'; readonly now: WireAttributes | undefined }
+  /** Somebody else has the name of a new file, or removed its directory. */
+  | { readonly kind: 'taken' }
+  /** Somebody else changed or removed the file. */
   | { readonly kind: 'conflict'; readonly there: WireAttributes | undefined }
 
 type Of<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>
@@ -43,9 +47,21 @@ async function sendBirth(
     return sent(await files.put(directory, name, content, { ...options, ino }))
   } catch (error) {
     if (!hasCode(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
-    const there = await statOrNone(files, ino)
-    if (there !== undefined) return sent(there.mtime === attributes.mtime ? there : changed(there))
-    if (!hasCode(error, 'EINVAL')) return { kind: 'conflict', there: undefined }
+    const made = await inodeNow(files, ino)
+    if (made === 'removed') {
+      // What was written since is kept, and what it was written on is here still.
+      const isAll = !file.queue.some(
+        ({ change }) => change.kind !== 'birth' && changesContent(change),
+      )
+      return isAll
+        ? { kind: 'sent before', now: undefined }
+        : { kind: 'conflict', there: undefined }
+    }
+    if (made !== 'unknown') {
+      const now = made.mtime === attributes.mtime ? made : changed(made)
+      return { kind: 'sent before', now }
+    }
+    if (!hasCode(error, 'EINVAL')) return { kind: 'taken' }
   }
   // The number was set aside so long ago that it is free again.
   const made = await files.put(directory, name, content, options)
@@ -184,10 +200,20 @@ export async function statOrNone(
   files: RemoteFiles,
   ino: number,
 ): Promise<WireAttributes | undefined> {
+  const now = await inodeNow(files, ino)
+  return typeof now === 'string' ? undefined : now
+}
+
+/** `removed`: there was such an inode; `unknown`: there never was, as far as the server remembers. */
+async function inodeNow(
+  files: RemoteFiles,
+  ino: number,
+): Promise<WireAttributes | 'removed' | 'unknown'> {
   try {
     return await files.stat(ino)
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESTALE')) return undefined
+    if (hasCode(error, 'ESTALE')) return 'removed'
+    if (hasCode(error, 'ENOENT')) return 'unknown'
     throw error
   }
 }

@@ -16,8 +16,8 @@ export interface SenderMount extends ConflictMount {
   removed(): Promise<void>
   /** A file is on the server as it is here. */
   settled(file: UnsentFile, now: WireAttributes | undefined): void
-  /** A name came to stand in a directory without a program having asked for it. */
-  appeared(place: Place, ino: number): void
+  /** What stands at a place may be something else than programs were shown. */
+  doubted(place: Place): void
   /** The content of a file is no longer what programs saw. */
   replaced(ino: number): void
 }
@@ -119,13 +119,29 @@ export class Sender {
         ? { kind: 'conflict', there: await statOrNone(this.#mount.files, file.target) }
         : await sendChange(this.#mount.files, file, pending)
       this.#trouble = undefined
-      if (outcome.kind === 'sent') this.#done(file, pending, outcome.now)
-      else await this.#conflict(file, pending, outcome.there)
+      await this.#became(file, pending, outcome)
     } catch (error) {
       if (!(error instanceof DamagedData)) throw error
       await this.#lose(file)
     } finally {
       file.isSending = false
+    }
+  }
+
+  async #became(file: UnsentFile, pending: Pending, outcome: Sent): Promise<void> {
+    const { place, ino } = file
+    switch (outcome.kind) {
+      case 'sent':
+        this.#done(file, pending, outcome.now)
+        return
+      case 'sent before':
+        this.#done(file, pending, outcome.now)
+        if (place !== undefined) this.#mount.doubted(place)
+        if (outcome.now === undefined) this.#mount.replaced(ino)
+        return
+      case 'taken':
+      case 'conflict':
+        await this.#conflict(file, pending, outcome)
     }
   }
 
@@ -138,10 +154,10 @@ export class Sender {
         if (!(error instanceof DamagedData)) throw error
         this.#mount.log(`some of what was written to ${named(file)} is lost`, error)
         pending.journal?.done(pending.change.id)
-        const { unsent, appeared, replaced } = this.#mount
+        const { unsent, doubted, replaced } = this.#mount
         unsent.lose(file, pending)
         // Programs were shown what is lost.
-        if (pending.change.kind === 'birth' && file.place !== undefined) appeared(file.place, 0)
+        if (pending.change.kind === 'birth' && file.place !== undefined) doubted(file.place)
         else replaced(file.ino)
       }
     }
@@ -164,24 +180,24 @@ export class Sender {
   async #conflict(
     file: UnsentFile,
     pending: Pending,
-    there: WireAttributes | undefined,
+    outcome: Extract<Sent, { kind: 'taken' | 'conflict' }>,
   ): Promise<void> {
+    const there = outcome.kind === 'conflict' ? outcome.there : undefined
     if (there === undefined) {
       // It may be a removal of our own that was faster.
       await this.#mount.removed()
       if (file.queue[0] !== pending) return
       if (file.isNameless) return this.#drop(file)
     }
-    const { unsent, appeared, replaced, log } = this.#mount
+    const { unsent, doubted, replaced, log } = this.#mount
     const before = named(file)
-    if (pending.change.kind === 'birth') {
-      const taken = file.place
+    const taken = file.place
+    if (outcome.kind === 'taken') {
       const place = await otherPlace(this.#mount, file, 1)
       pending.journal?.note({ kind: 'moved', of: pending.change.id, place })
       unsent.move(file, place)
       this.conflicts += 1
-      if (taken !== undefined) appeared(taken, 0)
-      appeared(place, file.ino)
+      for (const doubtful of [taken, place]) if (doubtful !== undefined) doubted(doubtful)
       log(`${before} is somebody else's by now; what was written here is in "${place.name}"`)
       return
     }
@@ -203,7 +219,8 @@ export class Sender {
         change.journal?.done(change.change.id)
         unsent.removeFirst(file, there)
       }
-      appeared(copy.place, copy.ino)
+      if (pending.change.kind === 'birth' && taken !== undefined) doubted(taken)
+      doubted(copy.place)
       replaced(file.ino)
       const what = there === undefined ? 'was removed elsewhere' : 'was changed elsewhere'
       const why = isWhole ? what : 'lost a part of what was written here'

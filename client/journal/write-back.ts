@@ -52,8 +52,7 @@ export class WriteBack {
       now: () => new Date(options.clock()),
       removed: async () => void (await Promise.allSettled(this.#removing)),
       settled: (file, now) => this.#settled(file, now),
-      appeared: (place, ino) =>
-        this.#tell({ ...HERE, kind: ino === 0 ? 'remove' : 'make', place, ino }),
+      doubted: (place) => this.news.tell({ kind: 'name', place }),
       replaced: (ino) => this.#tell({ ...HERE, kind: 'content', ino }),
     })
     const add = this.#add.bind(this)

@@ -164,6 +164,23 @@ describe('the mount file system with a stream of changes', () => {
     expect(requests.made).to.deep.equal([])
   })
 
+  it('asks again for a name of which it is told that something else may stand there', async () => {
+    const alone = await earth.machine({}, 'as the test says')
+    const { news, calls } = alone
+    news.say({ kind: 'connected' })
+    await settled()
+    await there.calls.store(ROOT, 'f', 'theirs')
+    const { ino } = await there.files.lookup(ROOT, 'f')
+    expect((await calls.lookup(ROOT, 'f')).node).to.equal(ino)
+    await there.fs.unlink(ROOT, 'f', caller)
+    await there.calls.store(ROOT, 'f', 'another')
+    news.say({ kind: 'name', place: { directory: ROOT, name: 'f' } })
+    await dropped(alone, 'entry 1 f')
+    const { ino: another } = await there.files.lookup(ROOT, 'f')
+    expect((await calls.lookup(ROOT, 'f')).node).to.equal(another)
+    expect(another).to.not.equal(ino)
+  })
+
   describe('while the stream is interrupted', () => {
     const makes: [what: string, make: (alone: Machine, node: number) => Promise<unknown>][] = [
       ['open(2) with O_EXCL', ({ calls }) => calls.store(ROOT, 'lock', '', O_WRONLY | O_EXCL)],
