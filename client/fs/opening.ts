@@ -1,4 +1,11 @@
-import type { Context, FileSystem, FuseEntry, FuseOpen, Node } from '../fuse/filesystem.js'
+import type {
+  Context,
+  FileSystem,
+  FuseCreated,
+  FuseEntry,
+  FuseOpen,
+  Node,
+} from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
 import { hasCode, type RemoteNew } from '../remote-files.js'
 import { orStale, refusal } from './answer.js'
@@ -51,7 +58,7 @@ export function openOperations(
     mode: number,
     flags: number,
     context: Context,
-  ): FuseEntry & FuseOpen {
+  ): FuseCreated {
     const directory = ino(parent)
     const owned = ownership(mode, context, owners)
     const attributes = planned(number, inherited(owned, cache.lastAttributes(directory)))
@@ -68,7 +75,7 @@ export function openOperations(
     // The directory's times change when the file comes there.
     cache.learnName(directory, name, number, cache.ticket())
     const entry = view.localEntry(directory, node, attributes)
-    return { ...entry, ...state.open.open(node, flags, 0) }
+    return { entry, open: state.open.open(node, flags, 0) }
   }
 
   async function makeAtOnce(
@@ -77,13 +84,13 @@ export function openOperations(
     mode: number,
     flags: number,
     context: Context,
-  ): Promise<FuseEntry & FuseOpen> {
+  ): Promise<FuseCreated> {
     if ((flags & O_EXCL) !== 0) leases?.missed(ino(parent))
     try {
       const entry = await make(parent, name, { type: 'file' }, mode, context)
       const node = nodes.known(ino(entry.node))
       node.pages = cache.lastAttributes(node.ino)?.version
-      return { ...entry, ...state.open.open(node, flags, node.pages ?? 0) }
+      return { entry, open: state.open.open(node, flags, node.pages ?? 0) }
     } catch (error) {
       if ((flags & O_EXCL) !== 0 || !hasCode(error, 'EEXIST')) throw error
       return there(parent, name, flags, context)
@@ -91,10 +98,15 @@ export function openOperations(
   }
 
   /** open(2) without O_EXCL of a name that somebody else made a moment ago. */
-  async function there(parent: Node, name: string, flags: number, context: Context) {
+  async function there(
+    parent: Node,
+    name: string,
+    flags: number,
+    context: Context,
+  ): Promise<FuseCreated> {
     const entry = await lookups.lookup({ directory: ino(parent), name })
     if (entry.node === 0) throw refusal('ENOENT', `"${name}" came and went`)
-    return { ...entry, ...(await open(entry.node, flags, context)) }
+    return { entry, open: await open(entry.node, flags, context) }
   }
 
   /** Without O_EXCL it does not matter who was first; with it the names must be ours to give. */
@@ -121,7 +133,7 @@ export function openOperations(
       node.pages = attributes.version
       cache.changedTo(attributes, ticket)
       const entry = view.localEntry(ino(parent), node, attributes)
-      return { ...entry, ...state.open.open(node, flags, node.pages) }
+      return { entry, open: state.open.open(node, flags, node.pages) }
     },
     create(parent, name, mode, flags, context) {
       return when(mayWait(parent, flags), (isOurs) =>

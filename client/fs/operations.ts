@@ -14,7 +14,7 @@ import type { RemoteFiles, RemoteNew } from '../remote-files.js'
 import { orStale, refusal, unlessInterrupted } from './answer.js'
 import { ownership, special } from './creation.js'
 import { Directories } from './directories.js'
-import { refuseForeignNamespace, xattrMode } from './extended-attributes.js'
+import { isNeverSet, refuseForeignNamespace, xattrMode } from './extended-attributes.js'
 import { lockOperations } from './lock-operations.js'
 import { MountState } from './mount-state.js'
 import { openOperations } from './opening.js'
@@ -232,13 +232,14 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     },
 
     async setxattr(node, name, value, flags) {
-      refuseForeignNamespace(name, 'change')
+      refuseForeignNamespace(name)
       await state.sent(ino(node))
       await orStale(files.setXattr(ino(node), name, value, xattrMode(flags)))
       hasChanged(node)
     },
     getxattr(node, name) {
-      refuseForeignNamespace(name, 'get')
+      if (isNeverSet(name)) return undefined
+      refuseForeignNamespace(name)
       return state.sent(ino(node)).then(() => orStale(files.getXattr(ino(node), name)))
     },
     async listxattr(node) {
@@ -246,7 +247,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       return orStale(files.listXattrs(ino(node)))
     },
     async removexattr(node, name) {
-      refuseForeignNamespace(name, 'change')
+      refuseForeignNamespace(name)
       await state.sent(ino(node))
       await orStale(files.removeXattr(ino(node), name))
       hasChanged(node)

@@ -1,13 +1,17 @@
 import { FuseError } from './errno.js'
 import type { Context } from './filesystem.js'
+import { isSame, type Unique } from './integers.js'
 import type { Busy } from './invalidation.js'
 import type { OperationName } from './protocol.js'
 import type { Header } from './request.js'
 
+/** What some requests say of their caller. */
+type Flags = Pick<Required<Context>, 'fromPages' | 'killPrivileges'>
+
 /** A request under way: its context, and whether its caller has been interrupted. */
 export class Call implements Context {
   readonly op: OperationName
-  readonly unique: bigint
+  readonly unique: Unique
   readonly descriptor: number
   readonly node: number
   readonly uid: number
@@ -15,8 +19,8 @@ export class Call implements Context {
   readonly pid: number
   readonly killPrivileges: boolean
   readonly fromPages: boolean
-  /** When it came, by the monotonic clock. */
-  readonly since = performance.now()
+  /** Since when it waits, by the monotonic clock. */
+  since = 0
   /** The kernel has its answer; whatever the operation still brings is given back. */
   answered = false
   /** Keeps invalidations of the node waiting. */
@@ -33,8 +37,9 @@ export class Call implements Context {
     this.uid = header.uid
     this.gid = header.gid
     this.pid = header.pid
-    this.fromPages = 'fromPages' in fields && fields.fromPages === true
-    this.killPrivileges = 'killPrivileges' in fields && fields.killPrivileges === true
+    const { fromPages, killPrivileges }: Partial<Flags> = fields
+    this.fromPages = fromPages === true
+    this.killPrivileges = killPrivileges === true
   }
 
   get interrupted(): boolean {
@@ -64,4 +69,9 @@ export class Call implements Context {
     this.#interrupted = true
     this.#controller?.abort(new FuseError('EINTR', `${this.op} was interrupted`))
   }
+}
+
+export function callOf(unique: Unique, calls: Iterable<Call>): Call | undefined {
+  for (const call of calls) if (isSame(call.unique, unique)) return call
+  return undefined
 }

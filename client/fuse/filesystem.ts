@@ -93,12 +93,12 @@ export interface FileSystem {
   access(node: Node, mask: number, context: Context): Soon<void>
   /** `flags` as setxattr(2): XATTR_CREATE 1, XATTR_REPLACE 2. */
   setxattr(node: Node, name: string, value: Buffer, flags: number, context: Context): Promise<void>
-  getxattr(node: Node, name: string, context: Context): Soon<Buffer>
+  /** Undefined: it has none of that name, which is what the kernel hears most often, and costs less than an error. */
+  getxattr(node: Node, name: string, context: Context): Soon<Buffer | undefined>
   listxattr(node: Node, context: Context): Promise<readonly string[]>
   removexattr(node: Node, name: string, context: Context): Promise<void>
   /**
-   * Locks of fcntl(2) and flock(2). Without them the kernel keeps locks itself, for this mount alone. What an open file still has when
-   * it is released goes with it.
+   * Locks of fcntl(2) and flock(2), which go when their open file is released. Without them the kernel keeps locks for this mount alone.
    * @returns what keeps the lock from being had
    */
   getlk?(
@@ -211,7 +211,7 @@ export interface FuseOpen {
   readonly noFlush?: boolean
 }
 
-export type FuseCreated = FuseEntry & FuseOpen
+export type FuseCreated = { readonly entry: FuseEntry; readonly open: FuseOpen }
 
 export interface SetAttributes {
   readonly mode?: number

@@ -8,6 +8,20 @@ export function readUint64(buffer: Buffer, at: number): number {
   return buffer.readUInt32LE(at + 4) * HIGH + buffer.readUInt32LE(at)
 }
 
+/** What the kernel knows a request by, all 64 bits of it: nothing is done with it but to tell it from others, and to say it again. */
+export interface Unique {
+  readonly low: number
+  readonly high: number
+}
+
+export function readUnique(buffer: Buffer, at: number): Unique {
+  return { low: buffer.readUInt32LE(at), high: buffer.readUInt32LE(at + 4) }
+}
+
+export function isSame(one: Unique, other: Unique): boolean {
+  return one.low === other.low && one.high === other.high
+}
+
 /**
  * Byte by byte: until they are optimized, which takes thousands of answers, the methods of Buffer cost a new mount several times
  * as much.

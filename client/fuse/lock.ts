@@ -38,7 +38,7 @@ export function lockFields(body: Buffer): LockFields {
 
 /** A number of 64 bits that stands for a process or an open file. */
 export function lockOwner(body: Buffer, at: number): string {
-  return body.readBigUInt64LE(at).toString(36)
+  return body.toString('hex', at, at + 8)
 }
 
 /** struct fuse_lk_out: what is in the way, or F_UNLCK. */

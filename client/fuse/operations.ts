@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { FuseError } from './errno.js'
 import type {
   Context,
@@ -26,7 +27,7 @@ import { type Soon, when } from './soon.js'
 
 /** What an operation answers. `undo` gives back what the kernel did not take: its caller had gone. */
 export type Answer =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'status'; readonly errno: number }
   | {
       readonly kind: 'structure'
       readonly encode: (out: Buffer, at: number) => number
@@ -34,7 +35,8 @@ export type Answer =
     }
   | { readonly kind: 'bytes'; readonly data: Buffer; readonly undo?: () => void }
 
-export const done: Answer = { kind: 'done' }
+export const done: Answer = { kind: 'status', errno: 0 }
+const noData: Answer = { kind: 'status', errno: constants.errno.ENODATA }
 const structure = (encode: (out: Buffer, at: number) => number): Answer => ({
   kind: 'structure',
   encode,
@@ -154,7 +156,9 @@ export const OPERATIONS: Operations = {
   setxattr: async (fs, node, { name, value, flags }, context) =>
     finished(fs.setxattr(node, name, value, flags, context)),
   getxattr: (fs, node, { name, size }, context) =>
-    when(fs.getxattr(node, name, context), (value) => sized(value, size)),
+    when(fs.getxattr(node, name, context), (value) =>
+      value === undefined ? noData : sized(value, size),
+    ),
   listxattr: async (fs, node, { size }, context) => {
     const names = await fs.listxattr(node, context)
     return sized(Buffer.from(names.map((name) => `${name}\0`).join('')), size)
@@ -195,13 +199,13 @@ function entered(fs: FileSystem, entry: FuseEntry): Answer {
   }
 }
 
-function opened(fs: FileSystem, created: FuseCreated, context: Context): Answer {
+function opened(fs: FileSystem, { entry, open }: FuseCreated, context: Context): Answer {
   return {
     kind: 'structure',
-    encode: (out, at) => openOut(out, entryOut(out, at, created), created, 'file'),
+    encode: (out, at) => openOut(out, entryOut(out, at, entry), open, 'file'),
     undo: () => {
-      unawaited(() => fs.release(created.node, created.handle, context))
-      fs.forget(created.node, 1)
+      unawaited(() => fs.release(entry.node, open.handle, context))
+      fs.forget(entry.node, 1)
     },
   }
 }
@@ -252,6 +256,11 @@ function sized(value: Buffer, size: number): Answer {
   if (size === 0) return structure((out, at) => countOut(out, at, value.length))
   if (value.length > size) throw new FuseError('ERANGE', `the value has ${value.length} bytes`)
   return bytes(value)
+}
+
+/** The kernel did not take the answer. */
+export function undo(answer: Answer): void {
+  if ('undo' in answer) answer.undo?.()
 }
 
 /** Nobody is left to hear of an error here: the open file goes, as close(2) says, whatever happens. */

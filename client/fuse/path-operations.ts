@@ -3,6 +3,7 @@ import type {
   Context,
   FileSystem,
   FuseAttributes,
+  FuseCreated,
   FuseDirectoryEntry,
   Handle,
   Node,
@@ -74,6 +75,9 @@ export function pathOperations(
     files.set(file, open)
     return file
   }
+
+  const created = ({ entry, open }: FuseCreated): number =>
+    keep({ node: entry.node, handle: open.handle })
 
   const open = (path: string, how: (node: Node) => Soon<{ handle: Handle }>) =>
     inside(path, async (parent, name) => {
@@ -161,7 +165,7 @@ export function pathOperations(
     open: (path: string, flags: number) => open(path, (node) => fs.open(node, flags, context)),
     create: (path: string, mode: number) =>
       inside(path, async (parent, name) =>
-        keep(await fs.create(parent, name, mode, O_RDWR, context)),
+        created(await fs.create(parent, name, mode, O_RDWR, context)),
       ),
     flush: async (_: string, file: number) => {
       const { node, handle } = opened(file)
@@ -175,7 +179,12 @@ export function pathOperations(
       close(file, ({ node, handle }) => fs.release(node, handle, context)),
     setxattr: (path: string, name: string, value: Buffer, _position: number, flags: number) =>
       at(path, (node) => fs.setxattr(node, name, Buffer.from(value), flags, context)),
-    getxattr: (path: string, name: string) => at(path, (node) => fs.getxattr(node, name, context)),
+    getxattr: (path: string, name: string) =>
+      at(path, async (node) => {
+        const value = await fs.getxattr(node, name, context)
+        if (value === undefined) throw new FuseError('ENODATA', name)
+        return value
+      }),
     listxattr: (path: string) => at(path, (node) => fs.listxattr(node, context)),
     removexattr: (path: string, name: string) =>
       at(path, (node) => fs.removexattr(node, name, context)),

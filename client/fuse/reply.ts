@@ -7,7 +7,7 @@ import type {
   FuseStatfs,
   Node,
 } from './filesystem.js'
-import { timespec, writeUint32, writeUint64 } from './integers.js'
+import { timespec, type Unique, writeUint32, writeUint64 } from './integers.js'
 import {
   ATTR_OUT_SIZE,
   DIRENT_SIZE,
@@ -29,10 +29,11 @@ import {
  * write it sets to zero, for `out` is used again and again.
  */
 
-export function outHeader(out: Buffer, length: number, error: number, unique: bigint): void {
+export function outHeader(out: Buffer, length: number, error: number, unique: Unique): void {
   writeUint32(out, length, 0)
   writeUint32(out, error >>> 0, 4)
-  out.writeBigUInt64LE(unique, 8)
+  writeUint32(out, unique.low, 8)
+  writeUint32(out, unique.high, 12)
 }
 
 /** Requests in flight that nobody waits for, such as read-ahead; over three quarters of it the kernel calls us congested. */
@@ -221,6 +222,8 @@ export function direntsPlusOut(
 }
 
 const EXPIRE_ONLY = 1
+/** What the kernel has not asked for. */
+const UNASKED: Unique = { low: 0, high: 0 }
 
 /**
  * A whole FUSE_NOTIFY_INVAL_ENTRY message.
@@ -230,7 +233,7 @@ const EXPIRE_ONLY = 1
 export function invalidateEntryMessage(parent: Node, name: string, expireOnly: boolean): Buffer {
   const bytes = Buffer.from(name)
   const out = Buffer.alloc(OUT_HEADER_SIZE + 16 + bytes.length + 1)
-  outHeader(out, out.length, NOTIFY.INVAL_ENTRY, 0n)
+  outHeader(out, out.length, NOTIFY.INVAL_ENTRY, UNASKED)
   writeUint64(out, parent, OUT_HEADER_SIZE)
   writeUint32(out, bytes.length, OUT_HEADER_SIZE + 8)
   writeUint32(out, expireOnly ? EXPIRE_ONLY : 0, OUT_HEADER_SIZE + 12)
@@ -241,7 +244,7 @@ export function invalidateEntryMessage(parent: Node, name: string, expireOnly: b
 /** A whole FUSE_NOTIFY_INVAL_INODE message. */
 export function invalidateInodeMessage(node: Node, offset: number, length: number): Buffer {
   const out = Buffer.alloc(OUT_HEADER_SIZE + 24)
-  outHeader(out, out.length, NOTIFY.INVAL_INODE, 0n)
+  outHeader(out, out.length, NOTIFY.INVAL_INODE, UNASKED)
   writeUint64(out, node, OUT_HEADER_SIZE)
   writeUint64(out, offset, OUT_HEADER_SIZE + 8)
   writeUint64(out, length, OUT_HEADER_SIZE + 16)

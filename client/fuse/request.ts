@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { FuseError } from './errno.js'
 import type { Handle, Node, SetAttributes } from './filesystem.js'
-import { nanoseconds, readUint64 } from './integers.js'
+import { nanoseconds, readUint64, readUnique, type Unique } from './integers.js'
 import { type LockFields, lockFields, lockOwner } from './lock.js'
 import {
   FATTR,
@@ -18,7 +18,7 @@ import {
 /** struct fuse_in_header */
 export interface Header {
   readonly opcode: number
-  readonly unique: bigint
+  readonly unique: Unique
   readonly node: Node
   readonly uid: number
   readonly gid: number
@@ -79,7 +79,7 @@ export interface Requests {
   getxattr: Named & { size: number }
   listxattr: { size: number }
   removexattr: Named
-  interrupt: { target: bigint }
+  interrupt: { target: Unique }
   fallocate: Opened & { offset: number; length: number; mode: number }
   lseek: Opened & { offset: number; whence: number }
   copy_file_range: {
@@ -101,7 +101,7 @@ const NAMES: ReadonlyMap<number, OperationName> = new Map(
 export function header(buffer: Buffer): Header {
   return {
     opcode: buffer.readUInt32LE(4),
-    unique: buffer.readBigUInt64LE(8),
+    unique: readUnique(buffer, 8),
     node: readUint64(buffer, 16),
     uid: buffer.readUInt32LE(24),
     gid: buffer.readUInt32LE(28),
@@ -262,7 +262,7 @@ const FIELDS: { readonly [Op in OperationName]: (body: Buffer) => Requests[Op] }
   getxattr: (body) => ({ size: body.readUInt32LE(0), name: text(body, 8) }),
   listxattr: (body) => ({ size: body.readUInt32LE(0) }),
   removexattr: named,
-  interrupt: (body) => ({ target: body.readBigUInt64LE(0) }),
+  interrupt: (body) => ({ target: readUnique(body, 0) }),
   fallocate: (body) => ({
     handle: readUint64(body, 0),
     ...span(exact(body, 8), exact(body, 16)),

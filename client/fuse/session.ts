@@ -1,10 +1,11 @@
 import { close, write, writeSync, writevSync } from 'node:fs'
 import { constants } from 'node:os'
 import { promisify } from 'node:util'
-import { Call } from './call.js'
+import { Call, callOf } from './call.js'
 import { errnoOf, FuseError, namedErrno } from './errno.js'
 import { type FileSystem, SHORT_WRITE } from './filesystem.js'
 import { agreedFlags } from './handshake.js'
+import type { Unique } from './integers.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
 import {
   type Answer,
@@ -14,6 +15,7 @@ import {
   OPERATIONS,
   type Operation,
   READ_ONLY,
+  undo,
 } from './operations.js'
 import { INIT, KERNEL_VERSION, OLDEST_MINOR_VERSION, OUT_HEADER_SIZE } from './protocol.js'
 import { type Accepted, type Device, MOST_READERS, Reader } from './reader.js'
@@ -30,7 +32,7 @@ const LARGEST_STRUCTURE = 512
 
 /** Where an answer goes: a request is answered over the descriptor it came by. */
 interface Asked {
-  readonly unique: bigint
+  readonly unique: Unique
   readonly descriptor: number
 }
 
@@ -48,7 +50,7 @@ export class Session {
   readonly #device: Device
   readonly #reader: Reader
   readonly #fs: FileSystem
-  readonly #calls = new Map<bigint, Call>()
+  readonly #calls = new Set<Call>()
   readonly #invalidations: Invalidations
   readonly #out = Buffer.alloc(OUT_HEADER_SIZE + LARGEST_STRUCTURE)
   readonly #outHeader = Buffer.alloc(OUT_HEADER_SIZE)
@@ -136,15 +138,16 @@ export class Session {
   }
 
   #await(call: Call, answer: Promise<Answer>, buffer: Buffer | undefined): void {
+    call.since = performance.now()
     if (!LOCKING.has(call.op)) {
       const held = NAMING.has(call.op) ? 'names' : 'pages'
       call.busy = this.#invalidations.operationBegins(call.node, held)
     }
-    this.#calls.set(call.unique, call)
+    this.#calls.add(call)
     const over = () => {
       call.over()
       if (buffer !== undefined) this.#reader.give(buffer)
-      this.#calls.delete(call.unique)
+      this.#calls.delete(call)
       if (call.busy !== undefined) this.#invalidations.operationEnds(call.busy)
       if (this.#calls.size === 0) this.#idle()
     }
@@ -192,8 +195,8 @@ export class Session {
    * and few expect EINTR from stat(2) or write(2), however long these take: so what is stuck ends once the program is told to
    * end. A lock is another thing: who waits for one sets a timer for it.
    */
-  #interrupt(unique: bigint, target: bigint): void {
-    const call = this.#calls.get(target)
+  #interrupt(unique: Unique, target: Unique): void {
+    const call = callOf(target, this.#calls)
     if (call === undefined) {
       // Either long answered, or read by another thread and not yet seen here: EAGAIN has the kernel send it again. It looks
       // for the request only among those of the descriptor we answer over.
@@ -208,7 +211,7 @@ export class Session {
 
   /** What changes nothing need not be waited for; the rest decides for itself. */
   #endOnceTold(call: Call): void {
-    if (call.answered || this.#calls.get(call.unique) !== call) return
+    if (call.answered || !this.#calls.has(call)) return
     const rest = call.since + PATIENCE_MILLISECONDS - performance.now()
     if (rest > 0 || !isToldToEnd(call.pid)) {
       setTimeout(() => this.#endOnceTold(call), Math.max(rest, LOOK_MILLISECONDS)).unref()
@@ -225,9 +228,8 @@ export class Session {
   #answer(asked: Asked, answer: Answer): boolean {
     try {
       switch (answer.kind) {
-        case 'done':
-          outHeader(this.#out, OUT_HEADER_SIZE, 0, asked.unique)
-          return this.#send(asked, this.#out.subarray(0, OUT_HEADER_SIZE))
+        case 'status':
+          return this.#answerErrno(asked, answer.errno)
         case 'structure': {
           const length = answer.encode(this.#out, OUT_HEADER_SIZE)
           outHeader(this.#out, length, 0, asked.unique)
@@ -245,12 +247,13 @@ export class Session {
     }
   }
 
-  #answerErrno(asked: Asked, errno: number): void {
+  #answerErrno(asked: Asked, errno: number): boolean {
     outHeader(this.#out, OUT_HEADER_SIZE, -errno, asked.unique)
     try {
-      this.#send(asked, this.#out.subarray(0, OUT_HEADER_SIZE))
+      return this.#send(asked, this.#out.subarray(0, OUT_HEADER_SIZE))
     } catch (error) {
       this.#fs.failed?.('answer', error)
+      return false
     }
   }
 
@@ -277,7 +280,7 @@ export class Session {
   async #end(): Promise<void> {
     this.#settleReady.reject(new FuseError('ENODEV', 'the mount ended before it began'))
     this.#invalidations.close()
-    for (const call of this.#calls.values()) {
+    for (const call of this.#calls) {
       if (READ_ONLY.has(call.op) || LOCKING.has(call.op)) call.interrupt()
     }
     if (this.#calls.size > 0) {
@@ -292,8 +295,4 @@ export class Session {
 
 function needsBuffer({ op, fields }: Request): boolean {
   return op === 'write' && fields.data.length >= SHORT_WRITE
-}
-
-function undo(answer: Answer): void {
-  if ('undo' in answer) answer.undo?.()
 }

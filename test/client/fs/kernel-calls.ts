@@ -1,5 +1,6 @@
 import type { CofferFileSystem } from '../../../client/fs/options.js'
 import type { Context, FuseEntry } from '../../../client/fuse/filesystem.js'
+import { when } from '../../../client/fuse/soon.js'
 
 export const O_RDONLY = 0
 export const O_WRONLY = 1
@@ -22,7 +23,10 @@ export function kernelCalls(fs: CofferFileSystem) {
   const calls = {
     /** open(path, O_CREAT | flags, 0644) of a name the kernel has looked up and not found. */
     create: (parent: number, name: string, flags = O_WRONLY | O_TRUNC, mode = 0o100644) =>
-      fs.create(parent, name, mode, flags, caller),
+      when(fs.create(parent, name, mode, flags, caller), ({ entry, open }) => ({
+        ...entry,
+        ...open,
+      })),
 
     lookup: (parent: number, name: string) => fs.lookup(parent, name, caller),
 

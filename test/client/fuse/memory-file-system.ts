@@ -127,11 +127,11 @@ export class MemoryFileSystem extends MemoryFiles implements FileSystem {
     if (there !== undefined) {
       if ((flags & constants.O_EXCL) !== 0) throw new PosixError('EEXIST')
       const open = await this.open(there, flags, context)
-      return { ...this.entry(this.inode(there)), ...open }
+      return { entry: this.entry(this.inode(there)), open }
     }
     const what = { kind: 'file', size: 0, chunks: new Map() } as const
     const made = this.add(parent, name, S_IFREG | (mode & 0o7777), context, what)
-    return { ...this.entry(made), ...this.opened(made) }
+    return { entry: this.entry(made), open: this.opened(made) }
   }
 
   async opendir(node: number, _: Context): Promise<FuseOpen> {

@@ -127,11 +127,9 @@ export class MemoryFiles extends MemoryTree {
     inode.ctime = now()
   }
 
-  async getxattr(node: number, name: string, _: Context): Promise<Buffer> {
+  async getxattr(node: number, name: string, _: Context): Promise<Buffer | undefined> {
     this.count('getxattr')
-    const value = this.inode(node).xattrs.get(name)
-    if (value === undefined) throw new PosixError('ENODATA')
-    return value
+    return this.inode(node).xattrs.get(name)
   }
 
   async listxattr(node: number, _: Context): Promise<string[]> {

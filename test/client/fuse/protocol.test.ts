@@ -52,7 +52,7 @@ describe('requests (linux/fuse.h)', () => {
   it('fuse_in_header', () => {
     expect(header(message(1))).to.deep.equal({
       opcode: 1,
-      unique: 0x1122334455667788n,
+      unique: { low: 0x55667788, high: 0x11223344 },
       node: 7,
       uid: 1000,
       gid: 100,
@@ -161,7 +161,7 @@ describe('requests (linux/fuse.h)', () => {
     ],
     ['getxattr', [u32(64, 0), z('user.a')], { size: 64, name: 'user.a' }],
     ['listxattr', [u32(0, 0)], { size: 0 }],
-    ['interrupt', [u64(2n ** 63n)], { target: 2n ** 63n }],
+    ['interrupt', [u64(2n ** 63n)], { target: { low: 0, high: 2 ** 31 } }],
     [
       'fallocate',
       [u64(4n), u64(10n), u64(20n), u32(3, 0)],
@@ -258,7 +258,7 @@ describe('answers (linux/fuse.h)', () => {
 
   it('fuse_out_header', () => {
     const out = Buffer.alloc(16)
-    outHeader(out, 16, -2, 2n ** 63n + 1n)
+    outHeader(out, 16, -2, { low: 1, high: 2 ** 31 })
     expect(out).to.deep.equal(Buffer.concat([u32(16, -2), u64(2n ** 63n + 1n)]))
   })
 
