@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../server/wire.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
-import type { Directory, Fresh, Known } from './known.js'
+import { believedAs, type Directory, type Fresh, type Known } from './known.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
 import { changedBy, type NameChange } from './name-change.js'
 
@@ -40,8 +40,7 @@ export class Cache {
     this.#sequence += 1
     this.#changes.add(ino, this.#sequence)
     const known = this.#attributes.get(ino)
-    if (known !== undefined)
-      this.#attributes.set(ino, { ...known, since: LONG_AGO, epoch: NEVER_VOUCHED })
+    if (known !== undefined) this.#attributes.set(ino, believedAs(DOUBTED, known.value))
   }
 
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
@@ -120,7 +119,7 @@ export class Cache {
     this.changed(directory)
     this.#ownNames.add(`${directory}/${name}`, this.#sequence)
     const value = isFresh && change !== undefined ? changedBy(known.value, change) : undefined
-    if (isFresh && value !== undefined) this.#attributes.set(directory, { ...known, value })
+    if (isFresh && value !== undefined) this.#attributes.set(directory, believedAs(known, value))
     if (!this.isNameTold(directory, name, ticket)) return this.#setName(directory, name, ino)
     this.#forgetName(directory, name)
     return 0
@@ -291,8 +290,8 @@ export class Cache {
 /** The "inode" of a name that does not exist. */
 export const ABSENT = 0
 
-const NEVER_VOUCHED = 0
-const LONG_AGO = Number.NEGATIVE_INFINITY
+/** Learned long ago, and never vouched for. */
+const DOUBTED: Known<void> = { value: undefined, since: Number.NEGATIVE_INFINITY, epoch: 0 }
 /** Before every change. */
 const NEVER: Ticket = 0
 const CHANGES_LIMIT = 10_000

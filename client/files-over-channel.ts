@@ -193,13 +193,12 @@ export function filesOverChannels(
         return first.put(directory, name, content, options)
       }
       const made = options.mode === 'create' ? creation(options.attributes) : options.attributes
-      const number = options.ino === undefined ? {} : { ino: options.ino }
       return asked(
         {
           op: 'put',
           place: place(directory, name),
           mode: options.mode,
-          attributes: { ...made, ...number },
+          attributes: options.ino === undefined ? made : { ...made, ino: options.ino },
           ...durable(options.durability),
         },
         whole(content),

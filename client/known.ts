@@ -5,6 +5,11 @@ export interface Known<T> {
   readonly epoch: number
 }
 
+/** Another value, believed as that one was. */
+export function believedAs<T>({ since, epoch }: Known<unknown>, value: T): Known<T> {
+  return { value, since, epoch }
+}
+
 export interface Fresh<T> {
   readonly value: T
   readonly milliseconds: number

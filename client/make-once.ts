@@ -22,8 +22,13 @@ type Marked = RemoteNewAttributes & { readonly atime: string }
  * that its own request made the file. Times the caller gave are as telling.
  */
 export function creation(attributes: RemoteNewAttributes): Marked {
-  const atime = attributes.atime ?? String(BigInt(Date.now()) * 1_000_000n + BigInt(randomInt(1e6)))
+  if (isMarked(attributes)) return attributes
+  const atime = String(BigInt(Date.now()) * 1_000_000n + BigInt(randomInt(1e6)))
   return { ...attributes, atime }
+}
+
+function isMarked(attributes: RemoteNewAttributes): attributes is Marked {
+  return attributes.atime !== undefined
 }
 
 function isOurs(

@@ -12,7 +12,12 @@ export function changedBy(
   directory: WireAttributes,
   { time, subdirectories }: NameChange,
 ): WireAttributes | undefined {
-  const isLater = BigInt(time) > BigInt(directory.ctime)
-  if (!isLater) return subdirectories === 0 ? directory : undefined
+  if (!isLater(time, directory.ctime)) return subdirectories === 0 ? directory : undefined
   return { ...directory, mtime: time, ctime: time, nlink: directory.nlink + subdirectories }
+}
+
+/** Of times with as many digits, as all of our days have, the digits tell. */
+function isLater(time: WireTime, than: WireTime): boolean {
+  if (time.length === than.length && !time.startsWith('-')) return time > than
+  return BigInt(time) > BigInt(than)
 }

@@ -32,21 +32,24 @@ export function unlessInterrupted<T>(work: Soon<T>, context: Context): Soon<T> {
   return work instanceof Promise ? patiently(work, context) : work
 }
 
-async function patiently<T>(work: Promise<T>, context: Context): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  let stop: (() => void) | undefined
-  const interrupted = new Promise<never>((_, reject) => {
-    stop = () => reject(refusal('EINTR', 'interrupted while waiting for the server'))
-    timer = setTimeout(() => {
-      if (context.signal.aborted) stop?.()
-      else if (stop !== undefined) context.signal.addEventListener('abort', stop, { once: true })
+function patiently<T>(work: Promise<T>, context: Context): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(refusal('EINTR', 'interrupted while waiting for the server'))
+    const timer = setTimeout(() => {
+      if (context.signal.aborted) stop()
+      else context.signal.addEventListener('abort', stop, { once: true })
     }, PATIENCE_MILLISECONDS)
+    work.then(
+      (result) => {
+        clearTimeout(timer)
+        resolve(result)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
   })
-  try {
-    return await Promise.race([work, interrupted])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** For what is asked by number. @throws ESTALE where the server says ENOENT */

@@ -20,16 +20,17 @@ export function bear(
   pieces: readonly Buffer[],
   { changes, durability }: { changes: WireAttributeChanges } & Pick<WriteOptions, 'durability'>,
 ): Promise<WireAttributes> {
-  const { mode, uid, gid } = { ...planned, ...changes }
   const { atime, mtime } = changes
-  const times = {
+  const attributes = {
+    mode: changes.mode ?? planned.mode,
+    uid: changes.uid ?? planned.uid,
+    gid: changes.gid ?? planned.gid,
     atime: isTime(atime) ? atime : planned.atime,
-    ...(isTime(mtime) ? { mtime } : {}),
   }
   return files.put(directory, name, pieces, {
     mode: 'create',
     durability,
-    attributes: { mode, uid, gid, ...times },
+    attributes: isTime(mtime) ? { ...attributes, mtime } : attributes,
     ino: planned.ino,
   })
 }

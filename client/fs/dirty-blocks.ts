@@ -71,6 +71,16 @@ export class DirtyBlock {
     }))
   }
 
+  /** Up to where a file that is written up to `offset` is written with this block, too. */
+  coveredFrom(offset: number): number {
+    let reached = offset
+    for (const [from, to] of this.#intervals) {
+      if (this.start + from > reached) break
+      reached = Math.max(reached, this.start + to)
+    }
+    return reached
+  }
+
   #grow(bytes: number): void {
     if (bytes <= this.#data.length) return
     const grown = this.#buffers.take(Math.max(bytes, this.#data.length * 2))
@@ -81,7 +91,11 @@ export class DirtyBlock {
 
   #add(from: number, to: number): void {
     const last = this.#intervals.at(-1)
-    if (last !== undefined && from >= last[0] && from <= last[1]) {
+    if (last === undefined) {
+      this.#intervals.push([from, to])
+      return
+    }
+    if (from >= last[0] && from <= last[1]) {
       this.#intervals[this.#intervals.length - 1] = [last[0], Math.max(last[1], to)]
       return
     }
@@ -148,7 +162,8 @@ export class DirtyBlocks {
 
   /** In the order of the file. */
   sorted(): DirtyBlock[] {
-    return [...this.#blocks.values()].sort((a, b) => a.index - b.index)
+    const blocks = [...this.#blocks.values()]
+    return blocks.length > 1 ? blocks.sort((a, b) => a.index - b.index) : blocks
   }
 
   remove(block: DirtyBlock): void {
@@ -190,9 +205,6 @@ export function overlay(written: readonly WrittenPiece[], target: Buffer, offset
 /** Whether written pieces alone cover a range. */
 export function covers(blocks: readonly DirtyBlock[], offset: number, length: number): boolean {
   let reached = offset
-  for (const piece of pieces(blocks)) {
-    if (piece.offset > reached) return false
-    reached = Math.max(reached, piece.offset + piece.data.length)
-  }
+  for (const block of blocks) reached = block.coveredFrom(reached)
   return reached >= offset + length
 }

@@ -52,6 +52,7 @@ export class LocalContent {
   }
 
   attributes(): WireAttributes {
+    if (!this.isDirty && this.pending.isEmpty && this.size === this.base.size) return this.base
     const touched = this.isDirty ? { mtime: this.#writtenAt, ctime: this.#writtenAt } : {}
     return { ...this.base, ...touched, ...this.pending.shown, size: this.size }
   }

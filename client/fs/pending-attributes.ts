@@ -48,7 +48,7 @@ export class PendingAttributes {
   #late: Late | undefined
 
   get isEmpty(): boolean {
-    return Object.keys(this.#all).length === 0
+    return isNone(this.#changes) && isNone(this.#late?.changes)
   }
 
   get isLate(): boolean {
@@ -69,8 +69,9 @@ export class PendingAttributes {
 
   /** A write sets the time anew (write(2)): what was set before no longer counts. */
   written(): void {
-    delete this.#changes.mtime
-    delete this.#late?.changes.mtime
+    // what never was there is not deleted, for V8 would make a dictionary of each object
+    if (this.#changes.mtime !== undefined) delete this.#changes.mtime
+    if (this.#late?.changes.mtime !== undefined) delete this.#late.changes.mtime
   }
 
   clear(): void {
@@ -125,6 +126,11 @@ export class PendingAttributes {
     const isAll = left.length === 0
     this.#late = isAll ? undefined : { ...this.#late, changes: Object.fromEntries(left) }
   }
+}
+
+function isNone(changes: WireAttributeChanges | undefined): boolean {
+  for (const _ in changes) return false
+  return true
 }
 
 function picked(changes: WireAttributeChanges, names: readonly Permission[]): WireAttributeChanges {

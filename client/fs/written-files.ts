@@ -3,6 +3,9 @@ import type { WrittenPiece } from './dirty-blocks.js'
 
 /** Files up to this are kept. */
 const SMALL_BYTES = 64 << 10
+/** So much of the limit is kept when it was passed. */
+const KEPT_SHARE = 7 / 8
+
 interface Written {
   readonly data: Buffer
   readonly version: number
@@ -29,10 +32,7 @@ export class WrittenFiles {
     if (size === 0 || size > SMALL_BYTES || !isWhole(pieces, size)) return
     this.#files.set(ino, { data: Buffer.concat(pieces.map(({ data }) => data)), version })
     this.#bytes += size
-    for (const [oldest] of this.#files) {
-      if (this.#bytes <= this.#limit) break
-      this.#drop(oldest)
-    }
+    if (this.#bytes > this.#limit) this.#dropOldest()
   }
 
   /** @param version that the file has now */
@@ -47,6 +47,14 @@ export class WrittenFiles {
     if (written.version === version) return written.data.subarray(offset, offset + length)
     if (version !== undefined) this.#drop(ino)
     return undefined
+  }
+
+  /** Some at a time: to look for the oldest one of a Map takes long where others have just gone. */
+  #dropOldest(): void {
+    for (const oldest of this.#files.keys()) {
+      this.#drop(oldest)
+      if (this.#bytes <= this.#limit * KEPT_SHARE) return
+    }
   }
 
   #drop(ino: number): void {
