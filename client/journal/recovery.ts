@@ -1,8 +1,9 @@
 import type { Journal } from './journal.js'
+import type { Pending } from './pending.js'
 import { plannedFile } from './planned-file.js'
 import type { Change, Note } from './record.js'
 import type { JournalData } from './segment.js'
-import { type Pending, UnsentFile } from './unsent-file.js'
+import { UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
 
 type Add = (file: UnsentFile, change: Change, data: JournalData, journal: Journal) => Pending
@@ -16,6 +17,7 @@ export function recover(journal: Journal, unsent: UnsentFiles, add: Add): void {
     const isGap = change.kind !== 'birth' && change.before.version !== file.shown.version
     const pending = add(file, change, data, journal)
     pending.isLate = true
+    pending.tried = { kind: 'perhaps before' }
     if (isGap && isDamaged) file.gap ??= pending
   }
   for (const note of journal.notes) recoverNote(journal, unsent, note)

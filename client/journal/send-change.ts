@@ -1,7 +1,8 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import { hasCode, type RemoteFiles, type RemotePart } from '../remote-files.js'
+import type { Pending } from './pending.js'
 import type { Change, Seen } from './record.js'
-import { changesContent, type Pending, type UnsentFile } from './unsent-file.js'
+import { changesContent, type UnsentFile } from './unsent-file.js'
 
 /** What became of trying to send a change (docs/write-back.md, "Once, and only on what was seen"). */
 export type Sent =
@@ -90,6 +91,7 @@ async function sendWrite(
         durability: 'process',
         attributes: given(pending, file),
         ...condition,
+        ...named(pending),
       } as const
       return sentAlone(await files.write(file.target, parts, options), file.seen)
     } catch (error) {
@@ -97,10 +99,12 @@ async function sendWrite(
     }
     const there = await statOrNone(files, file.target)
     if (there === undefined) return { kind: 'conflict', there }
-    if (isOurs(there, file.seen, change.changes.mtime)) return sent(there)
+    const made = await madeBefore(files, file, pending, there)
+    if (made !== undefined) return sentAlone(made, file.seen)
     if (!isAppending) return { kind: 'conflict', there }
-    const before = file.endSeen
-    if (await stands(files, there, before, data)) return sent(there)
+    // What another machine has appended may be the same, so this tells nothing of what was never sent.
+    const mayStand = pending.tried.kind === 'perhaps before'
+    if (mayStand && (await stands(files, there, file.endSeen, data))) return sent(there)
     file.seen = { ...file.seen, version: there.version, etag: there.etag }
     file.endSeen = there.size
     pending.journal?.note({
@@ -124,7 +128,8 @@ async function sendAttributes(
   const areLate = pending.isLate && (atime !== undefined || mtime !== undefined)
   const condition = isSized || areLate ? { ifMatch: file.seen.etag } : {}
   try {
-    const now = await files.setAttributes(file.target, given(pending, file), condition)
+    const options = { ...condition, ...named(pending) }
+    const now = await files.setAttributes(file.target, given(pending, file), options)
     return isSized ? sentAlone(now, file.seen) : sent(now)
   } catch (error) {
     if (!hasCode(error, 'ESTALE', 'ENOENT')) throw error
@@ -133,10 +138,34 @@ async function sendAttributes(
   // Attributes of a file that is gone: nothing is lost.
   if (!isSized) {
     if (there === undefined || Object.keys(others).length === 0) return { kind: 'sent', now: there }
-    return sent(await files.setAttributes(file.target, others))
+    return sent(await files.setAttributes(file.target, others, named(pending)))
   }
-  if (there !== undefined && isOurs(there, file.seen, change.changes.mtime)) return sent(there)
-  return { kind: 'conflict', there }
+  const made = there && (await madeBefore(files, file, pending, there))
+  return made === undefined ? { kind: 'conflict', there } : sentAlone(made, file.seen)
+}
+
+/** The same name in each try, so that none is taken for another's. */
+function named({ tried }: Pending): { change?: string } {
+  return tried.kind === 'without answer' ? { change: tried.change } : {}
+}
+
+/** The file as it is now, if an earlier try has made this change of its content. */
+async function madeBefore(
+  files: RemoteFiles,
+  { target, seen }: UnsentFile,
+  { change, tried }: Pending,
+  there: WireAttributes,
+): Promise<WireAttributes | undefined> {
+  switch (tried.kind) {
+    case 'never':
+      return undefined
+    case 'without answer':
+      return files.made?.(target, tried.change)
+    case 'perhaps before':
+      return change.kind !== 'birth' && isOurs(there, seen, change.changes.mtime)
+        ? there
+        : undefined
+  }
 }
 
 /** Each change of ours makes one version, and its time is exact to a random nanosecond. */

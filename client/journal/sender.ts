@@ -1,11 +1,12 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
+import { hasFailed, type Pending } from './pending.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
 import { leftToOthers, type Sent, sendChange, statOrNone } from './send-change.js'
 import { Slots } from './slots.js'
-import { changesContent, type Pending, type UnsentFile } from './unsent-file.js'
+import { changesContent, type UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
 
 export interface SenderMount extends ConflictMount {
@@ -60,22 +61,37 @@ export class Sender {
   async sent(file: UnsentFile, own?: Pending): Promise<void> {
     const last = file.queue.at(-1)
     if (last === undefined || file.isOnlyHere) return
+    const ends = this.#ends(file, last, own)
+    for (const needed of this.#needed(file)) {
+      this.offer(needed)
+      this.#hurry(needed)
+    }
+    await ends
+  }
+
+  /** The same of one change, in its own time. */
+  tried(file: UnsentFile, own: Pending): Promise<void> {
+    return this.#ends(file, own, own)
+  }
+
+  /** A file, and those with what must be done first. */
+  #needed(file: UnsentFile): Set<UnsentFile> {
     const files = new Set([file])
     for (const { change } of file.queue.flatMap(({ after }) => after)) {
       const needed = this.#mount.unsent.of(change.ino)
       if (needed !== undefined) files.add(needed)
     }
-    const failures = [...files].map(async (needed) => {
+    return files
+  }
+
+  async #ends(file: UnsentFile, last: Pending, own: Pending | undefined): Promise<void> {
+    const failures = [...this.#needed(file)].map(async (needed) => {
       try {
         return await needed.failure()
       } catch (error) {
         throw needed === file && file.queue[0] === own ? error : ofAnother(error)
       }
     })
-    for (const needed of files) {
-      this.offer(needed)
-      this.#hurry(needed)
-    }
     await Promise.race([last.finished, ...failures])
   }
 
@@ -101,6 +117,7 @@ export class Sender {
         continue
       } catch (error) {
         for (const waiting of file.queue) waiting.isLate = true
+        hasFailed(next, error)
         file.failed(error)
         this.#say(file, error)
       } finally {

@@ -2,24 +2,8 @@ import type { WireAttributes } from '../../server/wire.js'
 import { withoutPrivileges } from '../privileges.js'
 import { markedTime } from './clock.js'
 import { composition, type Extent } from './extents.js'
-import type { Journal } from './journal.js'
+import type { Pending } from './pending.js'
 import type { Change, Place, Seen } from './record.js'
-import type { JournalData } from './segment.js'
-
-/** A change on its way to the server. */
-export interface Pending {
-  readonly change: Change
-  readonly data: JournalData
-  /** Undefined: it is only in memory, and somebody waits until it is sent. */
-  journal: Journal | undefined
-  /** These must be done first. */
-  readonly after: readonly Pending[]
-  /** It could not be sent when it should have been. */
-  isLate: boolean
-  /** Resolves when it is done, or no longer wanted. */
-  readonly finished: Promise<void>
-  finish(): void
-}
 
 export type Fetch = (offset: number, length: number) => Promise<Buffer>
 
@@ -121,11 +105,12 @@ export class UnsentFile {
     pending.finish()
   }
 
-  /** The last change, which was not sent, is taken back. @returns false if it is not the last any more, or on its way */
+  /** A change that was not sent is taken back; those that came after it stay. @returns false if it is on its way, or done */
   takeBack(pending: Pending): boolean {
-    if (this.queue.at(-1) !== pending) return false
-    if (this.isSending && this.queue.length === 1) return false
-    this.queue.pop()
+    const at = this.queue.indexOf(pending)
+    if (at < 0 || (this.isSending && at === 0)) return false
+    this.queue.splice(at, 1)
+    if (this.gap === pending) this.gap = this.queue[at]
     this.shown = this.#base
     this.#extents = []
     for (const kept of this.queue) this.#apply(kept)

@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
+import type { Pending } from './pending.js'
 import type { Place } from './record.js'
-import type { Pending, UnsentFile } from './unsent-file.js'
+import type { UnsentFile } from './unsent-file.js'
 
 /** All files with something that the server does not have, by number, and those it has never heard of by where they will stand. */
 export class UnsentFiles {
@@ -71,7 +72,7 @@ export class UnsentFiles {
     this.#settle(file)
   }
 
-  /** @returns false if it is too late for that */
+  /** @returns false if it is on its way, or done */
   takeBack(file: UnsentFile, pending: Pending): boolean {
     this.#leave(file)
     const isBack = file.takeBack(pending)

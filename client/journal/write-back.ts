@@ -5,13 +5,14 @@ import { Memory } from '../memory.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import type { Journal } from './journal.js'
 import { News } from './news.js'
+import { isBuiltUpon, type Pending, pendingChange } from './pending.js'
 import { Places } from './places.js'
 import { type Birth, plannedFile } from './planned-file.js'
 import type { Change, Place } from './record.js'
 import { recover } from './recovery.js'
 import { JournalData } from './segment.js'
 import { Sender } from './sender.js'
-import { type Pending, UnsentFile } from './unsent-file.js'
+import { UnsentFile } from './unsent-file.js'
 import { UnsentFiles } from './unsent-files.js'
 import type { WriteBackOptions } from './write-back-options.js'
 
@@ -223,12 +224,7 @@ export class WriteBack {
   }
 
   #add(file: UnsentFile, change: Change, data: JournalData, journal: Journal | undefined): Pending {
-    let finish = (): void => {}
-    const finished = new Promise<void>((resolve) => {
-      finish = resolve
-    })
-    const after = this.#before(change)
-    const pending = { change, data, journal, after, isLate: false, finished, finish }
+    const pending = pendingChange({ change, data, journal, after: this.#before(change) })
     this.unsent.add(file, pending)
     return pending
   }
@@ -258,11 +254,15 @@ export class WriteBack {
   /** Without a journal the caller waits for the server, and is told what it refuses. */
   async #through(file: UnsentFile, pending: Pending): Promise<WireAttributes> {
     const { shown } = file
-    try {
-      await this.sender.sent(file, pending)
-    } catch (error) {
-      this.unsent.takeBack(file, pending)
-      throw error
+    let ends = this.sender.sent(file, pending)
+    while (file.queue.includes(pending)) {
+      try {
+        await ends
+      } catch (error) {
+        if (!isBuiltUpon(pending, file.queue) && this.unsent.takeBack(file, pending)) throw error
+        // It may be on its way again.
+        ends = this.sender.tried(file, pending)
+      }
     }
     return this.#seen.get(file.ino) ?? shown
   }

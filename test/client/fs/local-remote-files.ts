@@ -69,9 +69,10 @@ export function localRemoteFiles(
   }
 
   /** As over HTTP: who gets no answer is told by what name the change is known. */
-  async function named<T>(work: (change: string) => Promise<T>): Promise<T> {
-    writes += 1
-    const change = String(writes)
+  async function named<T>(
+    work: (change: string) => Promise<T>,
+    change = `change ${++writes}`,
+  ): Promise<T> {
     try {
       return await work(change)
     } catch (cause) {
@@ -130,18 +131,20 @@ export function localRemoteFiles(
         ),
       ),
     write: (ino, parts, options) =>
-      named((change) =>
-        asked('write', `${ino}${durable(options)}`, async () =>
-          wireAttributes(
-            await tree.write(
-              ino,
-              parts.map(writePart),
-              matching(options?.ifMatch),
-              { ...origin, change, mustBeWanted: () => fault.mustHold?.(ino) },
-              changes(options?.attributes ?? {}),
+      named(
+        (change) =>
+          asked('write', `${ino}${durable(options)}`, async () =>
+            wireAttributes(
+              await tree.write(
+                ino,
+                parts.map(writePart),
+                matching(options?.ifMatch),
+                { ...origin, change, mustBeWanted: () => fault.mustHold?.(ino) },
+                changes(options?.attributes ?? {}),
+              ),
             ),
           ),
-        ),
+        options?.change,
       ),
     made: (ino, change) =>
       asked('made', ino, async () => {
@@ -227,13 +230,15 @@ export function localRemoteFiles(
         )
         return gave(inode)
       }),
-    setAttributes: (ino, asks, { durability = 'process', ifMatch } = {}) =>
-      named((change) =>
-        asked('setAttributes', `${ino}${durable({ durability })}`, async () => {
-          const holds = matching(ifMatch)
-          const from = { ...origin, change }
-          return wireAttributes(await tree.setAttributes(ino, changes(asks), holds, from))
-        }),
+    setAttributes: (ino, asks, { durability = 'process', ifMatch, change: name } = {}) =>
+      named(
+        (change) =>
+          asked('setAttributes', `${ino}${durable({ durability })}`, async () => {
+            const holds = matching(ifMatch)
+            const from = { ...origin, change }
+            return wireAttributes(await tree.setAttributes(ino, changes(asks), holds, from))
+          }),
+        name,
       ),
     getXattr: (ino, name) => asked('getXattr', ino, () => tree.getXattr(ino, name)),
     listXattrs: (ino) => asked('listXattrs', ino, () => tree.listXattrs(ino)),

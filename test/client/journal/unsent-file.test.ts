@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { pendingChange } from '../../../client/journal/pending.js'
 import { plannedFile } from '../../../client/journal/planned-file.js'
 import type { Change } from '../../../client/journal/record.js'
 import { JournalData } from '../../../client/journal/segment.js'
@@ -15,25 +16,24 @@ describe('a file that waits in the journal', () => {
     const attributes = { mode: 0o644, uid: 0, gid: 0, atime: '1', mtime: '1' }
     const base = { ...plannedFile({ kind: 'birth', ino: 10, place, attributes }), size: 3 }
     const file = new UnsentFile(10, base, place)
-    file.add({
-      change: {
-        kind: 'write',
-        id: 1,
-        ino: 10,
-        parts: [
-          { offset: 5, length: 2 },
-          { offset: 9, length: 2 },
-        ],
-        changes: { mtime: '2' },
-        before: base,
-      },
-      data: new JournalData(undefined, [Buffer.from('wxyz')]),
-      journal: undefined,
-      after: [],
-      isLate: false,
-      finished: Promise.resolve(),
-      finish() {},
-    })
+    file.add(
+      pendingChange({
+        change: {
+          kind: 'write',
+          id: 1,
+          ino: 10,
+          parts: [
+            { offset: 5, length: 2 },
+            { offset: 9, length: 2 },
+          ],
+          changes: { mtime: '2' },
+          before: base,
+        },
+        data: new JournalData(undefined, [Buffer.from('wxyz')]),
+        journal: undefined,
+        after: [],
+      }),
+    )
     const stored = Buffer.from('abc')
     const fetch = async (offset: number, length: number) => stored.subarray(offset, offset + length)
     const read = async (offset: number, length: number) =>
@@ -52,15 +52,14 @@ describe('a file that waits in the journal', () => {
     const program = plannedFile({ kind: 'birth', ino: 10, place, attributes })
     const mode = (change: Content, changes: object, base: WireAttributes = program) => {
       const file = new UnsentFile(10, base, place)
-      file.add({
-        change: { id: 1, ino: 10, changes, before: base, ...change },
-        data: new JournalData(undefined, [Buffer.from('x')]),
-        journal: undefined,
-        after: [],
-        isLate: false,
-        finished: Promise.resolve(),
-        finish() {},
-      })
+      file.add(
+        pendingChange({
+          change: { id: 1, ino: 10, changes, before: base, ...change },
+          data: new JournalData(undefined, [Buffer.from('x')]),
+          journal: undefined,
+          after: [],
+        }),
+      )
       return file.shown.mode
     }
     const parts = [{ offset: 0, length: 1 }]

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
+import { type Pending, pendingChange } from '../../../client/journal/pending.js'
 import { plannedFile } from '../../../client/journal/planned-file.js'
 import type { Change } from '../../../client/journal/record.js'
 import { JournalData } from '../../../client/journal/segment.js'
-import { type Pending, UnsentFile } from '../../../client/journal/unsent-file.js'
+import { UnsentFile } from '../../../client/journal/unsent-file.js'
 import { UnsentFiles } from '../../../client/journal/unsent-files.js'
 
 describe('the names of files that wait in the journal', () => {
@@ -17,8 +18,7 @@ describe('the names of files that wait in the journal', () => {
 
   function pending(change: Change): Pending {
     const data = new JournalData(undefined, [])
-    const rest = { journal: undefined, after: [], isLate: false }
-    return { change, data, ...rest, finished: Promise.resolve(), finish() {} }
+    return pendingChange({ change, data, journal: undefined, after: [] })
   }
 
   function file(ino: number): UnsentFile {

@@ -1,0 +1,154 @@
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Journal } from '../../../client/journal/journal.js'
+import { journaledFiles } from '../../../client/journal/journaled-files.js'
+import { WriteBack } from '../../../client/journal/write-back.js'
+import { RemoteError, type RemoteFiles } from '../../../client/remote-files.js'
+import { requires } from '../../support/requires.js'
+import { type SmallDisk, smallDisk } from '../../support/small-disk.js'
+import { type Machine, type World, world } from '../fs/local-mount.js'
+
+const PROCESS = { durability: 'process' } as const
+
+describe('what is appended behind a journal', () => {
+  let disk: SmallDisk
+  let earth: World
+  let here: Machine
+  let there: Machine
+  let writeBack: WriteBack
+  let shown: RemoteFiles
+  let ino: number
+
+  before(async function () {
+    requires(this, 'root')
+    disk = await smallDisk('once', 4 << 20)
+  })
+  after(() => disk?.remove())
+  beforeEach(async () => {
+    await disk.clear()
+    earth = await world()
+    here = await earth.machine()
+    there = await earth.machine()
+    const attributes = { mode: 0o644, uid: 0, gid: 0 }
+    ino = (await here.files.put(1, 'f', [], { mode: 'create', attributes, ...PROCESS })).ino
+    const log = () => {}
+    const journal = await Journal.open(join(disk.directory, 'journal'), {
+      limitBytes: 1 << 20,
+      log,
+    })
+    if (journal === undefined) throw new Error('somebody else has the journal')
+    writeBack = new WriteBack(here.files, {
+      ...{ journals: [journal], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+      isAway: () => false,
+      log,
+    })
+    shown = journaledFiles(here.files, writeBack)
+    await shown.stat(ino)
+  })
+  afterEach(async () => {
+    await writeBack.close()
+    await earth.close()
+  })
+
+  const line = (text: string) => [{ offset: 'append' as const, data: Buffer.from(text) }]
+  const append = (text: string) => shown.write(ino, line(text), PROCESS)
+  const appendThere = (text: string) => there.files.write(ino, line(text), PROCESS)
+  const content = async () => String((await there.files.read(ino, 0, 100)).data)
+  const noAnswer = () => new RemoteError('EIO', 'no answer')
+
+  it('is there beside the same bytes of another machine', async () => {
+    await appendThere('x\n')
+    await append('x\n')
+    await writeBack.sent(ino)
+    expect(await content()).to.equal('x\nx\n')
+  })
+
+  for (const what of ['done', 'not done'] as const) {
+    it(`is there once if its answer was lost, beside the same bytes of another machine: ${what}`, async () => {
+      if (what === 'done') here.fault.answer = () => Promise.reject(noAnswer())
+      else here.fault.next = noAnswer
+      await append('x\n')
+      await writeBack.sent(ino).catch(() => {})
+      await appendThere('x\n')
+      delete here.fault.answer
+      delete here.fault.next
+      await writeBack.sent(ino)
+      expect(await content()).to.equal('x\nx\n')
+    })
+  }
+
+  it('is no conflict for what follows if its answer was lost', async () => {
+    here.fault.answer = () => Promise.reject(noAnswer())
+    await append('x\n')
+    await shown.write(ino, [{ offset: 0, data: Buffer.from('y') }], PROCESS)
+    await writeBack.sent(ino).catch(() => {})
+    delete here.fault.answer
+    await writeBack.sent(ino)
+    expect(await content()).to.equal('y\n')
+    expect(writeBack.sender.conflicts).to.equal(0)
+  })
+
+  describe('where the journal has no room for it', () => {
+    /** Its try is under way. */
+    async function appending(text: string): Promise<{
+      ended: Promise<unknown>
+      fail(error: RemoteError): void
+    }> {
+      await disk.fill()
+      let fail: (error: RemoteError) => void = () => {}
+      const begins = new Promise<void>((resolve) => {
+        here.fault.before = (operation) => {
+          if (operation !== 'write') return undefined
+          resolve()
+          return new Promise((_, reject) => {
+            fail = reject
+          })
+        }
+      })
+      const ended = append(text).then(
+        () => 'done',
+        (error: RemoteError) => error.code,
+      )
+      await begins
+      delete here.fault.before
+      return { ended, fail: (error) => fail(error) }
+    }
+    const setMode = () => shown.setAttributes(ino, { mode: 0o600 }, PROCESS)
+
+    it('is taken back from what waits with it when its program is told that it failed', async () => {
+      const { ended, fail } = await appending('x\n')
+      const other = setMode().catch((error: RemoteError) => error.code)
+      while (writeBack.unsent.count < 2) await new Promise(setImmediate)
+      here.fault.next = noAnswer
+      fail(noAnswer())
+      expect([await ended, await other]).to.deep.equal(['EIO', 'EIO'])
+      expect(writeBack.pending().files).to.equal(0)
+      delete here.fault.next
+      await append('x\n')
+      await writeBack.sent(ino)
+      expect(await content()).to.equal('x\n')
+    })
+
+    it('is taken back from before what is in the journal when it is refused', async () => {
+      const { ended, fail } = await appending('x\n')
+      await disk.clear()
+      await setMode()
+      fail(new RemoteError('EDQUOT', 'no room'))
+      expect(await ended).to.equal('EDQUOT')
+      await writeBack.sent(ino)
+      expect(await content()).to.equal('')
+      expect((await there.files.stat(ino)).mode).to.equal(0o600)
+    })
+
+    it('is waited for without an answer if what followed is in the journal', async () => {
+      const { ended, fail } = await appending('x\n')
+      await disk.clear()
+      await setMode()
+      fail(noAnswer())
+      await writeBack.sent(ino).catch(() => {})
+      await writeBack.sent(ino)
+      expect(await ended).to.equal('done')
+      expect(await content()).to.equal('x\n')
+    })
+  })
+})
