@@ -35,8 +35,12 @@ const MOUNT_STATUS = z.object({
   /** `live`: told of others' changes at once; `polled`: looks for them after a second. */
   changes: z.enum(['live', 'polled']),
   pending: PENDING,
-  /** Files that another machine changed too (docs/mount.md): written over, and put into copies beside them. */
-  conflicts: z.object({ overwritten: z.number(), copies: z.number() }),
+  /** What another machine changed too (docs/mount.md): written over, put into copies beside it, left as it did it. */
+  conflicts: z.object({
+    overwritten: z.number(),
+    copies: z.number(),
+    yielded: z.number().default(0),
+  }),
   /** What programs read, and what of it came from the local disk and from the server; the rest was in memory. */
   reads: z.object({
     served: z.object({ reads: z.number(), bytes: z.number() }),

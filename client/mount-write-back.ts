@@ -92,7 +92,11 @@ export function withJournal(
       const kept = writeBack.pending()
       return { bytes: here.bytes + kept.bytes, files: here.files + kept.files }
     },
-    conflicts: () => ({ ...shown.conflicts(), copies: writeBack.sender.conflicts }),
+    conflicts() {
+      const { overwritten, yielded } = shown.conflicts()
+      const { conflicts: copies, yielded: late } = writeBack.sender
+      return { overwritten, copies, yielded: yielded + late }
+    },
     kept: () => writeBack.pending(),
     async drain() {
       await shown.drain()

@@ -75,7 +75,7 @@ function connectionLine({ connection, since, pid, server }: MountStatus): string
   }
 }
 
-function conflictLines({ overwritten, copies }: MountStatus['conflicts']): string[] {
+function conflictLines({ overwritten, copies, yielded }: MountStatus['conflicts']): string[] {
   return [
     ...(copies === 0
       ? []
@@ -84,6 +84,11 @@ function conflictLines({ overwritten, copies }: MountStatus['conflicts']): strin
       ? []
       : [
           `  CONFLICTS: ${overwritten} times a change of another machine was written over; see the log`,
+        ]),
+    ...(yielded === 0
+      ? []
+      : [
+          `  CONFLICTS: ${yielded} times mode, owner or times that were set here were given up, for another machine had been there; see the log`,
         ]),
   ]
 }

@@ -60,6 +60,8 @@ export class MountState {
   readonly log: (message: string, error?: unknown) => void
   /** How often a change of another machine was written over. */
   overwritten = 0
+  /** How often mode, owner or times that could not be sent in time were left as another machine had set them. */
+  yielded = 0
   readonly #beforehand: ShownBeforehand
   readonly contested: ContestedNames
   readonly #stream: Pick<RemoteFiles, 'othersUpTo' | 'hurryChanges'>
@@ -112,6 +114,7 @@ export class MountState {
         },
         yielded: ({ ino }, attributes) => {
           if (attributes.length === 0) return
+          this.yielded += 1
           const what = attributes.join(', ')
           log(
             `what was set of inode ${ino} (${what}) is given up: another machine did it meanwhile`,

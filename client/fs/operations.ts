@@ -254,7 +254,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     },
     failed: (operation, error) => log(`${operation} failed`, error),
     believed: (ino) => cache.attributes(ino)?.value,
-    conflicts: () => ({ overwritten: state.overwritten, copies: 0 }),
+    conflicts: () => ({ overwritten: state.overwritten, copies: 0, yielded: state.yielded }),
     pending() {
       const { bytes, files } = contents.pending()
       return { bytes, files: files + removals.count }

@@ -46,6 +46,8 @@ export interface Conflicts {
   readonly overwritten: number
   /** What was written here is in a copy beside the other machine's. */
   readonly copies: number
+  /** Mode, owner or times that were set here were given up. */
+  readonly yielded: number
 }
 
 export interface CofferFileSystem extends FileSystem {

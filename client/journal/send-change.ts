@@ -6,7 +6,12 @@ import { changesContent, type UnsentFile } from './unsent-file.js'
 
 /** What became of trying to send a change (docs/write-back.md, "Once, and only on what was seen"). */
 export type Sent =
-  | { readonly kind: 'sent'; readonly now: WireAttributes | undefined }
+  | {
+      readonly kind: 'sent'
+      readonly now: WireAttributes | undefined
+      /** What somebody else has done meanwhile, and stays as they did it. */
+      readonly yielded?: readonly string[]
+    }
   /** An earlier try had made this new file. Others may have moved or removed it since. */
   | { readonly kind: 'sent before'; readonly now: WireAttributes | undefined }
   /** Somebody else has the name of a new file, or removed its directory. */
@@ -137,8 +142,10 @@ async function sendAttributes(
   const there = await statOrNone(files, file.target)
   // Attributes of a file that is gone: nothing is lost.
   if (!isSized) {
-    if (there === undefined || Object.keys(others).length === 0) return { kind: 'sent', now: there }
-    return sent(await files.setAttributes(file.target, others, named(pending)))
+    if (there === undefined) return { kind: 'sent', now: there }
+    const isAll = Object.keys(others).length === 0
+    const now = isAll ? there : await files.setAttributes(file.target, others, named(pending))
+    return { kind: 'sent', now, yielded: areLate ? ['times'] : [] }
   }
   const made = there && (await madeBefore(files, file, pending, there))
   return made === undefined ? { kind: 'conflict', there } : sentAlone(made, file.seen)

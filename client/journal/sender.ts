@@ -36,6 +36,8 @@ export class Sender {
   readonly #pauses = new Map<UnsentFile, () => void>()
   /** How often what was written here went to a place of its own, since somebody else had been there. */
   conflicts = 0
+  /** How often mode, owner or times that were set here were given up, since somebody else had been there. */
+  yielded = 0
   #isStopped = false
   #trouble: string | undefined
 
@@ -149,7 +151,7 @@ export class Sender {
     const { place, ino } = file
     switch (outcome.kind) {
       case 'sent':
-        this.#done(file, pending, outcome.now)
+        this.#done(file, pending, outcome.now, outcome.yielded)
         return
       case 'sent before':
         this.#done(file, pending, outcome.now)
@@ -180,11 +182,17 @@ export class Sender {
     }
   }
 
-  #done(file: UnsentFile, pending: Pending, now: WireAttributes | undefined): void {
+  #done(
+    file: UnsentFile,
+    pending: Pending,
+    now: WireAttributes | undefined,
+    yielded: readonly string[] = [],
+  ): void {
     const { unsent, settled } = this.#mount
     pending.journal?.done(pending.change.id, now && file.seenAfter(pending, now))
-    const left = now === undefined ? [] : leftToOthers(pending, now)
+    const left = [...yielded, ...(now === undefined ? [] : leftToOthers(pending, now))]
     if (left.length > 0) {
+      this.yielded += 1
       const what = `what was set of ${named(file)} (${left.join(', ')})`
       this.#mount.log(`${what} is given up: another machine did it meanwhile`)
     }

@@ -170,7 +170,7 @@ describe('a mount that comes after one that was killed', function () {
     expect(await granted).to.equal('ok')
     expect((await readFile(two.at(0, written))).equals(newer)).to.equal(true)
     const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
-    expect(mounts[0].conflicts).to.deep.equal({ overwritten: 0, copies: 0 })
+    expect(mounts[0].conflicts).to.include({ overwritten: 0, copies: 0 })
     const [log = ''] = await readdir(join(home.home, 'state', 'logs'))
     await until('it was not for the end of the lease', async () => {
       const text = await readFile(join(home.home, 'state', 'logs', log), 'utf8')

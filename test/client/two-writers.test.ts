@@ -53,7 +53,7 @@ describe('two writers of one file', () => {
     expect(await readFile(log, 'utf8')).to.include(
       'was rewritten here over a change of another machine',
     )
-    expect(conflicts).to.deep.equal({ overwritten: 1, copies: 0 })
+    expect(conflicts).to.include({ overwritten: 1, copies: 0 })
   })
 
   it('shows what was there, or ESTALE, of a file removed elsewhere: never wrong bytes', async () => {

@@ -264,7 +264,7 @@ describe('coffer mount --write-back', function () {
     expect(await readFile(copyOf('removed'), 'utf8')).to.equal('from here: removed.txt')
     expect(await readFile(join(where, 'same.txt'), 'utf8')).to.equal('from here: same.txt')
     expect(names).to.have.length(6)
-    expect((await status()).mounts[0]?.conflicts).to.deep.equal({ overwritten: 0, copies: 3 })
+    expect((await status()).mounts[0]?.conflicts).to.include({ overwritten: 0, copies: 3 })
     expect((await home.coffer('status')).stdout).to.include('CONFLICTS: 3 copies')
     await again.unmount()
   })

@@ -143,6 +143,9 @@ describe('mode and owner that wait in a journal', () => {
     const { mtime } = await there.files.stat(ino)
     await back()
     expect(await there.files.stat(ino)).to.include({ mode: 0o600, mtime })
+    expect(givenUp()).to.have.length(1)
+    expect(givenUp()[0]).to.include('(times)')
+    expect(writeBack.sender.yielded).to.equal(1)
   })
 
   it('tell nothing of the content that what follows is for: it goes beside what another machine has written', async () => {
