@@ -224,6 +224,12 @@ export class MountState {
     this.#kernel?.invalidateInode(node.id, 0, 0)
   }
 
+  /** Resolves once the kernel has written what programs changed of these pages (`length` 0: to the end), and dropped them. */
+  async dropPages(node: KnownNode, offset: number, length: number): Promise<void> {
+    this.#kernel?.invalidateInode(node.id, offset, length)
+    await this.#kernel?.inodesSettled()
+  }
+
   #shared(remote: RemoteLocks, now: () => number): MountLocks {
     return new MountLocks({
       remote,

@@ -46,7 +46,16 @@ export function rangeOperations(
     return (await attributesOf(node)).size
   }
 
+  /** What is written through memory the kernel keeps, and asks for holes nevertheless: it must give it away first. */
   async function sought(node: KnownNode, offset: number, what: 'data' | 'hole') {
+    const found = await stored(node, offset, what)
+    if (what === 'hole' || found === offset || node.writers === 0) return found
+    if (found === undefined && offset >= (await sizeOf(node))) return undefined
+    await state.dropPages(node, offset, found === undefined ? 0 : found - offset)
+    return stored(node, offset, what)
+  }
+
+  async function stored(node: KnownNode, offset: number, what: 'data' | 'hole') {
     if (offset >= (await sizeOf(node))) return undefined
     if (node.content?.isClean === false) await node.content.flush()
     const { size, allocated } = (await state.stat(node.ino)).value

@@ -228,8 +228,11 @@ function locked(way: 'at once' | 'waiting'): Operations['setlk'] {
   }
 }
 
-/** Operations that may wait for long, and hold nothing in the kernel that dropping pages or names waits for. */
+/** Operations that may wait for long. */
 export const LOCKING: ReadonlySet<OperationName> = new Set(['getlk', 'setlk', 'setlkw'])
+
+/** Operations that hold nothing in the kernel that dropping pages or names waits for. */
+export const HOLDING_NOTHING: ReadonlySet<OperationName> = new Set([...LOCKING, 'lseek'])
 
 /** Operations on a directory that give a name in it: the kernel holds the lock of the directory's names for them, and no page. */
 export const NAMING: ReadonlySet<OperationName> = new Set<Operation>([

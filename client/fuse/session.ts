@@ -10,6 +10,7 @@ import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
 import {
   type Answer,
   done,
+  HOLDING_NOTHING,
   LOCKING,
   NAMING,
   OPERATIONS,
@@ -139,7 +140,7 @@ export class Session {
 
   #await(call: Call, answer: Promise<Answer>, buffer: Buffer | undefined): void {
     call.since = performance.now()
-    if (!LOCKING.has(call.op)) {
+    if (!HOLDING_NOTHING.has(call.op)) {
       const held = NAMING.has(call.op) ? 'names' : 'pages'
       call.busy = this.#invalidations.operationBegins(call.node, held)
     }

@@ -125,6 +125,16 @@ export const memoryCases: Cases = {
     expect(await lseek(file.fd, 0, SEEK_HOLE)).to.equal(4)
     await file.close()
   },
+  'SEEK_DATA finds what was written through memory into a hole': async (dir) => {
+    const file = await open(join(dir, 'a'), 'w+')
+    await file.truncate(1 << 20)
+    const mapping = await mmap(file.fd, 1 << 20, MAP_SHARED)
+    expect(mapping.read(1).toString()).to.equal('\0')
+    mapping.write('dirty page')
+    expect(await lseek(file.fd, 0, SEEK_DATA)).to.equal(0)
+    mapping.munmap()
+    await file.close()
+  },
   'SEEK_DATA beyond the end is ENXIO': async (dir) => {
     await writeFile(join(dir, 'a'), 'data')
     const file = await open(join(dir, 'a'), 'r')
