@@ -1,3 +1,4 @@
+import { BoundedMap } from './bounded-map.js'
 import type { InodeRow } from './inode-rows.js'
 
 /** How much is remembered: some 20 MiB together, and as much again of contents. */
@@ -17,9 +18,9 @@ const NOTHING = 0
  * would find. Oldest first out.
  */
 export class RowCache {
-  readonly #inodes = new Map<number, InodeRow>()
+  readonly #inodes = new BoundedMap<number, InodeRow>(INODES)
   /** The inode that a name in a directory names. */
-  readonly #names = new Map<string, number>()
+  readonly #names = new BoundedMap<string, number>(NAMES)
   readonly #contents = new Map<number, { readonly data: Buffer }>()
   #contentBytes = 0
   /** What the transaction under way has changed: numbers of inodes, and names. */
@@ -50,7 +51,6 @@ export class RowCache {
       this.#inodes.delete(row.ino)
       return
     }
-    if (this.#inodes.size >= INODES) dropOldest(this.#inodes)
     this.#inodes.set(row.ino, row)
   }
 
@@ -71,7 +71,6 @@ export class RowCache {
   }
 
   keepName(directory: number, name: string, ino: number | 'nothing'): void {
-    if (this.#names.size >= NAMES) dropOldest(this.#names)
     this.#names.set(key(directory, name), ino === 'nothing' ? NOTHING : ino)
   }
 
@@ -88,8 +87,10 @@ export class RowCache {
     this.#forgetContent(ino)
     this.#contents.set(ino, content)
     this.#contentBytes += content.data.length + EACH_CONTENT_BYTES
+    if (this.#contentBytes <= CONTENT_BYTES) return
+    // many at a time, for the reason that BoundedMap has
     for (const oldest of this.#contents.keys()) {
-      if (this.#contentBytes <= CONTENT_BYTES) return
+      if (this.#contentBytes <= CONTENT_BYTES / 2) return
       this.#forgetContent(oldest)
     }
   }
@@ -111,11 +112,4 @@ export class RowCache {
 /** A name has no "/". */
 function key(directory: number, name: string): string {
   return `${directory}/${name}`
-}
-
-function dropOldest<K>(map: Map<K, unknown>): void {
-  for (const oldest of map.keys()) {
-    map.delete(oldest)
-    return
-  }
 }
