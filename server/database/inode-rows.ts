@@ -54,10 +54,23 @@ const COLUMNS = [
   'permissions',
 ] as const satisfies readonly (keyof InodeRow)[]
 
-/** What may change of an inode; the rest is for life. */
-const CHANGING = COLUMNS.filter(
-  (column) => !['ino', 'tree', 'rdev', 'crtime_sec', 'crtime_nsec', 'target'].includes(column),
-)
+/** What may change of an inode, beside where its content is; the rest is for life. */
+const CHANGING = [
+  'mode',
+  'uid',
+  'gid',
+  'nlink',
+  'size',
+  'atime_sec',
+  'atime_nsec',
+  'mtime_sec',
+  'mtime_nsec',
+  'ctime_sec',
+  'ctime_nsec',
+  'version',
+  'allocated',
+  'permissions',
+] as const satisfies readonly (keyof InodeRow)[]
 
 type Values = readonly [
   number,
@@ -135,13 +148,11 @@ export function inodeRows(database: Database) {
   const insert = database.prepare(
     `INSERT INTO inodes (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
   )
+  const changing = CHANGING.map((column) => `${column} = ?`).join(', ')
   const update = database.prepare(
-    `UPDATE inodes SET ${CHANGING.map((column) => `${column} = ?`).join(', ')} WHERE ino = ?`,
+    `UPDATE inodes SET ${changing}, generation = ?, stored = ? WHERE ino = ?`,
   )
-  const kept = CHANGING.filter((column) => column !== 'generation' && column !== 'stored')
-  const updateKept = database.prepare(
-    `UPDATE inodes SET ${kept.map((column) => `${column} = ?`).join(', ')} WHERE ino = ?`,
-  )
+  const updateOnly = database.prepare(`UPDATE inodes SET ${changing} WHERE ino = ?`)
   return {
     inode: one<[ino: number]>('FROM inodes i WHERE i.ino = ?'),
     entry: one<[directory: number, name: string]>(
@@ -157,17 +168,76 @@ export function inodeRows(database: Database) {
           return Object.assign(toRow(values as unknown as Values), { name: values[22] })
         }),
     },
+    // Values one by one, for the same reason: an array made of them costs as much again.
     insertInode: {
-      run: (row: InodeRow): unknown => insert.run(COLUMNS.map((column) => row[column])),
+      run: (row: InodeRow): unknown =>
+        insert.run(
+          row.ino,
+          row.tree,
+          row.mode,
+          row.uid,
+          row.gid,
+          row.nlink,
+          row.size,
+          row.rdev,
+          row.atime_sec,
+          row.atime_nsec,
+          row.mtime_sec,
+          row.mtime_nsec,
+          row.ctime_sec,
+          row.ctime_nsec,
+          row.crtime_sec,
+          row.crtime_nsec,
+          row.version,
+          row.generation,
+          row.stored,
+          row.allocated,
+          row.target,
+          row.permissions,
+        ),
     },
     updateInode: {
       run: (row: InodeRow): unknown =>
-        update.run([...CHANGING.map((column) => row[column]), row.ino]),
+        update.run(
+          row.mode,
+          row.uid,
+          row.gid,
+          row.nlink,
+          row.size,
+          row.atime_sec,
+          row.atime_nsec,
+          row.mtime_sec,
+          row.mtime_nsec,
+          row.ctime_sec,
+          row.ctime_nsec,
+          row.version,
+          row.allocated,
+          row.permissions,
+          row.generation,
+          row.stored,
+          row.ino,
+        ),
     },
     /** Of one whose content is where it was: the index by generation is left alone, which is a page less to write. */
     updateInodeOnly: {
       run: (row: InodeRow): unknown =>
-        updateKept.run([...kept.map((column) => row[column]), row.ino]),
+        updateOnly.run(
+          row.mode,
+          row.uid,
+          row.gid,
+          row.nlink,
+          row.size,
+          row.atime_sec,
+          row.atime_nsec,
+          row.mtime_sec,
+          row.mtime_nsec,
+          row.ctime_sec,
+          row.ctime_nsec,
+          row.version,
+          row.allocated,
+          row.permissions,
+          row.ino,
+        ),
     },
   }
 }
