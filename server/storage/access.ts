@@ -1,9 +1,8 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 import { isDirectory, toInode, typeOf } from './inode.js'
-import type { Precondition } from './storage.js'
+import { overwrite, type Precondition } from './storage.js'
 
 /** How exactly the last use of an inode without a name is known, in seconds. */
 const USE_RESOLUTION = 15 * 60
@@ -46,6 +45,11 @@ export function fileRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
   return row
 }
 
+/** Asks a precondition about what is there; where all may be overwritten, nothing is made up for it to look at. */
+export function mustHold(precondition: Precondition, row: InodeRow | undefined): void {
+  if (precondition !== overwrite) precondition(row && toInode(row))
+}
+
 function requireFile(row: InodeRow): void {
   const type = typeOf(row)
   if (type === 'file') return
@@ -61,13 +65,13 @@ export function replaceable(engine: Engine, ino: number, precondition: Precondit
     throw new FileError('ELOOP', 'this is a symlink, which uploads do not follow')
   }
   requireFile(row)
-  precondition(toInode(row))
+  mustHold(precondition, row)
   return row
 }
 
 function used(engine: Engine, ino: number): void {
   const kept = engine.sql.kept.get(ino)
-  const now = seconds(engine.clock)
+  const now = engine.clock().sec
   if (kept === undefined || kept.used + USE_RESOLUTION >= now) return
   try {
     engine.sql.touchKept.run(now, ino)

@@ -1,10 +1,10 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { inodeRow } from './access.js'
+import { inodeRow, mustHold } from './access.js'
 import { NOTHING_USED, type Usage } from './change-log.js'
-import { type Timespec, timespec } from './clock.js'
+import type { Timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
-import { changed, permitted, S_IFMT, toInode, typeOf, withoutPrivileges } from './inode.js'
+import { changed, permitted, S_IFMT, typeOf, withoutPrivileges } from './inode.js'
 import { checkAttributes, checkedTime } from './new-inode.js'
 import { placeOf } from './place.js'
 import type { AttributeChanges, Ino, Nanoseconds, Origin, Precondition } from './storage.js'
@@ -19,10 +19,10 @@ export function setAttributes(
   origin: Origin,
 ): InodeRow {
   checkAttributes(changes)
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const row = inodeRow(engine, tree, ino)
-    precondition(toInode(row))
+    mustHold(precondition, row)
     const after = withChanges(row, asSeen(row, changes), now)
     if (after === row) return row
     engine.sql.updateInode.run(after)

@@ -63,7 +63,7 @@ export class ChangeLog {
     const isVersioned = origin.change !== undefined && change.kind !== 'make'
     const noted: ChangeRow = {
       seq: row.seq,
-      at: seconds(this.#clock),
+      at: this.#clock().sec,
       kind: change.kind,
       ino: change.ino,
       directory: place?.directory ?? null,
@@ -96,7 +96,7 @@ export class ChangeLog {
 
   /** Forgets a page of what is too old; answers whether there may be more. */
   forget(tree: number): boolean {
-    const before = seconds(this.#clock) - KEPT_SECONDS
+    const before = this.#clock().sec - KEPT_SECONDS
     const old = this.#sql.changesAfter.all(tree, 0, PAGE).filter((row) => row.at < before)
     const last = old.at(-1)
     if (last !== undefined) {
@@ -204,10 +204,6 @@ export function checkQuota(tree: Limits, usage: Usage): void {
       'your quota of files is used up; delete something or ask for more',
     )
   }
-}
-
-export function seconds(clock: Clock): number {
-  return Number(clock() / 1_000_000_000n)
 }
 
 function toChange(row: ChangeRow): Change {

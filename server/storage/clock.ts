@@ -1,7 +1,13 @@
 import { performance } from 'node:perf_hooks'
 import type { Nanoseconds } from './storage.js'
 
-export type Clock = () => Nanoseconds
+/** A time as struct timespec has it: exact in two columns, also before 1970. */
+export interface Timespec {
+  readonly sec: number
+  readonly nsec: number
+}
+
+export type Clock = () => Timespec
 
 /** A wall clock, whose milliseconds are refined by the monotonic clock so that two changes rarely share a time. */
 export function wallClock(date: () => Date): Clock {
@@ -15,14 +21,9 @@ export function wallClock(date: () => Date): Clock {
       began = monotonic
     }
     const fraction = Math.min(999_999, Math.floor((monotonic - began) * 1e6))
-    return BigInt(now) * 1_000_000n + BigInt(fraction)
+    const sec = Math.floor(now / 1000)
+    return { sec, nsec: (now - sec * 1000) * 1_000_000 + fraction }
   }
-}
-
-/** A time as struct timespec has it: exact in two columns, also before 1970. */
-export interface Timespec {
-  readonly sec: number
-  readonly nsec: number
 }
 
 const SECOND = 1_000_000_000n

@@ -1,10 +1,9 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { fileRow } from './access.js'
-import { timespec } from './clock.js'
+import { fileRow, mustHold } from './access.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
-import { modified, toInode, unprivileged } from './inode.js'
+import { modified, unprivileged } from './inode.js'
 import { open } from './open.js'
 import { placeOf } from './place.js'
 import { checkRoom, checkSize } from './room.js'
@@ -33,7 +32,7 @@ export async function copyRange(
   const target = fileRow(engine, tree, to.ino)
   const available = Math.min(length, source.size - from.offset)
   if (available <= 0) {
-    precondition(toInode(target))
+    mustHold(precondition, target)
     return { row: target, bytes: 0 }
   }
   checkSize(to.offset + available)
@@ -114,10 +113,10 @@ function commit(
   precondition: Precondition,
   origin: Origin,
 ): InodeRow | undefined {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
-    precondition(toInode(row))
+    mustHold(precondition, row)
     if (row.size > 0) return undefined
     const after: InodeRow = {
       ...row,

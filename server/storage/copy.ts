@@ -1,12 +1,11 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { inodeRow, liveDirectoryRow } from './access.js'
-import { NOTHING_USED, seconds } from './change-log.js'
-import { timespec } from './clock.js'
+import { inodeRow, liveDirectoryRow, mustHold } from './access.js'
+import { NOTHING_USED } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 import { demolish } from './demolish.js'
 import { failure } from './failure.js'
-import { isDirectory, PERMISSIONS, toInode, typeOf } from './inode.js'
+import { isDirectory, PERMISSIONS, typeOf } from './inode.js'
 import { bytesOf, touchDirectory } from './links.js'
 import { whenFree } from './name-guard.js'
 import { NO_CONTENT } from './names.js'
@@ -56,7 +55,7 @@ function attachable(
 ): void {
   liveDirectoryRow(engine, tree, to.directory)
   const target = engine.sql.entry.get(to.directory, to.name)
-  precondition(target === undefined ? undefined : toInode(target))
+  mustHold(precondition, target)
   if (target === undefined) return
   if (target.ino === source.ino)
     throw new FileError('EPERM', 'the source and the destination are the same')
@@ -76,11 +75,11 @@ function attach(
   precondition: Precondition,
   origin: Origin,
 ): { row: InodeRow; replaced: boolean } {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     liveDirectoryRow(engine, tree, to.directory)
     const target = engine.sql.entry.get(to.directory, to.name)
-    precondition(target === undefined ? undefined : toInode(target))
+    mustHold(precondition, target)
     const dropped = target && replace(engine, target, isDirectory(root), false, now)
     if (target === undefined) engine.sql.insertEntry.run(to.directory, to.name, root.ino)
     else engine.sql.setEntry.run(root.ino, to.directory, to.name)
@@ -113,7 +112,7 @@ async function build(
     const row = insertCopy(engine, tree, source, draft, number)
     const hidden = { ...row, nlink: 0 }
     engine.sql.updateInode.run(hidden)
-    engine.sql.keep.run(row.ino, seconds(engine.clock), 1)
+    engine.sql.keep.run(row.ino, engine.clock().sec, 1)
     return hidden
   })
 }
@@ -155,7 +154,7 @@ async function copyPage(
     throw error
   }
   const numbers = page.map(() => ({ fresh: engine.inos.next() }))
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return inserting(engine, drafts, () =>
     page.map((source, index) => {
       const draft = drafts[index]
@@ -200,7 +199,7 @@ async function drafted(
   return engine.locks.hold(source.ino, async () => {
     if (engine.unrestored.has(source.ino)) await putBack(engine, source.ino)
     const row = inodeRow(engine, tree, source.ino)
-    precondition(toInode(row))
+    mustHold(precondition, row)
     checkRoom(engine, tree, { bytes: bytesOf(row), inodes: 1 })
     const common = {
       type,
@@ -240,7 +239,7 @@ function insertCopy(
   draft: Draft,
   number: { readonly fresh: number },
 ): InodeRow {
-  const row = insertInode(engine, tree, draft, number, timespec(engine.clock()))
+  const row = insertInode(engine, tree, draft, number, engine.clock())
   let bytes = bytesOf(row)
   for (const { name, value } of engine.sql.xattrs.all(source.ino)) {
     engine.sql.setXattr.run(row.ino, name, value)

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
-import { timespec } from './clock.js'
 import type { Engine } from './context.js'
 import type { StorageOptions } from './create-engine.js'
 import { createEngine } from './create-engine.js'
@@ -125,7 +124,7 @@ function cut(engine: Engine, { row, length }: ContentMismatch): void {
   const size = length ?? 0
   engine.transactions.run(() => {
     const stored = length === undefined ? STORED.nowhere : STORED.file
-    const times = modified(timespec(engine.clock()))
+    const times = modified(engine.clock())
     const allocated = stored === STORED.file ? engine.contents.holed(row.generation, size) : null
     const version = row.version + 1
     engine.sql.updateInode.run({ ...row, ...times, size, stored, allocated, version })

@@ -1,5 +1,4 @@
 import type { InodeRow } from '../database/inode-rows.js'
-import { seconds } from './change-log.js'
 import type { Engine } from './context.js'
 import { STORED } from './small.js'
 
@@ -13,7 +12,7 @@ export class Held extends Error {
  * began. Asked in the very transaction after which the content changes, so no backup can slip in between.
  */
 export function isHeld(engine: Pick<Engine, 'sql' | 'clock'>, generation: number): boolean {
-  return engine.sql.held.get(generation, seconds(engine.clock)) !== undefined
+  return engine.sql.held.get(generation, engine.clock().sec) !== undefined
 }
 
 /** @throws Held */

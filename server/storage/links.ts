@@ -1,6 +1,6 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { NOTHING_USED, seconds, type Usage } from './change-log.js'
+import { NOTHING_USED, type Usage } from './change-log.js'
 import type { Timespec } from './clock.js'
 import type { Engine } from './context.js'
 import { changed, isDirectory, S_IFMT, TYPE_BITS } from './inode.js'
@@ -36,7 +36,7 @@ export function dropLink(engine: Engine, row: InodeRow, keep: boolean, now: Time
   const left = { ...row, ...changed(now), nlink: directory ? 0 : row.nlink - 1 }
   if (left.nlink > 0 || keep) {
     engine.sql.updateInode.run(left)
-    if (left.nlink === 0) engine.sql.keep.run(row.ino, seconds(engine.clock), 0)
+    if (left.nlink === 0) engine.sql.keep.run(row.ino, engine.clock().sec, 0)
     return { row: left, usage: left.nlink > 0 ? { ...NOTHING_USED, links: -1 } : NOTHING_USED }
   }
   return { row: left, usage: destroy(engine, row), gone: row.ino }

@@ -1,10 +1,9 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { inodeRow, liveDirectoryRow } from './access.js'
-import { NOTHING_USED, seconds } from './change-log.js'
-import { timespec } from './clock.js'
+import { inodeRow, liveDirectoryRow, mustHold } from './access.js'
+import { NOTHING_USED } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
-import { changed, isDirectory, toInode } from './inode.js'
+import { changed, isDirectory } from './inode.js'
 import { destroy, dropLink, touchDirectory } from './links.js'
 import { draft, inherited, insertInode } from './new-inode.js'
 import type {
@@ -31,7 +30,7 @@ export function make(
   attributes: NewAttributes,
   origin: Origin,
 ): InodeRow {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   const generation = what.type === 'file' ? engine.generations.next() : NO_CONTENT
   const made = draft(what, attributes, now, generation)
   const number = inodeNumber(engine, attributes.ino)
@@ -53,7 +52,7 @@ export function makeNameless(
   attributes: NewAttributes,
   origin: Origin,
 ): InodeRow {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   const made = draft({ type: 'file' }, attributes, now, engine.generations.next())
   const number = inodeNumber(engine, attributes.ino)
   return engine.transactions.run(() => {
@@ -61,7 +60,7 @@ export function makeNameless(
     const row = insertInode(engine, tree, inherited(made, parent), number, now)
     const nameless = { ...row, nlink: 0 }
     engine.sql.updateInode.run(nameless)
-    engine.sql.keepLinkable.run(row.ino, seconds(engine.clock))
+    engine.sql.keepLinkable.run(row.ino, engine.clock().sec)
     engine.log.note(tree.id, { kind: 'attributes', ino: row.ino }, { bytes: 0, inodes: 1 }, origin)
     return nameless
   })
@@ -89,7 +88,7 @@ export function link(
   place: Place,
   origin: Origin,
 ): InodeRow {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const row = inodeRow(engine, tree, ino)
     if (isDirectory(row)) throw new FileError('EPERM', 'a directory cannot have a second name')
@@ -120,7 +119,7 @@ export function remove(
   how: { kind: RemoveKind; keep: boolean; precondition: Precondition },
   origin: Origin,
 ): InodeRow {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const row = named(engine, tree, place)
     if (how.kind === 'unlink' && isDirectory(row)) {
@@ -129,7 +128,7 @@ export function remove(
     if (how.kind === 'rmdir' && !isDirectory(row)) {
       throw new FileError('ENOTDIR', `"${place.name}" is no directory`)
     }
-    how.precondition(toInode(row))
+    mustHold(how.precondition, row)
     const { row: left, usage, gone } = dropLink(engine, row, how.keep, now)
     engine.sql.deleteEntry.run(place.directory, place.name)
     touchDirectory(engine, place.directory, isDirectory(row) ? -1 : 0, now)
@@ -155,7 +154,7 @@ export function release(engine: Engine, tree: TreeId, ino: Ino, precondition: Pr
       return
     }
     const kept = inodeRow(engine, tree, ino)
-    precondition(toInode(kept))
+    mustHold(precondition, kept)
     if (kept.nlink > 0) return
     const usage = destroy(engine, kept)
     engine.log.note(tree.id, { kind: 'release', ino, gone: ino }, usage, {})

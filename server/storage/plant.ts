@@ -1,6 +1,5 @@
 import { FileError } from '../errors.js'
 import { inodeRow } from './access.js'
-import { timespec } from './clock.js'
 import type { Engine } from './context.js'
 import { NO_CONTENT } from './names.js'
 import { draft, insertInode } from './new-inode.js'
@@ -8,7 +7,7 @@ import type { Ino, UserId } from './storage.js'
 
 /** Makes the root directory of a user. */
 export function plant(engine: Engine, owner: UserId): { id: number; owner: UserId; root: Ino } {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   const number = { fresh: engine.inos.next() }
   const attributes = { mode: 0o755, uid: 0, gid: 0 }
   return engine.transactions.run(() => {

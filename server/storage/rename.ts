@@ -1,10 +1,10 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { liveDirectoryRow } from './access.js'
+import { liveDirectoryRow, mustHold } from './access.js'
 import { NOTHING_USED } from './change-log.js'
-import { type Timespec, timespec } from './clock.js'
+import type { Timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
-import { changed, isDirectory, toInode } from './inode.js'
+import { changed, isDirectory } from './inode.js'
 import { type Dropped, dropLink, touchDirectory } from './links.js'
 import { named } from './names.js'
 import type { Ino, Origin, Place, Precondition, RenameMode } from './storage.js'
@@ -21,13 +21,13 @@ export function rename(
   how: { mode: RenameMode; keep: boolean; source: Precondition; precondition: Precondition },
   origin: Origin,
 ): { row: InodeRow; replaced: boolean } {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const source = named(engine, tree, from)
-    how.source(toInode(source))
+    mustHold(how.source, source)
     liveDirectoryRow(engine, tree, to.directory)
     const target = engine.sql.entry.get(to.directory, to.name)
-    how.precondition(target === undefined ? undefined : toInode(target))
+    mustHold(how.precondition, target)
     if (how.mode === 'noreplace' && target !== undefined) {
       throw new FileError('EEXIST', `"${to.name}" exists`)
     }

@@ -1,5 +1,4 @@
 import { FileError } from '../errors.js'
-import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 
 /** The most inode numbers one call sets aside. */
@@ -12,7 +11,7 @@ export function reserve(engine: Engine, tree: TreeId, count: number): number {
   }
   const first = engine.inos.take(count)
   engine.transactions.run(() =>
-    engine.sql.insertReservation.run(first, first + count - 1, tree.id, seconds(engine.clock)),
+    engine.sql.insertReservation.run(first, first + count - 1, tree.id, engine.clock().sec),
   )
   return first
 }
@@ -20,7 +19,7 @@ export function reserve(engine: Engine, tree: TreeId, count: number): number {
 /** Within a transaction: takes a number out of what was reserved. @throws EEXIST, EINVAL */
 export function claim(engine: Engine, tree: TreeId, ino: number): void {
   const { sql } = engine
-  const now = seconds(engine.clock)
+  const now = engine.clock().sec
   // They are used in their order: then the first of a range is claimed, and it starts behind that.
   if (sql.claimFirst.run(now, ino, tree.id).changes > 0) return
   const range = sql.reservation.get(ino)

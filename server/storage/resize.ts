@@ -1,12 +1,11 @@
 import type { InodeRow } from '../database/inode-rows.js'
-import { fileRow } from './access.js'
+import { fileRow, mustHold } from './access.js'
 import { asSeen, withChanges } from './attributes.js'
-import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { allocatedAt, recounted } from './holes.js'
-import { modified, toInode, unprivileged } from './inode.js'
+import { modified, unprivileged } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { bytesOf } from './links.js'
 import { checkAttributes } from './new-inode.js'
@@ -35,7 +34,7 @@ export async function resize(
     return await engine.locks.hold(ino, async () => {
       if (engine.unrestored.has(ino)) await putBack(engine, ino)
       const row = fileRow(engine, tree, ino)
-      precondition(toInode(row))
+      mustHold(precondition, row)
       const isCommitAlone =
         row.stored === STORED.nowhere || changes.size === 0 || changes.size === row.size
       if (isCommitAlone) return commit(resizing)
@@ -93,10 +92,10 @@ async function shrink(resizing: Resizing): Promise<InodeRow> {
 /** An emptied file gets a new generation: who reads the old content may read on. */
 function commit(resizing: Resizing, check = () => {}): InodeRow {
   const { engine, tree, ino, changes, precondition, origin, generation } = resizing
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
-    precondition(toInode(row))
+    mustHold(precondition, row)
     check()
     const emptied =
       generation === undefined || row.stored === STORED.nowhere

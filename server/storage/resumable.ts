@@ -1,6 +1,5 @@
 import type { UploadRow } from '../database/uploads.js'
 import { FileError } from '../errors.js'
-import { seconds } from './change-log.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { isErrno } from './fs.js'
@@ -42,7 +41,7 @@ export function begin(
     )
     sql.forgetFinishedUploads.run(MAX_FINISHED)
     // together with all that are under way, or these would keep a quota many times over
-    const bytes = sql.bytesUnderWay.get(tree.id, seconds(engine.clock))?.bytes ?? 0
+    const bytes = sql.bytesUnderWay.get(tree.id, engine.clock().sec)?.bytes ?? 0
     checkRoom(engine, tree, { bytes, inodes: 0 }, engine.claims.of(tree.id))
   })
 }
@@ -50,7 +49,7 @@ export function begin(
 /** An upload of this tree that has not expired. */
 export function uploadRow(engine: Engine, tree: TreeId, id: string): UploadRow | undefined {
   const row = engine.sql.uploadRow.get(id)
-  return row?.tree === tree.id && row.expires > seconds(engine.clock) ? row : undefined
+  return row?.tree === tree.id && row.expires > engine.clock().sec ? row : undefined
 }
 
 /** What of an upload is on the disk. */
@@ -97,14 +96,14 @@ export async function* contentOf(
 }
 
 export function underWay(engine: Engine, tree: TreeId): UploadsUnderWay {
-  const row = engine.sql.uploadsUnderWay.get(tree.id, seconds(engine.clock))
+  const row = engine.sql.uploadsUnderWay.get(tree.id, engine.clock().sec)
   return { own: row?.own ?? 0, all: row?.all ?? 0 }
 }
 
 /** Takes away uploads whose client did not come again in time. */
 export function sweepUploads(engine: Engine): void {
   for (;;) {
-    const page = engine.sql.expiredUploads.all(seconds(engine.clock), PAGE)
+    const page = engine.sql.expiredUploads.all(engine.clock().sec, PAGE)
     const idle = page.filter(({ id }) => !engine.uploading.has(id))
     for (const { id, generation, finished } of idle) {
       engine.sql.deleteUpload.run(id)

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { KEPT_SECONDS, seconds } from './change-log.js'
+import { KEPT_SECONDS } from './change-log.js'
 import { generationOf, generationsIn, parseHex } from './content-path.js'
 import type { Engine } from './context.js'
 import { demolish } from './demolish.js'
@@ -64,7 +64,7 @@ export async function sweepBuilding(engine: Engine): Promise<void> {
 
 /** Now and then: inodes without a name that nobody uses, uploads, changes and reservations that are too old. */
 export async function sweepUnused(engine: Engine, stopped: () => boolean): Promise<void> {
-  const before = seconds(engine.clock) - KEPT_UNUSED_SECONDS
+  const before = engine.clock().sec - KEPT_UNUSED_SECONDS
   engine.contents.discardPostponed()
   sweepUploads(engine)
   for (;;) {
@@ -76,7 +76,7 @@ export async function sweepUnused(engine: Engine, stopped: () => boolean): Promi
     if (page.length === 0 || stopped()) break
   }
   await forgetChanges(engine, stopped)
-  engine.sql.forgetReservations.run(seconds(engine.clock) - KEPT_SECONDS, PAGE)
+  engine.sql.forgetReservations.run(engine.clock().sec - KEPT_SECONDS, PAGE)
 }
 
 /** Others have had their turn since it was found: what was used or named meanwhile stays. A directory without a name is empty. */

@@ -3,7 +3,6 @@ import { FileError } from '../errors.js'
 import { fileRow, liveDirectoryRow, replaceable } from './access.js'
 import { withChanges } from './attributes.js'
 import { Claim } from './claims.js'
-import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { WRITE_BYTES } from './fs.js'
@@ -162,7 +161,7 @@ export class FileUpload implements Upload {
     const engine = this.#engine
     const tree = this.#tree
     precondition(undefined)
-    const now = timespec(engine.clock())
+    const now = engine.clock()
     const number = inodeNumber(engine, attributes.ino)
     const whole = { mode: 0o644, uid: 0, gid: 0, ...attributes }
     const empty = draft({ type: 'file' }, whole, now, this.generation)
@@ -185,7 +184,7 @@ export class FileUpload implements Upload {
   #replace({ attributes, precondition, origin }: Committing, ino: Ino): InodeRow {
     const engine = this.#engine
     const tree = this.#tree
-    const now = timespec(engine.clock())
+    const now = engine.clock()
     const check = () => replaceable(engine, ino, precondition)
     check()
     const { stored, allocated, small } = this.#content.store()

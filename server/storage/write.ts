@@ -1,14 +1,14 @@
 import type { InodeRow } from '../database/inode-rows.js'
-import { fileRow } from './access.js'
+import { fileRow, mustHold } from './access.js'
 import { asSeen, setAttributes, withChanges } from './attributes.js'
-import { type Timespec, timespec } from './clock.js'
+import type { Timespec } from './clock.js'
 import type { Handle } from './contents.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { type Gathered, gather, type Piece } from './gather.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { recounted } from './holes.js'
-import { modified, toInode, unprivileged } from './inode.js'
+import { modified, unprivileged } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { checkAttributes } from './new-inode.js'
 import { placeOf } from './place.js'
@@ -44,7 +44,7 @@ export async function write(
   checkAttributes(changes)
   if (size !== undefined) checkSize(size)
   const row = fileRow(engine, tree, ino)
-  precondition(toInode(row))
+  mustHold(precondition, row)
   const claim = new WriteClaim(engine, tree, row, size)
   try {
     const gathered = await gather(engine, parts, claim, expected)
@@ -92,7 +92,7 @@ async function writeGathered(write: Write): Promise<InodeRow> {
   const { engine, tree, ino, gathered, claim, precondition, changes } = write
   if (engine.unrestored.has(ino)) await putBack(engine, ino)
   let row = fileRow(engine, tree, ino)
-  precondition(toInode(row))
+  mustHold(precondition, row)
   const { placed, end } = placePieces(gathered.pieces, row.size)
   const size = changes.size ?? end
   checkSize(end)
@@ -182,10 +182,10 @@ async function writeLarge(
  */
 function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow {
   const { engine, tree, ino, claim, gathered, precondition, origin, changes } = write
-  const now: Timespec = timespec(engine.clock())
+  const now: Timespec = engine.clock()
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
-    precondition(toInode(row))
+    mustHold(precondition, row)
     if (size < row.size) requireUnheld(engine, row.generation)
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
     const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))

@@ -2,7 +2,6 @@ import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { inodeRow } from './access.js'
 import { noteAttributes } from './attributes.js'
-import { timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { changed } from './inode.js'
 import type { Ino, Origin, ValuePrecondition, XattrMode } from './storage.js'
@@ -82,7 +81,7 @@ export function removeXattr(
 
 /** Values count against the quota of bytes. */
 function touched(engine: Engine, tree: TreeId, row: InodeRow, bytes: number, origin: Origin) {
-  const after = { ...row, ...changed(timespec(engine.clock())) }
+  const after = { ...row, ...changed(engine.clock()) }
   engine.sql.updateInode.run(after)
   noteAttributes(engine, tree, row.ino, { bytes, inodes: 0 }, origin)
   return after

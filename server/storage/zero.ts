@@ -1,12 +1,11 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { fileRow } from './access.js'
-import { timespec } from './clock.js'
+import { fileRow, mustHold } from './access.js'
 import type { Engine, TreeId } from './context.js'
 import { failure } from './failure.js'
 import { detach, requireUnheld, unlessHeld } from './hold.js'
 import { allocatedAt, recounted } from './holes.js'
-import { modified, toInode, unprivileged } from './inode.js'
+import { modified, unprivileged } from './inode.js'
 import { cutLeftovers } from './leftovers.js'
 import { placeOf } from './place.js'
 import { checkRoom, checkSize } from './room.js'
@@ -47,7 +46,7 @@ async function zeroed(zeroing: Zeroing): Promise<InodeRow> {
   const { engine, tree, ino, range, precondition } = zeroing
   if (engine.unrestored.has(ino)) await putBack(engine, ino)
   let row = fileRow(engine, tree, ino)
-  precondition(toInode(row))
+  mustHold(precondition, row)
   const size = sizeAfter(row, range)
   checkRoom(engine, tree, { bytes: size - row.size, inodes: 0 })
   if (row.stored === STORED.nowhere) return commit(zeroing, size)
@@ -87,10 +86,10 @@ function sizeAfter(row: InodeRow, { offset, length, extend }: ZeroRange): number
  * what is to be put back: it is done at once, and again at the next start if it was not done by then.
  */
 function commit({ engine, tree, ino, range, precondition, origin }: Zeroing, size: number) {
-  const now = timespec(engine.clock())
+  const now = engine.clock()
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
-    precondition(toInode(row))
+    mustHold(precondition, row)
     const after: InodeRow = {
       ...row,
       ...modified(now),
