@@ -47,9 +47,9 @@ export interface Operation {
 export interface Context {
   readonly tree: Tree
   readonly origin: Origin
-  /** The content of the frame, and how many bytes it has. */
+  /** The content of the frame, as it comes or all of it, and how many bytes it has. */
   readonly length: number
-  readonly content: AsyncIterable<Buffer> | Iterable<Buffer>
+  readonly content: AsyncIterable<Buffer> | readonly [Buffer]
   readonly locks: Locks
   readonly fence: Exchange['fence']
   /** Whether the token has the scope file.write. */

@@ -102,6 +102,11 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       ifMatch: matching,
     },
     async ({ tree, origin, content, length }, { place, mode, attributes, ifMatch }) => {
+      if (mode === 'create' && Symbol.iterator in content) {
+        const terms = { precondition: ifMatch, origin }
+        const created = await tree.create(place, content[0], attributes, terms)
+        if (created !== undefined) return created
+      }
       const current = mode === 'replace' ? await lookup(tree, place) : undefined
       const replaces = current?.type === 'file' ? { replaces: current.ino } : {}
       // What is at hand needs no leave to come: whether it fits, the commit says.

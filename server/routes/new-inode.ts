@@ -25,14 +25,8 @@ export function newInodeOf(wanted: NewInodeRequest): NewInode {
 /** The defaults of docs/file-api.md for what the request does not say. A symlink's permissions are never looked at. */
 export function completed(
   { type }: Pick<NewInode, 'type'>,
-  { mode, uid, gid, atime, mtime, ino }: Partial<NewAttributes>,
+  attributes: Partial<NewAttributes>,
 ): NewAttributes {
-  return {
-    mode: mode ?? DEFAULT_MODES[type] ?? DEFAULT_MODE,
-    uid: uid ?? 0,
-    gid: gid ?? 0,
-    ...(atime !== undefined && { atime }),
-    ...(mtime !== undefined && { mtime }),
-    ...(ino !== undefined && { ino }),
-  }
+  const { mode = DEFAULT_MODES[type] ?? DEFAULT_MODE, uid = 0, gid = 0 } = attributes
+  return { ...attributes, mode, uid, gid }
 }

@@ -2,6 +2,7 @@ import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import type { Engine, TreeId } from './context.js'
 import { isDirectory, toInode, typeOf } from './inode.js'
+import type { StoragePath } from './path.js'
 import { overwrite, type Precondition } from './storage.js'
 
 /** How exactly the last use of an inode without a name is known, in seconds. */
@@ -28,6 +29,21 @@ export function inodeRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
 export function directoryRow(engine: Engine, tree: TreeId, ino: number): InodeRow {
   const row = inodeRow(engine, tree, ino)
   if (!isDirectory(row)) throw new FileError('ENOTDIR', 'this is no directory')
+  return row
+}
+
+/** Walks names from a directory. @throws ENOENT, ENOTDIR */
+export function walkedRow(engine: Engine, tree: TreeId, from: number, path: StoragePath): InodeRow {
+  // the root is always there, and a directory: most requests need not look it up
+  let row = from === tree.root && path.length > 0 ? undefined : inodeRow(engine, tree, from)
+  for (const name of path) {
+    if (row !== undefined && !isDirectory(row)) {
+      throw new FileError('ENOTDIR', `what holds "${name}" is no directory`)
+    }
+    row = engine.sql.entry.get(row?.ino ?? tree.root, name)
+    if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
+  }
+  if (row === undefined) throw new FileError('ENOENT', 'there is nothing at this path')
   return row
 }
 

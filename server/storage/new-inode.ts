@@ -11,6 +11,8 @@ import type { NewAttributes, NewInode } from './storage.js'
 /** A symlink's text is at most this long (PATH_MAX, less its NUL). */
 const TARGET_MAX = 4095
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 /** What a new inode is made of, before it has its number and its place. */
 export interface Draft {
   readonly type: FileType
@@ -26,15 +28,16 @@ export interface Draft {
   readonly stored: Stored
   readonly allocated: number | null
   /** The content, if it goes into the database. */
-  readonly small?: Buffer
+  readonly small?: Buffer | undefined
 }
 
-/** The draft of something without content. @param generation of the content a file may get */
+/** @param generation of the content a file has, or may get */
 export function draft(
   what: NewInode,
   attributes: NewAttributes,
   now: Timespec,
   generation: number,
+  content = NOTHING,
 ): Draft {
   const { target, rdev } = special(what)
   checkAttributes(attributes)
@@ -45,12 +48,13 @@ export function draft(
     gid: attributes.gid,
     atime: attributes.atime === undefined ? now : checkedTime(attributes.atime),
     mtime: attributes.mtime === undefined ? now : checkedTime(attributes.mtime),
-    size: target === null ? 0 : Buffer.byteLength(target),
+    size: target === null ? content.length : Buffer.byteLength(target),
     rdev,
     target,
     generation,
-    stored: STORED.nowhere,
+    stored: content.length === 0 ? STORED.nowhere : STORED.database,
     allocated: null,
+    small: content.length === 0 ? undefined : content,
   }
 }
 

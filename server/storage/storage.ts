@@ -228,6 +228,16 @@ export interface Tree {
   /** Makes an empty file, directory, symlink or special file. @throws EEXIST, ENOENT, ENOTDIR, ENOSPC, EDQUOT */
   make(place: Place, what: NewInode, attributes: NewAttributes, origin: Origin): Promise<Inode>
   /**
+   * Makes a file of content that is at hand. Undefined where something is at the place, or where the content is long: that is for
+   * `upload` to make, or to refuse. @throws ENOENT, ENOTDIR, ENOSPC, EDQUOT, and what the precondition throws
+   */
+  create(
+    place: Place,
+    content: Buffer,
+    attributes: Partial<NewAttributes>,
+    terms: { readonly precondition: Precondition; readonly origin: Origin },
+  ): Promise<Inode | undefined>
+  /**
    * An empty file without a name (open(2), `O_TMPFILE`): kept as by `remove` with `keep`, until `link` names it. The directory
    * says whose it is.
    */

@@ -1,12 +1,12 @@
-import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import { directoryRow, inodeRow } from './access.js'
+import { directoryRow, inodeRow, walkedRow } from './access.js'
 import { setAttributes } from './attributes.js'
 import type { Changes } from './changes.js'
 import type { Engine } from './context.js'
 import { copy } from './copy.js'
 import { copyRange } from './copy-range.js'
-import { isDirectory, knownInode, toInode } from './inode.js'
+import { type CreateTerms, create } from './create.js'
+import { knownInode, toInode } from './inode.js'
 import { whenFree } from './name-guard.js'
 import { link, make, makeNameless, release, remove } from './names.js'
 import { atHand, open } from './open.js'
@@ -78,25 +78,14 @@ export class UserTree implements Tree {
   }
 
   async walk(from: Ino, path: StoragePath): Promise<Inode> {
-    return knownInode(this.#walk(from, path))
+    return knownInode(walkedRow(this.#engine, this, from, path))
   }
 
   atHand(from: Ino | 'root', path: StoragePath): AtHand | undefined {
-    return atHand(this.#engine, this.#walk(from === 'root' ? this.root : from, path))
-  }
-
-  #walk(from: Ino, path: StoragePath): InodeRow {
-    // the root is always there, and a directory: most requests need not look it up
-    let row = from === this.root && path.length > 0 ? undefined : inodeRow(this.#engine, this, from)
-    for (const name of path) {
-      if (row !== undefined && !isDirectory(row)) {
-        throw new FileError('ENOTDIR', `what holds "${name}" is no directory`)
-      }
-      row = this.#engine.sql.entry.get(row?.ino ?? this.root, name)
-      if (row === undefined) throw new FileError('ENOENT', `there is no "${name}"`)
-    }
-    if (row === undefined) throw new FileError('ENOENT', 'there is nothing at this path')
-    return row
+    return atHand(
+      this.#engine,
+      walkedRow(this.#engine, this, from === 'root' ? this.root : from, path),
+    )
   }
 
   async lookup(directory: Ino, name: FileName): Promise<Inode> {
@@ -145,6 +134,15 @@ export class UserTree implements Tree {
     return whenFree(this.#engine.names, this.owner, place, origin, () =>
       toInode(make(this.#engine, this, place, what, attributes, origin)),
     )
+  }
+
+  async create(
+    place: Place,
+    content: Buffer,
+    attributes: Partial<NewAttributes>,
+    terms: CreateTerms,
+  ): Promise<Inode | undefined> {
+    return create(this.#engine, this, place, content, attributes, terms)
   }
 
   async makeNameless(directory: Ino, attributes: NewAttributes, origin: Origin): Promise<Inode> {

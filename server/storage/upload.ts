@@ -4,6 +4,7 @@ import { fileRow, liveDirectoryRow, replaceable } from './access.js'
 import { withChanges } from './attributes.js'
 import { Claim } from './claims.js'
 import type { Engine, TreeId } from './context.js'
+import { completed } from './create.js'
 import { failure } from './failure.js'
 import { WRITE_BYTES } from './fs.js'
 import { modified, toInode, unprivileged } from './inode.js'
@@ -163,8 +164,7 @@ export class FileUpload implements Upload {
     precondition(undefined)
     const now = engine.clock()
     const number = inodeNumber(engine, attributes.ino)
-    const whole = { mode: 0o644, uid: 0, gid: 0, ...attributes }
-    const empty = draft({ type: 'file' }, whole, now, this.generation)
+    const empty = draft({ type: 'file' }, completed(attributes), now, this.generation)
     const content = this.#content.store()
     const given = { ...empty, ...content, size: this.size }
     return engine.transactions.run(() => {

@@ -47,7 +47,7 @@ describe('what is made together with a lock', () => {
   async function made(lock: Lock, before: () => Promise<unknown> = async () => {}) {
     const { connection } = laptop
     const origin = attempts.origin('ann', { [HEADERS.connection.toLowerCase()]: SECRET })
-    const nothing = { length: 0, content: [] }
+    const nothing = { length: 0, content: [Buffer.alloc(0)] as const }
     const context = { tree, locks, origin, mayWrite: true, fence: () => {}, ...nothing }
     const asked = firstLock.parse({ request: 'r', lock })
     let ino = 0
