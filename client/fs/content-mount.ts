@@ -29,7 +29,7 @@ export interface ContentMount {
   overtook(node: KnownNode, how: 'rewritten here' | 'sent late'): void
   /** These attributes that were set here, and could not be sent, are given up: another machine has set them meanwhile. */
   yielded(node: KnownNode, attributes: readonly string[]): void
-  /** A new file was given up before the server heard of it. */
+  /** A new file was given up before the server heard of it, or is not at its place any more. */
   forsaken(birth: Birth): void
   /** Memory is short: others send what they hold. */
   relieve(): Promise<void>

@@ -1,4 +1,4 @@
-import type { WireAttributeChanges } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import { hasCode, type RemotePart, type WriteOptions } from '../remote-files.js'
 import { isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
@@ -135,7 +135,7 @@ export class SendingSteps {
     } catch (error) {
       this.#here.unsent.putBack(batch)
       this.#here.pending.putBack(changes, this.#here.base)
-      if (!hasCode(error, 'EEXIST')) throw error
+      if (!hasCode(error, 'EEXIST', 'EINVAL')) throw error
       await this.#adopt(birth, error, when)
     }
   }
@@ -143,18 +143,49 @@ export class SendingSteps {
   /** Somebody else was first: open(2) without O_EXCL then opens theirs. Or it was made before, and the answer did not come in time. */
   async #adopt(birth: Birth, refused: unknown, when: 'late' | 'in time'): Promise<void> {
     const ticket = this.#mount.cache.ticket()
-    const there = await this.#mount.files.lookup(birth.directory, birth.name)
-    const isOurs = there.ino === this.#node.ino
-    if (birth.isExclusive && !isOurs) {
+    const there = await this.#standing(birth)
+    const made = there?.ino === this.#node.ino ? there : await this.#madeBefore(refused)
+    if (made !== undefined) {
+      this.#here.isCut = true
+      this.#outcomes.born(birth, made, ticket)
+      if (made !== there) this.#mount.forsaken(birth)
+      this.#outcomes.wasBornBefore()
+      return
+    }
+    if (there === undefined) {
+      // What had the name has gone: the next try may succeed.
+      if (hasCode(refused, 'EEXIST')) return
+      throw refused
+    }
+    if (birth.isExclusive) {
       throw refusal('ESTALE', 'another machine made it while this one was cut off', refused)
     }
     if (there.type !== 'file') throw refused
-    this.#here.isCut = birth.truncates || isOurs
+    this.#here.isCut = birth.truncates
     if (!this.#here.isCut) this.#here.size = Math.max(this.#here.size, there.size)
     this.#outcomes.born(birth, there, ticket)
-    if (isOurs) this.#outcomes.wasBornBefore()
-    else if (when === 'in time') this.#here.pending.areInTime()
+    if (when === 'in time') this.#here.pending.areInTime()
     else this.#mount.yielded(this.#node, this.#here.pending.yield())
+  }
+
+  async #standing({ directory, name }: Birth): Promise<WireAttributes | undefined> {
+    try {
+      return await this.#mount.files.lookup(directory, name)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined
+      throw error
+    }
+  }
+
+  /** Nobody else can have made a file of this number, wherever others have moved it since. @throws ESTALE if they have removed it */
+  async #madeBefore(refused: unknown): Promise<WireAttributes | undefined> {
+    try {
+      return await this.#mount.files.stat(this.#node.ino)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined
+      if (!hasCode(error, 'ESTALE')) throw error
+      throw refusal('ESTALE', 'another machine has removed it since it was made', refused)
+    }
   }
 
   async #transmit(

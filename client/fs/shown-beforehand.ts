@@ -50,7 +50,7 @@ export class ShownBeforehand {
     this.#kernel?.invalidateEntry(nodes.id(directory), name)
   }
 
-  /** A new file was given up before the server heard of it. */
+  /** A new file was given up before the server heard of it, or is not at its place any more. */
   forsaken({ directory, name }: Birth): void {
     const { cache, nodes, unborn } = this.#mount
     unborn.remove(directory, name)

@@ -251,6 +251,66 @@ describe('what the server did without an answer in time', () => {
     expect((await here.calls.stat(node)).mtime).to.equal(BigInt(mtime))
   })
 
+  describe('is a new file that others have taken from its place since', () => {
+    const move = (to: string) => there.fs.rename(ROOT, 'new', ROOT, to, 0, caller)
+    const names = async () => {
+      const all: string[] = []
+      for await (const page of there.files.list(ROOT)) all.push(...page.map(({ name }) => name))
+      return all.sort()
+    }
+    /** It was made, and not answered. */
+    async function made(): Promise<{ node: number; handle: number }> {
+      expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
+      const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY | O_TRUNC)
+      await here.fs.write(node, handle, 0, Buffer.from('ours'), caller)
+      await unanswered('done', 'put', async () => here.fs.flush(node, handle, caller))
+      await there.calls.lookup(ROOT, 'new')
+      return { node, handle }
+    }
+    const closed = async ({ node, handle }: { node: number; handle: number }) => {
+      await here.fs.flush(node, handle, caller)
+      await here.fs.release(node, handle, caller)
+    }
+
+    it('and has all that was written there', async () => {
+      const file = await made()
+      await here.fs.write(file.node, file.handle, 0, Buffer.from('OU'), caller)
+      await move('moved')
+      await closed(file)
+      expect(await textThere('moved')).to.equal('OUrs')
+      expect(await names()).to.deep.equal(['moved'])
+      expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
+    })
+
+    it('and not what stands there now', async () => {
+      const file = await made()
+      await move('moved')
+      await there.calls.store(ROOT, 'new', 'theirs')
+      await closed(file)
+      expect(await textThere('moved')).to.equal('ours')
+      expect(await textThere('new')).to.equal('theirs')
+      const { ino } = await there.files.lookup(ROOT, 'new')
+      expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(ino)
+    })
+
+    it('and is not made again if they have removed it', async () => {
+      const file = await made()
+      await there.fs.unlink(ROOT, 'new', caller)
+      expect(await codeOf(closed(file))).to.equal('ESTALE')
+      await here.fs.release(file.node, file.handle, caller)
+      expect(await names()).to.deep.equal([])
+    })
+
+    it('and is moved by this machine as any other', async () => {
+      const file = await made()
+      await here.fs.rename(ROOT, 'new', ROOT, 'moved', 0, caller)
+      await here.fs.write(file.node, file.handle, 4, Buffer.from('!'), caller)
+      await closed(file)
+      expect(await textThere('moved')).to.equal('ours!')
+      expect(await names()).to.deep.equal(['moved'])
+    })
+  })
+
   it('is a new file that another machine has written to since, and it is said that this is overwritten', async () => {
     expect((await here.calls.lookup(ROOT, 'new')).node).to.equal(0)
     const { node, handle } = await here.calls.create(ROOT, 'new', O_WRONLY | O_TRUNC)
