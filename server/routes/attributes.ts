@@ -52,6 +52,11 @@ export function attributesJson(inode: Inode): string {
   return spelled(inode).json
 }
 
+/** The same of an inode that is told of only once: to keep it at hand would cost as much as to make it. */
+export function newAttributesJson(inode: Inode): string {
+  return JSON.stringify(wireAttributes(inode))
+}
+
 /** The attributes as the value of a header field: JSON in visible ASCII. A very long target is left to the body. */
 export function attributesField(inode: Inode): string {
   const known = spelled(inode)

@@ -3,7 +3,7 @@ import type { Locks } from '../locks/locks.js'
 import { type Inode, type Origin, overwrite, type Tree } from '../storage/storage.js'
 import { encodeFrame, type Frame, frameOf } from '../wire-frames.js'
 import type { WireResult } from '../wire-operations.js'
-import { attributesJson } from './attributes.js'
+import { attributesJson, newAttributesJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
 import { validated } from './json.js'
 import { ifMatch } from './preconditions.js'
@@ -14,7 +14,13 @@ import { freeSpent } from './spent-buffers.js'
 export type Answer =
   | { readonly header: WireResult; readonly content?: Buffer }
   /** It is done, and the attributes of this inode are all there is to say, beside content. */
-  | { readonly inode: Inode; readonly content?: Buffer; readonly others?: number }
+  | {
+      readonly inode: Inode
+      readonly content?: Buffer
+      readonly others?: number
+      /** As the operation left it: nobody has asked for it before, and no other answer has the same. */
+      readonly isNew?: boolean
+    }
 
 /** Long content is made for its answer alone; what is short may be at hand for others, too. */
 const LONG_BYTES = 64 * 1024
@@ -29,13 +35,11 @@ export function answerFrame(answer: Answer): Buffer {
 
 function encoded(answer: Answer): Buffer {
   if ('header' in answer) return encodeFrame(answer.header, answer.content)
-  const { inode, content, others } = answer
+  const { inode, content, others, isNew } = answer
+  const attributes = isNew ? newAttributesJson(inode) : attributesJson(inode)
   const length = content === undefined || content.length === 0 ? '' : `,"length":${content.length}`
   const newest = others === undefined ? '' : `,"others":${others}`
-  return frameOf(
-    `{"outcome":"done","attributes":${attributesJson(inode)}${newest}${length}}`,
-    content,
-  )
+  return frameOf(`{"outcome":"done","attributes":${attributes}${newest}${length}}`, content)
 }
 
 export interface Operation {
@@ -83,7 +87,7 @@ export function operation<Shape extends z.ZodRawShape>(
         ...fields
       } = header
       const answer = await run(context, validated(fields, schema))
-      return 'ino' in answer ? { inode: answer } : answer
+      return 'ino' in answer ? { inode: answer, isNew: access === 'write' } : answer
     },
   }
 }

@@ -245,7 +245,7 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
 
 /** What got a name. */
 async function named({ tree, origin }: Context, inode: Promise<Inode>): Promise<Answer> {
-  return { inode: await inode, ...othersBefore(tree, origin) }
+  return { inode: await inode, isNew: true, ...othersBefore(tree, origin) }
 }
 
 function wireRemoved(removed: Removed): WireRemoved {
