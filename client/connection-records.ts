@@ -16,8 +16,8 @@ const RECORD = z.object({
   /** Proves that the connection is ours. */
   secret: z.string(),
   process: RUNNING_PROCESS,
-  /** It may leave a journal, which is sent before others get its locks. */
-  journals: z.boolean(),
+  /** Folders of journals that it may leave, which are sent before others get its locks. */
+  journals: z.array(z.string()),
 })
 export type ConnectionRecord = z.infer<typeof RECORD>
 

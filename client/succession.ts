@@ -1,10 +1,11 @@
 import { type ConnectionRecord, ConnectionRecords } from './connection-records.js'
-import { areJournalsLeft } from './journal/open-journals.js'
+import { isJournalLeft } from './journal/open-journals.js'
 import type { WriteBack } from './journal/write-back.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
-import { journalsOf } from './mount-write-back.js'
 import type { Remote } from './remote.js'
 import { hasEnded, type RunningProcess, thisProcess } from './running-process.js'
+
+type Journals = Pick<WriteBack, 'drain' | 'directories'>
 
 interface Successor {
   readonly request: Pick<MountRequest, 'stateDirectory' | 'readOnly'>
@@ -38,19 +39,18 @@ export class Succession {
     if (here === undefined) return
     for (const record of await this.#records.all()) {
       // A journal that is left alone is not sent: then its locks stay for as long as a lease.
-      const isLeftAlone = record.journals && request.readOnly
+      const isLeftAlone = record.journals.length > 0 && request.readOnly
       if (record.account !== account || isLeftAlone) continue
       if (await this.#hasEnded(record, here)) await this.#fenced(record)
     }
   }
 
   /** With the journals that are to be sent, if there are any. */
-  async begin(writeBack: Pick<WriteBack, 'drain'> | undefined): Promise<void> {
-    const { request, account } = this.#successor
-    await this.#leaveWord(writeBack !== undefined)
+  async begin(writeBack: Journals | undefined): Promise<void> {
+    await this.#leaveWord(writeBack?.directories ?? [])
     if (this.#journalled.length === 0) return
     if (writeBack !== undefined) void this.#endLocks(writeBack)
-    else if (!(await areJournalsLeft(journalsOf(request, account)))) await this.#endLocks()
+    else await this.#endLocks()
   }
 
   /** What the server cannot be told now, the next mount tells it. */
@@ -72,29 +72,36 @@ export class Succession {
   async #fenced(record: ConnectionRecord): Promise<void> {
     const { remote, surroundings } = this.#successor
     try {
-      await remote.fence(record.secret, record.journals ? 'keep' : 'end')
+      await remote.fence(record.secret, record.journals.length > 0 ? 'keep' : 'end')
       await this.#records.remove(record)
     } catch (error) {
       surroundings.log.warn({ err: error }, 'what a killed mount has on the server stays for now')
       return
     }
-    if (record.journals) this.#journalled.push(record)
+    if (record.journals.length > 0) this.#journalled.push(record)
     surroundings.log.info({ killed: record.process.pid }, 'took the place of a killed mount')
   }
 
-  /** If it cannot be sent now, it is as if nobody had come after them. */
-  async #endLocks(writeBack?: Pick<WriteBack, 'drain'>): Promise<void> {
+  /** If it cannot be sent now, or another mount sends it, it is as if nobody had come after them. */
+  async #endLocks(writeBack?: Journals): Promise<void> {
     const { remote, surroundings } = this.#successor
     try {
       await writeBack?.drain()
-      for (const { secret } of this.#journalled) await remote.fence(secret, 'end')
-      surroundings.log.info('sent what a killed mount had written; others may have its locks')
+      for (const { secret, journals } of this.#journalled) {
+        const others = journals.filter(
+          (journal) => writeBack?.directories.includes(journal) !== true,
+        )
+        const left = await Promise.all(others.map(isJournalLeft))
+        if (left.includes(true)) continue
+        await remote.fence(secret, 'end')
+        surroundings.log.info('sent what a killed mount had written; others may have its locks')
+      }
     } catch (error) {
       surroundings.log.warn({ err: error }, 'the locks of a killed mount stay until its lease ends')
     }
   }
 
-  async #leaveWord(journals: boolean): Promise<void> {
+  async #leaveWord(journals: string[]): Promise<void> {
     const { account, remote, surroundings } = this.#successor
     const process = await this.#here
     if (process === undefined) return

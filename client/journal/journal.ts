@@ -34,6 +34,7 @@ const RETRY_MILLISECONDS = 5000
 
 /** What is written and not yet on the server, on the local disk (docs/write-back.md). */
 export class Journal {
+  readonly directory: string
   readonly recovered: readonly Recovered[]
   /** What became of changes of an earlier run. */
   readonly notes: readonly Note[]
@@ -50,10 +51,12 @@ export class Journal {
   #nextId: number
 
   private constructor(
+    directory: string,
     lock: FileLock,
     segments: Segments,
     found: Awaited<ReturnType<typeof recover>>,
   ) {
+    this.directory = directory
     this.#lock = lock
     this.#segments = segments
     this.#nextId = found.nextId
@@ -75,7 +78,7 @@ export class Journal {
       // Where nothing waits there is nothing to note: the first change takes the room again.
       await (found.recovered.length > 0 ? reserve.begin() : reserve.remove())
       const segments = new Segments(directory, options.limitBytes, reserve, found)
-      const journal = new Journal(lock, segments, found)
+      const journal = new Journal(directory, lock, segments, found)
       await journal.#trim()
       return journal
     } catch (error) {

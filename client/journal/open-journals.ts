@@ -5,13 +5,10 @@ import { Journal, type JournalOptions } from './journal.js'
 /** Journals of one account on one machine: as many mounts may write at once. */
 const MOST = 64
 
-/**
- * Whether there may be something of an account to be sent, by whomever: of one that is done nothing is left. What cannot be read may
- * have some.
- */
-export async function areJournalsLeft(directory: string): Promise<boolean> {
+/** Whether there may be something to be sent in a journal, by whomever: of one that is done nothing is left. What cannot be read may have some. */
+export async function isJournalLeft(directory: string): Promise<boolean> {
   try {
-    const names = await readdir(directory, { recursive: true })
+    const names = await readdir(directory)
     return names.some((name) => name.endsWith('.journal'))
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOENT'

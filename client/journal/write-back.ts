@@ -70,6 +70,11 @@ export class WriteBack {
     return this.keepsNew && this.#options.isAway()
   }
 
+  /** Folders of the journals that it keeps or sends. */
+  get directories(): string[] {
+    return this.#options.journals.map(({ directory }) => directory)
+  }
+
   lastSeen(ino: number): WireAttributes | undefined {
     return this.#seen.get(ino)
   }

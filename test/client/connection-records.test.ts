@@ -15,7 +15,7 @@ describe('what mounts leave for the next one', () => {
 
   const record = (secret: string): ConnectionRecord => {
     const process = { kernel: 'k', pid: 1, started: '2' }
-    return { account: 'a', secret, process, journals: false }
+    return { account: 'a', secret, process, journals: [] }
   }
 
   it('is there until it is removed', async () => {

@@ -179,6 +179,31 @@ describe('a mount that comes after one that was killed', function () {
     await second.unmount()
   })
 
+  it('leaves the locks to another one that sends what was written with --write-back', async () => {
+    const [locked, written] = [two.newFile(), two.newFile()]
+    const [old, newer] = [Buffer.alloc(1 << 20, 'old'), Buffer.alloc(1 << 20, 'new')]
+    await writeFile(two.at(0, written), old)
+    const first = await home.mount({ flags: ['--write-back', '--limit-rate', '64k'] })
+    const flock = ['flock', 'f', 'exclusive']
+    const holder = await held(first, locked, ...flock, 'now')
+    await writeFile(join(first.directory, written), newer)
+    const other = await two.program(0, locked)
+    const granted = other.ask(...flock, 'wait')
+    await killed(first)
+    await holder.kill('SIGKILL')
+    const left = await only()
+    const word = await readFile(left)
+    const second = await home.mount({ flags: ['--limit-rate', '256k'] })
+    // as if both had looked before one of them took the place
+    await writeFile(left, word)
+    const flags = ['--write-back']
+    const third = await home.mount({ directory: join(home.home, 'third'), flags })
+    expect(await granted).to.equal('ok')
+    expect((await readFile(two.at(0, written))).equals(newer)).to.equal(true)
+    await second.unmount()
+    await third.unmount()
+  })
+
   it('leaves nothing behind that was unmounted', async () => {
     const mount = await home.mount()
     await only()

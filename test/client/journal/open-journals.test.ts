@@ -1,10 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { areJournalsLeft } from '../../../client/journal/open-journals.js'
+import { isJournalLeft } from '../../../client/journal/open-journals.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
-describe('whether journals of an account are left', () => {
+describe('whether a journal is left', () => {
   let directory: string
   beforeEach(async () => {
     directory = await temporaryDirectory('journals')
@@ -12,20 +12,18 @@ describe('whether journals of an account are left', () => {
   afterEach(() => removeDirectory(directory))
 
   it('none where there has never been one, or nothing of it is left', async () => {
-    expect(await areJournalsLeft(join(directory, 'never'))).to.equal(false)
-    await mkdir(join(directory, '1'))
-    await writeFile(join(directory, '1', 'lock'), '')
-    expect(await areJournalsLeft(directory)).to.equal(false)
+    expect(await isJournalLeft(join(directory, 'never'))).to.equal(false)
+    await writeFile(join(directory, 'lock'), '')
+    expect(await isJournalLeft(directory)).to.equal(false)
   })
 
-  it('some where there is a segment', async () => {
-    await mkdir(join(directory, '1'))
-    await writeFile(join(directory, '1', '000001.journal'), '')
-    expect(await areJournalsLeft(directory)).to.equal(true)
+  it('it is where there is a segment', async () => {
+    await writeFile(join(directory, '000001.journal'), '')
+    expect(await isJournalLeft(directory)).to.equal(true)
   })
 
-  it('some, perhaps, where it cannot be seen: nobody is to get locks before what was written under them', async () => {
+  it('perhaps, where it cannot be seen: nobody is to get locks before what was written under them', async () => {
     await writeFile(join(directory, 'file'), '')
-    expect(await areJournalsLeft(join(directory, 'file'))).to.equal(true)
+    expect(await isJournalLeft(join(directory, 'file'))).to.equal(true)
   })
 })
