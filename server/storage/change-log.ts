@@ -180,6 +180,9 @@ export class ChangeLog {
   }
 }
 
+/** Without a quota: files that are all hole soon come to more than the 2^63 that the database can count. */
+const MOST_BYTES = 2 ** 62
+
 interface Limits {
   readonly bytes: number
   readonly inodes: number
@@ -190,7 +193,7 @@ interface Limits {
 
 /** @throws EDQUOT if what is used now is beyond the quota, and `usage` adds to it */
 export function checkQuota(tree: Limits, usage: Usage): void {
-  if (usage.bytes > 0 && tree.max_bytes !== null && tree.bytes > tree.max_bytes) {
+  if (usage.bytes > 0 && tree.bytes > (tree.max_bytes ?? MOST_BYTES)) {
     throw new FileError(
       'EDQUOT',
       'your quota of bytes is used up; delete something or ask for more',

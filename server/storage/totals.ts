@@ -4,6 +4,9 @@ import type { Totals } from './storage.js'
 /** Inodes that "unlimited" stands for: as many as a 32-bit statfs(2) can tell. */
 const UNLIMITED_INODES = 2 ** 32 - 1
 
+/** More is no exact number, and the files need not be that long: they may be all hole. */
+const MOST_BYTES = Number.MAX_SAFE_INTEGER
+
 /** statfs(2) numbers: the quota where there is one, but never more than the disk can take. */
 export function totals(engine: Engine, tree: TreeId): Totals {
   const row = engine.sql.treeById.get(tree.id)
@@ -20,7 +23,7 @@ export function totals(engine: Engine, tree: TreeId): Totals {
       ? UNLIMITED_INODES
       : Math.max(0, row.max_inodes - row.links)
   return {
-    totalBytes: row?.max_bytes ?? Math.max(disk.total, bytes),
+    totalBytes: Math.min(row?.max_bytes ?? Math.max(disk.total, bytes), MOST_BYTES),
     freeBytes,
     totalInodes,
     freeInodes: Math.max(0, totalInodes - inodes),

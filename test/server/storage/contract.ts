@@ -1077,6 +1077,21 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await refused('EINVAL', storage.setQuota('ann', { maxBytes: -1, maxInodes: null }))
       })
 
+      it('tells numbers of files that are longer than any disk, and refuses what cannot be counted any more', async () => {
+        const size = Number.MAX_SAFE_INTEGER
+        const made = async (name: string) => {
+          const { ino } = await file(name, '')
+          return tree.setAttributes(ino, { size }, overwrite, NOBODY)
+        }
+        await made('a')
+        await made('b')
+        expect(await tree.totals()).to.include({ totalBytes: size })
+        for (let count = 2; count < 512; count += 1) await made(`${count}`)
+        await refused('EDQUOT', made('c'))
+        await tree.remove(at('b'), UNLINK, NOBODY)
+        await made('d')
+      })
+
       it('counts names beyond the first against the quota of files, and tells inodes all the same', async () => {
         const { ino } = await file('a', '1')
         await storage.setQuota('ann', { maxBytes: null, maxInodes: 4 })
