@@ -105,12 +105,12 @@ export function withJournal(
   }
 }
 
-/** After the mount has gone: what can be sent soon is, the rest stays for the next mount. */
+/** After the mount has gone: what can be sent soon is, the rest stays for the next mount. @returns whether all is sent */
 export async function endWriteBack(
   writeBack: WriteBack,
   isConnected: boolean,
   log: MountProcess['log'],
-): Promise<void> {
+): Promise<boolean> {
   const late = new AbortController()
   const drained = writeBack.drain().catch(() => {})
   if (isConnected) {
@@ -123,4 +123,5 @@ export async function endWriteBack(
   const left = writeBack.pending()
   if (left.files > 0) log.warn(left, 'not everything was sent; the next mount sends the rest')
   await writeBack.close()
+  return left.files === 0
 }

@@ -57,18 +57,18 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       await mounted.unmount({ lazy: true }).catch(() => {}) // rather than leave a dead one
       throw error
     }
-    if (writeBack !== undefined) {
-      await endWriteBack(writeBack, remote.state.kind === 'connected', log)
-    }
+    const isConnected = remote.state.kind === 'connected'
+    const isSent = writeBack === undefined || (await endWriteBack(writeBack, isConnected, log))
     await close()
-    await succession.end()
+    // Until what is left is sent, by the next mount, nobody is to get the locks under which it was written.
+    if (isSent) await succession.end()
   } finally {
     remote.close()
   }
 }
 
 async function serveMount(serving: Serving): Promise<void> {
-  const { request, surroundings, shown, mounted } = serving
+  const { request, surroundings, mounted } = serving
   const { log, stop } = surroundings
   const registry = new MountRegistry(request.stateDirectory)
   const { record, control } = await announced(serving, registry)
@@ -84,9 +84,7 @@ async function serveMount(serving: Serving): Promise<void> {
   log.info({ server: request.server, directory: request.directory }, 'mounted')
   surroundings.ready()
   // It is gone, and another one may be there by now: whatever goes wrong from here on must not unmount that.
-  const lost = (error: unknown): void => log.error({ err: error }, 'data was lost')
-  await mounted.ended.catch(lost)
-  await shown.drain().catch(lost)
+  await mounted.ended.catch((error: unknown) => log.error({ err: error }, 'data was lost'))
   log.info('unmounted')
   await registry.remove(record)
   await control.close()

@@ -1,3 +1,4 @@
+import { briefly } from './briefly.js'
 import { type ConnectionRecord, ConnectionRecords } from './connection-records.js'
 import { isJournalLeft } from './journal/open-journals.js'
 import type { WriteBack } from './journal/write-back.js'
@@ -56,13 +57,17 @@ export class Succession {
   /** What the server cannot be told now, the next mount tells it. */
   async end(): Promise<void> {
     const { remote, surroundings } = this.#successor
-    if (this.#own === undefined || remote.state.kind !== 'connected') return
+    if (remote.state.kind !== 'connected') return
     try {
-      await remote.files.locks?.end()
-      await this.#records.remove(this.#own)
+      await briefly(this.#end())
     } catch (error) {
       surroundings.log.warn({ err: error }, 'its locks stay until the next mount or its lease ends')
     }
+  }
+
+  async #end(): Promise<void> {
+    await this.#successor.remote.files.locks?.end()
+    if (this.#own !== undefined) await this.#records.remove(this.#own)
   }
 
   #hasEnded({ process }: ConnectionRecord, here: RunningProcess): Promise<boolean> {

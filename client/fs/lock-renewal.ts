@@ -66,11 +66,9 @@ export class LockRenewal {
     this.#owed.tell().catch((error: unknown) => this.#failed(error))
   }
 
-  /** The mount is gone, and everything is sent. */
-  async end(): Promise<void> {
+  /** The mount is gone. Its locks go once everything is sent, a journal, too. */
+  end(): void {
     clearInterval(this.#timer)
-    if (this.#timer === undefined) return
-    await this.#mount.remote.end().catch(() => {})
   }
 
   #again(): void {

@@ -241,9 +241,9 @@ export class MountLocks {
     )
   }
 
-  /** The mount is gone, and everything is sent. */
-  end(): Promise<void> {
-    return this.#renewal.end()
+  /** The mount is gone. */
+  end(): void {
+    this.#renewal.end()
   }
 
   #decideHere(inode: LockedInode, wanted: Wanted): 'granted' | 'EAGAIN' | 'elsewhere' {

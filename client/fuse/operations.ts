@@ -1,12 +1,13 @@
 import { constants } from 'node:os'
 import { FuseError } from './errno.js'
-import type {
-  Context,
-  FileSystem,
-  FuseCreated,
-  FuseDirectoryEntryPlus,
-  FuseEntry,
-  Node,
+import {
+  type Context,
+  type FileSystem,
+  type FuseCreated,
+  type FuseDirectoryEntryPlus,
+  type FuseEntry,
+  type Node,
+  SHORT_WRITE,
 } from './filesystem.js'
 import { lkOut } from './lock.js'
 import type { OperationName } from './protocol.js'
@@ -22,7 +23,7 @@ import {
   openOut,
   statfsOut,
 } from './reply.js'
-import type { Requests } from './request.js'
+import type { Request, Requests } from './request.js'
 import { type Soon, when } from './soon.js'
 
 /** What an operation answers. `undo` gives back what the kernel did not take: its caller had gone. */
@@ -234,6 +235,13 @@ export const LOCKING: ReadonlySet<OperationName> = new Set(['getlk', 'setlk', 's
 /** Operations that hold nothing in the kernel that dropping pages or names waits for. */
 export const HOLDING_NOTHING: ReadonlySet<OperationName> = new Set([...LOCKING, 'lseek'])
 
+/** What a file still has to do when it is closed, `destroy` does for all that are open. */
+export const CLOSING: ReadonlySet<OperationName> = new Set<Operation>([
+  'flush',
+  'release',
+  'releasedir',
+])
+
 /** Operations on a directory that give a name in it: the kernel holds the lock of the directory's names for them, and no page. */
 export const NAMING: ReadonlySet<OperationName> = new Set<Operation>([
   'create',
@@ -269,4 +277,9 @@ export function undo(answer: Answer): void {
 /** Nobody is left to hear of an error here: the open file goes, as close(2) says, whatever happens. */
 function unawaited(operation: () => Soon<void>): void {
   void (async () => operation())().catch(() => undefined)
+}
+
+/** Its bytes are still to be taken from the buffer it came in. */
+export function needsBuffer({ op, fields }: Request): boolean {
+  return op === 'write' && fields.data.length >= SHORT_WRITE
 }

@@ -3,16 +3,18 @@ import { constants } from 'node:os'
 import { promisify } from 'node:util'
 import { Call, callOf } from './call.js'
 import { errnoOf, FuseError, namedErrno } from './errno.js'
-import { type FileSystem, SHORT_WRITE } from './filesystem.js'
+import type { FileSystem } from './filesystem.js'
 import { agreedFlags } from './handshake.js'
 import type { Unique } from './integers.js'
 import { INVALIDATION_THREADS, Invalidations } from './invalidation.js'
 import {
   type Answer,
+  CLOSING,
   done,
   HOLDING_NOTHING,
   LOCKING,
   NAMING,
+  needsBuffer,
   OPERATIONS,
   type Operation,
   READ_ONLY,
@@ -277,12 +279,13 @@ export class Session {
     return watched === undefined ? [descriptor] : [descriptor, watched.descriptor]
   }
 
-  /** Readers wait for an answer that nobody takes any more; what changes something is let finish. */
+  /** Readers wait for an answer nobody takes; what changes something is let finish, and `destroy` sends what is written. */
   async #end(): Promise<void> {
     this.#settleReady.reject(new FuseError('ENODEV', 'the mount ended before it began'))
     this.#invalidations.close()
     for (const call of this.#calls) {
-      if (READ_ONLY.has(call.op) || LOCKING.has(call.op)) call.interrupt()
+      if (CLOSING.has(call.op)) this.#calls.delete(call)
+      else if (READ_ONLY.has(call.op) || LOCKING.has(call.op)) call.interrupt()
     }
     if (this.#calls.size > 0) {
       await new Promise<void>((resolve) => {
@@ -292,8 +295,4 @@ export class Session {
     for (const descriptor of this.#descriptors()) await promisify(close)(descriptor)
     await this.#fs.destroy?.()
   }
-}
-
-function needsBuffer({ op, fields }: Request): boolean {
-  return op === 'write' && fields.data.length >= SHORT_WRITE
 }
