@@ -1,5 +1,6 @@
 import type { FileType, WireAttributes } from '../../server/wire.js'
 import type { FuseAttributes } from '../fuse/filesystem.js'
+import { timespec } from '../fuse/integers.js'
 import type { Owner } from './options.js'
 
 /** S_IFMT bits of each type (inode(7)). */
@@ -62,9 +63,9 @@ export function fuseAttributes(
     size: wire.size,
     // holes take no room (du(1) counts these)
     blocks: Math.ceil((wire.allocated ?? wire.size) / 512),
-    atime: BigInt(wire.atime),
-    mtime: BigInt(wire.mtime),
-    ctime: BigInt(wire.ctime),
+    atime: timespec(wire.atime),
+    mtime: timespec(wire.mtime),
+    ctime: timespec(wire.ctime),
     mode: TYPE_BITS[wire.type] | owners.shownMode(wire.type, wire.mode),
     nlink: wire.nlink,
     uid: owners.shownUid(wire.uid),

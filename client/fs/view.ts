@@ -15,6 +15,7 @@ export class View {
   readonly #unborn: Unborn
   readonly #contested: ContestedNames
   readonly #areLost: (ino: number) => boolean
+  readonly #nothing: FuseAttributes
 
   /** @param areLost whether an inode is open that has lost its locks */
   constructor(
@@ -31,6 +32,7 @@ export class View {
     this.#unborn = unborn
     this.#contested = contested
     this.#areLost = areLost
+    this.#nothing = fuseAttributes(NOTHING, owners, 0)
   }
 
   /** @param milliseconds for how long the server's answer holds */
@@ -78,7 +80,7 @@ export class View {
       node: 0,
       generation: 0,
       validMilliseconds: this.#nameHolds(directory, milliseconds),
-      attributes: fuseAttributes(NOTHING, this.#owners, 0),
+      attributes: this.#nothing,
     }
   }
 

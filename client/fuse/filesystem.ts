@@ -1,3 +1,4 @@
+import type { Timespec } from './integers.js'
 import type { Soon } from './soon.js'
 
 /**
@@ -7,9 +8,8 @@ import type { Soon } from './soon.js'
  */
 export interface FileSystem {
   /**
-   * The file system itself takes set-user-ID and set-group-ID from a file: on every change of owner, and when
-   * `context.killPrivileges` says so on write, truncation and open with O_TRUNC (FUSE_HANDLE_KILLPRIV_V2). Where it is
-   * absent the kernel does it, and asks for the xattr `security.capability` before every write.
+   * The file system itself takes set-user-ID and set-group-ID from a file: on every change of owner, and when `context.killPrivileges`
+   * says so (FUSE_HANDLE_KILLPRIV_V2). Else the kernel does it, and asks for the xattr `security.capability` before every write.
    */
   readonly killsPrivileges?: true
   /** After the handshake; `kernel` can invalidate what the kernel caches. */
@@ -114,7 +114,7 @@ export interface FileSystem {
     change: LockChange,
     way: 'at once' | 'waiting',
     context: Context,
-  ): Promise<void>
+  ): Soon<void>
   fallocate?(
     node: Node,
     handle: Handle,
@@ -179,9 +179,9 @@ export interface FuseAttributes {
   readonly size: number
   /** 512-byte blocks. */
   readonly blocks: number
-  readonly atime: Nanoseconds
-  readonly mtime: Nanoseconds
-  readonly ctime: Nanoseconds
+  readonly atime: Timespec
+  readonly mtime: Timespec
+  readonly ctime: Timespec
   /** Type and permission bits as st_mode has them. */
   readonly mode: number
   readonly nlink: number

@@ -49,14 +49,31 @@ function put32(buffer: Buffer, value: number, at: number): void {
 
 const SECOND = 1_000_000_000n
 
-/** seconds and nanoseconds, as struct timespec has them: the nanoseconds are never negative. */
-export function timespec(nanoseconds: bigint): { seconds: number; nanoseconds: number } {
-  const rest = nanoseconds % SECOND
-  const down = rest < 0n
-  return {
-    seconds: Number(nanoseconds / SECOND) - (down ? 1 : 0),
-    nanoseconds: Number(down ? rest + SECOND : rest),
+/** A time since the epoch; the nanoseconds are never negative. */
+export interface Timespec {
+  readonly seconds: number
+  readonly nanoseconds: number
+}
+
+const ZERO = '0'.charCodeAt(0)
+/** Of a second as decimal digits of nanoseconds. */
+const DIGITS = 9
+
+/** Of nanoseconds in decimal digits; one by one, for each answer has three times, and BigInts would cost as much as the rest of it. */
+export function timespec(time: string): Timespec {
+  const isNegative = time.startsWith('-')
+  const point = time.length - DIGITS
+  let seconds = 0
+  let nanoseconds = 0
+  for (let at = isNegative ? 1 : 0; at < time.length; at++) {
+    const digit = time.charCodeAt(at) - ZERO
+    if (at < point) seconds = seconds * 10 + digit
+    else nanoseconds = nanoseconds * 10 + digit
   }
+  if (!isNegative) return { seconds, nanoseconds }
+  return nanoseconds === 0
+    ? { seconds: -seconds, nanoseconds }
+    : { seconds: -seconds - 1, nanoseconds: 1e9 - nanoseconds }
 }
 
 export function nanoseconds(seconds: bigint, rest: number): bigint {

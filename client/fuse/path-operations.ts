@@ -9,6 +9,7 @@ import type {
   Node,
   SetAttributes,
 } from './filesystem.js'
+import type { Timespec } from './integers.js'
 import { ROOT_ID } from './protocol.js'
 import { isDotEntry } from './reply.js'
 import type { Soon } from './soon.js'
@@ -248,7 +249,8 @@ function answered<Result>(
 }
 
 /** Before 1970 it has no times. */
-const milliseconds = (nanoseconds: bigint): number => Math.max(0, Number(nanoseconds / 1_000_000n))
+const milliseconds = ({ seconds, nanoseconds }: Timespec): number =>
+  Math.max(0, seconds * 1000 + Math.trunc(nanoseconds / 1e6))
 const nanoseconds = (milliseconds: number): bigint => BigInt(Math.trunc(milliseconds)) * 1_000_000n
 
 function stat({ atime, mtime, ctime, validMilliseconds: _, ...numbers }: FuseAttributes) {

@@ -7,7 +7,7 @@ import type {
   FuseStatfs,
   Node,
 } from './filesystem.js'
-import { timespec, type Unique, writeUint32, writeUint64 } from './integers.js'
+import { type Unique, writeUint32, writeUint64 } from './integers.js'
 import {
   ATTR_OUT_SIZE,
   DIRENT_SIZE,
@@ -60,9 +60,7 @@ export function initOut(
 
 /** struct fuse_attr */
 function attributes(out: Buffer, at: number, from: FuseAttributes): number {
-  const atime = timespec(from.atime)
-  const mtime = timespec(from.mtime)
-  const ctime = timespec(from.ctime)
+  const { atime, mtime, ctime } = from
   writeUint64(out, from.ino, at)
   writeUint64(out, from.size, at + 8)
   writeUint64(out, from.blocks, at + 16)

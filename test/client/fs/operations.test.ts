@@ -52,7 +52,8 @@ describe('the mount file system', () => {
       await fs.release(file.node, file.handle, caller)
       expect(requests.made).to.deep.equal(['put new'])
       const { attributes } = await there.calls.lookup(ROOT, 'new')
-      expect(attributes).to.include({ mode: 0o100640, mtime: 1_000_000_007n, size: 7 })
+      const mtime = { seconds: 1, nanoseconds: 7 }
+      expect(attributes).to.deep.include({ mode: 0o100640, mtime, size: 7 })
       expect(attributes.ino).to.equal(file.attributes.ino)
     })
 
@@ -65,9 +66,9 @@ describe('the mount file system', () => {
       await fs.flush(file.node, file.handle, caller)
       await fs.release(file.node, file.handle, caller)
       const { attributes } = await there.calls.lookup(ROOT, 'later')
-      expect(attributes).to.include({
-        atime: -9_223_372_036n * second,
-        mtime: 9_223_372_036n * second,
+      expect(attributes).to.deep.include({
+        atime: { seconds: -9_223_372_036, nanoseconds: 0 },
+        mtime: { seconds: 9_223_372_036, nanoseconds: 0 },
       })
     })
 
@@ -87,9 +88,9 @@ describe('the mount file system', () => {
       await fs.flush(file.node, file.handle, caller)
       await fs.release(file.node, file.handle, caller)
       expect(requests.made).to.deep.equal(['make new', `write ${file.attributes.ino}`])
-      expect((await there.calls.lookup(ROOT, 'new')).attributes).to.include({
+      expect((await there.calls.lookup(ROOT, 'new')).attributes).to.deep.include({
         mode: 0o100600,
-        mtime: 5n,
+        mtime: { seconds: 0, nanoseconds: 5 },
       })
     })
 

@@ -125,7 +125,7 @@ describe('removing files and directories', () => {
     const there = await earth.machine()
     const { node } = await there.calls.walk('d')
     const { mtime } = await there.calls.stat(node)
-    expect((await here.calls.stat(directory)).mtime).to.equal(mtime)
+    expect((await here.calls.stat(directory)).mtime).to.deep.equal(mtime)
     expect(here.invalidated).to.include(`inode ${directory} -1`)
   })
 

@@ -5,6 +5,7 @@ import type {
   FuseOpen,
   Kernel,
 } from '../../../client/fuse/filesystem.js'
+import { timespec } from '../../../client/fuse/integers.js'
 import {
   type MemoryDirectory,
   type MemoryFile,
@@ -201,9 +202,9 @@ export class MemoryTree {
       ino,
       size,
       blocks,
-      atime,
-      mtime,
-      ctime,
+      atime: timespec(String(atime)),
+      mtime: timespec(String(mtime)),
+      ctime: timespec(String(ctime)),
       mode,
       nlink,
       uid,

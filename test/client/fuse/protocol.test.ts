@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { errnoOf } from '../../../client/fuse/errno.js'
 import type { FuseAttributes, FuseEntry } from '../../../client/fuse/filesystem.js'
 import { agreedFlags } from '../../../client/fuse/handshake.js'
+import { timespec } from '../../../client/fuse/integers.js'
 import { INIT, OPCODE, type OperationName } from '../../../client/fuse/protocol.js'
 import {
   attrOut,
@@ -220,9 +221,9 @@ const ATTRIBUTES: FuseAttributes = {
   ino: 2 ** 53 - 1,
   size: 2 ** 40 + 1,
   blocks: 3,
-  atime: -1n,
-  mtime: 1_500_000_001n,
-  ctime: 2n ** 40n * 1_000_000_000n,
+  atime: timespec('-1'),
+  mtime: timespec('1500000001'),
+  ctime: timespec(String(2n ** 40n * 1_000_000_000n)),
   mode: 0o100644,
   nlink: 2,
   uid: 0xffff_fffe,
