@@ -44,6 +44,8 @@ const PATIENCE_MILLISECONDS = 1000
 /** How often it is looked for one that does: the kernel tells of the first signal alone. */
 const LOOK_MILLISECONDS = 250
 
+const written = promisify(write)
+
 /** Speaks with the kernel over one mounted descriptor until the mount is gone. */
 export class Session {
   /** The handshake is done. */
@@ -64,7 +66,7 @@ export class Session {
     this.#device = device
     this.#fs = fs
     this.#invalidations = new Invalidations(async (message) => {
-      await promisify(write)(device.descriptor, message)
+      await written(device.descriptor, message)
     }, Date.now)
     const settle = { resolve: () => {}, reject: (_: unknown) => {} }
     this.ready = new Promise((resolve, reject) => {
