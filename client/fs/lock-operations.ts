@@ -1,4 +1,5 @@
 import type { Context, FileSystem, Handle, Node } from '../fuse/filesystem.js'
+import { when } from '../fuse/soon.js'
 import { unlessInterrupted } from './answer.js'
 import type { MountState } from './mount-state.js'
 
@@ -58,14 +59,14 @@ export function lockOperations(
       const lock = await locks.test(known(node), { space, owner, start, end, pid, type }, context)
       return lock && { ...lock, space }
     },
-    async setlk(node, handle, { type, ...range }, way, context) {
-      if (type === 'none') {
-        await locks.unlock(known(node), range)
-        return
-      }
+    setlk(node, handle, change, way, context) {
+      const { space, owner, start, end, pid, type } = change
+      if (type === 'none') return locks.unlock(known(node), change)
+      const lock = { space, owner, start, end, pid, type }
       // The server knows only what it has heard of.
-      await state.sent(nodes.ino(node))
-      await locks.lock(known(node), handle, { ...range, type }, way, context)
+      return when(state.sent(nodes.ino(node)), () =>
+        locks.lock(known(node), handle, lock, way, context),
+      )
     },
   }
 }

@@ -6,6 +6,7 @@ import {
 } from '../../server/wire-locks.js'
 import { dropOldest } from '../drop-oldest.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
+import { type Soon, when } from '../fuse/soon.js'
 import { refusal } from './answer.js'
 import { Decisions } from './decisions.js'
 import { LockRenewal } from './lock-renewal.js'
@@ -58,23 +59,34 @@ export class MountLocks {
   }
 
   /**
+   * What is decided here is so when this returns.
    * @param known the version of which everything is known: then nothing need be told if that is the one that is locked
    * @throws RemoteError EAGAIN, EDEADLK, ENOLCK, and EINTR once the caller is interrupted
    */
-  async lock(
+  lock(
     node: KnownNode,
     handle: Handle,
     lock: Lock,
     way: 'at once' | 'waiting',
     caller: Pick<Context, 'signal'>,
     known?: number,
-  ): Promise<void> {
+  ): Soon<void> {
     this.refuseLost(handle)
     const inode = this.#inodes.of(node)
-    const request = `r${++this.#requests}`
-    const wanted: Wanted = { ...lock, handle, request, waits: way === 'waiting', known }
-    const here = inode.isQuiet ? this.#decideHere(inode, wanted) : 'elsewhere'
+    const waits = way === 'waiting'
+    const here = inode.isQuiet ? this.#decideHere(inode, lock, { handle, waits }) : 'elsewhere'
     if (here === 'granted') return
+    const request = `r${++this.#requests}`
+    const wanted: Wanted = { ...lock, handle, request, waits, known }
+    return this.#had(inode, wanted, here, caller)
+  }
+
+  async #had(
+    inode: LockedInode,
+    wanted: Wanted,
+    here: 'EAGAIN' | 'elsewhere',
+    caller: Pick<Context, 'signal'>,
+  ): Promise<void> {
     const decision =
       here === 'elsewhere'
         ? await inode.undecided(() => this.#decided(inode, wanted, caller))
@@ -131,13 +143,15 @@ export class MountLocks {
     return 'granted'
   }
 
-  async unlock(node: KnownNode, range: LockRange): Promise<void> {
+  unlock(node: KnownNode, range: LockRange): Soon<void> {
     const inode = this.#inodes.get(node.ino)
     if (inode === undefined) return
     if (inode.isQuiet && !inode.has(range)) return
-    if (inode.isQuiet && inode.isDelegated) inode.clear(range)
-    else await inode.inTurn(() => this.#unlocked(inode, rangeOf(range)))
-    this.#inodes.forgetUnused(inode)
+    const cleared =
+      inode.isQuiet && inode.isDelegated
+        ? inode.clear(range)
+        : inode.inTurn(() => this.#unlocked(inode, rangeOf(range)))
+    return when(cleared, () => this.#inodes.forgetUnused(inode))
   }
 
   /** What keeps a lock from being had, if anything (F_GETLK). */
@@ -246,21 +260,25 @@ export class MountLocks {
     this.#renewal.end()
   }
 
-  #decideHere(inode: LockedInode, wanted: Wanted): 'granted' | 'EAGAIN' | 'elsewhere' {
+  #decideHere(
+    inode: LockedInode,
+    lock: Lock,
+    { handle, waits }: Pick<Wanted, 'handle' | 'waits'>,
+  ): 'granted' | 'EAGAIN' | 'elsewhere' {
     if (!inode.isDelegated || !this.#mount.lease.isValid) return 'elsewhere'
     if (inode.held.size >= MOST_DELEGATED_LOCKS) return 'elsewhere'
     // flock(2): what is converted is let go first.
-    if (wanted.space === 'flock') inode.clear(wanted)
-    if (inode.held.conflicts(wanted).length === 0) {
-      inode.set(lockOf(wanted), wanted.handle)
+    if (lock.space === 'flock') inode.clear(lock)
+    if (inode.held.conflicts(lock).length === 0) {
+      inode.set(lockOf(lock), handle)
       return 'granted'
     }
-    return wanted.waits ? 'elsewhere' : 'EAGAIN'
+    return waits ? 'elsewhere' : 'EAGAIN'
   }
 
   async #ask(inode: LockedInode, wanted: Wanted): Promise<Decision> {
     const { lease } = this.#mount
-    const here = this.#decideHere(inode, wanted)
+    const here = this.#decideHere(inode, wanted, wanted)
     if (here !== 'elsewhere') return here
     // The right may be gone: then what is unsent is not to be sent without a look.
     if (inode.isDelegated && !lease.isValid) await this.#renewal.now()

@@ -205,9 +205,9 @@ export class MountState {
   }
 
   /** Sends a file the server has not heard of before something is asked of it by number. */
-  async sent(ino: number): Promise<void> {
+  sent(ino: number): Soon<void> {
     const content = this.nodes.of(ino)?.content
-    if (content?.birth !== undefined) await content.flush()
+    if (content?.birth !== undefined) return content.flush()
   }
 
   /** The server told attributes: a version newer than the kernel's pages is somebody else's. */

@@ -241,7 +241,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     getxattr(node, name) {
       if (isNeverSet(name)) return undefined
       refuseForeignNamespace(name)
-      return state.sent(ino(node)).then(() => orStale(files.getXattr(ino(node), name)))
+      return when(state.sent(ino(node)), () => orStale(files.getXattr(ino(node), name)))
     },
     async listxattr(node) {
       await state.sent(ino(node))

@@ -223,7 +223,7 @@ function lookedUp(fs: FileSystem, entry: FuseEntry): Answer {
 }
 
 function locked(way: 'at once' | 'waiting'): Operations['setlk'] {
-  return async (fs, node, { handle, change }, context) => {
+  return (fs, node, { handle, change }, context) => {
     if (fs.setlk === undefined) throw missing('setlk')
     return finished(fs.setlk(node, handle, change, way, context))
   }

@@ -60,7 +60,7 @@ describe('unlocks the server has not heard of', () => {
     const opened = async (machine: Machine, owner: string) => {
       const { node } = await machine.calls.walk('f')
       const { handle } = await machine.fs.open(node, O_RDONLY, caller)
-      return (type: 'read' | 'none') =>
+      return async (type: 'read' | 'none') =>
         machine.fs.setlk?.(node, handle, { ...wanted, owner, type }, 'at once', caller)
     }
     // So the server decides about the file, and neither machine.

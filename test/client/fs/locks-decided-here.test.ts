@@ -1,0 +1,25 @@
+import { expect } from 'chai'
+import { LOCK_END } from '../../../server/wire-locks.js'
+import { caller, O_RDWR, ROOT } from './kernel-calls.js'
+import { twoMachines } from './local-mount.js'
+import { refused } from './locking-program.js'
+
+describe('locks of a file about which the mount decides', () => {
+  it('are had and let go of before the call returns, and refused to another program', async () => {
+    const { earth, here } = await twoMachines('told, with locks')
+    await here.calls.store(ROOT, 'f', 'x')
+    const { node } = await here.calls.walk('f')
+    const { handle } = await here.fs.open(node, O_RDWR, caller)
+    const range = { space: 'posix', start: 0, end: LOCK_END, pid: 1 } as const
+    const setlk = (owner: string, type: 'write' | 'none') =>
+      here.fs.setlk?.(node, handle, { ...range, owner, type }, 'at once', caller)
+    // The server says with the first one that we decide.
+    await setlk('a', 'write')
+    expect(setlk('a', 'none')).to.equal(undefined)
+    expect(setlk('a', 'write')).to.equal(undefined)
+    expect(await refused(Promise.resolve(setlk('b', 'write')))).to.equal('EAGAIN')
+    expect(setlk('a', 'none')).to.equal(undefined)
+    expect(setlk('b', 'write')).to.equal(undefined)
+    await earth.close()
+  })
+})
