@@ -9,6 +9,7 @@ import type { WireOperation, WireResult } from '../server/wire-operations.js'
 import { Declined, ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 import type { Meter } from './meter.js'
+import { RemoteError } from './remote-files.js'
 
 /** What an operation of POST /batch answered. */
 export interface Reply {
@@ -153,15 +154,16 @@ class Channel implements FrameReceiver {
     this.#isOver = true
     clearInterval(this.#idle)
     this.#connection?.destroy()
+    // A login that is over, say, is so however often it is tried.
     const known =
-      error instanceof ExchangeError
+      error instanceof ExchangeError || error instanceof RemoteError
         ? error
         : new ExchangeError(kind, 'the batch broke', { cause: error })
     for (const { reject } of this.#waiting.splice(0)) {
       this.#meter.failed()
       reject(known)
     }
-    if (isUnforeseen && known.kind === 'lost') this.#lost()
+    if (isUnforeseen && known instanceof ExchangeError && known.kind === 'lost') this.#lost()
   }
 }
 
@@ -184,7 +186,10 @@ export class Channels {
     this.#best()
   }
 
-  /** @throws ExchangeError if there is no answer: `unreachable` if the server cannot have carried it out */
+  /**
+   * @throws ExchangeError if there is no answer: `unreachable` if the server cannot have carried it out; RemoteError if nothing can be
+   * asked with this login
+   */
   ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
     if (this.#isClosed) return Promise.reject(new ExchangeError('unreachable', 'it is over'))
     return this.#best().ask(operation, content)

@@ -131,8 +131,11 @@ function channels(transport: (typeof TRANSPORTS)[number]): void {
     const { ino } = await remote.files.put(root, 'revoked', small('x'), create)
     await remote.files.stat(ino)
     await revoke(server, tokens)
-    const refused: unknown = await remote.files.stat(ino).catch((error: unknown) => error)
-    expect(refused).to.be.instanceOf(RemoteError).and.include({ code: 'EACCES' })
+    for (const ask of [() => remote.files.stat(ino), () => remote.files.locks?.renew()]) {
+      const refused: unknown = await ask()?.catch((error: unknown) => error)
+      expect(refused).to.be.instanceOf(RemoteError).and.include({ code: 'EACCES' })
+    }
+    expect(remote.state.kind).to.equal('connected')
   })
 
   it('let a long listing go on where its token ended', async () => {

@@ -9,6 +9,7 @@ import { outcome, root, run, start } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
+import { locker } from './locker.js'
 
 interface Status {
   mounts: {
@@ -328,14 +329,23 @@ describe('the mount command', function () {
   })
 
   it('says EACCES at the next operation after a logout elsewhere', async () => {
-    const { directory, unmount } = await home.mount()
-    await writeFile(join(directory, 'over-a-channel'), 'x')
+    const { directory, pid, unmount } = await home.mount()
+    const mounted = await pid()
+    const file = join(directory, 'over-a-channel')
+    await writeFile(file, 'x')
+    const program = locker()
+    expect(await program.ask('open', 'f', file)).to.equal('ok')
     const { refresh_token } = await keptTokens()
     const form = { token: refresh_token, client_id: 'coffer' }
     expect(await statusOf(server, '/revoke', form)).to.equal(200)
     const error: unknown = await mkdir(join(directory, 'next')).catch((caught: unknown) => caught)
     expect(error).to.include({ code: 'EACCES' })
+    expect(await program.ask('flock', 'f', 'exclusive', 'wait')).to.equal('EACCES')
+    await program.kill('SIGKILL')
+    const [{ log = '' } = {}] = (await status()).mounts
     await unmount()
+    await ended(mounted)
+    expect(await readFile(log, 'utf8')).not.to.include('the server is away')
   })
 
   it('works with tokens that are bound to a key (RFC 9449), also while they expire', async () => {
