@@ -11,7 +11,6 @@ import { commandLine } from './cli.js'
 import { CommandError } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
-import { codeOf } from './error-of.js'
 import { MountError } from './fuse/mount-error.js'
 import { mountHelperArguments } from './mount-helper.js'
 import { printable } from './printable.js'
@@ -106,11 +105,13 @@ async function serveMount(): Promise<number> {
     if (process.connected) process.send?.(message)
   }
   // which no other command needs
-  const [{ MOUNT_REQUEST }, { descriptorLog, fileLog }, { runMount }] = await Promise.all([
-    import('./mount-request.js'),
-    import('./log.js'),
-    import('./mount.js'),
-  ])
+  const [{ MOUNT_REQUEST }, { descriptorLog, fileLog }, { runMount }, { hasProcess }] =
+    await Promise.all([
+      import('./mount-request.js'),
+      import('./log.js'),
+      import('./mount.js'),
+      import('./running-process.js'),
+    ])
   const request = MOUNT_REQUEST.parse(
     await new Promise((resolve) => process.once('message', resolve)),
   )
@@ -136,15 +137,6 @@ async function serveMount(): Promise<number> {
     return 1
   } finally {
     if (process.connected) process.disconnect()
-  }
-}
-
-/** man 2 kill; what may not be signalled is there. */
-function hasProcess(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return codeOf(error) !== 'ESRCH'
   }
 }
 

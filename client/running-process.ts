@@ -1,5 +1,6 @@
 import { readFile, readlink } from 'node:fs/promises'
 import { z } from 'zod'
+import { codeOf } from './error-of.js'
 
 /** A process by what no other one ever has: which kernel, and which of its namespaces, gave it that number, and when it started. */
 export const RUNNING_PROCESS = z.object({
@@ -44,6 +45,15 @@ export async function hasEnded(
   if (!hasProcess(pid)) return true
   const now = await readStat(pid).catch(() => undefined)
   return now !== undefined && (now.started !== started || now.isOver)
+}
+
+/** man 2 kill; what may not be signalled is there. */
+export function hasProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
+  }
 }
 
 /** man 5 proc_pid_stat; what stands in parentheses may be anything. */
