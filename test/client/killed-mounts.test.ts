@@ -204,6 +204,20 @@ describe('a mount that comes after one that was killed', function () {
     await third.unmount()
   })
 
+  const readOnly: [what: string, flags: string[], stays: boolean][] = [
+    ['takes the place, read-only, of one that has no journal', [], false],
+    ['leaves one alone, read-only, whose journal it does not send', ['--write-back'], true],
+  ]
+  for (const [what, flags, stays] of readOnly) {
+    it(what, async () => {
+      await killed(await home.mount({ flags }))
+      const left = await only()
+      await home.mount({ flags: ['--read-only'] })
+      const now = (await readdir(connections())).map((name) => join(connections(), name))
+      expect(now.includes(left)).to.equal(stays)
+    })
+  }
+
   it('leaves nothing behind that was unmounted', async () => {
     const mount = await home.mount()
     await only()
