@@ -2,6 +2,7 @@ import type { WireAttributes } from '../server/wire.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
 import { believedAs, type Directory, type Fresh, type Known } from './known.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
+import { Memory } from './memory.js'
 import { changedBy, type NameChange } from './name-change.js'
 
 /**
@@ -15,7 +16,7 @@ import { changedBy, type NameChange } from './name-change.js'
 export class Cache {
   readonly #belief: Belief
   readonly #limit: number
-  readonly #attributes = new Map<number, Known<WireAttributes>>()
+  readonly #attributes: Memory<number, Known<WireAttributes>>
   readonly #directories = new Map<number, Directory>()
   readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
   /** Names that others changed; those of one directory that change here do not get in each other's way. */
@@ -28,6 +29,7 @@ export class Cache {
   constructor(options: { now: () => number; timeoutMilliseconds: number; limit: number }) {
     this.#belief = new Belief(options.now, options.timeoutMilliseconds)
     this.#limit = options.limit
+    this.#attributes = new Memory(options.limit / 2)
   }
 
   /** To be taken before a request whose answer is to be kept. */
@@ -46,9 +48,7 @@ export class Cache {
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
   learn(attributes: WireAttributes, ticket: Ticket): number {
     if (this.#changes.isSince(attributes.ino, ticket)) return 0
-    this.#attributes.delete(attributes.ino)
     this.#attributes.set(attributes.ino, this.#known(attributes))
-    this.#evictAttributes()
     return this.timeout
   }
 
@@ -268,14 +268,6 @@ export class Cache {
 
   #fresh<T>(known: Known<T>): Fresh<T> | undefined {
     return this.#belief.fresh(known)
-  }
-
-  #evictAttributes(): void {
-    if (this.#attributes.size <= this.#limit) return
-    for (const ino of this.#attributes.keys()) {
-      this.#attributes.delete(ino)
-      return
-    }
   }
 
   #evictNames(): void {

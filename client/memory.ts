@@ -1,25 +1,29 @@
-import { dropOldest } from './drop-oldest.js'
+/**
+ * What came last, bounded: the newest `least` entries, and no more than twice as many. They are kept in two halves, the older of which
+ * is dropped as a whole: to look for the oldest one of a Map again and again takes long.
+ */
+export class Memory<Key, Value extends object | string | number> {
+  readonly #least: number
+  #recent = new Map<Key, Value>()
+  #older = new Map<Key, Value>()
 
-/** What the last answers said, bounded: the oldest entry goes first. Only used to tell what a lost answer had said. */
-export class Memory<Key, Value> {
-  readonly #entries = new Map<Key, Value>()
-  readonly #capacity: number
-
-  constructor(capacity: number) {
-    this.#capacity = capacity
+  constructor(least: number) {
+    this.#least = least
   }
 
   get(key: Key): Value | undefined {
-    return this.#entries.get(key)
+    return this.#recent.get(key) ?? this.#older.get(key)
   }
 
   set(key: Key, value: Value): void {
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    dropOldest(this.#entries, this.#capacity)
+    this.#recent.set(key, value)
+    if (this.#recent.size <= this.#least) return
+    this.#older = this.#recent
+    this.#recent = new Map([[key, value]])
   }
 
   delete(key: Key): void {
-    this.#entries.delete(key)
+    this.#recent.delete(key)
+    this.#older.delete(key)
   }
 }
