@@ -60,7 +60,8 @@ export function filesOverChannels(
       },
       (error) => {
         if (!(error instanceof ExchangeError)) throw error
-        return otherwise(error.kind === 'unreachable' ? first : again)
+        const isUnseen = error.kind === 'unreachable' || error.kind === 'untrusted'
+        return otherwise(isUnseen ? first : again)
       },
     )
   }

@@ -54,7 +54,7 @@ export function trustingClient(source: TrustSource, open: (trust: Trust) => Clie
       const duplex = await current().duplex(exchange, isWaiting)
       return { ...duplex, answer: answerAsTrusted(duplex) }
     },
-    upgrade: (exchange, receiver) => current().upgrade(exchange, receiver),
+    upgrade: (exchange, receiver) => asTrusted((at) => at.upgrade(exchange, receiver)),
     forgetIdle: () => current().forgetIdle(),
     close: () => client.close(),
   }

@@ -13,7 +13,7 @@ import {
   type FrameReceiver,
   NotUpgraded,
 } from './frame-connection.js'
-import { HANDSHAKE_MILLISECONDS } from './trust.js'
+import { HANDSHAKE_MILLISECONDS, isUntrusted } from './trust.js'
 
 /**
  * Ahead of the token's end: a session has a new one a minute before. The server cuts what is idle after three minutes, and what
@@ -62,6 +62,8 @@ export async function upgrade(
     return bare(socket, head, silence, receiver)
   } catch (cause) {
     if (!isAnswer(cause)) {
+      const { code = '', message } = cause as NodeJS.ErrnoException
+      if (isUntrusted(code)) throw new ExchangeError('untrusted', message, { cause })
       // A proxy that knows no Upgrade may well hang up.
       if (isReset(cause)) throw new NotUpgraded(`${url.host} hung up`, { cause })
       throw new ExchangeError('unreachable', `${url.host}: no connection`, { cause })

@@ -7,6 +7,7 @@ import { isMounted, type Machine, machine } from '../support/mount.js'
 import { start } from '../support/process.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
+import { locker } from './locker.js'
 
 /** Opens a file, writes to it when told to, and keeps it open. */
 const HOLD = `const { openSync, writeSync } = require('node:fs')
@@ -163,10 +164,15 @@ describe('a mount that something is wrong with', function () {
   it('says that the certificate is another one, and goes on when it is the old one again', async () => {
     const { directory, unmount } = await home.mount()
     await mkdir(join(directory, 'there'))
+    await writeFile(join(directory, 'locked'), 'x')
+    const program = locker()
+    expect(await program.ask('open', 'f', join(directory, 'locked'))).to.equal('ok')
     const tls = join(server.data, 'tls')
     await rename(tls, `${tls}.kept`)
     await server.restart()
     await refusal(join(directory, 'there'))
+    expect(await program.ask('flock', 'f', 'exclusive', 'wait')).to.equal('EIO')
+    await program.kill('SIGKILL')
     const told = await home.coffer('status')
     expect(told.status).to.equal(1)
     expect(told.stdout).to.include("THE SERVER'S CERTIFICATE IS NOT TRUSTED")
