@@ -114,12 +114,17 @@ export class FileRequests {
     ino: number,
     change: string,
     durability: 'power' | 'process',
+    by?: string,
   ): Promise<Changed | undefined> {
     const answer = await this.succeed({
       method: 'GET',
       target: `/inodes/${ino}?change=${change}`,
-      headers: { [HEADERS.durability]: durability },
-      settles: true,
+      headers: {
+        [HEADERS.durability]: durability,
+        ...(by === undefined ? {} : { [HEADERS.connection]: by }),
+      },
+      // What another one gave up nobody knows any more.
+      ...(by === undefined ? { settles: true } : {}),
     })
     const { made, version } = bodyMade(answer)
     if (!made) return undefined

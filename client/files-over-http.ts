@@ -168,7 +168,7 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       })
     },
 
-    made: (ino, change) => requests.retry(() => requests.made(ino, change, 'process')),
+    made: (ino, change, by) => requests.retry(() => requests.made(ino, change, 'process', by)),
 
     async getXattr(ino, name) {
       return (await requests.repeated({ method: 'GET', target: xattrTarget(ino, name) })).body

@@ -46,6 +46,7 @@ export async function mountedFiles(
   const writeBack = await openWriteBack(request, surroundings, {
     files: cached,
     root,
+    connection: remote.connectionSecret,
     isAway: () => remote.state.kind !== 'connected',
     identity: account,
   })

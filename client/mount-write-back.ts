@@ -33,7 +33,13 @@ export function journalsOf(
 export async function openWriteBack(
   request: MountRequest,
   { clock, log, warn }: Pick<MountProcess, 'clock' | 'log' | 'warn'>,
-  remote: { files: RemoteFiles; identity: string; root: WireAttributes; isAway: () => boolean },
+  remote: {
+    files: RemoteFiles
+    identity: string
+    root: WireAttributes
+    connection: string
+    isAway: () => boolean
+  },
 ): Promise<WriteBack | undefined> {
   const say = (message: string, error?: unknown) => log.warn({ err: error }, message)
   const directory = journalsOf(request, remote.identity)
@@ -61,9 +67,10 @@ export async function openWriteBack(
     for (const journal of journals) await journal.close()
     return undefined
   }
-  const { root, isAway } = remote
+  const { root, connection, isAway } = remote
   const options = {
     journals,
+    connection,
     keepsNew,
     root: root.ino,
     isAway,

@@ -113,9 +113,9 @@ export interface RemoteFiles {
 
   /**
    * The inode as it is now, if the change was made whose name came with an error. If it was not, it will not be: it is given up on the
-   * server.
+   * server. `by`: the secret of the connection that made it, if that is one of a mount before.
    */
-  made?(ino: number, change: string): Promise<Changed | undefined>
+  made?(ino: number, change: string, by?: string): Promise<Changed | undefined>
 
   /** Changes are kept here first: what was answered is not on the server before `sync` says so. */
   readonly journals?: boolean

@@ -128,6 +128,11 @@ export class Journal {
     return { data, stored }
   }
 
+  /** What an earlier run left is sent by another connection from now on. */
+  sentBy(by: string): void {
+    if (this.recovered.length > 0) this.note({ kind: 'sender', by })
+  }
+
   /** If it is lost with the power, it is found out again. */
   note(note: Note): void {
     if (this.#isClosed) return

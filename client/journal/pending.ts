@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { RemoteError } from '../remote-files.js'
 import type { Journal } from './journal.js'
 import type { Change } from './record.js'
@@ -8,13 +9,15 @@ export type Tried =
   | { readonly kind: 'never' }
   /** A try that got no answer; the name by which the server knows the change. */
   | { readonly kind: 'without answer'; readonly change: string }
-  /** A mount that was killed: by what name it tried is not known any more. */
-  | { readonly kind: 'perhaps before' }
+  /** A mount that was killed; by which connections, if that is known. */
+  | { readonly kind: 'perhaps before'; readonly by: readonly string[] | undefined }
 
 /** A change on its way to the server. */
 export interface Pending {
   readonly change: Change
   readonly data: JournalData
+  /** By which the server knows it, the same in each try. */
+  readonly name: string | undefined
   /** Undefined: it is only in memory, and somebody waits until it is sent. */
   journal: Journal | undefined
   /** These must be done first. */
@@ -34,7 +37,9 @@ export function pendingChange(
   const finished = new Promise<void>((resolve) => {
     finish = resolve
   })
-  return { ...given, isLate: false, tried: { kind: 'never' }, finished, finish }
+  const { journal, change } = given
+  const name = journal && `j${basename(journal.directory)}-${change.id}`
+  return { ...given, name, isLate: false, tried: { kind: 'never' }, finished, finish }
 }
 
 /** A try has failed; the server may have made it all the same. */

@@ -34,10 +34,14 @@ const PARTS = z.array(
   z.object({ offset: z.union([z.number(), z.literal('append')]), length: z.number() }),
 )
 
+/** The secret of the connection that sends it first. */
+const BY = z.string().optional()
+
 const CHANGE = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('birth'),
     id: z.number(),
+    by: BY,
     ino: z.number(),
     place: PLACE,
     attributes: NEW_ATTRIBUTES,
@@ -45,6 +49,7 @@ const CHANGE = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('write'),
     id: z.number(),
+    by: BY,
     ino: z.number(),
     place: PLACE.optional(),
     parts: PARTS,
@@ -54,6 +59,7 @@ const CHANGE = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('attributes'),
     id: z.number(),
+    by: BY,
     ino: z.number(),
     place: PLACE.optional(),
     changes: CHANGES,
@@ -68,6 +74,7 @@ const NOTE = z.discriminatedUnion('kind', [
     seen: SEEN.optional(),
   }),
   z.object({ kind: z.literal('nameless'), ino: z.number() }),
+  z.object({ kind: z.literal('sender'), by: z.string() }),
   z.object({ kind: z.literal('moved'), of: z.number(), place: PLACE }),
   z.object({ kind: z.literal('copying'), ino: z.number(), copy: z.number(), place: PLACE }),
   z.object({

@@ -11,19 +11,22 @@ type Add = (file: UnsentFile, change: Change, data: JournalData, journal: Journa
 /** What an earlier mount left is shown and will be sent, from where that mount had come. */
 export function recover(journal: Journal, unsent: UnsentFiles, add: Add): void {
   const { isDamaged } = journal
+  const senders = journal.notes.flatMap((note) => (note.kind === 'sender' ? note.by : []))
   for (const { change, data } of journal.recovered) {
     const base = change.kind === 'birth' ? plannedFile(change) : change.before
     const file = unsent.of(change.ino) ?? new UnsentFile(change.ino, base, change.place)
     const isGap = change.kind !== 'birth' && change.before.version !== file.shown.version
     const pending = add(file, change, data, journal)
     pending.isLate = true
-    pending.tried = { kind: 'perhaps before' }
+    const { by } = change
+    pending.tried = { kind: 'perhaps before', by: by === undefined ? by : [by, ...senders] }
     if (isGap && isDamaged) file.gap ??= pending
   }
   for (const note of journal.notes) recoverNote(journal, unsent, note)
 }
 
 function recoverNote(journal: Journal, unsent: UnsentFiles, note: Note): void {
+  if (note.kind === 'sender') return
   const isIt = (pending: Pending | undefined, id: number) =>
     pending?.journal === journal && pending.change.id === id
   const file =

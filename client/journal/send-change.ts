@@ -108,7 +108,7 @@ async function sendWrite(
     if (made !== undefined) return sentAlone(made, file.seen)
     if (!isAppending) return { kind: 'conflict', there }
     // What another machine has appended may be the same, so this tells nothing of what was never sent.
-    const mayStand = pending.tried.kind === 'perhaps before'
+    const mayStand = pending.tried.kind === 'perhaps before' && pending.tried.by === undefined
     if (mayStand && (await stands(files, there, file.endSeen, data))) return sent(there)
     file.seen = { ...file.seen, version: there.version, etag: there.etag }
     file.endSeen = there.size
@@ -152,7 +152,8 @@ async function sendAttributes(
 }
 
 /** The same name in each try, so that none is taken for another's. */
-function named({ tried }: Pending): { change?: string } {
+function named({ name, tried }: Pending): { change?: string } {
+  if (name !== undefined) return { change: name }
   return tried.kind === 'without answer' ? { change: tried.change } : {}
 }
 
@@ -160,7 +161,7 @@ function named({ tried }: Pending): { change?: string } {
 async function madeBefore(
   files: RemoteFiles,
   { target, seen }: UnsentFile,
-  { change, tried }: Pending,
+  { change, name = '', tried }: Pending,
   there: WireAttributes,
 ): Promise<WireAttributes | undefined> {
   switch (tried.kind) {
@@ -169,9 +170,12 @@ async function madeBefore(
     case 'without answer':
       return files.made?.(target, tried.change)
     case 'perhaps before':
-      return change.kind !== 'birth' && isOurs(there, seen, change.changes.mtime)
-        ? there
-        : undefined
+      if (change.kind !== 'birth' && isOurs(there, seen, change.changes.mtime)) return there
+      for (const by of tried.by === undefined ? [] : [undefined, ...tried.by]) {
+        const made = await files.made?.(target, name, by)
+        if (made !== undefined) return made
+      }
+      return undefined
   }
 }
 

@@ -81,6 +81,7 @@ export class WriteBack {
 
   /** Sends what earlier mounts left. */
   start(): void {
+    for (const journal of this.#options.journals) journal.sentBy(this.#options.connection)
     for (const file of this.unsent.all()) this.sender.offer(file)
   }
 
@@ -135,7 +136,7 @@ export class WriteBack {
       const data = new JournalData(undefined, content)
       return this.#through(file, this.#add(file, change(this.#nextNumber--, file), data, undefined))
     }
-    const made = change(journal.nextId(), file)
+    const made = { ...change(journal.nextId(), file), by: this.#options.connection }
     const { data, stored } = journal.append(made, content)
     const pending = this.#add(file, made, data, journal)
     const { shown } = file

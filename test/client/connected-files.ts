@@ -10,6 +10,7 @@ import type { FaultyProxy } from './faulty-proxy.js'
 export interface Connected {
   readonly files: RemoteFiles
   readonly connection: Connection
+  readonly secret: string
   close(): void
 }
 
@@ -36,10 +37,11 @@ export function connectedFiles(
     silenceMilliseconds: settings.silenceMilliseconds ?? 5_000,
   })
   const connection = new Connection(() => performance.now())
+  const secret = `the-client-of-a-test-number-${counter++}`
   const requests = new FileRequests({
     attempts: new Attempts(),
     base: settings.base ?? proxy.url,
-    connectionSecret: `the-client-of-a-test-number-${counter++}`,
+    connectionSecret: secret,
     send: client.send,
     retry: {
       connection,
@@ -47,7 +49,7 @@ export function connectedFiles(
       lost: client.forgetIdle,
     },
   })
-  return { files: filesOverHttp(requests, '/files/'), connection, close: client.close }
+  return { files: filesOverHttp(requests, '/files/'), connection, secret, close: client.close }
 }
 
 /** The code of the refusal; "done" if there was none. */

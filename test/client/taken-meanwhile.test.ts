@@ -128,6 +128,20 @@ describe('what another machine takes before its maker has an answer', () => {
     expect((await files.lookup(root, name)).ino).to.equal(ino)
   })
 
+  it('is known to a mount that comes after it, by its secret and the name of the change', async () => {
+    const name = fresh()
+    const { ino, version } = await put(name)
+    const parts = [{ offset: 'append' as const, data: Buffer.from('x') }]
+    await files.write(ino, parts, { durability: 'process', change: 'j1-1' })
+    const next = connectedFiles(server, proxy, token)
+    await next.files.write(ino, parts, { durability: 'process' })
+    const made = await next.files.made?.(ino, 'j1-1', remote.secret)
+    expect(made).to.include({ version: version + 2, made: version + 1 })
+    expect(await next.files.made?.(ino, 'j1-1')).to.equal(undefined)
+    expect(await next.files.made?.(ino, 'j1-2', remote.secret)).to.equal(undefined)
+    next.close()
+  })
+
   describe('over a channel', () => {
     let tunnels: FaultyProxy
     let channels: Remote

@@ -146,9 +146,9 @@ export function localRemoteFiles(
           ),
         options?.change,
       ),
-    made: (ino, change) =>
+    made: (ino, change, by = connection) =>
       asked('made', ino, async () => {
-        const found = await tree.changes.made(connection, change)
+        const found = await tree.changes.made(by, change)
         if (found === undefined) return undefined
         const { version = 0 } = found
         return { ...wireAttributes(await tree.stat(ino)), made: version }

@@ -28,7 +28,15 @@ async function tree() {
 
 function writeBackOver(files: RemoteFiles, root: number, journals: Journal[], log: string[]) {
   return new WriteBack(files, {
-    ...{ journals, keepsNew: true, root, hostname: 'here', clock: () => 0, isAway: () => false },
+    ...{
+      journals,
+      keepsNew: true,
+      root,
+      hostname: 'here',
+      connection: 'here',
+      clock: () => 0,
+      isAway: () => false,
+    },
     log: (message) => log.push(message),
   })
 }

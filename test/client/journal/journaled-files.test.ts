@@ -11,7 +11,14 @@ describe('the files of a mount with a journal', () => {
       const { files } = await earth.machine()
       let isAway = false
       const writeBack = new WriteBack(files, {
-        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        ...{
+          journals: [],
+          keepsNew: true,
+          root: 1,
+          hostname: 'here',
+          connection: 'here',
+          clock: () => 0,
+        },
         isAway: () => isAway,
         log: () => {},
       })
@@ -34,7 +41,14 @@ describe('the files of a mount with a journal', () => {
     try {
       const { files, fault } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        ...{
+          journals: [],
+          keepsNew: true,
+          root: 1,
+          hostname: 'here',
+          connection: 'here',
+          clock: () => 0,
+        },
         isAway: () => false,
         log: () => {},
       })
@@ -80,7 +94,14 @@ describe('the files of a mount with a journal', () => {
       const { files } = await earth.machine()
       const { files: elsewhere } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        ...{
+          journals: [],
+          keepsNew: true,
+          root: 1,
+          hostname: 'here',
+          connection: 'here',
+          clock: () => 0,
+        },
         isAway: () => false,
         log: () => {},
       })
@@ -113,7 +134,14 @@ describe('the files of a mount with a journal', () => {
     try {
       const { files } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        ...{
+          journals: [],
+          keepsNew: true,
+          root: 1,
+          hostname: 'here',
+          connection: 'here',
+          clock: () => 0,
+        },
         isAway: () => false,
         log: () => {},
       })
@@ -141,7 +169,14 @@ describe('the files of a mount with a journal', () => {
     try {
       const { files, fault } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{ journals: [], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+        ...{
+          journals: [],
+          keepsNew: true,
+          root: 1,
+          hostname: 'here',
+          connection: 'here',
+          clock: () => 0,
+        },
         isAway: () => false,
         log: () => {},
       })

@@ -45,7 +45,14 @@ describe('mode and owner that wait in a journal', () => {
     if (opened === undefined) throw new Error('somebody else has the journal')
     journal = opened
     writeBack = new WriteBack(here.files, {
-      ...{ journals: [journal], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+      ...{
+        journals: [journal],
+        keepsNew: true,
+        root: 1,
+        hostname: 'here',
+        connection: 'here',
+        clock: () => 0,
+      },
       isAway: () => false,
       log,
     })

@@ -39,7 +39,14 @@ describe('a new file in a journal that was made, and whose answer was lost', () 
     })
     if (journal === undefined) throw new Error('somebody else has the journal')
     writeBack = new WriteBack(here.files, {
-      ...{ journals: [journal], keepsNew: true, root: ROOT, hostname: 'here', clock: () => 0 },
+      ...{
+        journals: [journal],
+        keepsNew: true,
+        root: ROOT,
+        hostname: 'here',
+        connection: 'here',
+        clock: () => 0,
+      },
       isAway: () => false,
       log: () => {},
     })

@@ -31,24 +31,29 @@ describe('what is appended behind a journal', () => {
     there = await earth.machine()
     const attributes = { mode: 0o644, uid: 0, gid: 0 }
     ino = (await here.files.put(1, 'f', [], { mode: 'create', attributes, ...PROCESS })).ino
-    const log = () => {}
-    const journal = await Journal.open(join(disk.directory, 'journal'), {
-      limitBytes: 1 << 20,
-      log,
-    })
-    if (journal === undefined) throw new Error('somebody else has the journal')
-    writeBack = new WriteBack(here.files, {
-      ...{ journals: [journal], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
-      isAway: () => false,
-      log,
-    })
-    shown = journaledFiles(here.files, writeBack)
-    await shown.stat(ino)
+    await mount(here, 'm0')
   })
   afterEach(async () => {
     await writeBack.close()
     await earth.close()
   })
+
+  /** @param connection its name in `world` */
+  async function mount({ files }: Machine, connection: string): Promise<void> {
+    const log = () => {}
+    const limits = { limitBytes: 1 << 20, log }
+    const journal = await Journal.open(join(disk.directory, 'journal'), limits)
+    if (journal === undefined) throw new Error('somebody else has the journal')
+    writeBack = new WriteBack(files, {
+      ...{ journals: [journal], keepsNew: true, root: 1, hostname: 'here', clock: () => 0 },
+      connection,
+      isAway: () => false,
+      log,
+    })
+    shown = journaledFiles(files, writeBack)
+    await shown.stat(ino)
+    writeBack.start()
+  }
 
   const line = (text: string) => [{ offset: 'append' as const, data: Buffer.from(text) }]
   const append = (text: string) => shown.write(ino, line(text), PROCESS)
@@ -76,6 +81,57 @@ describe('what is appended behind a journal', () => {
       expect(await content()).to.equal('x\nx\n')
     })
   }
+
+  describe('by a mount that is killed', () => {
+    /** Tries to send, and has no answer. */
+    async function tries(machine: Machine, what: 'done' | 'not done'): Promise<void> {
+      if (what === 'done') machine.fault.answer = () => Promise.reject(noAnswer())
+      else machine.fault.next = noAnswer
+      await writeBack.sent(ino).catch(() => {})
+      await writeBack.close()
+      delete machine.fault.answer
+      delete machine.fault.next
+    }
+
+    for (const what of ['done', 'not done'] as const) {
+      it(`is there once, beside the same bytes of another machine: ${what}`, async () => {
+        here.fault.next = noAnswer
+        await append('x\n')
+        delete here.fault.next
+        await tries(here, what)
+        await appendThere('x\n')
+        await mount(await earth.machine(), 'm2')
+        await writeBack.sent(ino)
+        expect(await content()).to.equal('x\nx\n')
+        expect(writeBack.sender.conflicts).to.equal(0)
+      })
+
+      it(`is there once also when the next mount is killed, too: ${what}`, async () => {
+        here.fault.next = noAnswer
+        await append('x\n')
+        await tries(here, 'not done')
+        const second = await earth.machine()
+        second.fault.next = (operation) => (operation === 'stat' ? undefined : noAnswer())
+        await mount(second, 'm2')
+        await tries(second, what)
+        await appendThere('x\n')
+        await mount(await earth.machine(), 'm3')
+        await writeBack.sent(ino)
+        expect(await content()).to.equal('x\nx\n')
+      })
+    }
+
+    it('is no conflict where others have written since to what it had made', async () => {
+      here.fault.answer = () => Promise.reject(noAnswer())
+      await shown.write(ino, [{ offset: 0, data: Buffer.from('y\n') }], PROCESS)
+      await tries(here, 'done')
+      await appendThere('x\n')
+      await mount(await earth.machine(), 'm2')
+      await writeBack.sent(ino)
+      expect(await content()).to.equal('y\nx\n')
+      expect(writeBack.sender.conflicts).to.equal(0)
+    })
+  })
 
   it('is no conflict for what follows if its answer was lost', async () => {
     here.fault.answer = () => Promise.reject(noAnswer())
