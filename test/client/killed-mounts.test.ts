@@ -140,6 +140,22 @@ describe('a mount that comes after one that was killed', function () {
     expect(await (await program(join(second.directory, file))).ask(...flock)).to.equal('ok')
   })
 
+  it('has its locks at once, too, while one that lives has something in its journal', async () => {
+    const flags = ['--write-back']
+    const slow = [...flags, '--limit-rate', '64k']
+    const living = await home.mount({ directory: join(home.home, 'living'), flags: slow })
+    const first = await home.mount({ flags })
+    const [file, long] = [two.newFile(), two.newFile()]
+    const flock = ['flock', 'f', 'exclusive', 'now']
+    const holder = await held(first, file, ...flock)
+    await writeFile(join(living.directory, long), Buffer.alloc(8 << 20))
+    await killed(first)
+    await holder.kill('SIGKILL')
+    const second = await home.mount()
+    expect(await (await program(join(second.directory, file))).ask(...flock)).to.equal('ok')
+    expect((await home.coffer('unmount', '--force', living.directory)).status).to.equal(0)
+  })
+
   it('has the locks at once of one that was unmounted by force, and gave up what was not sent', async () => {
     const first = await home.mount()
     const file = two.newFile()
