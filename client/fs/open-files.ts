@@ -121,8 +121,13 @@ export class OpenFiles {
     mustHold: MustHold,
   ): Promise<number> {
     const content = await this.#mount.contents.of(node)
-    this.dropReadAhead(node)
-    await content.write(offset, data, where, mustHold)
+    const drop = () => this.dropReadAhead(node)
+    drop()
+    await content.write(offset, data, where, () => {
+      mustHold()
+      // What others here have read ahead meanwhile is without these bytes.
+      drop()
+    })
     return data.length
   }
 

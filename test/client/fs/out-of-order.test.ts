@@ -179,6 +179,28 @@ describe('answers and news that come in another order than things happened', () 
     })
   })
 
+  it('shows what was just written, though it was read ahead while the write waited', async () => {
+    const { node } = await there.calls.store(ROOT, 'long', 'x'.repeat(1 << 20))
+    const { node: known } = await here.calls.lookup(ROOT, 'long')
+    const reader = await here.fs.open(known, O_RDONLY, caller)
+    const writer = await here.fs.open(known, O_WRONLY, caller)
+    const write = (text: string) =>
+      here.fs.write(known, writer.handle, 600 << 10, Buffer.from(text), caller)
+    await write('once')
+    await here.fs.flush(known, writer.handle, caller)
+    const other = await there.fs.open(node, O_WRONLY, caller)
+    await there.fs.write(node, other.handle, 0, Buffer.from('theirs'), caller)
+    await heard(`inode ${known} 0`, () => there.fs.flush(node, other.handle, caller))
+    const arrives = await held('stat', () => write('ours'))
+    for (const at of [0, 128 << 10]) {
+      await here.fs.read(known, reader.handle, at, 128 << 10, caller)
+    }
+    await arrives()
+    await here.fs.flush(known, writer.handle, caller)
+    const read = await here.fs.read(known, reader.handle, 600 << 10, 4, caller)
+    expect(read.toString()).to.equal('ours')
+  })
+
   it('counts a new directory once that its parent was told with', async () => {
     const arrives = await held('make', () => here.fs.mkdir(ROOT, 'd', 0o755, caller))
     earth.pass(3_600_001)
