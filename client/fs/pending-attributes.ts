@@ -7,18 +7,14 @@ type ShownChanges = Omit<WireAttributeChanges, 'size' | 'permissions' | 'atime' 
 }
 
 /** Changes as attributes, with "now" as this machine's clock has it. */
-export function shownChanges({
-  size: _size,
-  permissions: _permissions,
-  mtime,
-  atime,
-  ...rest
-}: WireAttributeChanges): ShownChanges {
-  return {
-    ...rest,
-    ...(mtime === undefined ? {} : { mtime: isTime(mtime) ? mtime : localTime() }),
-    ...(atime === undefined ? {} : { atime: isTime(atime) ? atime : localTime() }),
-  }
+export function shownChanges({ mode, uid, gid, mtime, atime }: WireAttributeChanges): ShownChanges {
+  const shown: ShownChanges = {}
+  if (mode !== undefined) shown.mode = mode
+  if (uid !== undefined) shown.uid = uid
+  if (gid !== undefined) shown.gid = gid
+  if (mtime !== undefined) shown.mtime = isTime(mtime) ? mtime : localTime()
+  if (atime !== undefined) shown.atime = isTime(atime) ? atime : localTime()
+  return shown
 }
 
 /** Of these what somebody else has set meanwhile stays: a late one must not open what was closed since. */
@@ -60,7 +56,7 @@ export class PendingAttributes {
   }
 
   get #all(): WireAttributeChanges {
-    return { ...this.#late?.changes, ...this.#changes }
+    return this.#late === undefined ? this.#changes : { ...this.#late.changes, ...this.#changes }
   }
 
   set(changes: WireAttributeChanges): void {

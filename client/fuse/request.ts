@@ -282,14 +282,14 @@ const FIELDS: { readonly [Op in OperationName]: (body: Buffer) => Requests[Op] }
 }
 
 function changes(body: Buffer, valid: number): SetAttributes {
-  return {
-    ...(valid & FATTR.MODE ? { mode: body.readUInt32LE(68) } : {}),
-    ...(valid & FATTR.UID ? { uid: body.readUInt32LE(76) } : {}),
-    ...(valid & FATTR.GID ? { gid: body.readUInt32LE(80) } : {}),
-    ...(valid & FATTR.SIZE ? { size: exact(body, 16) } : {}),
-    ...(valid & FATTR.ATIME ? { atime: time(body, valid & FATTR.ATIME_NOW, 32, 56) } : {}),
-    ...(valid & FATTR.MTIME ? { mtime: time(body, valid & FATTR.MTIME_NOW, 40, 60) } : {}),
-  }
+  const found: { -readonly [Name in keyof SetAttributes]: SetAttributes[Name] } = {}
+  if (valid & FATTR.MODE) found.mode = body.readUInt32LE(68)
+  if (valid & FATTR.UID) found.uid = body.readUInt32LE(76)
+  if (valid & FATTR.GID) found.gid = body.readUInt32LE(80)
+  if (valid & FATTR.SIZE) found.size = exact(body, 16)
+  if (valid & FATTR.ATIME) found.atime = time(body, valid & FATTR.ATIME_NOW, 32, 56)
+  if (valid & FATTR.MTIME) found.mtime = time(body, valid & FATTR.MTIME_NOW, 40, 60)
+  return found
 }
 
 function time(body: Buffer, now: number, seconds: number, rest: number): bigint | 'now' {
