@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../server/wire.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
-import { believedAs, type Directory, type Fresh, type Known } from './known.js'
+import { believedAs, type Fresh, type Known } from './known.js'
+import { KnownNames, type NameIn } from './known-names.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
 import { Memory } from './memory.js'
 import { changedBy, type NameChange } from './name-change.js'
@@ -15,21 +16,19 @@ import { changedBy, type NameChange } from './name-change.js'
  */
 export class Cache {
   readonly #belief: Belief
-  readonly #limit: number
   readonly #attributes: Memory<number, Known<WireAttributes>>
-  readonly #directories = new Map<number, Directory>()
+  readonly #names: KnownNames
   readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
   /** Names that others changed; those of one directory that change here do not get in each other's way. */
   readonly #toldNames = new LatestChanges<string>(CHANGES_LIMIT)
   /** Names that changed here: of these the stream does not tell, so what it tells of them may be older. */
   readonly #ownNames = new LatestChanges<string>(CHANGES_LIMIT)
   #sequence: Ticket = 0
-  #names = 0
 
   constructor(options: { now: () => number; timeoutMilliseconds: number; limit: number }) {
     this.#belief = new Belief(options.now, options.timeoutMilliseconds)
-    this.#limit = options.limit
     this.#attributes = new Memory(options.limit / 2)
+    this.#names = new KnownNames(options.limit)
   }
 
   /** To be taken before a request whose answer is to be kept. */
@@ -75,7 +74,7 @@ export class Cache {
 
   /** What stands under a name: an inode number, ABSENT, or undefined when we do not know (any more). */
   name(directory: number, name: string): Fresh<number> | undefined {
-    const names = this.#directories.get(directory)
+    const names = this.#names.of(directory)
     const known = names?.names.get(name)
     if (known !== undefined) return this.#fresh(known)
     const complete = names?.complete === undefined ? undefined : this.#fresh(names.complete)
@@ -93,7 +92,7 @@ export class Cache {
 
   /** What stood under a name when we last knew. */
   lastName(directory: number, name: string): number | undefined {
-    return this.#directories.get(directory)?.names.get(name)?.value
+    return this.#names.of(directory)?.names.get(name)?.value
   }
 
   /** Keeps what stands under a name unless the directory changed since the ticket. @returns for how long it holds */
@@ -121,7 +120,7 @@ export class Cache {
     const value = isFresh && change !== undefined ? changedBy(known.value, change) : undefined
     if (isFresh && value !== undefined) this.#attributes.set(directory, believedAs(known, value))
     if (!this.isNameTold(directory, name, ticket)) return this.#setName(directory, name, ino)
-    this.#forgetName(directory, name)
+    this.#names.forgetName(directory, name)
     return 0
   }
 
@@ -131,7 +130,8 @@ export class Cache {
     this.changed(directory)
     this.#toldNames.add(key, this.#sequence)
     if (ino === undefined) return
-    if (ino === 'unknown' || this.#ownNames.isSince(key, NEVER)) this.#forgetName(directory, name)
+    const isUnknown = ino === 'unknown' || this.#ownNames.isSince(key, NEVER)
+    if (isUnknown) this.#names.forgetName(directory, name)
     else this.#setName(directory, name, ino)
   }
 
@@ -148,25 +148,18 @@ export class Cache {
    */
   learnComplete(directory: number, listed: readonly { name: string }[], ticket: Ticket): void {
     if (this.#changes.isSince(directory, ticket)) return
-    let known = this.#directories.get(directory)
-    if (known === undefined && listed.length === 0) {
-      known = { names: new Map(), complete: undefined }
-      this.#directories.set(directory, known)
-    }
-    if (known === undefined || known.names.size < listed.length) return
-    if (known.names.size > listed.length) this.#keepOnly(listed, known)
-    known.complete = this.#known(true)
+    this.#names.setComplete(directory, listed, this.#known(true))
   }
 
   /** Whether all names of a directory are known and may still be believed. */
   knowsAllNames(directory: number): boolean {
-    const complete = this.#directories.get(directory)?.complete
+    const complete = this.#names.of(directory)?.complete
     return complete !== undefined && this.#fresh(complete) !== undefined
   }
 
   /** All names of a directory, if all are known and may still be believed. */
   allNames(directory: number): { name: string; ino: number }[] | undefined {
-    const known = this.#directories.get(directory)
+    const known = this.#names.of(directory)
     if (known === undefined || !this.knowsAllNames(directory)) return undefined
     const present: { name: string; ino: number }[] = []
     for (const [name, { value }] of known.names) {
@@ -177,14 +170,11 @@ export class Cache {
 
   /** Whether all names of a directory were known when we last knew. */
   wasComplete(directory: number): boolean {
-    return this.#directories.get(directory)?.complete !== undefined
+    return this.#names.of(directory)?.complete !== undefined
   }
 
   forgetNames(directory: number): void {
-    const known = this.#directories.get(directory)
-    if (known === undefined) return
-    this.#directories.delete(directory)
-    this.#names -= known.names.size
+    this.#names.forget(directory)
   }
 
   /** A change stream is connected and has told everything up to now: what is learned from now on holds until it says otherwise. */
@@ -210,19 +200,13 @@ export class Cache {
   }
 
   /** Names, present or absent, that are believed. */
-  believedNames(): Generator<{ directory: number; name: string }> {
-    return this.#namesWhere((known) => this.#fresh(known) !== undefined)
+  believedNames(): Generator<NameIn> {
+    return this.#names.where((known) => this.#fresh(known) !== undefined)
   }
 
   /** Names, present or absent, that the change stream vouches for or did until it was interrupted. */
-  vouchedNames(): Generator<{ directory: number; name: string }> {
-    return this.#namesWhere((known) => this.#belief.wasVouched(known))
-  }
-
-  *#namesWhere(isWanted: (known: Known<number>) => boolean) {
-    for (const [directory, { names }] of this.#directories) {
-      for (const [name, known] of names) if (isWanted(known)) yield { directory, name }
-    }
+  vouchedNames(): Generator<NameIn> {
+    return this.#names.where((known) => this.#belief.wasVouched(known))
   }
 
   /** A change stream is connected. */
@@ -236,30 +220,8 @@ export class Cache {
   }
 
   #setName(directory: number, name: string, ino: number): number {
-    let known = this.#directories.get(directory)
-    if (known === undefined) {
-      known = { names: new Map(), complete: undefined }
-    } else this.#directories.delete(directory)
-    this.#directories.set(directory, known)
-    if (!known.names.has(name)) this.#names += 1
-    known.names.set(name, this.#known(ino))
-    this.#evictNames()
+    this.#names.set(directory, name, this.#known(ino))
     return this.timeout
-  }
-
-  #forgetName(directory: number, name: string): void {
-    const known = this.#directories.get(directory)
-    if (known === undefined) return
-    known.complete = undefined
-    if (known.names.delete(name)) this.#names -= 1
-  }
-
-  /** Others may have removed, while nobody told, what stood there before. */
-  #keepOnly(listed: readonly { name: string }[], { names }: Directory): void {
-    const there = new Set(listed.map(({ name }) => name))
-    for (const name of names.keys()) {
-      if (!there.has(name) && names.delete(name)) this.#names -= 1
-    }
   }
 
   #known<T>(value: T): Known<T> {
@@ -268,14 +230,6 @@ export class Cache {
 
   #fresh<T>(known: Known<T>): Fresh<T> | undefined {
     return this.#belief.fresh(known)
-  }
-
-  #evictNames(): void {
-    while (this.#names > this.#limit) {
-      const [oldest] = this.#directories.keys()
-      if (oldest === undefined) return
-      this.forgetNames(oldest)
-    }
   }
 }
 
