@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../server/wire.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
-import { believedAs, type Fresh, type Known } from './known.js'
+import { ABSENT, believedAs, type Fresh, type Known } from './known.js'
 import { KnownNames, type NameIn } from './known-names.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
 import { Memory } from './memory.js'
@@ -88,6 +88,11 @@ export class Cache {
     if (!this.isVouched) return false
     const known = this.name(directory, name)
     return known?.value === ABSENT && known.milliseconds === VOUCHED_MILLISECONDS
+  }
+
+  /** The kernel is told that there is no such name, of which nothing was known but all that there are: so it can be taken back. */
+  toldAbsent(directory: number, name: string): void {
+    this.#names.setAbsent(directory, name)
   }
 
   /** What stood under a name when we last knew. */
@@ -232,9 +237,6 @@ export class Cache {
     return this.#belief.fresh(known)
   }
 }
-
-/** The "inode" of a name that does not exist. */
-export const ABSENT = 0
 
 /** Learned long ago, and never vouched for. */
 const DOUBTED: Known<void> = { value: undefined, since: Number.NEGATIVE_INFINITY, epoch: 0 }

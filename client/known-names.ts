@@ -1,4 +1,4 @@
-import type { Directory, Known } from './known.js'
+import { ABSENT, believedAs, type Directory, type Known } from './known.js'
 
 /** What the cache keeps of names, absent ones too. Of too many those of a directory go of which nothing was learned for longest. */
 export class KnownNames {
@@ -34,9 +34,16 @@ export class KnownNames {
       known = { names: new Map(), complete: undefined }
       this.#directories.set(directory, known)
     }
-    if (known === undefined || known.names.size < listed.length) return
-    if (known.names.size > listed.length) this.#keepOnly(listed, known)
+    if (known === undefined || !listed.every(({ name }) => known.names.has(name))) return
+    if (known.names.size > listed.length) this.#keepOnly(listed, known, complete)
     known.complete = complete
+  }
+
+  /** Of all names that a directory may have this one was asked for, and is none of those that it has. */
+  setAbsent(directory: number, name: string): void {
+    const { names, complete } = this.of(directory) ?? {}
+    if (complete !== undefined && names?.has(name) === false)
+      this.set(directory, name, believedAs(complete, ABSENT))
   }
 
   forget(directory: number): void {
@@ -59,11 +66,17 @@ export class KnownNames {
     }
   }
 
-  /** Others may have removed, while nobody told, what stood there before. */
-  #keepOnly(listed: readonly { name: string }[], { names }: Directory): void {
+  /** Others may have removed, while nobody told, what stood there before. What is absent is so still. */
+  #keepOnly(
+    listed: readonly { name: string }[],
+    { names }: Directory,
+    complete: Known<true>,
+  ): void {
     const there = new Set(listed.map(({ name }) => name))
-    for (const name of names.keys()) {
-      if (!there.has(name) && names.delete(name)) this.#count -= 1
+    for (const [name, { value }] of names) {
+      if (there.has(name)) continue
+      if (value === ABSENT) names.set(name, believedAs(complete, ABSENT))
+      else if (names.delete(name)) this.#count -= 1
     }
   }
 }

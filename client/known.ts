@@ -20,3 +20,6 @@ export interface Directory {
   /** Set when every name was listed: then what is not there is absent. */
   complete: Known<true> | undefined
 }
+
+/** The "inode" of a name that does not exist. */
+export const ABSENT = 0

@@ -1,8 +1,9 @@
 import { NAME_MAX, type WireAttributes } from '../../server/wire.js'
 import { orRemembered } from '../away.js'
-import { ABSENT, type Cache } from '../cache.js'
+import type { Cache } from '../cache.js'
 import type { FuseEntry } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
+import { ABSENT } from '../known.js'
 import { hasCode, type RemoteFiles } from '../remote-files.js'
 import { refusal } from './answer.js'
 import type { ListingsAhead } from './listings-ahead.js'
@@ -81,7 +82,10 @@ export class Lookups {
       return view.localEntry(directory, node, node.content.attributes())
     const known = cache.name(directory, name)
     if (known === undefined) return undefined
-    if (known.value === ABSENT) return view.absent(directory, known.milliseconds)
+    if (known.value === ABSENT) {
+      cache.toldAbsent(directory, name)
+      return view.absent(directory, known.milliseconds)
+    }
     const attributes = cache.attributes(known.value)
     if (attributes === undefined) return undefined
     return view.entry(directory, attributes.value, known.milliseconds, attributes.milliseconds)

@@ -1,5 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
-import { ABSENT, type Cache } from '../cache.js'
+import type { Cache } from '../cache.js'
+import { ABSENT } from '../known.js'
 import type { Ticket } from '../latest-changes.js'
 import type { NameChange } from '../name-change.js'
 import {

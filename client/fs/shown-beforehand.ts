@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
-import { ABSENT, type Cache } from '../cache.js'
+import type { Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
+import { ABSENT } from '../known.js'
 import type { Ticket } from '../latest-changes.js'
 import type { Birth } from './birth.js'
 import type { KnownNode, Nodes } from './nodes.js'

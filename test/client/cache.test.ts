@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { ABSENT, Cache } from '../../client/cache.js'
+import { Cache } from '../../client/cache.js'
+import { ABSENT } from '../../client/known.js'
 
 describe('the names of a directory in the cache', () => {
   it('are all known once they were listed, until one of them may be another', () => {

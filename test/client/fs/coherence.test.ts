@@ -151,6 +151,19 @@ describe('the mount file system with a stream of changes', () => {
     expect(invalidated).to.include('entry 1 f')
   })
 
+  it('asks again for what is not there, too, once it may have missed a change', async () => {
+    const alone = await earth.machine({}, 'as the test says')
+    const { news, calls, invalidated } = alone
+    news.say({ kind: 'connected' })
+    await settled()
+    await calls.list(ROOT)
+    expect((await calls.lookup(ROOT, 'absent')).validMilliseconds).to.equal(LONG)
+    await calls.list(ROOT)
+    news.say({ kind: 'reset' }, { kind: 'connected' })
+    await settled()
+    expect(invalidated).to.include('entry 1 absent')
+  })
+
   it('believes again what it knew when the stream comes back and has missed nothing', async () => {
     const { news, calls, requests } = await earth.machine({}, 'as the test says')
     news.say({ kind: 'connected' })
