@@ -206,7 +206,12 @@ export class Cache {
 
   /** Names, present or absent, that are believed. */
   believedNames(): Generator<NameIn> {
-    return this.#names.where((known) => this.#fresh(known) !== undefined)
+    return this.#names.where(this.#isBelieved)
+  }
+
+  /** Those of one directory. */
+  believedNamesIn(directory: number): Generator<string> {
+    return this.#names.in(directory, this.#isBelieved)
   }
 
   /** Names, present or absent, that the change stream vouches for or did until it was interrupted. */
@@ -232,6 +237,8 @@ export class Cache {
   #known<T>(value: T): Known<T> {
     return this.#belief.known(value)
   }
+
+  readonly #isBelieved = (known: Known<unknown>): boolean => this.#fresh(known) !== undefined
 
   #fresh<T>(known: Known<T>): Fresh<T> | undefined {
     return this.#belief.fresh(known)

@@ -61,9 +61,12 @@ export class KnownNames {
   }
 
   *where(isWanted: (known: Known<number>) => boolean): Generator<NameIn> {
-    for (const [directory, { names }] of this.#directories) {
-      for (const [name, known] of names) if (isWanted(known)) yield { directory, name }
-    }
+    for (const directory of this.#directories.keys())
+      for (const name of this.in(directory, isWanted)) yield { directory, name }
+  }
+
+  *in(directory: number, isWanted: (known: Known<number>) => boolean): Generator<string> {
+    for (const [name, known] of this.of(directory)?.names ?? []) if (isWanted(known)) yield name
   }
 
   /** Others may have removed, while nobody told, what stood there before. What is absent is so still. */

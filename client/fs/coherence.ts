@@ -73,6 +73,11 @@ export class Coherence {
     await this.#kernel.inodesSettled()
   }
 
+  /** The kernel is to ask again for what it was let believe of names in a directory: of these, or of all. */
+  doubt(directory: number, names?: Iterable<string>): void {
+    this.#takenBack.names(directory, names)
+  }
+
   /** Resolves once the stream has told of this change, or counts as away because it does not. */
   async #heard(others: number): Promise<void> {
     const isSettled = () => this.#told >= others || this.#isBehind

@@ -14,7 +14,7 @@ import { DurableNames } from './durable-names.js'
 import { Lease } from './lease.js'
 import { ListingsAhead } from './listings-ahead.js'
 import { MountLocks } from './locks.js'
-import { Lookups } from './lookups.js'
+import { Lookups, type Place } from './lookups.js'
 import { NameLeases } from './name-leases.js'
 import { Names } from './names.js'
 import { type KnownNode, Nodes } from './nodes.js'
@@ -178,6 +178,16 @@ export class MountState {
    */
   async caughtUp(): Promise<void> {
     await this.#coherence?.caughtUp(this.#stream.othersUpTo?.())
+  }
+
+  /** A program tries for a name that others may want as well. */
+  tried({ directory, name }: Place): void {
+    if (this.contested.tried(directory, name)) this.#coherence?.doubt(directory)
+  }
+
+  /** To its new name the kernel takes along for how long it was let believe the one before. */
+  moved({ directory, name }: Place): void {
+    if (this.contested.has(directory)) this.#coherence?.doubt(directory, [name])
   }
 
   /** Attributes of an inode asked for by number, and for how long they hold. */

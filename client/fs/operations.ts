@@ -47,7 +47,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     const attributes = ownership(mode, context, state.owners)
     const isDirectory = what.type === 'directory'
     const wish = isDirectory ? state.leases?.wish() : undefined
-    state.contested.tried(ino(parent))
+    state.tried(place(parent, name))
     const made = await names.make(place(parent, name), what, attributes, wish)
     const { nameMilliseconds, milliseconds } = made
     const entry = view.entry(ino(parent), made.attributes, nameMilliseconds, milliseconds)
@@ -169,12 +169,14 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     async rename(parent, name, newParent, newName, flags) {
       const mode = RENAME_MODES[flags]
       if (mode === undefined) throw refusal('EINVAL', `rename flags ${flags} are not known`)
-      for (const node of [parent, newParent]) state.contested.tried(ino(node))
-      await names.rename(place(parent, name), place(newParent, newName), mode)
+      const [from, to] = [place(parent, name), place(newParent, newName)]
+      for (const tried of [from, to]) state.tried(tried)
+      await names.rename(from, to, mode)
+      for (const moved of mode === 'exchange' ? [from, to] : [to]) state.moved(moved)
       await state.caughtUp()
     },
     async link(node, newParent, newName) {
-      state.contested.tried(ino(newParent))
+      state.tried(place(newParent, newName))
       await state.sent(ino(node))
       const linked = await names.link(ino(node), place(newParent, newName))
       const known = nodes.get(node)

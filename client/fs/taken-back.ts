@@ -46,7 +46,7 @@ export class TakenBack {
     const { cache, nodes, contested } = this.#mount
     if (cache.isVouched) this.all()
     for (const { directory, name } of cache.believedNames()) {
-      contested.add(directory)
+      contested.add(directory, name)
       const node = nodes.of(directory)
       if (node !== undefined) this.#kernel.invalidateEntry(node.id, name)
     }
@@ -54,6 +54,13 @@ export class TakenBack {
       if (cache.attributes(node.ino) !== undefined) this.#kernel.invalidateInode(node.id, -1, 0)
     }
     cache.forgetAll()
+  }
+
+  /** The kernel is to ask again for what it was let believe of names in a directory: of these, or of all. */
+  names(directory: number, names: Iterable<string> = this.#mount.cache.believedNamesIn(directory)) {
+    const node = this.#mount.nodes.of(directory)
+    if (node === undefined) return
+    for (const name of names) this.#kernel.invalidateEntry(node.id, name)
   }
 
   /** What was written here is there now, and this is what the server made of it. */
@@ -93,7 +100,7 @@ export class TakenBack {
 
   named({ directory, name }: WirePlace, ino: number | 'unknown'): void {
     const { cache, nodes, unborn, contested } = this.#mount
-    contested.add(directory)
+    if (contested.add(directory, name)) this.names(directory)
     // A file of ours that is about to stand there is sent and then finds out who was first.
     cache.toldName(directory, name, unborn.at(directory, name) === undefined ? ino : undefined)
     const node = nodes.of(directory)

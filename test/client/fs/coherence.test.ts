@@ -54,37 +54,95 @@ describe('the mount file system with a stream of changes', () => {
     expect(await here.calls.list(ROOT)).to.deep.equal(['h'])
   })
 
-  it('has the kernel ask for every name of a directory in which others just gave or took one, and programs here try for some', async () => {
-    const { node } = await here.fs.mkdir(ROOT, 'd', 0o755, caller)
-    await here.calls.store(node, 'f', 'x')
-    const theirs = await there.calls.lookup(ROOT, 'd')
-    let count = 0
-    const theyMakeOne = async () => {
-      await there.calls.store(theirs.node, `theirs ${++count}`, 'y')
-      await dropped(here, `entry ${node} theirs ${count}`)
+  describe('in a directory in which others just gave or took names', () => {
+    let node: number
+    let theirs: number
+    let count: number
+
+    beforeEach(async () => {
+      ;({ node } = await here.fs.mkdir(ROOT, 'd', 0o755, caller))
+      await here.calls.store(node, 'f', 'x')
+      theirs = (await there.calls.lookup(ROOT, 'd')).node
+      count = 0
+    })
+
+    const theyMake = async (name = `theirs ${++count}`) => {
+      await there.calls.store(theirs, name, 'y')
+      await dropped(here, `entry ${node} ${name}`)
     }
     const found = async () => {
       const entries = [await here.calls.lookup(node, 'f'), await here.calls.lookup(node, 'absent')]
       return entries.map((entry) => entry.validMilliseconds)
     }
-    await theyMakeOne()
-    expect(await found(), 'only they make any').to.deep.equal([LONG, LONG])
-    const { validMilliseconds } = await here.fs.mkdir(node, 'lock', 0o755, caller)
-    expect(validMilliseconds).to.equal(0)
-    expect(await found(), 'we as well').to.deep.equal([0, 0])
-    earth.pass(10_000)
-    expect(await found(), 'only we do').to.deep.equal([LONG, LONG])
-    for (const [what, name] of [
-      ['link', () => here.fs.link(4711, node, 'l', caller)],
-      ['rename', () => here.fs.rename(node, 'none', node, 'r', 0, caller)],
-      ['symlink', () => here.fs.symlink(node, 'f', 'x', caller)],
-    ] as const) {
-      earth.pass(600_000)
-      await theyMakeOne()
-      expect(await found(), `before ${what}`).to.deep.equal([LONG, LONG])
-      await name().catch(() => undefined) // who does not get the lock has tried, too
-      expect(await found(), what).to.deep.equal([0, 0])
+    /** How programs try for a name. */
+    const TRIES: readonly [what: string, tried: (name: string) => Promise<unknown>][] = [
+      ['mkdir', (name) => here.fs.mkdir(node, name, 0o755, caller)],
+      [
+        'open with O_EXCL',
+        async (name) => here.fs.create(node, name, 0o644, O_WRONLY | O_EXCL, caller),
+      ],
+      ['link', (name) => here.fs.link(4711, node, name, caller)],
+      ['symlink', (name) => here.fs.symlink(node, name, 'x', caller)],
+      ['rename to it', (name) => here.fs.rename(node, 'none', node, name, 0, caller)],
+      ['rename from it', (name) => here.fs.rename(node, name, node, 'none', 1, caller)],
+    ]
+    const tryFor = (tried: (name: string) => Promise<unknown>, name: string) =>
+      tried(name).catch(() => undefined) // who does not get the lock has tried, too
+
+    it('has the kernel believe its names where programs here give none, or gave some a while ago', async () => {
+      await theyMake()
+      expect(await found(), 'only they give any').to.deep.equal([LONG, LONG])
+      await here.fs.mkdir(node, 'ours', 0o755, caller)
+      earth.pass(10_000)
+      await theyMake()
+      expect(await found(), 'each another one').to.deep.equal([LONG, LONG])
+    })
+
+    for (const [what, tried] of TRIES) {
+      it(`has the kernel ask for each name where a program here just tried for one: ${what}`, async () => {
+        await theyMake()
+        await tryFor(tried, 'ours')
+        expect(await found()).to.deep.equal([0, 0])
+        earth.pass(10_000)
+        expect(await found(), 'later').to.deep.equal([LONG, LONG])
+      })
+
+      it(`has it ask for ten minutes where that was a name they were after as well: ${what}`, async () => {
+        await theyMake('lock')
+        await tryFor(tried, 'lock')
+        earth.pass(10_000)
+        expect(await found(), 'they are gone').to.deep.equal([LONG, LONG])
+        await theyMake()
+        expect(await found(), 'they are there again').to.deep.equal([0, 0])
+        earth.pass(600_000)
+        await theyMake()
+        expect(await found(), 'ten minutes later').to.deep.equal([LONG, LONG])
+      })
     }
+
+    it('has it ask where they are after a name that a program here has tried for', async () => {
+      await here.fs.mkdir(node, 'lock', 0o755, caller)
+      earth.pass(10_000)
+      await there.fs.rmdir(theirs, 'lock', caller)
+      await dropped(here, `entry ${node} lock`)
+      expect(await found()).to.deep.equal([0, 0])
+      expect(here.invalidated, 'believed before').to.include(`entry ${node} f`)
+    })
+
+    it('takes back what it was let believe before both were after one name', async () => {
+      await here.calls.lookup(node, 'absent')
+      await theyMake()
+      expect(here.invalidated).not.to.include(`entry ${node} f`)
+      await theyMake('lock')
+      await tryFor((name) => here.fs.mkdir(node, name, 0o755, caller), 'lock')
+      expect(here.invalidated).to.include.members([`entry ${node} f`, `entry ${node} absent`])
+    })
+
+    it('takes back at its new name what it was let believe of the one before', async () => {
+      await theyMake()
+      await here.fs.rename(node, 'f', node, 'g', 0, caller)
+      expect(here.invalidated).to.include(`entry ${node} g`)
+    })
   })
 
   it('believes no older change of a name that it is told of after its own', async () => {
