@@ -1,6 +1,6 @@
 import { hasCode, type RemoteFiles } from '../remote-files.js'
 import type { Place } from './record.js'
-import { statOrNone } from './send-change.js'
+import { inodeNow, statOrNone } from './send-change.js'
 import type { UnsentFile } from './unsent-file.js'
 
 export interface ConflictMount {
@@ -75,8 +75,9 @@ export async function copyBeside(
       })
       return copy
     } catch (error) {
-      if (!hasCode(error, 'EEXIST', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
-      if ((await statOrNone(files, ino)) !== undefined) return copy
+      if (!hasCode(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
+      // Made before, and perhaps moved or removed by others since.
+      if ((await inodeNow(files, ino)) !== 'unknown') return copy
       if (attempt === TRIES) throw error
       file.copy = undefined
     }

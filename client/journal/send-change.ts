@@ -245,7 +245,7 @@ export async function statOrNone(
 }
 
 /** `removed`: there was such an inode; `unknown`: there never was, as far as the server remembers. */
-async function inodeNow(
+export async function inodeNow(
   files: RemoteFiles,
   ino: number,
 ): Promise<WireAttributes | 'removed' | 'unknown'> {

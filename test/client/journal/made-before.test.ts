@@ -149,4 +149,23 @@ describe('a new file in a journal that was made, and whose answer was lost', () 
     expect(await names()).to.deep.equal([])
     expect(writeBack.pending()).to.deep.equal({ bytes: 0, files: 0 })
   })
+
+  it('is not made again as a conflict copy, either', async () => {
+    const attributes = { mode: 0o644, uid: 0, gid: 0 }
+    const how = { mode: 'create', attributes, ...PROCESS } as const
+    const { ino } = await there.files.put(ROOT, 'f', [Buffer.from('old')], how)
+    await shown.lookup(ROOT, 'f')
+    const write = (files: RemoteFiles, text: string) =>
+      files.write(ino, [{ offset: 0, data: Buffer.from(text) }], PROCESS)
+    await write(there.files, 'theirs')
+    here.fault.answer = (operation) =>
+      operation === 'put' ? Promise.reject(new RemoteError('EIO', 'no answer')) : undefined
+    await write(shown, 'ours')
+    await writeBack.sent(ino).catch(() => {})
+    const [, copy = ''] = await names()
+    expect(copy).to.match(/^f \(conflict /)
+    await there.files.remove(ROOT, copy, 'unlink', { keep: false })
+    await mountedAgain()
+    expect(await names()).to.deep.equal(['f'])
+  })
 })
