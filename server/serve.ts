@@ -29,6 +29,7 @@ import { takeUpgrades } from './routes/upgrade.js'
 import type { Secret } from './secret.js'
 import { takeExpectations } from './soundness.js'
 import { openStorage } from './storage/engine.js'
+import { endWholeRestore } from './storage/unfinished-restore.js'
 import { keepSwept } from './sweep.js'
 import { contextOptions, keepCertificate } from './tls/context.js'
 import { configuredCertificate, localCertificate, tlsFiles } from './tls/files.js'
@@ -71,6 +72,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   prepareDataDirectory(config.data, around.uid, config.files)
   opened.keep(lockDataDirectory(config.data), (lock) => lock.release())
   const database = opened.keep(openDataDirectory(config.data), (db) => db.close())
+  await endWholeRestore(config.data)
   const secret = secretFor(database, config)
   const store = oauthStore(database)
   const audit = auditLog(database, secret.derive('audit'), clock)

@@ -26,6 +26,13 @@ export async function endRestore(directory: string): Promise<void> {
   await syncFolder(directory)
 }
 
+/** After one that was killed when all but that was done: should the database get lost, nobody is to take the rest for unfinished. */
+export async function endWholeRestore(directory: string): Promise<void> {
+  if (existsSync(join(directory, MARK)) && existsSync(join(directory, DATABASE))) {
+    await endRestore(directory)
+  }
+}
+
 /** @throws where something is that no restore has left */
 export function refuseUsed(directory: string): void {
   const names = existsSync(directory) ? namesIn(directory) : []

@@ -77,5 +77,8 @@ describe('coffer-server restore that is killed', () => {
     writeFileSync(join(restored, 'restoring'), backup)
     expect((await restore()).stderr).to.contain('is not empty')
     expect((await coffer(['user', 'list'], '', environment)).stdout).to.contain('nora')
+    const site = await startSite({ data: restored })
+    await site.remove()
+    expect(readdirSync(restored)).to.not.include('restoring')
   }).timeout(120_000)
 })
