@@ -71,7 +71,6 @@ export interface NewUser {
   readonly password: NewPassword
   readonly name?: string | undefined
   readonly email?: string | undefined
-  readonly administrator: boolean
   readonly temporaryPassword: boolean
 }
 
@@ -144,7 +143,6 @@ export function accounts(users: UserTable, hashing: Passwords, clock: () => Date
         passwordHash: await hashing.hash(wanted.password),
         name: wanted.name,
         email: wanted.email,
-        administrator: wanted.administrator,
         temporaryPassword: wanted.temporaryPassword,
         disabledAt: undefined,
         createdAt: now(),

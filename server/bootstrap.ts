@@ -4,11 +4,11 @@ import type { AuditLog } from './database/audit.js'
 import type { Settings } from './database/settings.js'
 import { type Secret, WrongSecret } from './secret.js'
 
-const ADMINISTRATOR = 'admin'
+const FIRST_USER = 'admin'
 
 /** What the first start made that the owner has to be told. */
 export interface FirstStart {
-  /** The administrator's password, when it was drawn here: it is shown once and kept nowhere. */
+  /** The first user's password, when it was drawn here: it is shown once and kept nowhere. */
   readonly oneTimePassword: string | undefined
 }
 
@@ -18,7 +18,7 @@ export function beginAudit(audit: Pick<AuditLog, 'begin'>, accounts: Pick<Accoun
 }
 
 /** The first account, so that somebody can sign in at all. Later starts change nothing. */
-export async function makeAdministrator(
+export async function makeFirstUser(
   accounts: Accounts,
   audit: Pick<AuditLog, 'append'>,
   configured: string | undefined,
@@ -26,10 +26,9 @@ export async function makeAdministrator(
   if (accounts.all().length > 0) return { oneTimePassword: undefined }
   const drawn = configured === undefined ? oneTimePassword() : undefined
   const { id } = await accounts.add({
-    username: username(ADMINISTRATOR),
+    username: username(FIRST_USER),
     password: drawn ?? newPassword(configured ?? ''),
     name: 'Administrator',
-    administrator: true,
     temporaryPassword: drawn !== undefined,
   })
   audit.append({ event: 'user.add', outcome: 'success', subject: id, detail: 'at the first start' })

@@ -6,8 +6,8 @@ import {
   checkIssuer,
   fixIssuer,
   fixSecret,
-  makeAdministrator,
   makeBuiltInClient,
+  makeFirstUser,
 } from './bootstrap.js'
 import { compose } from './compose.js'
 import { type Config, issuerOf } from './config.js'
@@ -115,7 +115,7 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
 
   // Only once nothing can go wrong any more: the password is shown once, and the issuer is kept for ever.
   if (settled !== undefined) fixIssuer(settings(database), settled)
-  const { oneTimePassword } = await makeAdministrator(accounts, audit, config.adminPassword)
+  const { oneTimePassword } = await makeFirstUser(accounts, audit, config.adminPassword)
 
   const files = config.tls ?? tlsFiles(config.data).server
   const certificate = keepCertificate({
@@ -166,7 +166,7 @@ function announce(
   print: Surroundings['print'],
 ): void {
   if (oneTimePassword !== undefined) {
-    print(`The administrator is "admin", the password ${oneTimePassword} (shown only this once).`)
+    print(`The first user is "admin", the password ${oneTimePassword} (shown only this once).`)
     print(`Sign in and choose your own at ${issuer}/account`)
   }
   if (config.tls === undefined) {

@@ -53,7 +53,7 @@ export const SETTINGS = {
       .optional(),
   },
   adminPassword: {
-    help: 'the password of the administrator that the first start makes',
+    help: 'the password of the user that the first start makes',
     schema: text('must have 8 to 1024 characters')
       .min(8, 'must have 8 to 1024 characters')
       .max(1024, 'must have 8 to 1024 characters')

@@ -41,7 +41,6 @@ export function userCommands(program: Command, line: CommandLine): void {
         const made = await accounts.add({
           ...named,
           password,
-          administrator: false,
           temporaryPassword: drawn,
         })
         audit.append({ event: 'user.add', outcome: 'success', subject: made.id })

@@ -10,7 +10,6 @@ export interface User {
   readonly passwordHash: string
   readonly name: string | undefined
   readonly email: string | undefined
-  readonly administrator: boolean
   /** Made by the server or an administrator: the person is asked to choose their own. */
   readonly temporaryPassword: boolean
   readonly disabledAt: number | undefined
@@ -25,7 +24,6 @@ interface Row {
   password_hash: string
   name: string | null
   email: string | null
-  administrator: number
   temporary_password: number
   disabled_at: number | null
   created_at: number
@@ -58,7 +56,7 @@ export function userTable(database: Database): UserTable {
   const all = database.prepare<[], Row>('SELECT * FROM users ORDER BY username')
   const count = database.prepare<[], number>('SELECT count(*) FROM users').pluck()
   const insert = database.prepare(
-    `INSERT INTO users VALUES (@id, @username, @passwordHash, @name, @email, @administrator, @temporaryPassword,
+    `INSERT INTO users VALUES (@id, @username, @passwordHash, @name, @email, @temporaryPassword,
        @disabledAt, @createdAt, @validFrom) ON CONFLICT (username) DO NOTHING`,
   )
   const setPassword = database.prepare(
@@ -92,7 +90,6 @@ export function userTable(database: Database): UserTable {
         name: made.name ?? null,
         email: made.email ?? null,
         disabledAt: made.disabledAt ?? null,
-        administrator: Number(made.administrator),
         temporaryPassword: Number(made.temporaryPassword),
       }).changes === 1,
     setPassword(id, hash, { temporary, validFrom }) {
@@ -120,7 +117,6 @@ function user(row: Row | undefined): User | undefined {
     passwordHash: row.password_hash,
     name: row.name ?? undefined,
     email: row.email ?? undefined,
-    administrator: row.administrator === 1,
     temporaryPassword: row.temporary_password === 1,
     disabledAt: row.disabled_at ?? undefined,
     createdAt: row.created_at,

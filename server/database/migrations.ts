@@ -1,4 +1,4 @@
-import { accountsSchema } from './schema/accounts.js'
+import { accountsSchema, equalAccountsSchema } from './schema/accounts.js'
 import {
   backupsSchema,
   filesSchema,
@@ -35,4 +35,5 @@ export const MIGRATIONS: readonly string[] = [
   permissionsSchema,
   backupsSchema,
   unindexedMakesSchema,
+  equalAccountsSchema,
 ]

@@ -55,7 +55,6 @@ async function prepare(directory: string, data: string): Promise<void> {
   await people.add({
     username: user as never,
     password: password as never,
-    administrator: false,
     temporaryPassword: false,
   })
   database.close()

@@ -119,7 +119,7 @@ const ENDPOINTS: readonly Endpoint[] = [
 describe(`the OAuth endpoints under ${ROUNDS} malformed requests each (seed ${SEED})`, () => {
   let server: TestServer
   let agent: Agent
-  /** A browser in which the administrator is signed in. */
+  /** A browser in which the first user is signed in. */
   let browser: Http
   let csrfToken = ''
   /** Credentials of a confidential client. */

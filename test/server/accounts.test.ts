@@ -18,7 +18,6 @@ describe('accounts', () => {
       all.add({
         username: username(name),
         password: OLD,
-        administrator: false,
         temporaryPassword: false,
       })
     await add('bert')

@@ -49,7 +49,7 @@ describe('the first start', () => {
     expect(statSync(data).mode & 0o777).to.equal(0o700)
   })
 
-  it('says once where it serves, what to trust, and the password of the administrator', async () => {
+  it('says once where it serves, what to trust, and the password of the first user', async () => {
     const first = await startSite({ data, environment: { COFFER_ADMIN_PASSWORD: '' } })
     const output = first.printed.join('\n')
     const password = /password ([a-z0-9-]{23}) \(shown only this once\)/.exec(output)?.[1] ?? ''

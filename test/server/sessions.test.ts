@@ -13,7 +13,7 @@ describe('a session', () => {
     const users = userTable(database)
     const user: User = {
       ...{ id: 'u', username: 'ann', passwordHash: '', name: undefined, email: undefined },
-      ...{ administrator: false, temporaryPassword: false, disabledAt: undefined },
+      ...{ temporaryPassword: false, disabledAt: undefined },
       ...{ createdAt: 0, validFrom: 0 },
     }
     users.insert(user)

@@ -50,3 +50,8 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_subject ON audit (subject, number);
 `
+
+/** Who runs the server does that on its machine, by its commands: no account has more rights than another. */
+export const equalAccountsSchema = `
+ALTER TABLE users DROP COLUMN administrator;
+`

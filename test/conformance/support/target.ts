@@ -162,7 +162,6 @@ async function ownTarget(): Promise<Target> {
       ...more,
       username: username as never,
       password: password as never,
-      administrator: false,
       temporaryPassword: false,
     })
   }

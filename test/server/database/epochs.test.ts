@@ -6,7 +6,7 @@ import { temporaryDirectory } from '../../support/directory.js'
 
 const GRANT = `INSERT INTO grants (grant_id, client_id, sub, scope, resource, auth_time, sid, created_at, expires_at,
   last_used_at, last_used_from, kept_until) VALUES ('g', 'c', 's', 'file.read', '[]', 0, 'sid', 0, 9, 0, '', 9)`
-const USER = `INSERT INTO users VALUES ('u', 'alice', 'hash', NULL, NULL, 0, 0, NULL, 0, 0)`
+const USER = `INSERT INTO users VALUES ('u', 'alice', 'hash', NULL, NULL, 0, NULL, 0, 0)`
 
 /** Each changes who may do what. */
 const CHANGES = [

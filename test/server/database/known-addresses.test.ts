@@ -20,7 +20,7 @@ describe('addresses that somebody was let in from', () => {
     for (const username of ['ann', 'bob']) {
       userTable(database).insert({
         ...{ id: `${username}’s`, username, passwordHash: '', name: undefined, email: undefined },
-        ...{ administrator: false, temporaryPassword: false, disabledAt: undefined },
+        ...{ temporaryPassword: false, disabledAt: undefined },
         ...{ createdAt: NOW, validFrom: NOW },
       })
     }

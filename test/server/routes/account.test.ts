@@ -41,7 +41,6 @@ describe('/account', () => {
       await accounts.add({
         username: username(OTHER.username),
         password: newPassword(OTHER.password),
-        administrator: false,
         temporaryPassword: true,
       })
     })
