@@ -49,7 +49,7 @@ const OURS: Readonly<Record<string, { flag: string; takesValue: boolean }>> = {
 
 /** Options of mount(8) and fstab(5) that are for others than the helper, or that hold anyway. */
 const STANDARD =
-  /^(defaults|_netdev|(no)?(auto|fail|user|users|owner|group|suid|dev|exec|atime|diratime|relatime|iversion)|rw|a?sync|dirsync|lazytime|strictatime|user=.*|comment=.*|x-.*|X-.*|)$/
+  /^(defaults|_netdev|(no)?(auto|fail|user|users|owner|group|suid|dev|exec|atime|diratime|relatime|strictatime|lazytime|iversion|mand)|rw|a?sync|dirsync|silent|loud|default_permissions|user=.*|comment=.*|x-.*|X-.*|)$/
 
 function mountFlags(given: string): string[] {
   const options = given.split(',')

@@ -55,6 +55,10 @@ describe('mount.coffer, the helper of mount(8)', () => {
       ],
     ],
     [
+      ['https://a', '/mnt', '-o', 'silent,nomand,nolazytime,nostrictatime,default_permissions'],
+      [...START, 'https://a', '/mnt'],
+    ],
+    [
       // of an option that is there twice the command takes the last
       ['https://a', '/mnt', '-o', 'wait=9'],
       [...START, '--wait', '9', 'https://a', '/mnt'],
@@ -74,7 +78,7 @@ describe('mount.coffer, the helper of mount(8)', () => {
     })
   }
 
-  for (const options of ['nonsense', 'uid', 'ro=1', 'allow_others']) {
+  for (const options of ['nonsense', 'uid', 'ro=1', 'allow_others', 'nosymfollow']) {
     it(`refuses the option ${options} by name`, () => {
       expect(() => mountHelperArguments(['https://a', '/mnt', '-o', options]))
         .to.throw(CommandError)
