@@ -34,6 +34,8 @@ const MOUNT_STATUS = z.object({
   login: z.object({ state: z.enum(['alive', 'dead', 'none']), message: z.string().optional() }),
   /** `live`: told of others' changes at once; `polled`: looks for them after a second. */
   changes: z.enum(['live', 'polled']),
+  /** `gone`: what the mount shows was removed from the server. */
+  folder: z.enum(['there', 'gone']),
   pending: PENDING,
   /** What another machine changed too (docs/mount.md): written over, put into copies beside it, left as it did it. */
   conflicts: z.object({

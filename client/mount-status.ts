@@ -44,6 +44,7 @@ export function mountStatus(
     login:
       login.kind === 'dead' ? { state: 'dead', message: login.message } : { state: login.kind },
     changes: news.isLive ? 'live' : 'polled',
+    folder: news.isRootGone ? 'gone' : 'there',
     pending: shown.pending(),
     conflicts: shown.conflicts(),
     reads,

@@ -36,7 +36,9 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     const account = accountIdentity(request.server, await unlessStopped(remote.accountRoot(), stop))
     const succession = new Succession({ request, surroundings, remote, account })
     await unlessStopped(succession.fence(), stop)
-    const news = new NewsWatch()
+    const news = new NewsWatch(root.ino, () =>
+      log.error(`the folder ${request.remote} is gone from the server; unmount it`),
+    )
     const files = news.over(remote.files)
     const { shown, writeBack, reads, close } = await unlessStopped(
       mountedFiles(request, surroundings, { remote, files, root, account }),

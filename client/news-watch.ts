@@ -1,15 +1,29 @@
+import type { WireChange } from '../server/wire-changes.js'
 import type { RemoteFiles, RemoteNews } from './remote-files.js'
 
-/** Whether the server tells this mount of others' changes at once. */
+/** Whether the server tells this mount of others' changes at once, and whether the folder that it shows is still there. */
 export class NewsWatch {
+  readonly #root: number
+  readonly #rootRemoved: () => void
   #isLive = false
+  #isRootGone = false
   #settled: () => void = () => {}
   readonly #first = new Promise<void>((resolve) => {
     this.#settled = resolve
   })
 
+  /** @param rootRemoved told once, when that folder is removed */
+  constructor(root: number, rootRemoved: () => void) {
+    this.#root = root
+    this.#rootRemoved = rootRemoved
+  }
+
   get isLive(): boolean {
     return this.#isLive
+  }
+
+  get isRootGone(): boolean {
+    return this.#isRootGone
   }
 
   /** Resolves once the stream is connected for the first time, or failed to, or has had its time. */
@@ -34,6 +48,7 @@ export class NewsWatch {
       for await (const item of news) {
         if (item.kind === 'connected') this.#isLive = true
         if (item.kind === 'lost') this.#isLive = false
+        if (item.kind === 'change') this.#changed(item.change)
         yield item
         // Only now whoever listens has taken it in.
         this.#settled()
@@ -42,5 +57,12 @@ export class NewsWatch {
       this.#isLive = false
       this.#settled()
     }
+  }
+
+  /** A directory has one name, so this was the last. */
+  #changed({ kind, ino }: WireChange): void {
+    if (kind !== 'remove' || ino !== this.#root || this.#isRootGone) return
+    this.#isRootGone = true
+    this.#rootRemoved()
   }
 }

@@ -52,6 +52,11 @@ function mountLines(mount: MountStatus): string[] {
   return [
     `${mount.directory}  ←  ${where}${mount.readOnly ? '  (read-only)' : ''}`,
     connectionLine(mount),
+    ...(mount.folder === 'there'
+      ? []
+      : [
+          `  THE FOLDER ${mount.remote} IS GONE from the server. Operations fail. Run: coffer unmount ${mount.directory}`,
+        ]),
     login.state === 'dead' ? `  LOGGED OUT: ${login.message}` : '  logged in',
     mount.changes === 'live'
       ? "  others' changes are seen at once"

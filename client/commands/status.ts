@@ -19,7 +19,7 @@ export interface StatusFlags {
 const WATCH_MILLISECONDS = 1_000
 const CLEAR_SCREEN = '\x1b[H\x1b[2J'
 
-/** @returns 0 if everything is well, 1 if a mount has lost its server or login */
+/** @returns 0 if everything is well, 1 if a mount has lost its server, login or folder */
 export async function statusCommand(
   flags: StatusFlags,
   surroundings: Surroundings,
@@ -48,7 +48,8 @@ async function statusText(
   const isWell =
     broken.length === 0 &&
     mounts.every(
-      ({ connection, login }) => connection.state === 'connected' && login.state !== 'dead',
+      ({ connection, login, folder }) =>
+        connection.state === 'connected' && login.state !== 'dead' && folder === 'there',
     )
   // With --watch one object a line, for programs that read line by line.
   const text = json

@@ -161,6 +161,23 @@ describe('a mount that something is wrong with', function () {
     })
   }
 
+  it('says that the folder it shows was removed from the server', async () => {
+    const { directory: all, unmount } = await home.mount()
+    await mkdir(join(all, 'folder'))
+    const directory = join(home.home, 'folder')
+    const shown = await home.mount({ directory, flags: ['--remote', '/folder'] })
+    await rm(join(all, 'folder'), { recursive: true })
+    await until('status says so', async () => {
+      const { status, stdout } = await home.coffer('status')
+      return status === 1 && stdout.includes('THE FOLDER /folder IS GONE')
+    })
+    const answer: unknown = await readdir(directory).catch((error: unknown) => error)
+    expect(answer).to.include({ errno: -116 }) // ESTALE, whose name Node.js does not know
+    await shown.unmount()
+    expect((await home.coffer('status')).status).to.equal(0)
+    await unmount()
+  })
+
   it('says that the certificate is another one, and goes on when it is the old one again', async () => {
     const { directory, unmount } = await home.mount()
     await mkdir(join(directory, 'there'))
