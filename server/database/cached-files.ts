@@ -1,6 +1,6 @@
 import type { Database } from './database.js'
 import { type FileStatements, fileStatements, type Time } from './files.js'
-import type { InodeRow } from './inode-rows.js'
+import { type InodeRow, rowWith } from './inode-rows.js'
 import { RowCache } from './row-cache.js'
 
 /** The file side's statements where inodes, names and small contents that were read stay at hand until they change. */
@@ -119,13 +119,12 @@ export function cachedStatements(database: Database): CachedStatements {
 
 /** What the statement makes of the row. */
 function touched(row: InodeRow, subdirectories: number, { sec, nsec }: Time): InodeRow {
-  return {
-    ...row,
+  return rowWith(row, {
     nlink: row.nlink + subdirectories,
     version: row.version + 1,
     mtime_sec: sec,
     mtime_nsec: nsec,
     ctime_sec: sec,
     ctime_nsec: nsec,
-  }
+  })
 }

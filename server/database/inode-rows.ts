@@ -28,6 +28,11 @@ export interface InodeRow {
   readonly permissions: number
 }
 
+/** A row with other values. (To spread them over those of a literal takes V8 twice as long.) */
+export function rowWith(row: InodeRow, ...others: readonly Partial<InodeRow>[]): InodeRow {
+  return Object.assign({ ...row }, ...others)
+}
+
 /** The columns in the order in which `toRow` takes them. */
 const COLUMNS = [
   'ino',

@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/inode-rows.js'
+import { type InodeRow, rowWith } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { inodeRow, mustHold } from './access.js'
 import { NOTHING_USED, type Usage } from './change-log.js'
@@ -67,15 +67,14 @@ export function withChanges(row: InodeRow, changes: AttributeChanges, now: Times
     uid: uid ?? row.uid,
     gid: gid ?? row.gid,
   }
-  return {
-    ...row,
-    ...changed(now),
-    ...(isSet && permitted(row, set)),
+  const times = {
     atime_sec: a?.sec ?? row.atime_sec,
     atime_nsec: a?.nsec ?? row.atime_nsec,
     mtime_sec: m?.sec ?? row.mtime_sec,
     mtime_nsec: m?.nsec ?? row.mtime_nsec,
   }
+  if (!isSet) return rowWith(row, changed(now), times)
+  return rowWith(row, changed(now), times, permitted(row, set))
 }
 
 function time(value: Nanoseconds | 'now', now: Timespec): Timespec {

@@ -83,7 +83,8 @@ export function changed(now: Timespec) {
 }
 
 export function modified(now: Timespec) {
-  return { ...changed(now), mtime_sec: now.sec, mtime_nsec: now.nsec }
+  const { sec, nsec } = now
+  return { ctime_sec: sec, ctime_nsec: nsec, mtime_sec: sec, mtime_nsec: nsec }
 }
 
 /** Columns of mode and owner as they are set: to what they were, too. */

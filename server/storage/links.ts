@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/inode-rows.js'
+import { type InodeRow, rowWith } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { NOTHING_USED, type Usage } from './change-log.js'
 import type { Timespec } from './clock.js'
@@ -33,7 +33,7 @@ export function dropLink(engine: Engine, row: InodeRow, keep: boolean, now: Time
   if (directory && engine.sql.someEntry.get(row.ino) !== undefined) {
     throw new FileError('ENOTEMPTY', 'the directory is not empty')
   }
-  const left = { ...row, ...changed(now), nlink: directory ? 0 : row.nlink - 1 }
+  const left = rowWith(row, changed(now), { nlink: directory ? 0 : row.nlink - 1 })
   if (left.nlink > 0 || keep) {
     engine.sql.updateInode.run(left)
     if (left.nlink === 0) engine.sql.keep.run(row.ino, engine.clock().sec, 0)

@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/inode-rows.js'
+import { type InodeRow, rowWith } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
 import { liveDirectoryRow, mustHold } from './access.js'
 import { NOTHING_USED } from './change-log.js'
@@ -52,7 +52,7 @@ export function rename(
       subdirectories - (target !== undefined && isDirectory(target) ? 1 : 0),
       now,
     )
-    const moved = { ...source, ...changed(now) }
+    const moved = rowWith(source, changed(now))
     engine.sql.updateInode.run(moved)
     engine.log.note(
       tree.id,
@@ -99,7 +99,7 @@ function exchange(
   const subdirectories = (isDirectory(source) ? 1 : 0) - (isDirectory(target) ? 1 : 0)
   touchDirectory(engine, from.directory, -subdirectories, now)
   touchDirectory(engine, to.directory, subdirectories, now)
-  const moved = { ...source, ...changed(now) }
+  const moved = rowWith(source, changed(now))
   engine.sql.updateInode.run(moved)
   engine.sql.updateInode.run({ ...target, ...changed(now) })
   engine.log.note(

@@ -1,4 +1,4 @@
-import type { InodeRow } from '../database/inode-rows.js'
+import { type InodeRow, rowWith } from '../database/inode-rows.js'
 import { fileRow, mustHold } from './access.js'
 import { asSeen, setAttributes, withChanges } from './attributes.js'
 import type { Timespec } from './clock.js'
@@ -190,9 +190,10 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
     const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))
     const allocated = isSparse ? engine.contents.holed(row.generation, size) : null
-    const written = { ...row, ...modified(now), ...unprivileged(row), size, stored, allocated }
+    const content = { size, stored, allocated, version: row.version + 1 }
+    const written = rowWith(row, modified(now), unprivileged(row), content)
     const asked = asSeen(row, changes)
-    const after = withChanges({ ...written, version: row.version + 1 }, asked, now)
+    const after = withChanges(written, asked, now)
     engine.sql.updateInode.run(after)
     if (small === undefined) forgetUndo(engine, ino)
     else if (size === 0) engine.sql.deleteSmallContent.run(ino)
