@@ -108,7 +108,11 @@ async function announced(
       ...(request.log === undefined ? {} : { log: request.log }),
     }
     const control = await openControl(record.socket, (asked) => answer(asked, serving, since))
-    await registry.add(record)
+    if ((await registry.add(record)) !== 'kept') {
+      const message = `${request.stateDirectory} has no room: what commands find this mount by is in /tmp`
+      surroundings.log.warn(message)
+      surroundings.warn(message)
+    }
     return { record, control }
   } catch (cause) {
     const why = messageOf(cause)
