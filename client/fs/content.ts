@@ -75,8 +75,9 @@ export class Content {
     mustHold?: MustHold,
   ): Soon<void> {
     this.#requests.throwError()
-    if (this.takesAtOnce(where)) return this.#take(offset, data, where)
-    return this.#writeLater(offset, data, where, mustHold)
+    if (!this.takesAtOnce(where)) return this.#writeLater(offset, data, where, mustHold)
+    mustHold?.()
+    return this.#take(offset, data, where)
   }
 
   async #writeLater(

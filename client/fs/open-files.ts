@@ -34,6 +34,8 @@ export interface OpenFilesMount {
 export class OpenFiles {
   readonly #mount: OpenFilesMount
   readonly #handles = new Handles<OpenFile>()
+  /** Writes that came, and wait for what the server has before they are taken. */
+  readonly #arriving = new Map<KnownNode, Set<Promise<void>>>()
 
   constructor(mount: OpenFilesMount) {
     this.#mount = mount
@@ -65,6 +67,7 @@ export class OpenFiles {
   ): Promise<Buffer> {
     this.#mount.locks?.refuseLost(handle)
     const { node, ahead } = this.#handles.get(handle)
+    if (this.#arriving.size > 0) await this.#arrived(node, handle)
     const { content } = node
     if (content !== undefined && !content.isClean) {
       const fetch = async (from: number, length: number) =>
@@ -120,15 +123,43 @@ export class OpenFiles {
     where: 'there' | 'at the end',
     mustHold: MustHold,
   ): Promise<number> {
-    const content = await this.#mount.contents.of(node)
-    const drop = () => this.dropReadAhead(node)
-    drop()
-    await content.write(offset, data, where, () => {
-      mustHold()
-      // What others here have read ahead meanwhile is without these bytes.
-      drop()
-    })
+    const taken = this.#arrives(node)
+    try {
+      const content = await this.#mount.contents.of(node)
+      await content.write(offset, data, where, () => {
+        mustHold()
+        this.dropReadAhead(node)
+        taken()
+      })
+    } finally {
+      taken()
+    }
     return data.length
+  }
+
+  /** Resolves once the writes that came are taken: the kernel may have dropped the page it wrote, and keeps what it gets now. */
+  async #arrived(node: KnownNode, handle: number): Promise<void> {
+    const arriving = this.#arriving.get(node)
+    if (arriving === undefined) return
+    await this.#mount.locks?.upheld(node.ino)
+    this.#mount.locks?.refuseLost(handle)
+    await Promise.all(arriving)
+  }
+
+  /** @returns to be called once what is written is seen by who reads */
+  #arrives(node: KnownNode): () => void {
+    const arriving = this.#arriving.get(node) ?? new Set()
+    this.#arriving.set(node, arriving)
+    let resolve = (): void => {}
+    const arrival = new Promise<void>((taken) => {
+      resolve = taken
+    })
+    arriving.add(arrival)
+    return () => {
+      arriving.delete(arrival)
+      if (arriving.size === 0 && this.#arriving.get(node) === arriving) this.#arriving.delete(node)
+      resolve()
+    }
   }
 
   /** close(2) of a descriptor: waits for the server, and tells what it refused. */
