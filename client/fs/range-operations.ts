@@ -51,8 +51,11 @@ export function rangeOperations(
     const found = await stored(node, offset, what)
     if (what === 'hole' || found === offset || node.writers === 0) return found
     if (found === undefined && offset >= (await sizeOf(node))) return undefined
+    const version = async () => (await state.stat(node.ino)).value.version
+    const before = await version()
     await state.dropPages(node, offset, found === undefined ? 0 : found - offset)
-    return stored(node, offset, what)
+    const isWritten = node.content?.isClean === false || (await version()) !== before
+    return isWritten ? stored(node, offset, what) : found
   }
 
   async function stored(node: KnownNode, offset: number, what: 'data' | 'hole') {
