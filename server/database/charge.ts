@@ -18,13 +18,13 @@ function toCharged(values: Values): Charged {
   }
 }
 
-/** Counts what a change uses or frees, and numbers it. */
+/** Counts what a change uses or frees, and numbers it. The driver gives numbers as floating ones, whose sums are not exact beyond 2^53. */
 export function chargeStatement(row: Prepare) {
   const charge = row<
     [bytes: number, inodes: number, links: number, changes: 0 | 1, tree: number],
     Values
   >(
-    `UPDATE trees SET bytes = bytes + ?, inodes = inodes + ?, links = links + ?, seq = seq + ? WHERE id = ?
+    `UPDATE trees SET bytes = bytes + CAST(? AS INTEGER), inodes = inodes + ?, links = links + ?, seq = seq + ? WHERE id = ?
      RETURNING seq, bytes, inodes, links, max_bytes, max_inodes`,
   ).raw(true)
   return {

@@ -1092,6 +1092,16 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await made('d')
       })
 
+      it('counts exactly again once files that are longer than any disk are gone', async () => {
+        for (const name of ['a', 'b', 'c', 'd']) {
+          const { ino } = await file(name, '')
+          await tree.setAttributes(ino, { size: Number.MAX_SAFE_INTEGER }, overwrite, NOBODY)
+        }
+        for (const name of ['e', 'f', 'g']) await file(name, 'odd')
+        for (const name of ['a', 'b', 'c', 'd']) await tree.remove(at(name), UNLINK, NOBODY)
+        expect((await storage.quota('ann')).bytes).to.equal(9)
+      })
+
       it('counts names beyond the first against the quota of files, and tells inodes all the same', async () => {
         const { ino } = await file('a', '1')
         await storage.setQuota('ann', { maxBytes: null, maxInodes: 4 })
