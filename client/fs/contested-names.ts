@@ -1,11 +1,11 @@
-import { dropOldest } from '../drop-oldest.js'
+import { Memory } from '../memory.js'
 
 /** So long after others gave or took names in a directory, or programs here tried for some, more are to be expected. */
 const BUSY_MILLISECONDS = 10_000
 /** So long after others and programs here were after the same name it may be a lock. */
 const DISPUTED_MILLISECONDS = 600_000
-/** Directories or names remembered. */
-const MOST = 10_000
+/** So many directories or names are remembered, and no more than twice as many. */
+const LEAST = 10_000
 
 /**
  * Directories in which others just gave or took names, and programs here try for names, too. The kernel takes word of a name only
@@ -60,8 +60,7 @@ export class ContestedNames {
 
 /** What something was done with a while ago, at most. */
 class Recent<Key> {
-  /** When it was, oldest first. */
-  readonly #times = new Map<Key, number>()
+  readonly #times = new Memory<Key, number>(LEAST)
   readonly #milliseconds: number
   readonly #now: () => number
 
@@ -71,13 +70,7 @@ class Recent<Key> {
   }
 
   add(key: Key): void {
-    this.#times.delete(key)
     this.#times.set(key, this.#now())
-    dropOldest(this.#times, MOST)
-    for (const oldest of this.#times.keys()) {
-      if (this.has(oldest)) return
-      this.#times.delete(oldest)
-    }
   }
 
   has(key: Key): boolean {
