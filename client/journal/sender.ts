@@ -61,7 +61,7 @@ export class Sender {
    * @throws what its next try fails with; by what name a change may have been made only if it is that one
    */
   async sent(file: UnsentFile, own?: Pending): Promise<void> {
-    const last = file.queue.at(-1)
+    const last = own ?? file.queue.at(-1)
     if (last === undefined || file.isOnlyHere) return
     const ends = this.#ends(file, last, own)
     for (const needed of this.#needed(file)) {

@@ -132,7 +132,6 @@ export class WriteBack {
     let file = fileNow()
     for (; file === undefined; file = fileNow()) await ready()
     if (journal === undefined) {
-      if (file.isOnlyHere) throw new RemoteError('ENOSPC', 'the journal has no room')
       const data = new JournalData(undefined, content)
       return this.#through(file, this.#add(file, change(this.#nextNumber--, file), data, undefined))
     }
@@ -263,9 +262,11 @@ export class WriteBack {
     let ends = this.sender.sent(file, pending)
     while (file.queue.includes(pending)) {
       try {
+        if (file.isOnlyHere) throw new RemoteError('ENOSPC', 'the journal has no room')
         await ends
       } catch (error) {
         if (!isBuiltUpon(pending, file.queue) && this.unsent.takeBack(file, pending)) throw error
+        if (file.isOnlyHere) return shown
         // It may be on its way again.
         ends = this.sender.tried(file, pending)
       }

@@ -196,6 +196,23 @@ describe('what is appended behind a journal', () => {
       expect((await there.files.stat(ino)).mode).to.equal(0o600)
     })
 
+    it('fails where it is to a new file that has lost its name and is only here', async () => {
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      const born = await here.files.reserve(1)
+      const how = { mode: 'create', attributes, ino: born, ...PROCESS } as const
+      here.fault.next = (operation) => (operation === 'put' ? noAnswer() : undefined)
+      await shown.put(1, 'new', [], how)
+      await writeBack.sent(born).catch(() => {})
+      await shown.remove(1, 'new', 'unlink', { keep: true })
+      await disk.fill()
+      const ended = shown.write(born, line('x'.repeat(64 << 10)), PROCESS).then(
+        () => 'done',
+        (error: RemoteError) => error.code,
+      )
+      expect(await ended).to.equal('ENOSPC')
+      expect((await shown.stat(born)).size).to.equal(0)
+    })
+
     it('is waited for without an answer if what followed is in the journal', async () => {
       const { ended, fail } = await appending('x\n')
       await disk.clear()
