@@ -18,11 +18,18 @@ export function recover(journal: Journal, unsent: UnsentFiles, add: Add): void {
     const isGap = change.kind !== 'birth' && change.before.version !== file.shown.version
     const pending = add(file, change, data, journal)
     pending.isLate = true
-    const { by } = change
-    pending.tried = { kind: 'perhaps before', by: by === undefined ? by : [by, ...senders] }
+    pending.tried = { kind: 'perhaps before', by: connections(change, senders) }
     if (isGap && isDamaged) file.gap ??= pending
   }
   for (const note of journal.notes) recoverNote(journal, unsent, note)
+}
+
+/**
+ * By which a change may have been made. Not by those before its own: what one of them made, and was killed too soon to keep, had the same
+ * number.
+ */
+function connections({ by }: Change, senders: readonly string[]): string[] | undefined {
+  return by === undefined ? undefined : [by, ...senders.slice(senders.indexOf(by) + 1)]
 }
 
 function recoverNote(journal: Journal, unsent: UnsentFiles, note: Note): void {

@@ -121,6 +121,27 @@ describe('what is appended behind a journal', () => {
       })
     }
 
+    it('is not taken for one that a mount before made and was killed too soon to keep', async () => {
+      here.fault.next = noAnswer
+      await append('x\n')
+      delete here.fault.next
+      await tries(here, 'done')
+      const second = await earth.machine()
+      // The first number that the next mount finds free.
+      await second.files.write(ino, line('lost\n'), { change: 'jjournal-2', ...PROCESS })
+      second.fault.next = (operation) => (operation === 'stat' ? undefined : noAnswer())
+      await mount(second, 'm2')
+      await tries(second, 'not done')
+      const third = await earth.machine()
+      third.fault.next = (operation) => (operation === 'stat' ? undefined : noAnswer())
+      await mount(third, 'm3')
+      await append('y\n')
+      await tries(third, 'not done')
+      await mount(await earth.machine(), 'm4')
+      await writeBack.sent(ino)
+      expect(await content()).to.equal('x\nlost\ny\n')
+    })
+
     it('is no conflict where others have written since to what it had made', async () => {
       here.fault.answer = () => Promise.reject(noAnswer())
       await shown.write(ino, [{ offset: 0, data: Buffer.from('y\n') }], PROCESS)
