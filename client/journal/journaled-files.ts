@@ -94,11 +94,10 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
         before: file.shown,
       })
       const content = some.map(({ data }) => data)
-      const shown = await writeBack.keep(ino, change, content)
-      if (options?.durability === 'process') return shown
-      await writeBack.sent(ino)
-      await files.sync(ino)
-      return files.stat(ino).then(saw)
+      const kept = await writeBack.keep(ino, change, content)
+      if (options?.durability === 'process') return kept
+      await shown.sync(ino)
+      return shown.stat(ino)
     },
     async seek(ino, offset, what, signal) {
       await writeBack.sent(ino)
@@ -175,10 +174,8 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       return unsent.of(ino)?.isUnborn === true ? [] : files.listXattrs(ino)
     },
     async sync(ino) {
-      const file = unsent.of(ino)
-      if (file?.isNameless === true && file.isUnborn) return
       await writeBack.sentIn(ino)
-      await files.sync(ino)
+      if (unsent.of(ino)?.isOnlyHere !== true) await files.sync(ino)
     },
     changes: (signal) => news.over(files.changes?.(signal), signal),
     ...(made === undefined

@@ -114,7 +114,8 @@ export class Sender {
       await Promise.all(next.after.map(({ finished }) => finished))
       await this.#slots.take(() => file.isUrgent)
       try {
-        if (file.queue[0] === next && !this.#isStopped) await this.#send(file, next)
+        const isWanted = file.queue[0] === next && !file.isOnlyHere
+        if (isWanted && !this.#isStopped) await this.#send(file, next)
         failures = 0
         continue
       } catch (error) {

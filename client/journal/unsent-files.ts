@@ -111,6 +111,8 @@ export class UnsentFiles {
   unname(file: UnsentFile): void {
     this.#leave(file)
     file.isNameless = true
+    // Whoever waits until it is sent would do so for as long as it is open.
+    if (file.isOnlyHere) for (const pending of file.queue) pending.finish()
   }
 }
 
