@@ -1,7 +1,7 @@
 import { hasCode, type RemoteFiles } from '../remote-files.js'
 import type { Place } from './record.js'
 import { inodeNow, statOrNone } from './send-change.js'
-import type { UnsentFile } from './unsent-file.js'
+import type { PlannedCopy, UnsentFile } from './unsent-file.js'
 
 export interface ConflictMount {
   readonly files: RemoteFiles
@@ -62,7 +62,7 @@ export async function copyBeside(
     },
   }
   for (let attempt = 1; ; attempt++) {
-    const copy = file.copy ?? (await plannedCopy(mount, file, attempt))
+    const copy = plannedBefore(file) ?? (await plannedCopy(mount, file, attempt))
     file.copy = copy
     const { ino, place } = copy
     try {
@@ -84,10 +84,20 @@ export async function copyBeside(
   }
 }
 
-async function plannedCopy(mount: ConflictMount, file: UnsentFile, attempt: number) {
+/** What was written since is not in it, should it have been made. */
+function plannedBefore({ copy, shown }: UnsentFile): PlannedCopy | undefined {
+  return copy?.version === shown.version ? copy : undefined
+}
+
+async function plannedCopy(
+  mount: ConflictMount,
+  file: UnsentFile,
+  attempt: number,
+): Promise<PlannedCopy> {
   const place = await otherPlace(mount, file, attempt)
   const ino = await mount.files.reserve?.(1)
   if (ino === undefined) throw new Error('the server sets no inode numbers aside')
-  file.queue[0]?.journal?.note({ kind: 'copying', ino: file.ino, copy: ino, place })
-  return { ino, place }
+  const { version } = file.shown
+  file.queue[0]?.journal?.note({ kind: 'copying', ino: file.ino, copy: ino, place, version })
+  return { ino, place, version }
 }

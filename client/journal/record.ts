@@ -76,7 +76,13 @@ const NOTE = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('nameless'), ino: z.number() }),
   z.object({ kind: z.literal('sender'), by: z.string() }),
   z.object({ kind: z.literal('moved'), of: z.number(), place: PLACE }),
-  z.object({ kind: z.literal('copying'), ino: z.number(), copy: z.number(), place: PLACE }),
+  z.object({
+    kind: z.literal('copying'),
+    ino: z.number(),
+    copy: z.number(),
+    place: PLACE,
+    version: z.number().optional(),
+  }),
   z.object({
     kind: z.literal('rebased'),
     of: z.number(),

@@ -56,7 +56,7 @@ function recoverNote(journal: Journal, unsent: UnsentFiles, note: Note): void {
       unsent.move(file, note.place)
       return
     case 'copying':
-      file.copy = { ino: note.copy, place: note.place }
+      file.copy = { ino: note.copy, place: note.place, version: note.version }
       return
     case 'rebased':
       file.seen = note.seen

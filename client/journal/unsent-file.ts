@@ -7,6 +7,13 @@ import type { Change, Place, Seen } from './record.js'
 
 export type Fetch = (offset: number, length: number) => Promise<Buffer>
 
+export interface PlannedCopy {
+  readonly ino: number
+  readonly place: Place
+  /** Of the file as programs saw it then; unknown of a journal that does not say it. */
+  readonly version: number | undefined
+}
+
 /** A file with changes that the server does not have: how programs see it, and what is to be sent, in order. */
 export class UnsentFile {
   readonly ino: number
@@ -21,7 +28,7 @@ export class UnsentFile {
   /** Where it ended then, for what is appended. */
   endSeen: number
   /** Where its conflict copy goes, once that is decided. */
-  copy: { readonly ino: number; readonly place: Place } | undefined
+  copy: PlannedCopy | undefined
   /** What came before this change is lost: it is not made over what stands on the server, nor is what follows it. */
   gap: Pending | undefined
   readonly queue: Pending[] = []

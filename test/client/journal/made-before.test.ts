@@ -150,22 +150,47 @@ describe('a new file in a journal that was made, and whose answer was lost', () 
     expect(writeBack.pending()).to.deep.equal({ bytes: 0, files: 0 })
   })
 
-  it('is not made again as a conflict copy, either', async () => {
-    const attributes = { mode: 0o644, uid: 0, gid: 0 }
-    const how = { mode: 'create', attributes, ...PROCESS } as const
-    const { ino } = await there.files.put(ROOT, 'f', [Buffer.from('old')], how)
-    await shown.lookup(ROOT, 'f')
-    const write = (files: RemoteFiles, text: string) =>
-      files.write(ino, [{ offset: 0, data: Buffer.from(text) }], PROCESS)
-    await write(there.files, 'theirs')
-    here.fault.answer = (operation) =>
-      operation === 'put' ? Promise.reject(new RemoteError('EIO', 'no answer')) : undefined
-    await write(shown, 'ours')
-    await writeBack.sent(ino).catch(() => {})
-    const [, copy = ''] = await names()
-    expect(copy).to.match(/^f \(conflict /)
-    await there.files.remove(ROOT, copy, 'unlink', { keep: false })
-    await mountedAgain()
-    expect(await names()).to.deep.equal(['f'])
+  describe('as a conflict copy', () => {
+    let ino: number
+
+    const write = (files: RemoteFiles, text: string, offset = 0) =>
+      files.write(ino, [{ offset, data: Buffer.from(text) }], PROCESS)
+    /** @returns its name */
+    async function copied(): Promise<string> {
+      const attributes = { mode: 0o644, uid: 0, gid: 0 }
+      const how = { mode: 'create', attributes, ...PROCESS } as const
+      ino = (await there.files.put(ROOT, 'f', [Buffer.from('old')], how)).ino
+      await shown.lookup(ROOT, 'f')
+      await write(there.files, 'theirs')
+      here.fault.answer = (operation) =>
+        operation === 'put' ? Promise.reject(new RemoteError('EIO', 'no answer')) : undefined
+      await write(shown, 'ours')
+      await writeBack.sent(ino).catch(() => {})
+      const [, copy = ''] = await names()
+      expect(copy).to.match(/^f \(conflict /)
+      return copy
+    }
+
+    it('is not made again', async () => {
+      await there.files.remove(ROOT, await copied(), 'unlink', { keep: false })
+      await mountedAgain()
+      expect(await names()).to.deep.equal(['f'])
+    })
+
+    for (const whose of ['the same mount', 'the next mount'] as const) {
+      it(`is made again with what was written since: ${whose}`, async () => {
+        await copied()
+        await write(shown, 'more', 4)
+        delete here.fault.answer
+        if (whose === 'the same mount') await writeBack.drain()
+        else await mountedAgain()
+        const [, ...copies] = await names()
+        const contents = copies.map(async (name) => {
+          const copy = await there.files.lookup(ROOT, name)
+          return String((await there.files.read(copy.ino, 0, 100)).data)
+        })
+        expect(await Promise.all(contents)).to.have.members(['ours', 'oursmore'])
+      })
+    }
   })
 })
