@@ -59,10 +59,15 @@ export class NewsWatch {
     }
   }
 
-  /** A directory has one name, so this was the last. */
-  #changed({ kind, ino }: WireChange): void {
-    if (kind !== 'remove' || ino !== this.#root || this.#isRootGone) return
+  #changed(change: WireChange): void {
+    if (removedBy(change) !== this.#root || this.#isRootGone) return
     this.#isRootGone = true
     this.#rootRemoved()
   }
+}
+
+/** What lost a name: of a directory, which has one, it was the last. */
+function removedBy(change: WireChange): number | undefined {
+  if (change.kind === 'rename') return change.replaced
+  return change.kind === 'remove' ? change.ino : undefined
 }
