@@ -171,7 +171,8 @@ async function madeBefore(
       return files.made?.(target, tried.change)
     case 'perhaps before':
       if (change.kind !== 'birth' && isOurs(there, seen, change.changes.mtime)) return there
-      for (const by of tried.by === undefined ? [] : [undefined, ...tried.by]) {
+      // It may have been tried by this mount, too.
+      for (const by of [undefined, ...(tried.by ?? [])]) {
         const made = await files.made?.(target, name, by)
         if (made !== undefined) return made
       }

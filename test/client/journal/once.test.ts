@@ -154,6 +154,26 @@ describe('what is appended behind a journal', () => {
     })
   })
 
+  it('is no conflict if it was left by whom nobody knows, and this mount had no answer', async () => {
+    await writeBack.close()
+    const limits = { limitBytes: 1 << 20, log: () => {} }
+    const journal = await Journal.open(join(disk.directory, 'journal'), limits)
+    const part = { offset: 0, length: 2 }
+    const change = { kind: 'write' as const, id: 1, ino, parts: [part], changes: { mtime: '1' } }
+    const before = await here.files.stat(ino)
+    await journal?.append({ ...change, before }, [Buffer.from('y\n')]).stored
+    await journal?.close()
+    here.fault.answer = (operation) =>
+      operation === 'write' ? Promise.reject(noAnswer()) : undefined
+    await mount(here, 'm0')
+    await writeBack.sent(ino).catch(() => {})
+    delete here.fault.answer
+    await appendThere('x\n')
+    await writeBack.sent(ino)
+    expect(await content()).to.equal('y\nx\n')
+    expect(writeBack.sender.conflicts).to.equal(0)
+  })
+
   it('is no conflict for what follows if its answer was lost', async () => {
     here.fault.answer = () => Promise.reject(noAnswer())
     await append('x\n')
