@@ -179,23 +179,46 @@ describe('answers and news that come in another order than things happened', () 
     })
   })
 
-  it('shows a write to who reads after it, though it waits for what others did', async () => {
-    const { node } = await there.calls.store(ROOT, 'f', 'x'.repeat(1 << 20))
-    const { node: known } = await here.calls.lookup(ROOT, 'f')
-    const reader = await here.fs.open(known, O_RDONLY, caller)
-    const writer = await here.fs.open(known, O_WRONLY, caller)
-    const write = (text: string) =>
-      here.fs.write(known, writer.handle, 600 << 10, Buffer.from(text), caller)
-    await write('once')
-    await here.fs.flush(known, writer.handle, caller)
-    const other = await there.fs.open(node, O_WRONLY, caller)
-    await there.fs.write(node, other.handle, 0, Buffer.from('theirs'), caller)
-    await heard(`inode ${known} 0`, () => there.fs.flush(node, other.handle, caller))
-    const arrives = await held('stat', () => write('ours'))
-    const read = here.fs.read(known, reader.handle, 600 << 10, 4, caller)
-    await new Promise(setImmediate)
-    await arrives()
-    expect((await read).toString()).to.equal('ours')
+  describe('a write that waits for what others did', () => {
+    const place = 600 << 10
+    let known: number
+    let reader: number
+    let writer: number
+    const write = (text: string) => here.fs.write(known, writer, place, Buffer.from(text), caller)
+    const read = async (offset: number, length: number) =>
+      (await here.fs.read(known, reader, offset, length, caller)).toString()
+
+    beforeEach(async () => {
+      const { node } = await there.calls.store(ROOT, 'f', 'x'.repeat(1 << 20))
+      known = (await here.calls.lookup(ROOT, 'f')).node
+      reader = (await here.fs.open(known, O_RDONLY, caller)).handle
+      writer = (await here.fs.open(known, O_WRONLY, caller)).handle
+      await write('once')
+      await here.fs.flush(known, writer, caller)
+      const other = await there.fs.open(node, O_WRONLY, caller)
+      await there.fs.write(node, other.handle, 0, Buffer.from('theirs'), caller)
+      await heard(`inode ${known} 0`, () => there.fs.flush(node, other.handle, caller))
+    })
+
+    it('is shown to who reads after it', async () => {
+      const arrives = await held('stat', () => write('ours'))
+      const after = read(place, 4)
+      await new Promise(setImmediate)
+      await arrives()
+      expect(await after).to.equal('ours')
+    })
+
+    it('outlives what is read ahead meanwhile for who read before it', async () => {
+      let before: Promise<string> | undefined
+      const arrives = await held('stat', () => {
+        before = read(0, 512 << 10)
+        return write('ours')
+      })
+      expect((await before)?.slice(0, 6)).to.equal('theirs')
+      await arrives()
+      await here.fs.flush(known, writer, caller)
+      expect(await read(place, 4)).to.equal('ours')
+    })
   })
 
   it('counts a new directory once that its parent was told with', async () => {

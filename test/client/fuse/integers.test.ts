@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { timespec } from '../../../client/fuse/integers.js'
+import { isSame, readUnique, timespec, type Unique } from '../../../client/fuse/integers.js'
 
 const SECOND = 1_000_000_000n
 
@@ -16,4 +16,17 @@ describe('a time as struct timespec has it', () => {
       expect(BigInt(seconds) * SECOND + BigInt(nanoseconds)).to.equal(BigInt(time))
     })
   }
+})
+
+describe('what the kernel knows a request by', () => {
+  it('tells requests apart by all of its 64 bits', () => {
+    const bytes = Buffer.from('0100000000000080' + '0100000000000000' + '0000000000000080', 'hex')
+    const [one, low, high] = [0, 8, 16].map((at) => readUnique(bytes, at)) as [
+      Unique,
+      Unique,
+      Unique,
+    ]
+    expect(isSame(one, readUnique(bytes, 0))).to.equal(true)
+    expect([isSame(one, low), isSame(one, high), isSame(low, high)]).not.to.include(true)
+  })
 })
