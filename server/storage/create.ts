@@ -28,6 +28,8 @@ export async function create(
   { precondition, origin }: CreateTerms,
 ): Promise<Inode | undefined> {
   if (content.length > engine.smallBytes) return undefined
+  // whoever has the names of the directory is not asked to give them back for nothing
+  if (engine.sql.entry.get(place.directory, place.name) !== undefined) return undefined
   engine.space.take(content.length)
   return whenFree(engine.names, tree.owner, place, origin, () => {
     const now = engine.clock()

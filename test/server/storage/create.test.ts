@@ -86,4 +86,10 @@ describe('a file whose content is at hand', () => {
     giveBack()
     expect(await creating).to.include({ size: 1 })
   })
+
+  it('asks nobody for that lease where something stands already', async () => {
+    await put(tree, at('f'), 'old')
+    subject.storage.guardNames({ leased: () => expect.fail('nothing is to come there') })
+    expect(await tree.create(at('f'), Buffer.from('new'), {}, terms)).to.equal(undefined)
+  })
 })
