@@ -17,6 +17,8 @@ export class Memory<Key, Value extends object | string | number> {
 
   set(key: Key, value: Value): void {
     this.#recent.set(key, value)
+    // Not both: what is learned anew of many would be kept twice.
+    if (this.#older.size > 0) this.#older.delete(key)
     if (this.#recent.size <= this.#least) return
     this.#older = this.#recent
     this.#recent = new Map([[key, value]])

@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { Memory } from '../../client/memory.js'
 
@@ -25,6 +28,26 @@ describe('Memory', () => {
     expect(memory.get(3)).to.equal(100)
     memory.set(7, 7)
     expect(memory.get(3)).to.equal(100)
+  })
+
+  it('keeps nothing of what was said before, of whatever half', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    const memory = new Memory<number, object>(4)
+    const former = Array.from({ length: 6 }, (_, key) => {
+      const value = { key }
+      memory.set(key, value)
+      return new WeakRef(value)
+    })
+    for (const key of former.keys()) if (key >= 3) memory.set(key, { key: -key })
+    // A WeakRef keeps its value for the turn of the event loop it was made in.
+    await setImmediate()
+    collect()
+    expect(former.slice(3).map((value) => value.deref())).to.deep.equal([
+      undefined,
+      undefined,
+      undefined,
+    ])
   })
 
   it('has forgotten what was deleted, in both of its halves', () => {
