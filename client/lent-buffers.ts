@@ -1,3 +1,5 @@
+import { SpareBuffers } from './spare-buffers.js'
+
 /** Memory for one long answer. */
 export const LENT_BYTES = 4 << 20
 const MOST_SPARE = 6
@@ -14,17 +16,17 @@ export interface Lent {
  * each few answers.
  */
 export class LentBuffers {
-  readonly #spare: Buffer[] = []
+  readonly #spare = new SpareBuffers(MOST_SPARE)
 
   /** What was in it before is still there. */
   take(bytes: number): Lent {
     if (bytes > LENT_BYTES || bytes < LENT_BYTES / 2) return { data: Buffer.allocUnsafeSlow(bytes) }
-    const whole = this.#spare.pop() ?? Buffer.allocUnsafeSlow(LENT_BYTES)
+    const whole = this.#spare.take() ?? Buffer.allocUnsafeSlow(LENT_BYTES)
     let isLent = true
     return {
       data: whole.subarray(0, bytes),
       release: () => {
-        if (isLent && this.#spare.length < MOST_SPARE) this.#spare.push(whole)
+        if (isLent) this.#spare.give(whole)
         isLent = false
       },
     }

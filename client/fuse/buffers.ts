@@ -1,3 +1,4 @@
+import { SpareBuffers } from '../spare-buffers.js'
 import { REQUEST_SIZE } from './protocol.js'
 
 /**
@@ -5,33 +6,30 @@ import { REQUEST_SIZE } from './protocol.js'
  * pauses until one comes back, so that no crowd of writers can fill the memory.
  */
 export class RequestBuffers {
-  readonly #spare: Buffer[] = []
+  readonly #spare: SpareBuffers
   readonly #most: number
-  readonly #keep: number
-  #made = 0
+  #out = 0
   #waiting: (() => void)[] = []
 
   constructor(most: number, keep: number) {
     this.#most = most
-    this.#keep = keep
+    this.#spare = new SpareBuffers(keep)
   }
 
   /** All are out. */
   get isEmpty(): boolean {
-    return this.#spare.length === 0 && this.#made === this.#most
+    return this.#out === this.#most
   }
 
   take(): Buffer | undefined {
-    const spare = this.#spare.pop()
-    if (spare !== undefined) return spare
-    if (this.#made === this.#most) return undefined
-    this.#made++
-    return Buffer.allocUnsafeSlow(REQUEST_SIZE)
+    if (this.isEmpty) return undefined
+    this.#out++
+    return this.#spare.take() ?? Buffer.allocUnsafeSlow(REQUEST_SIZE)
   }
 
   give(buffer: Buffer): void {
-    if (this.#spare.length < this.#keep) this.#spare.push(buffer)
-    else this.#made--
+    this.#out--
+    this.#spare.give(buffer)
     this.#waiting.shift()?.()
   }
 
