@@ -7,7 +7,7 @@ import { privateDirectory } from './atomic-file.js'
 import { CommandError } from './command-error.js'
 import type { Environment } from './config.js'
 import { messageOf } from './error-of.js'
-import { SMALL_HEAP } from './heap.js'
+import { SMALL_HEAP, SMALL_MALLOC } from './heap.js'
 import type { MountRequest } from './mount-request.js'
 import { unlessStopped } from './unless-stopped.js'
 
@@ -46,7 +46,7 @@ function startMount(
     {
       detached: how.detached,
       stdio: ['ignore', how.output, how.output, 'ipc'],
-      env: { ...program.environment, UV_THREADPOOL_SIZE: String(threads) },
+      env: { ...program.environment, ...SMALL_MALLOC, UV_THREADPOOL_SIZE: String(threads) },
     },
   )
   child.send(request)

@@ -12,3 +12,9 @@ export const SMALL_HEAP: readonly string[] = [
   `--heap-growing-percent=${HEAP_GROWS_PERCENT}`,
   `--max-semi-space-size=${MOST_NEW_MIB}`,
 ]
+
+/**
+ * What malloc(3) is told by mallopt(3)'s variable: that what is as long as a buffer for the content of files goes back to the system once it is
+ * free. By itself glibc keeps all that is no longer than what was once given back, up to 32 MiB, in a heap that shrinks only at its end.
+ */
+export const SMALL_MALLOC = { MALLOC_MMAP_THRESHOLD_: String(128 << 10) } as const
