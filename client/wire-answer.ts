@@ -131,9 +131,18 @@ export function checkedAttributes(value: unknown): WireAttributes {
     isFileType(value.type) &&
     (value.type === 'symlink') === (typeof value.target === 'string')
   ) {
-    return value as unknown as WireAttributes
+    return withEqualTimesOnce(value as unknown as WireAttributes)
   }
   throw nonsense('attributes are incomplete')
+}
+
+/** Most files were made, written and read at once. Parsed, each of their times is a string of its own, and those of many files are remembered. */
+function withEqualTimesOnce(attributes: WireAttributes): WireAttributes {
+  const { atime, mtime, ctime, crtime } = attributes
+  if (ctime === mtime) attributes.ctime = mtime
+  if (crtime === mtime) attributes.crtime = mtime
+  if (atime === mtime) attributes.atime = mtime
+  return attributes
 }
 
 function isTime(value: unknown): boolean {
