@@ -3,6 +3,10 @@ import type { NoAnswer } from './exchange.js'
 /** The number of an exchange, in the order in which they began. */
 export type Begun = number
 
+/** Between two tries while the server is away; just after it went, they are closer together. */
+const MOST_BETWEEN_MILLISECONDS = 500
+const BETWEEN_PART = 1 / 8
+
 /** Whether the server can be reached, as far as the newest exchange told. One for each mount. */
 export class Connection {
   readonly #clock: () => number
@@ -10,6 +14,7 @@ export class Connection {
   /** The newest one that brought an answer. */
   #answered: Begun = 0
   #awaySince: number | undefined
+  #triedAt = Number.NEGATIVE_INFINITY
   #trouble: string | undefined
   #isUntrusted = false
   #wasGivenUp = false
@@ -27,8 +32,23 @@ export class Connection {
       : {
           kind: this.#isUntrusted ? 'untrusted' : 'away',
           since: this.#awaySince,
-          trouble: this.#trouble ?? '',
+          trouble: this.trouble,
         }
+  }
+
+  /** Whether it is worth asking now: where many wait for a server that is away, one asks for all. */
+  mayTry(): boolean {
+    if (this.#awaySince === undefined || this.#isUntrusted) return true
+    const now = this.#clock()
+    const between = Math.min((now - this.#awaySince) * BETWEEN_PART, MOST_BETWEEN_MILLISECONDS)
+    if (now - this.#triedAt < between) return false
+    this.#triedAt = now
+    return true
+  }
+
+  /** Why the server is away, if it is. */
+  get trouble(): string {
+    return this.#trouble ?? ''
   }
 
   begin(): Begun {

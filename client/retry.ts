@@ -68,6 +68,13 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
   for (let tries = 0; ; tries++) {
     if (connection.hasEnded) throw new RemoteError('EIO', 'the mount was taken away by force')
     const begun = connection.now
+    if (!connection.mayTry()) {
+      troubleSince ??= begun
+      const pause = pauseAfter(tries)
+      if (begun - troubleSince + pause >= limit) throw gaveUp(connection, limit, connection.trouble)
+      await rest(pause, signal)
+      continue
+    }
     const exchange = connection.begin()
     try {
       const result = await attempt(earlier)
@@ -92,18 +99,18 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
       const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
       troubleSince ??= begunTrouble(failure, begun, connection.now)
       if (connection.now - troubleSince + pause >= limit) {
-        connection.givenUp()
-        throw new RemoteError(
-          'EIO',
-          `gave up after ${Math.round(limit / 1000)} s: ${failure.trouble}`,
-          {
-            cause: error,
-          },
-        )
+        throw gaveUp(connection, limit, failure.trouble, error)
       }
       await rest(pause, signal)
     }
   }
+}
+
+function gaveUp(connection: Connection, limit: number, trouble: string, cause?: unknown) {
+  connection.givenUp()
+  return new RemoteError('EIO', `gave up after ${Math.round(limit / 1000)} s: ${trouble}`, {
+    cause,
+  })
 }
 
 /** Who found no server has waited since the try began, or since it had its turn; who lost one was well until then. */

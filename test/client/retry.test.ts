@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { Connection } from '../../client/connection.js'
 import { ExchangeError } from '../../client/exchange.js'
 import { persistently } from '../../client/retry.js'
+import { until } from '../support/until.js'
 
 /** A server that takes connections and says nothing, on a clock that only its silence moves. */
 function frozenServer(connectMilliseconds: number) {
@@ -46,5 +47,23 @@ describe('how long an operation waits for a server', () => {
     expect(await server.failed()).to.equal(9_995)
     server.connection.reached(server.connection.begin())
     expect(await server.failed()).to.equal(59_970)
+  })
+
+  it('asks a server that is away once for a whole crowd, and lets all go when it answers', async () => {
+    let now = 0
+    const connection = new Connection(() => now)
+    connection.missed('not there', 'unreachable', connection.begin())
+    now = 10_000
+    const asked: (() => void)[] = []
+    const attempt = () => new Promise<void>((answer) => asked.push(answer))
+    const patience = { milliseconds: 60_000, whileAwayMilliseconds: 10_000 }
+    const crowd = Array.from({ length: 40 }, () =>
+      persistently(attempt, { connection, patience, lost: () => {} }),
+    )
+    expect(asked).to.have.length(1)
+    asked[0]?.()
+    await until('all have asked', async () => asked.length === 40)
+    for (const answer of asked) answer()
+    await Promise.all(crowd)
   })
 })
