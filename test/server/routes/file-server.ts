@@ -113,7 +113,8 @@ export async function startFileServer({
     isLive: async () => true,
     ...options,
   })
-  const app = express()
+  // As the server's own: it would set a field where an answer has begun, and end the process.
+  const app = express().disable('x-powered-by')
   app.use(failedAhead)
   app.use((_request, response) => {
     response.status(404).send('not the file API')
