@@ -4,6 +4,15 @@ import { WriteBack } from '../../../client/journal/write-back.js'
 import { RemoteError, type RemoteNews } from '../../../client/remote-files.js'
 import { world } from '../fs/local-mount.js'
 
+const WITHOUT_JOURNAL = {
+  journals: [],
+  keepsNew: true,
+  root: 1,
+  hostname: 'here',
+  connection: 'here',
+  clock: () => 0,
+}
+
 describe('the files of a mount with a journal', () => {
   it('are as last seen once the server turns out to be away, also for who asks already', async () => {
     const earth = await world()
@@ -11,14 +20,7 @@ describe('the files of a mount with a journal', () => {
       const { files } = await earth.machine()
       let isAway = false
       const writeBack = new WriteBack(files, {
-        ...{
-          journals: [],
-          keepsNew: true,
-          root: 1,
-          hostname: 'here',
-          connection: 'here',
-          clock: () => 0,
-        },
+        ...WITHOUT_JOURNAL,
         isAway: () => isAway,
         log: () => {},
       })
@@ -41,14 +43,7 @@ describe('the files of a mount with a journal', () => {
     try {
       const { files, fault } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{
-          journals: [],
-          keepsNew: true,
-          root: 1,
-          hostname: 'here',
-          connection: 'here',
-          clock: () => 0,
-        },
+        ...WITHOUT_JOURNAL,
         isAway: () => false,
         log: () => {},
       })
@@ -94,14 +89,7 @@ describe('the files of a mount with a journal', () => {
       const { files } = await earth.machine()
       const { files: elsewhere } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{
-          journals: [],
-          keepsNew: true,
-          root: 1,
-          hostname: 'here',
-          connection: 'here',
-          clock: () => 0,
-        },
+        ...WITHOUT_JOURNAL,
         isAway: () => false,
         log: () => {},
       })
@@ -134,14 +122,7 @@ describe('the files of a mount with a journal', () => {
     try {
       const { files } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{
-          journals: [],
-          keepsNew: true,
-          root: 1,
-          hostname: 'here',
-          connection: 'here',
-          clock: () => 0,
-        },
+        ...WITHOUT_JOURNAL,
         isAway: () => false,
         log: () => {},
       })
@@ -169,14 +150,7 @@ describe('the files of a mount with a journal', () => {
     try {
       const { files, fault } = await earth.machine()
       const writeBack = new WriteBack(files, {
-        ...{
-          journals: [],
-          keepsNew: true,
-          root: 1,
-          hostname: 'here',
-          connection: 'here',
-          clock: () => 0,
-        },
+        ...WITHOUT_JOURNAL,
         isAway: () => false,
         log: () => {},
       })
