@@ -170,7 +170,8 @@ describe('a mount that comes after one that was killed', function () {
     expect(await (await program(join(second.directory, file))).ask(...flock)).to.equal('ok')
   })
 
-  it('sends what was written with --write-back before others get the locks', async () => {
+  /** A mount is killed that holds a lock others wait for, and has written what only its journal has. */
+  async function killedWithJournal() {
     const [locked, written] = [two.newFile(), two.newFile()]
     const [old, newer] = [Buffer.alloc(1 << 20, 'old'), Buffer.alloc(1 << 20, 'new')]
     await writeFile(two.at(0, written), old)
@@ -182,6 +183,11 @@ describe('a mount that comes after one that was killed', function () {
     const granted = other.ask(...flock, 'wait')
     await killed(first)
     await holder.kill('SIGKILL')
+    return { granted, written, newer }
+  }
+
+  it('sends what was written with --write-back before others get the locks', async () => {
+    const { granted, written, newer } = await killedWithJournal()
     const second = await home.mount({ flags: ['--limit-rate', '1M'] })
     expect(await granted).to.equal('ok')
     expect((await readFile(two.at(0, written))).equals(newer)).to.equal(true)
@@ -196,17 +202,7 @@ describe('a mount that comes after one that was killed', function () {
   })
 
   it('leaves the locks to another one that sends what was written with --write-back', async () => {
-    const [locked, written] = [two.newFile(), two.newFile()]
-    const [old, newer] = [Buffer.alloc(1 << 20, 'old'), Buffer.alloc(1 << 20, 'new')]
-    await writeFile(two.at(0, written), old)
-    const first = await home.mount({ flags: ['--write-back', '--limit-rate', '64k'] })
-    const flock = ['flock', 'f', 'exclusive']
-    const holder = await held(first, locked, ...flock, 'now')
-    await writeFile(join(first.directory, written), newer)
-    const other = await two.program(0, locked)
-    const granted = other.ask(...flock, 'wait')
-    await killed(first)
-    await holder.kill('SIGKILL')
+    const { granted, written, newer } = await killedWithJournal()
     const left = await only()
     const word = await readFile(left)
     const second = await home.mount({ flags: ['--limit-rate', '256k'] })
