@@ -182,8 +182,12 @@ export class Cache {
     this.#names.forget(directory)
   }
 
-  /** A change stream is connected and has told everything up to now: what is learned from now on holds until it says otherwise. */
+  /**
+   * A change stream is connected and has told everything up to now: what is learned from now on holds until it says otherwise. Answers
+   * that are under way may be older than what it begins with, and of that it tells nothing.
+   */
   vouch(): void {
+    if (!this.isVouched) this.#doubtAnswers()
     this.#belief.vouch()
   }
 
@@ -192,16 +196,16 @@ export class Cache {
     this.#belief.suspend()
   }
 
-  /** What the change stream vouched for no longer holds, also when it is back. */
+  /** What the change stream vouched for no longer holds, also when it is back, nor do answers that are under way for longer. */
   forgetVouched(): void {
     this.#belief.forgetVouched()
+    this.#doubtAnswers()
   }
 
   /** What was learned before holds no longer, also what answers say that are under way. */
   forgetAll(): void {
     this.#belief.forgetAll()
-    this.#sequence += 1
-    this.#changes.addAll(this.#sequence)
+    this.#doubtAnswers()
   }
 
   /** Names, present or absent, that are believed. */
@@ -227,6 +231,12 @@ export class Cache {
   /** For how long the kernel may keep what it gets now. */
   get timeout(): number {
     return this.#belief.timeout
+  }
+
+  /** Anything may have changed since a ticket that was taken before. */
+  #doubtAnswers(): void {
+    this.#sequence += 1
+    this.#changes.addAll(this.#sequence)
   }
 
   #setName(directory: number, name: string, ino: number): number {

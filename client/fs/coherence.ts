@@ -31,7 +31,7 @@ export class Coherence {
   #isBehind = false
   /** The change that the stream, connected as it is, has not told for so long that it counts as away. */
   #owed: number | undefined
-  /** Every change up to this number has been taken in. */
+  /** Every change up to this number has been taken in; before the first stream none. */
   #told = -1
   readonly #waiting = new Set<() => void>()
 
@@ -147,6 +147,7 @@ export class Coherence {
     const { cache, locks } = this.#mount
     switch (news.kind) {
       case 'connected':
+        if (this.#told < 0) this.#takenBack.pagesOfOpen()
         cache.vouch()
         locks?.reconnected()
         return
@@ -157,6 +158,7 @@ export class Coherence {
         return
       case 'reset':
         this.#forgetAll()
+        this.#takenBack.pagesOfOpen()
         this.#hasCaughtUp()
         return
       case 'settled':

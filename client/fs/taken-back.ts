@@ -41,6 +41,12 @@ export class TakenBack {
     cache.forgetVouched()
   }
 
+  /** Nobody will tell what became of files that are open, of which a program may read on, or lock them, and ask for nothing else. */
+  pagesOfOpen(): void {
+    const { nodes, foreign } = this.#mount
+    for (const node of nodes.all()) if (node.opens > 0) foreign(node)
+  }
+
   /** What was learned since, and holds for a moment only, is to be asked for again as well. */
   recent(): void {
     const { cache, nodes, contested } = this.#mount
