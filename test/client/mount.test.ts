@@ -96,6 +96,13 @@ describe('the mount command', function () {
     await unmount()
   })
 
+  it('has malloc(3) give back at once what has the length of a buffer and is free', async () => {
+    const { unmount, pid } = await home.mount()
+    const environment = await readFile(`/proc/${await pid()}/environ`, 'latin1')
+    expect(environment.split('\0')).to.include('MALLOC_MMAP_THRESHOLD_=131072')
+    await unmount()
+  })
+
   it('ends cleanly when somebody else unmounts', async () => {
     const { directory, pid } = await home.mount()
     const process_ = await pid()

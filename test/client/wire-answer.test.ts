@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { checkedAttributes, problem } from '../../client/wire-answer.js'
 import type { WireAttributes } from '../../server/wire.js'
@@ -59,5 +61,27 @@ describe('attributes in an answer', () => {
     for (const value of [undefined, null, [], 'x', 5]) {
       expect(() => checkedAttributes(value)).to.throw(/makes no sense/)
     }
+  })
+
+  it('have equal times once: those of many files are remembered', () => {
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    const FILES = 2_000
+    /** What each of them takes. @param times how many of its four times are the same */
+    const bytesEach = (times: 1 | 4): number => {
+      const answers = Array.from({ length: FILES }, (_, index) => {
+        const time = (other: number) => `${1795923291920000000n + BigInt(index * 4 + other)}`
+        const [atime, mtime, ctime, crtime] = [0, 1, 2, 3].map((n) => time(times === 1 ? n : 0))
+        return JSON.stringify({ ...good, atime, mtime, ctime, crtime })
+      })
+      collect()
+      const before = process.memoryUsage().heapUsed
+      const kept = answers.map((answer) => checkedAttributes(JSON.parse(answer)))
+      collect()
+      return (process.memoryUsage().heapUsed - before) / kept.length
+    }
+    /** V8 has two words before the characters of a string. */
+    const bytes = 16 + '1795923291920000000'.length
+    expect(bytesEach(1) - bytesEach(4)).to.be.above(3 * bytes)
   })
 })

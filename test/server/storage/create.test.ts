@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { FileError } from '../../../server/errors.js'
+import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
 import { type FileName, fileName } from '../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
 import { put, read, refused } from './contract.js'
@@ -66,6 +67,21 @@ describe('a file whose content is at hand', () => {
     expect(await names()).to.deep.equal(['file'])
     expect((await used()).bytes).to.equal(0)
     expect(await tree.create(at('f'), Buffer.from('new'), {}, terms)).to.include({ size: 3 })
+  })
+
+  it('leaves the reserve of the disk free', async () => {
+    const RESERVE = 64 * 1024 * 1024
+    const space = { total: 2 ** 40, free: RESERVE + 1000 }
+    const disk: Disk = { ...nodeDisk, space: () => space }
+    const full = await temporaryStorage({ smallBytes: 1000, disk })
+    const files = await full.storage.tree('ann')
+    const make = (name: string, bytes: number) =>
+      files.create(at(name, files.root), Buffer.alloc(bytes), {}, terms)
+    // what one statfs(2) said is believed for a while: what was made meanwhile counts
+    expect(await make('f', 600)).to.include({ size: 600 })
+    await refused('ENOSPC', make('g', 600))
+    expect(await files.list(files.root, { limit: 100 })).to.have.length(1)
+    await full.close()
   })
 
   it('has the group of a set-group-ID directory, unless one is given', async () => {
