@@ -8,6 +8,14 @@ export type ContentKey = Pick<WireAttributes, 'ino' | 'generation' | 'version' |
 export const ENTRY_BYTES = 56
 const MARK = 0x43424c4b
 
+const LAST_BLOCK = 2 ** 32 - 1
+
+/** Whether an entry has room for its numbers: not for a block beyond 256 TiB, nor for any time that a server may make up. */
+export function canBeEntry({ mtime }: ContentKey, block: number): boolean {
+  const time = BigInt(mtime)
+  return block <= LAST_BLOCK && BigInt.asIntN(64, time) === time
+}
+
 /** What is in a slot. */
 export function entryOf(key: ContentKey, block: number, data: Buffer): Buffer {
   const entry = Buffer.alloc(ENTRY_BYTES)

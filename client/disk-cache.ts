@@ -1,10 +1,11 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile, statfs } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { privateDirectory } from './atomic-file.js'
 import {
   blockOf,
   type ContentKey,
+  canBeEntry,
   ENTRY_BYTES,
   entryOf,
   inoOf,
@@ -22,6 +23,8 @@ const MOST_CACHES = 8
 /** This much of the disk is left to everything else: its twentieth part, or, of a large one, a gigabyte. */
 const LEFT_SHARE = 20
 const LEFT_BYTES = 1 << 30
+/** What waits for the disk is in memory; where the disk is slower than the server, not everything is kept. */
+const MOST_WAITING_BYTES = 16 << 20
 /** What write(2) says when somebody else was faster. */
 const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
 
@@ -44,6 +47,7 @@ export class DiskCache {
   readonly #directory: string
   /** Slots below have their room on the disk. */
   #grown: number
+  #waitingBytes = 0
   #isOff = false
   #hasSaid = false
 
@@ -85,10 +89,11 @@ export class DiskCache {
       if (lock === undefined) continue
       const blockBytes = blockBytesFor(bytes)
       const slots = Math.floor(bytes / (blockBytes + ENTRY_BYTES))
-      const name = `${blockBytes >> 10}k`
+      const names = namesFor(blockBytes)
+      await removeOthers(own, names)
       const flags = constants.O_RDWR | constants.O_CREAT
-      const data = await open(join(own, `${name}.blocks`), flags, 0o600)
-      const index = await open(join(own, `${name}.index`), flags, 0o600)
+      const data = await open(join(own, names.blocks), flags, 0o600)
+      const index = await open(join(own, names.index), flags, 0o600)
       const entries = Buffer.alloc(slots * ENTRY_BYTES)
       ;(await readFile(index)).copy(entries)
       // A smaller cache than before gives back the room.
@@ -130,9 +135,17 @@ export class DiskCache {
     return undefined
   }
 
-  /** Keeps a block; what cannot be kept is no harm. */
+  /** Keeps a block, whose memory may be used again at once; what cannot be kept is no harm. */
   async write(key: ContentKey, block: number, data: Buffer): Promise<void> {
-    if (this.#isOff || this.#slots === 0) return
+    const { length } = data
+    if (this.#isOff || this.#slots === 0 || !canBeEntry(key, block)) return
+    if (this.#waitingBytes + length > MOST_WAITING_BYTES) return
+    this.#waitingBytes += length
+    await this.#write(key, block, Buffer.from(data))
+    this.#waitingBytes -= length
+  }
+
+  async #write(key: ContentKey, block: number, data: Buffer): Promise<void> {
     const name = place(key.ino, block)
     const mayGrow = !this.#wouldGrow(name) || (await this.#leavesRoom())
     if (this.#isOff) return
@@ -153,9 +166,16 @@ export class DiskCache {
     } catch (error) {
       this.#free.push(slot)
       if (FULL.has((error as NodeJS.ErrnoException).code)) return this.#isShort(error)
-      if (!this.#isOff) this.#log('the disk cache is switched off: it cannot be written', error)
-      this.#isOff = true
+      await this.#switchOff(error)
     }
+  }
+
+  /** What is in it is not used any more, so that nothing keeps the room of files that were removed. */
+  async #switchOff(error: unknown): Promise<void> {
+    if (this.#isOff) return
+    this.#log('the disk cache is switched off: it cannot be written', error)
+    this.#isOff = true
+    await Promise.allSettled([this.#data.close(), this.#index.close()])
   }
 
   /** What is kept next needs room that the cache does not have on the disk yet. */
@@ -164,8 +184,11 @@ export class DiskCache {
     return !this.#places.has(name) && next !== undefined && next >= this.#grown
   }
 
+  /** Whether there is room to grow; where the directory is gone, the cache is as good as gone. */
   async #leavesRoom(): Promise<boolean> {
-    const { bsize, blocks, bavail } = await statfs(this.#directory)
+    const disk = await statfs(this.#directory).catch((error) => this.#switchOff(error))
+    if (disk === undefined) return false
+    const { bsize, blocks, bavail } = disk
     const left = Math.min((blocks * bsize) / LEFT_SHARE, LEFT_BYTES)
     // A file system without bounds counts no blocks.
     if (blocks === 0 || bavail * bsize - this.blockBytes >= left) return true
@@ -211,6 +234,19 @@ function blockBytesFor(bytes: number): number {
   let block = SMALLEST_BLOCK
   while (bytes / block > MOST_SLOTS) block *= 2
   return block
+}
+
+function namesFor(blockBytes: number): { readonly blocks: string; readonly index: string } {
+  const name = `${blockBytes >> 10}k`
+  return { blocks: `${name}.blocks`, index: `${name}.index` }
+}
+
+/** A cache of another size may have had other blocks, which nobody reads any more: their room is to be used again. */
+async function removeOthers(own: string, { blocks, index }: ReturnType<typeof namesFor>) {
+  for (const name of await readdir(own)) {
+    const isOther = name !== blocks && name !== index && /^\d+k\.(blocks|index)$/.test(name)
+    if (isOther) await rm(join(own, name))
+  }
 }
 
 function place(ino: number, block: number): string {

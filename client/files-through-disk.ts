@@ -23,9 +23,7 @@ export function filesThroughDisk(
       const from = index * blockBytes
       const to = Math.min(from + blockBytes, attributes.size)
       if (to > end) return
-      // The memory of what came may be used for something else soon.
-      const block = Buffer.from(data.subarray(from - offset, to - offset))
-      void cache.write(attributes, index, block)
+      void cache.write(attributes, index, data.subarray(from - offset, to - offset))
     }
   }
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import {
   blockOf,
+  canBeEntry,
   ENTRY_BYTES,
   entryOf,
   inoOf,
@@ -35,6 +36,13 @@ describe('what says which block is in a slot of the disk cache', () => {
     ]) {
       expect(isOf(entry, { ...key, ...other }), JSON.stringify(other)).to.equal(false)
     }
+  })
+
+  it('has no room for a block beyond 256 TiB, nor for any time that a server may make up', () => {
+    expect(canBeEntry(key, 2 ** 32 - 1)).to.equal(true)
+    expect(canBeEntry(key, 2 ** 32)).to.equal(false)
+    expect(canBeEntry({ ...key, mtime: '9223372036854775807' }, 0)).to.equal(true)
+    expect(canBeEntry({ ...key, mtime: '9223372036854775808' }, 0)).to.equal(false)
   })
 
   it('is nothing where nothing was written', () => {

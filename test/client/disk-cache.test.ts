@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { open, readdir, readFile, stat, statfs, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, readlink, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { DiskCache } from '../../client/disk-cache.js'
@@ -44,6 +44,14 @@ describe('the cache on the local disk', () => {
       expect((await stat(join(directory, '1', name))).mode & 0o777, name).to.equal(0o600)
     }
   })
+
+  /** What this process has open. */
+  async function openFiles(): Promise<string[]> {
+    const descriptors = await readdir('/proc/self/fd')
+    return Promise.all(
+      descriptors.map((descriptor) => readlink(`/proc/self/fd/${descriptor}`).catch(() => '')),
+    )
+  }
 
   const others: [what: string, change: Partial<ContentKey>][] = [
     ['version', { version: 4 }],
@@ -98,6 +106,48 @@ describe('the cache on the local disk', () => {
     await smaller.close()
     const { size } = await stat(join(directory, '1', '64k.blocks'))
     expect(size).to.be.at.most(8 * BLOCK)
+  })
+
+  it('takes no room for blocks of another size than it has now', async () => {
+    const large = await opened(16 * 2 ** 30)
+    await large.write(KEY, 0, randomBytes(BLOCK))
+    await large.close()
+    const small = await opened()
+    expect(await readdir(join(directory, '1'))).to.have.members(['64k.blocks', '64k.index', 'lock'])
+    await small.close()
+  })
+
+  it('keeps no more than 16 MiB of what waits for the disk', async () => {
+    const cache = await opened(64 << 20)
+    const blocks = Array.from({ length: 512 }, (_, block) => block)
+    const key = { ...KEY, size: 512 * BLOCK }
+    const data = randomBytes(BLOCK)
+    await Promise.all(blocks.map((block) => cache.write(key, block, data)))
+    const kept = await Promise.all(blocks.map((block) => cache.read(key, block)))
+    expect(kept.filter((block) => block !== undefined)).to.have.length(256)
+    await cache.write(key, 511, data)
+    expect(await cache.read(key, 511)).to.deep.equal(data)
+    await cache.close()
+  })
+
+  it('does not keep a block beyond 256 TiB', async () => {
+    const cache = await opened()
+    const key = { ...KEY, size: 2 ** 52 }
+    await cache.write(key, 2 ** 32, randomBytes(BLOCK))
+    expect(await cache.read(key, 2 ** 32)).to.equal(undefined)
+    await cache.close()
+  })
+
+  it('is switched off when its directory is removed, holds nothing of it, and says so', async () => {
+    const cache = await opened()
+    await cache.write(KEY, 0, randomBytes(BLOCK))
+    await rm(directory, { recursive: true })
+    await cache.write(KEY, 1, randomBytes(BLOCK))
+    expect(await cache.read(KEY, 0)).to.equal(undefined)
+    expect(log).to.have.length(1)
+    const held = (await openFiles()).filter((path) => path.startsWith(directory))
+    expect(held.filter((path) => /blocks|index/.test(path))).to.deep.equal([])
+    await cache.close()
   })
 
   it('gives each mount a part of its own', async () => {
