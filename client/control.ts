@@ -70,7 +70,11 @@ const REPLY = z.discriminatedUnion('kind', [
 ])
 export type ControlReply = z.infer<typeof REPLY>
 
-export type ControlHandler = (request: ControlRequest) => AsyncIterable<ControlReply>
+/** @param over fulfilled once the mount has given back all that it had, and ends */
+export type ControlHandler = (
+  request: ControlRequest,
+  over: Promise<void>,
+) => AsyncIterable<ControlReply>
 
 const LINE_LIMIT = 64 * 1024
 
@@ -86,6 +90,10 @@ export async function openControl(path: string, handle: ControlHandler): Promise
   await rm(path, { force: true })
   const open = new Set<Socket>()
   const answering = new Set<Socket>()
+  let end = (): void => {}
+  const over = new Promise<void>((resolve) => {
+    end = resolve
+  })
   const server = createServer((socket) => {
     open.add(socket)
     socket.once('close', () => {
@@ -93,9 +101,9 @@ export async function openControl(path: string, handle: ControlHandler): Promise
       answering.delete(socket)
     })
     socket.on('error', () => socket.destroy())
-    const answer: ControlHandler = (request) => {
+    const answer = (request: ControlRequest): AsyncIterable<ControlReply> => {
       answering.add(socket)
-      return handle(request)
+      return handle(request, over)
     }
     serve(socket, answer).catch(() => socket.destroy())
   })
@@ -108,12 +116,16 @@ export async function openControl(path: string, handle: ControlHandler): Promise
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
+        end()
         for (const socket of open) if (!answering.has(socket)) socket.end()
       }),
   }
 }
 
-async function serve(socket: Socket, handle: ControlHandler): Promise<void> {
+async function serve(
+  socket: Socket,
+  handle: (request: ControlRequest) => AsyncIterable<ControlReply>,
+): Promise<void> {
   let received = 0
   socket.on('data', (chunk: Buffer) => {
     received += chunk.length

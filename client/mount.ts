@@ -53,8 +53,10 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
       allowOther: request.allowOther,
       defaultPermissions: true,
     })
+    let control: Control
     try {
-      await serveMount({ request, surroundings, remote, session, news, shown, reads, mounted })
+      const serving = { request, surroundings, remote, session, news, shown, reads, mounted }
+      control = await serveMount(serving)
     } catch (error) {
       await mounted.unmount({ lazy: true }).catch(() => {}) // rather than leave a dead one
       throw error
@@ -64,12 +66,14 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     await close()
     // Until what is left is sent, by the next mount, nobody is to get the locks under which it was written.
     if (isSent) await succession.end()
+    await control.close()
   } finally {
     remote.close()
   }
 }
 
-async function serveMount(serving: Serving): Promise<void> {
+/** @returns once it is unmounted, to be closed when all is tidied up */
+async function serveMount(serving: Serving): Promise<Control> {
   const { request, surroundings, mounted } = serving
   const { log, stop } = surroundings
   const registry = new MountRegistry(request.stateDirectory)
@@ -89,7 +93,7 @@ async function serveMount(serving: Serving): Promise<void> {
   await mounted.ended.catch((error: unknown) => log.error({ err: error }, 'data was lost'))
   log.info('unmounted')
   await registry.remove(record)
-  await control.close()
+  return control
 }
 
 /** Lets commands find the mount. */
@@ -107,7 +111,9 @@ async function announced(
       socket: await registry.socketPath(request.directory, surroundings.pid),
       ...(request.log === undefined ? {} : { log: request.log }),
     }
-    const control = await openControl(record.socket, (asked) => answer(asked, serving, since))
+    const control = await openControl(record.socket, (asked, over) =>
+      answer(asked, serving, since, over),
+    )
     if ((await registry.add(record)) !== 'kept') {
       const message = `${request.stateDirectory} has no room: what commands find this mount by is in /tmp`
       surroundings.log.warn(message)
@@ -135,6 +141,7 @@ async function* answer(
   asked: ControlRequest,
   serving: Serving,
   since: string,
+  over: Promise<void>,
 ): AsyncGenerator<ControlReply> {
   switch (asked.command) {
     case 'status':
@@ -146,9 +153,17 @@ async function* answer(
       serving.remote.lookAgain()
       return
     case 'unmount':
-      yield* asked.force
-        ? unmountByForce(serving.shown, serving.mounted, () => serving.remote.giveUp())
-        : unmountGently(serving.shown, serving.mounted, () => troubleOf(serving))
+      if (asked.force) {
+        yield* unmountByForce(serving.shown, serving.mounted, () => serving.remote.giveUp())
+        return
+      }
+      for await (const step of unmountGently(serving.shown, serving.mounted, () =>
+        troubleOf(serving),
+      )) {
+        yield step
+        // The next mount need not wait then for locks and journals of this one.
+        if (step.kind === 'unmounted') await over
+      }
   }
 }
 

@@ -57,6 +57,7 @@ async function unmountByItself(
       }
     }
   } catch (error) {
+    if (done) return true // only its process is not over yet
     if (error instanceof NobodyListens) return false
     if (stop.aborted) throw new CommandError(`Given up: ${record.directory} stays mounted.`)
     if (error instanceof NobodyAnswers) {

@@ -114,7 +114,7 @@ describe("a mount's control socket", () => {
     const reason = new Error('stopped')
     const control = await openControl(path, () => {
       stop.abort(reason)
-      return silent(UNMOUNT)
+      return silent(UNMOUNT, Promise.resolve())
     })
     opened.push(control)
     let caught: unknown

@@ -60,6 +60,19 @@ describe('a mount that something is wrong with', function () {
     await ended(stopped)
   })
 
+  it('is unmounted once its process has nothing more to do, be it that a server does not answer', async () => {
+    const { directory } = await home.mount()
+    await writeFile(join(directory, 'sent'), '')
+    const [{ log }] = JSON.parse((await home.coffer('status', '--json')).stdout).mounts
+    process.kill(server.pid, 'SIGSTOP')
+    try {
+      expect((await home.coffer('unmount', directory)).status).to.equal(0)
+      expect(await readFile(log, 'utf8')).to.include('its locks stay until the next mount')
+    } finally {
+      process.kill(server.pid, 'SIGCONT')
+    }
+  })
+
   it('does not lose a mount to the end of one that was unmounted by force before', async () => {
     const first = await home.mount()
     await writeFile(join(first.directory, 'open'), 'still read')
