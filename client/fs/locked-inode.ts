@@ -85,12 +85,15 @@ export class LockedInode {
     return this.held.all().some((lock) => lock.space === space && lock.owner === owner)
   }
 
-  /** What an open file that goes away still has: an owner's locks taken through it. */
-  heldThrough(handle: Handle): Lock[] {
-    const keys = new Set<string>()
-    for (const [key, handles] of this.#handles) if (handles.has(handle)) keys.add(key)
-    if (keys.size === 0) return []
-    return this.held.all().filter((lock) => keys.has(keyOf(lock)))
+  /** All that the owners have who took locks through an open file. */
+  ownedThrough(handle: Handle): LockRange[] {
+    const ranges = new Map<string, LockRange>()
+    for (const { space, owner } of this.held.all()) {
+      const key = keyOf({ space, owner })
+      if (this.#handles.get(key)?.has(handle) !== true) continue
+      ranges.set(key, { space, owner, start: 0, end: LOCK_END })
+    }
+    return [...ranges.values()]
   }
 
   /** All locks are lost. */
@@ -100,7 +103,7 @@ export class LockedInode {
   }
 }
 
-function keyOf({ space, owner }: LockRange): string {
+function keyOf({ space, owner }: Pick<LockRange, 'space' | 'owner'>): string {
   return `${space} ${owner}`
 }
 

@@ -182,9 +182,9 @@ export class MountLocks {
   /** The last descriptor of an open file is gone, and with it what was locked through it. */
   async released(node: KnownNode, handle: Handle): Promise<void> {
     this.#lostLocks.closed(handle)
-    for (const lock of this.#inodes.get(node.ino)?.heldThrough(handle) ?? []) {
-      await this.unlock(node, lock)
-    }
+    const ranges = this.#inodes.get(node.ino)?.ownedThrough(handle) ?? []
+    // All of it in one step: who locks next is served before anything that is waited for.
+    await Promise.all(ranges.map((range) => this.unlock(node, range)))
   }
 
   /** Whether a program has a lock of this file, so that it matters when one of its descriptors is closed. */

@@ -22,4 +22,28 @@ describe('locks of a file about which the mount decides', () => {
     expect(setlk('b', 'write')).to.equal(undefined)
     await earth.close()
   })
+
+  it('are all let go of when the open file is closed, however many ranges they are', async () => {
+    const { earth, here } = await twoMachines('told, with locks')
+    await here.calls.store(ROOT, 'f', 'x')
+    const { node } = await here.calls.walk('f')
+    const first = await here.fs.open(node, O_RDWR, caller)
+    const second = await here.fs.open(node, O_RDWR, caller)
+    const setlk = (owner: 'first' | 'second', type: 'read' | 'write', start: number, end: number) =>
+      here.fs.setlk?.(
+        node,
+        { first, second }[owner].handle,
+        { space: 'posix', start, end, pid: 1, owner, type },
+        'at once',
+        caller,
+      )
+    await setlk('first', 'write', 0, 49)
+    await setlk('first', 'read', 10, 19)
+    const released = here.fs.release(node, first.handle, caller)
+    // The next request of the kernel is served in the same step.
+    const next = setlk('second', 'write', 0, 49)
+    await released
+    expect(await next).to.equal(undefined)
+    await earth.close()
+  })
 })
