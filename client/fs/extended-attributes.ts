@@ -6,6 +6,8 @@ const KEPT = ['user.', 'trusted.']
 /** One for all: cp -a asks for every file. */
 const NOT_KEPT = refusal('ENOTSUP', `only extended attributes ${KEPT.join(', ')} are kept`)
 
+const NAMELESS = refusal('EINVAL', 'an extended attribute has a name after its namespace')
+
 /** No file has it. The kernel asks for capabilities before the first write to every file. */
 export function isNeverSet(name: string): boolean {
   return name.startsWith('security.')
@@ -13,7 +15,9 @@ export function isNeverSet(name: string): boolean {
 
 /** Only what means the same on every machine is kept: no ACLs, capabilities or labels of one machine's kernel. */
 export function refuseForeignNamespace(name: string): void {
-  if (!KEPT.some((prefix) => name.startsWith(prefix))) throw NOT_KEPT
+  const namespace = KEPT.find((prefix) => name.startsWith(prefix))
+  if (namespace === undefined) throw NOT_KEPT
+  if (name === namespace) throw NAMELESS
 }
 
 /** Flags of setxattr(2). */

@@ -74,6 +74,13 @@ export const xattrCases: Cases = {
     fails('ENODATA', removexattr(await file(dir), 'user.no')),
   'getxattr of a missing file is ENOENT': (dir) =>
     fails('ENOENT', getxattr(join(dir, 'no'), 'user.a')),
+  'a name that is nothing but its namespace is EINVAL': async (dir) => {
+    const path = await file(dir)
+    await fails('EINVAL', setxattr(path, 'user.', 'x'))
+    await fails('EINVAL', getxattr(path, 'user.'))
+    await fails('EINVAL', removexattr(path, 'user.'))
+    expect(users(await listxattr(path))).to.deep.equal([])
+  },
   'listxattr names all of them': async (dir) => {
     const path = await file(dir)
     for (const name of ['user.one', 'user.two', 'user.three']) await setxattr(path, name, 'x')
