@@ -148,6 +148,11 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       if (context.killPrivileges === true) await dropPrivileges(node)
       const isOwned = changes.uid !== undefined || changes.gid !== undefined
       if (isOwned && changes.mode === undefined) await dropPrivileges(node)
+      // A new file changes the times of its directory when it comes there: so it comes before others are set.
+      if (changes.mtime !== undefined) {
+        const sent = state.unborn.sendAll(ino(node))
+        await sent.catch((error: unknown) => log('a new file could not be sent', error))
+      }
       await changeAttributes(node, storedChanges(changes, state.owners))
       const content = nodes.get(node)?.content
       if (content !== undefined && !content.isClean) return view.attributes(content.attributes(), 0)

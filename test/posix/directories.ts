@@ -9,6 +9,7 @@ import {
   stat,
   symlink,
   unlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -190,6 +191,13 @@ export const directoryCases: Cases = {
     }
     await rm(join(dir, 'tree'), { recursive: true })
     expect(await readdir(dir)).to.deep.equal([])
+  },
+  'times set of a directory stay when a file is closed that was made before': async (dir) => {
+    const made = await open(join(dir, 'a'), 'w')
+    await utimes(dir, 5, 6)
+    await made.write('content')
+    await made.close()
+    expect((await stat(dir)).mtimeMs).to.equal(6000)
   },
   'making and removing an entry changes mtime and ctime of the directory': async (dir) => {
     const times = [await stat(dir, { bigint: true })]
