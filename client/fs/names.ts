@@ -91,7 +91,7 @@ export class Names {
       files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
     )
     removals.learn('removed')
-    this.#removed(place, ino, left && { time: left.ctime, subdirectories }, ticket)
+    this.#removed(place, ino, left && { time: left.ctime, subdirectories }, ticket, left)
     if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
     else cache.changed(ino)
     if (held === undefined) return
@@ -103,19 +103,25 @@ export class Names {
     ino: number,
     change: NameChange | undefined,
     ticket: Ticket,
+    left?: WireAttributes,
   ): void {
     const { cache } = this.#mount
     cache.changedName(directory, name, ABSENT, change, ticket)
     if (change?.subdirectories !== 0) cache.forgetNames(ino)
-    this.#leaves(ino)
+    this.#leaves(ino, left)
   }
 
-  /** A directory without a name is empty for ever; the kernel sees to that, if it is told what it was (rmdir(2)). */
-  #leaves(ino: number): void {
+  /**
+   * Of what has no name any more and no content on the server the kernel knows all it needs, if it is told what it was: a directory is
+   * empty for ever (rmdir(2)), and who has a FIFO open reads and writes here.
+   */
+  #leaves(ino: number, left?: WireAttributes): void {
     const { cache, nodes } = this.#mount
     const node = nodes.of(ino)
     const last = cache.lastAttributes(ino)
-    if (node !== undefined && last?.type === 'directory') node.removed = { ...last, nlink: 0 }
+    if (node === undefined || last === undefined || last.type === 'file') return
+    const names = left?.nlink ?? (cache.attributes(ino)?.value.nlink ?? Number.NaN) - 1
+    if (last.type === 'directory' || names === 0) node.removed = { ...last, nlink: 0 }
   }
 
   /**

@@ -23,7 +23,7 @@ export interface KnownNode {
   directory: number | undefined
   /** It has no name, or lost its last one here while it was open: to be released with its last handle. */
   isOrphan: boolean
-  /** A directory that was removed here, as it was: a program may still stand in it. */
+  /** No file, and its last name was removed here; as it was: a program may still stand in it, or have it open. */
   removed: WireAttributes | undefined
 }
 

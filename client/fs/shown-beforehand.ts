@@ -66,8 +66,11 @@ export class ShownBeforehand {
   removed(removal: Removal, left: WireAttributes | undefined): void {
     const { cache, nodes, removals } = this.#mount
     const { directory, name, ino, time, ticket } = removal
-    if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
-    else cache.changed(ino)
+    if (left !== undefined && left.nlink > 0) {
+      cache.changedTo(left, ticket)
+      const node = nodes.of(ino)
+      if (node !== undefined) node.removed = undefined
+    } else cache.changed(ino)
     if (cache.isNameTold(directory, name, ticket)) {
       cache.changedName(directory, name, ABSENT, undefined, ticket)
       this.#kernel?.invalidateEntry(nodes.id(directory), name)

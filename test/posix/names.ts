@@ -1,5 +1,8 @@
 import {
+  chmod,
+  link,
   mkdir,
+  open,
   readdir,
   readFile,
   rename,
@@ -101,6 +104,28 @@ export const nameCases: Cases = {
     expect((await stat(join(dir, 'pipe'))).isFIFO()).to.equal(true)
     expect((await readdir(dir, { withFileTypes: true }))[0]?.isFIFO()).to.equal(true)
     await unlink(join(dir, 'pipe'))
+  },
+  'a FIFO that is open and has lost its name is one still': async (dir) => {
+    await mknod(join(dir, 'p'), S_IFIFO | 0o600)
+    const opened = await open(join(dir, 'p'), 'r+')
+    const { ino } = await opened.stat()
+    await unlink(join(dir, 'p'))
+    const left = await opened.stat()
+    expect(left).to.include({ ino, nlink: 0 })
+    expect(left.isFIFO()).to.equal(true)
+    await opened.chmod(0o640)
+    expect((await opened.stat()).mode & 0o7777).to.equal(0o640)
+    await opened.close()
+  },
+  'a FIFO that lost one of its names has the other, and its attributes': async (dir) => {
+    await mknod(join(dir, 'p'), S_IFIFO | 0o600)
+    await link(join(dir, 'p'), join(dir, 'q'))
+    const opened = await open(join(dir, 'p'), 'r+')
+    await unlink(join(dir, 'p'))
+    expect((await opened.stat()).nlink).to.equal(1)
+    await chmod(join(dir, 'q'), 0o640)
+    expect((await opened.stat()).mode & 0o7777).to.equal(0o640)
+    await opened.close()
   },
   'mknod over what exists is EEXIST': async (dir) => {
     await writeFile(join(dir, 'a'), '')
