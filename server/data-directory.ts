@@ -2,7 +2,7 @@ import { chmodSync, existsSync, statSync, unlinkSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { type Config, ConfigError } from './config.js'
 import { type Database, openDatabase } from './database/database.js'
-import { LOCK_FILES } from './database/lock.js'
+import { LOCK_FILES, lockDataDirectory } from './database/lock.js'
 import { isDiskFull } from './database/room.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
@@ -133,9 +133,19 @@ function hasDatabase(directory: string): boolean {
   return found !== undefined && found.size > 0
 }
 
-/** Opens its database. */
+/** Opens its database, for who has the directory locked. */
 export function openDataDirectory(directory: string): Database {
   return withBallast(directory, () => openDatabase(databaseFile(directory)))
+}
+
+/** For all others. What an older version serves is left alone: that goes on to write as it knows it, and could not start again. */
+export function openBesideServer(directory: string): Database {
+  const alone = () =>
+    lockDataDirectory(
+      directory,
+      `the data directory ${directory} is in use by an older version of coffer-server, and must be brought up to date for this one: stop that server first, and start this one`,
+    )
+  return withBallast(directory, () => openDatabase(databaseFile(directory), alone))
 }
 
 /** On a disk that is full not even that can be opened: then the ballast goes, which a server had left there. */

@@ -2,7 +2,7 @@ import type { Store } from '../../oauth/index.js'
 import { type Accounts, accounts } from '../accounts.js'
 import { beginAudit, secretCheck } from '../bootstrap.js'
 import type { Config } from '../config.js'
-import { findDataDirectory, openDataDirectory, secretOfServer } from '../data-directory.js'
+import { findDataDirectory, openBesideServer, secretOfServer } from '../data-directory.js'
 import { userTable } from '../database/accounts.js'
 import { type AuditLog, auditLog } from '../database/audit.js'
 import type { Database } from '../database/database.js'
@@ -39,7 +39,7 @@ export async function atWorkbench(
 ): Promise<void> {
   const config = line.config()
   findDataDirectory(config.data, line.uid)
-  const database = openDataDirectory(config.data)
+  const database = openBesideServer(config.data)
   try {
     const secret = secretBeside(database, config)
     const users = accounts(userTable(database), passwords(), line.clock)

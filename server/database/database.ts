@@ -1,5 +1,5 @@
 import BetterSqlite3 from 'better-sqlite3'
-import { MIGRATIONS } from './migrations.js'
+import { type Alone, migrate } from './migrate.js'
 import { opening } from './open-error.js'
 
 export type Database = BetterSqlite3.Database
@@ -10,8 +10,9 @@ export type Database = BetterSqlite3.Database
  * `synchronous=NORMAL` in WAL mode survives `kill -9` at once; what must survive loss of power waits for a sync of the
  * WAL file (server/storage/durability.ts), so the event loop never blocks on the disk.
  * @param path the file, or ":memory:"
+ * @param alone called before the schema is brought up to date; without it the caller sees to that nobody else has the database
  */
-export function openDatabase(path: string): Database {
+export function openDatabase(path: string, alone?: Alone): Database {
   return opening(path, () => {
     const database = new BetterSqlite3(path)
     try {
@@ -19,27 +20,11 @@ export function openDatabase(path: string): Database {
       database.pragma('synchronous = NORMAL')
       database.pragma('foreign_keys = ON')
       database.pragma('busy_timeout = 10000')
-      migrate(database)
+      migrate(database, alone)
       return database
     } catch (error) {
       database.close()
       throw error
     }
-  })
-}
-
-/** Applies what is missing, each step in one transaction with its number. */
-function migrate(database: Database): void {
-  const applied = Number(database.pragma('user_version', { simple: true }))
-  if (applied > MIGRATIONS.length) {
-    throw new Error(
-      `the data directory was written by a newer Coffer (schema ${applied}, this one knows ${MIGRATIONS.length})`,
-    )
-  }
-  MIGRATIONS.slice(applied).forEach((sql, index) => {
-    database.transaction(() => {
-      database.exec(sql)
-      database.pragma(`user_version = ${applied + index + 1}`)
-    })()
   })
 }

@@ -7,6 +7,7 @@ import {
   lockFencesSchema,
   madeVersionsSchema,
   namedChangesSchema,
+  nameLeasesSchema,
   permissionsSchema,
   unindexedMakesSchema,
 } from './schema/files.js'
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly string[] = [
   backupsSchema,
   unindexedMakesSchema,
   equalAccountsSchema,
+  nameLeasesSchema,
 ]

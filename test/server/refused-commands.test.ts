@@ -1,6 +1,10 @@
-import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import BetterSqlite3 from 'better-sqlite3'
 import { expect } from 'chai'
+import { databaseFile } from '../../server/data-directory.js'
+import { lockDataDirectory } from '../../server/database/lock.js'
+import { MIGRATIONS } from '../../server/database/migrations.js'
 import { outcome, root } from '../support/process.js'
 import { program } from '../support/program.js'
 import { commandLine } from './command-line.js'
@@ -36,6 +40,32 @@ describe('coffer-server that is asked for what is wrong', () => {
     expect(readdirSync(other)).to.deep.equal([])
     expect(statSync(other).mode & 0o777).to.equal(0o755)
   }).timeout(60_000)
+
+  it('leaves alone what a server of an older version serves', async () => {
+    const path = databaseFile(place.data)
+    const older = MIGRATIONS.length - 1
+    rmSync(path)
+    const made = new BetterSqlite3(path)
+    for (const sql of MIGRATIONS.slice(0, older)) made.exec(sql)
+    made.pragma(`user_version = ${older}`)
+    made.close()
+    const version = () => {
+      const database = new BetterSqlite3(path, { readonly: true })
+      const found = database.pragma('user_version', { simple: true })
+      database.close()
+      return found
+    }
+    const lock = lockDataDirectory(place.data)
+    for (const command of [['user', 'list'], ['fsck'], ['backup', join(place.parent, 'backup')]]) {
+      const { status, stderr } = await coffer(command)
+      expect(status, command.join(' ')).to.equal(1)
+      expect(stderr).to.contain('older version of coffer-server').and.contain('stop that server')
+    }
+    expect(version()).to.equal(older)
+    lock.release()
+    expect((await coffer(['user', 'list'])).status).to.equal(0)
+    expect(version()).to.equal(MIGRATIONS.length)
+  })
 
   it('says so where its output cannot be written, and where there is no tar(1)', async () => {
     const list = [process.execPath, ...program('server'), 'user', 'list'].map((word) => `'${word}'`)

@@ -208,3 +208,13 @@ CREATE TABLE backups (
   name TEXT NOT NULL UNIQUE
 ) STRICT;
 `
+
+/** Data directories from before the first release have all tables but this one. */
+export const nameLeasesSchema = `
+CREATE TABLE IF NOT EXISTS name_leases (
+  user TEXT NOT NULL,
+  directory INTEGER NOT NULL,
+  connection TEXT NOT NULL,
+  PRIMARY KEY (user, directory)
+) STRICT, WITHOUT ROWID;
+`
