@@ -66,7 +66,7 @@ describe('attributes in an answer', () => {
   it('have equal times once: those of many files are remembered', () => {
     setFlagsFromString('--expose-gc')
     const collect: () => void = runInNewContext('gc')
-    const FILES = 2_000
+    const FILES = 20_000
     /** What each of them takes. @param times how many of its four times are the same */
     const bytesEach = (times: 1 | 4): number => {
       const answers = Array.from({ length: FILES }, (_, index) => {
