@@ -1,9 +1,9 @@
+import { BoundedMap } from '../server/bounded-map.js'
 import type { WireAttributes } from '../server/wire.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
 import { ABSENT, believedAs, type Fresh, type Known } from './known.js'
 import { KnownNames, type NameIn } from './known-names.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
-import { Memory } from './memory.js'
 import { changedBy, type NameChange } from './name-change.js'
 
 /**
@@ -16,7 +16,7 @@ import { changedBy, type NameChange } from './name-change.js'
  */
 export class Cache {
   readonly #belief: Belief
-  readonly #attributes: Memory<number, Known<WireAttributes>>
+  readonly #attributes: BoundedMap<number, Known<WireAttributes>>
   readonly #names: KnownNames
   readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
   /** Names that others changed; those of one directory that change here do not get in each other's way. */
@@ -27,7 +27,7 @@ export class Cache {
 
   constructor(options: { now: () => number; timeoutMilliseconds: number; limit: number }) {
     this.#belief = new Belief(options.now, options.timeoutMilliseconds)
-    this.#attributes = new Memory(options.limit / 2)
+    this.#attributes = new BoundedMap(options.limit)
     this.#names = new KnownNames(options.limit)
   }
 

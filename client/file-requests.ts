@@ -1,9 +1,9 @@
+import { BoundedMap } from '../server/bounded-map.js'
 import { NAME_MAX, type WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import type { Attempts } from './attempts.js'
 import type { Begun } from './connection.js'
 import type { Answer, Exchange } from './exchange.js'
-import { Memory } from './memory.js'
 import { type Changed, hasCode, RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
@@ -34,17 +34,17 @@ export interface FileRequest {
 
 /** Room for the longest answer that is not a file's bytes: one page of a directory. */
 const ANSWER_LIMIT = 16 * 1024 * 1024
-const KNOWN_NAMES = 16_384
+const KNOWN_NAMES = 32_768
 
 /** Sends requests of the file API again and again until they are answered, and remembers what is needed to tell what a lost answer said. */
 export class FileRequests {
   readonly #transport: Transport
-  readonly #names: Memory<string, number>
+  readonly #names: BoundedMap<string, number>
   readonly #others: { newest: number }
 
   constructor(transport: Transport, sharing?: FileRequests) {
     this.#transport = transport
-    this.#names = sharing === undefined ? new Memory(KNOWN_NAMES) : sharing.#names
+    this.#names = sharing === undefined ? new BoundedMap(KNOWN_NAMES) : sharing.#names
     this.#others = sharing === undefined ? { newest: -1 } : sharing.#others
   }
 

@@ -8,11 +8,12 @@ import { root } from './support/process.js'
 const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^oauth\/pkce\.ts$/, /^$/],
   [/^oauth\//, /^oauth\//],
+  [/^server\/bounded-map\.ts$/, /^$/],
   [/^server\/wire(-[a-z]+)?\.ts$/, /^server\/wire(-[a-z]+)?\.ts$/],
   [/^server\/storage\//, /^server\/(storage|database)\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
   [/^server\/http\//, /^server\/http\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
   [/^server\//, /^server\/|^oauth\/index\.ts$/],
-  [/^client\//, /^client\/|^server\/wire(-[a-z]+)?\.ts$|^oauth\/pkce\.ts$/],
+  [/^client\//, /^client\/|^server\/(bounded-map|wire(-[a-z]+)?)\.ts$|^oauth\/pkce\.ts$/],
   [/^test\/oauth\//, /^(test|oauth)\//],
   [/^test\//, /./],
 ]

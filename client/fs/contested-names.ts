@@ -1,11 +1,11 @@
-import { Memory } from '../memory.js'
+import { BoundedMap } from '../../server/bounded-map.js'
 
 /** So long after others gave or took names in a directory, or programs here tried for some, more are to be expected. */
 const BUSY_MILLISECONDS = 10_000
 /** So long after others and programs here were after the same name it may be a lock. */
 const DISPUTED_MILLISECONDS = 600_000
-/** So many directories or names are remembered, and no more than twice as many. */
-const LEAST = 10_000
+/** Directories or names that are remembered. */
+const MOST = 20_000
 
 /**
  * Directories in which others just gave or took names, and programs here try for names, too. The kernel takes word of a name only
@@ -60,7 +60,7 @@ export class ContestedNames {
 
 /** What something was done with a while ago, at most. */
 class Recent<Key> {
-  readonly #times = new Memory<Key, number>(LEAST)
+  readonly #times = new BoundedMap<Key, number>(MOST)
   readonly #milliseconds: number
   readonly #now: () => number
 

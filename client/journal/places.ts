@@ -1,14 +1,14 @@
-import { Memory } from '../memory.js'
+import { BoundedMap } from '../../server/bounded-map.js'
 import type { Place } from './record.js'
 import { placeKey } from './unsent-files.js'
 
 /** Places remembered. */
-const REMEMBERED = 50_000
+const REMEMBERED = 100_000
 
 /** Where inodes were last found, and what was last found at a place. Others may have moved them since. */
 export class Places {
-  readonly #places = new Memory<number, Place>(REMEMBERED)
-  readonly #inos = new Memory<string, number>(REMEMBERED)
+  readonly #places = new BoundedMap<number, Place>(REMEMBERED)
+  readonly #inos = new BoundedMap<string, number>(REMEMBERED)
 
   found(place: Place, ino: number): void {
     this.#places.set(ino, place)

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { BoundedMap } from '../../server/bounded-map.js'
 import type { WireAttributes } from '../../server/wire.js'
 import type { WireChange } from '../../server/wire-changes.js'
-import { Memory } from '../memory.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import type { Journal } from './journal.js'
 import { News } from './news.js'
@@ -17,7 +17,7 @@ import { UnsentFiles } from './unsent-files.js'
 import type { WriteBackOptions } from './write-back-options.js'
 
 /** Attributes remembered, for what is based on them. */
-const REMEMBERED = 50_000
+const REMEMBERED = 100_000
 /** Changes that may wait. */
 const MOST_CHANGES = 50_000
 const ROOM_MILLISECONDS = 30_000
@@ -32,7 +32,7 @@ export class WriteBack {
   readonly sender: Sender
   readonly #files: RemoteFiles
   readonly #options: WriteBackOptions
-  readonly #seen = new Memory<number, WireAttributes>(REMEMBERED)
+  readonly #seen = new BoundedMap<number, WireAttributes>(REMEMBERED)
   readonly #places = new Places()
   readonly #removing = new Set<Promise<unknown>>()
   #isBroken = false

@@ -1,4 +1,4 @@
-import { BoundedMap } from './bounded-map.js'
+import { BoundedMap } from '../bounded-map.js'
 import type { InodeRow } from './inode-rows.js'
 
 /** How much is remembered: some 20 MiB together, and as much again of contents. */

@@ -1,5 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
-import { BoundedMap } from '../../../server/database/bounded-map.js'
+import { BoundedMap } from '../../server/bounded-map.js'
 
 describe('a bounded map', () => {
   const filled = (entries: number): BoundedMap<number, number> => {
@@ -24,6 +27,26 @@ describe('a bounded map', () => {
     expect(map.get(1)).to.equal(100)
     for (let key = 10; key < 13; key += 1) map.set(key, key)
     expect(map.get(1)).to.equal(100)
+  })
+
+  it('keeps no value that a key had before, of whatever half', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    const map = new BoundedMap<number, object>(8)
+    const former = Array.from({ length: 6 }, (_, key) => {
+      const value = { key }
+      map.set(key, value)
+      return new WeakRef(value)
+    })
+    for (const key of former.keys()) if (key >= 3) map.set(key, { key: -key })
+    // A WeakRef keeps its value for the turn of the event loop it was made in.
+    await setImmediate()
+    collect()
+    expect(former.slice(3).map((value) => value.deref())).to.deep.equal([
+      undefined,
+      undefined,
+      undefined,
+    ])
   })
 
   it('has forgotten what was deleted, in both of its halves', () => {

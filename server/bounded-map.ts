@@ -2,7 +2,7 @@
  * A Map that forgets what came first once it has `most` entries: half of them at a time, by letting go of all that came before the
  * newer half. To delete the first entry of one Map for each that comes is slow: it is found by going past all that were deleted.
  */
-export class BoundedMap<Key, Value extends object | number> {
+export class BoundedMap<Key, Value extends object | string | number> {
   readonly #half: number
   #newer = new Map<Key, Value>()
   #older = new Map<Key, Value>()
@@ -21,6 +21,8 @@ export class BoundedMap<Key, Value extends object | number> {
       this.#newer = new Map()
     }
     this.#newer.set(key, value)
+    // Not both: what is learned anew of many would be kept twice.
+    if (this.#older.size > 0) this.#older.delete(key)
   }
 
   delete(key: Key): void {
