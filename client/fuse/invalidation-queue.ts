@@ -6,7 +6,13 @@ const OVERDUE_MILLISECONDS = 250
 
 interface Waiting {
   readonly since: number
-  readonly messages: Map<string, Buffer>
+  readonly messages: Map<string, Message>
+}
+
+interface Message {
+  readonly bytes: Buffer
+  /** `again`: the kernel was told before. */
+  readonly time: 'first' | 'again'
 }
 
 /** What must not be written now. */
@@ -24,24 +30,27 @@ export interface Blocked {
  */
 export class InvalidationQueue {
   readonly #waiting = new Map<Node, Waiting>()
-  readonly #write: (message: Buffer) => Promise<void>
+  readonly #write: (message: Buffer) => Promise<unknown>
   readonly #clock: () => number
   readonly #blocked: Blocked
   readonly #settled: () => void
+  readonly #told: (node: Node, key: string) => void
   readonly #sending = { prompt: false, overdue: false }
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(
-    write: (message: Buffer) => Promise<void>,
+    write: (message: Buffer) => Promise<unknown>,
     clock: () => number,
     blocked: Blocked,
     settled: () => void,
+    told: (node: Node, key: string) => void,
   ) {
     this.#write = write
     this.#clock = clock
     this.#blocked = blocked
     this.#settled = settled
+    this.#told = told
   }
 
   get isSettled(): boolean {
@@ -49,10 +58,10 @@ export class InvalidationQueue {
     return this.#closed || (this.#waiting.size === 0 && !prompt && !overdue)
   }
 
-  add(node: Node, key: string, message: Buffer): void {
+  add(node: Node, key: string, bytes: Buffer, time: 'first' | 'again' = 'first'): void {
     if (this.#closed) return
     const waiting = this.#waiting.get(node) ?? { since: this.#clock(), messages: new Map() }
-    waiting.messages.set(key, message)
+    if (time === 'first' || !waiting.messages.has(key)) waiting.messages.set(key, { bytes, time })
     this.#waiting.set(node, waiting)
     this.#send()
   }
@@ -102,7 +111,8 @@ export class InvalidationQueue {
       for (const [key, message] of waiting.messages) {
         waiting.messages.delete(key)
         if (waiting.messages.size === 0) this.#waiting.delete(node)
-        return message
+        if (message.time === 'first') this.#told(node, key)
+        return message.bytes
       }
     }
     return undefined

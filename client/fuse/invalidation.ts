@@ -1,5 +1,6 @@
 import type { Kernel, Node } from './filesystem.js'
 import { InvalidationQueue, QUEUE_THREADS } from './invalidation-queue.js'
+import { LateAnswers } from './late-answers.js'
 import { invalidateEntryMessage, invalidateInodeMessage } from './reply.js'
 
 /** Those of names, and those of attributes and pages. */
@@ -26,32 +27,47 @@ export class Invalidations implements Kernel {
   readonly #busy = new Map<Node, Set<Busy>>()
   readonly #names: InvalidationQueue
   readonly #inodes: InvalidationQueue
+  readonly #answers: LateAnswers
   readonly #clock: () => number
   /** The kernel can let names expire (Linux 6.2). */
   canExpire = false
   readonly #settling: { isSettled: () => boolean; resolve: () => void }[] = []
 
-  constructor(write: (message: Buffer) => Promise<void>, clock: () => number) {
+  constructor(write: (message: Buffer) => Promise<unknown>, clock: () => number) {
     this.#clock = clock
-    const queue = (holding: readonly Held[]) => {
+    this.#answers = new LateAnswers(clock)
+    const queue = (holding: readonly Held[], again: (node: Node, key: string) => void) => {
       const operations = (node: Node) =>
         [...(this.#busy.get(node) ?? [])].filter(({ held }) => holding.includes(held))
       const blocked = {
         isBusy: (node: Node) => operations(node).length > 0,
         isStuck: (node: Node, due: number) => operations(node).some(({ since }) => since <= due),
       }
-      return new InvalidationQueue(write, clock, blocked, () => this.#settle())
+      const settled = () => this.#settle()
+      return new InvalidationQueue(write, clock, blocked, settled, again)
     }
-    this.#names = queue(['names', 'pages'])
-    this.#inodes = queue(['pages'])
+    this.#names = queue(['names', 'pages'], (parent, name) =>
+      this.#answers.told(parent, `name ${name}`, () => this.#entry(parent, name, 'again')),
+    )
+    // No answer about attributes brings pages.
+    this.#inodes = queue(['pages'], (node) =>
+      this.#answers.told(node, 'attributes', () => this.#inode(node, -1, 0, 'again')),
+    )
   }
 
   invalidateEntry(parent: Node, name: string): void {
-    this.#names.add(parent, name, invalidateEntryMessage(parent, name, this.canExpire))
+    this.#answers.tell()
+    this.#entry(parent, name, 'first')
   }
 
   invalidateInode(node: Node, offset: number, length: number): void {
-    this.#inodes.add(node, `${offset} ${length}`, invalidateInodeMessage(node, offset, length))
+    this.#answers.tell()
+    this.#inode(node, offset, length, 'first')
+  }
+
+  /** The kernel has an answer, and takes up at its leisure what that says about these nodes. */
+  answered({ about }: { readonly about?: readonly Node[] }): void {
+    if (about !== undefined) this.#answers.answered(about)
   }
 
   operationBegins(node: Node, held: Held): Busy {
@@ -80,9 +96,19 @@ export class Invalidations implements Kernel {
   }
 
   close(): void {
+    this.#answers.close()
     this.#names.close()
     this.#inodes.close()
     this.#settle()
+  }
+
+  #entry(parent: Node, name: string, time: 'first' | 'again'): void {
+    this.#names.add(parent, name, invalidateEntryMessage(parent, name, this.canExpire), time)
+  }
+
+  #inode(node: Node, offset: number, length: number, time: 'first' | 'again'): void {
+    const message = invalidateInodeMessage(node, offset, length)
+    this.#inodes.add(node, `${offset} ${length}`, message, time)
   }
 
   async #until(isSettled: () => boolean): Promise<void> {

@@ -26,8 +26,11 @@ import {
 import type { Request, Requests } from './request.js'
 import { type Soon, when } from './soon.js'
 
-/** What an operation answers. `undo` gives back what the kernel did not take: its caller had gone. */
-export type Answer =
+/**
+ * What an operation answers. `undo` gives back what the kernel did not take: its caller had gone. `about` are the nodes of which it says what
+ * the kernel may take up after it was told to drop that (see LateAnswers).
+ */
+export type Answer = { readonly about?: readonly Node[] } & (
   | { readonly kind: 'status'; readonly errno: number }
   | {
       readonly kind: 'structure'
@@ -35,6 +38,7 @@ export type Answer =
       readonly undo?: () => void
     }
   | { readonly kind: 'bytes'; readonly data: Buffer; readonly undo?: () => void }
+)
 
 export const done: Answer = { kind: 'status', errno: 0 }
 const noData: Answer = { kind: 'status', errno: constants.errno.ENODATA }
@@ -60,14 +64,14 @@ type Operations = {
 /** One line per request: what it calls, and which structure its answer is. */
 export const OPERATIONS: Operations = {
   lookup: (fs, node, { name }, context) =>
-    when(fs.lookup(node, name, context), (entry) => lookedUp(fs, entry)),
+    when(fs.lookup(node, name, context), (entry) => lookedUp(fs, node, entry)),
   getattr: (fs, node, { handle }, context) =>
     when(fs.getattr(node, handle, context), (attributes) =>
       structure((out, at) => attrOut(out, at, attributes)),
     ),
   setattr: async (fs, node, { changes, handle }, context) => {
     const attributes = await fs.setattr(node, changes, handle, context)
-    return structure((out, at) => attrOut(out, at, attributes))
+    return { ...structure((out, at) => attrOut(out, at, attributes)), about: [node] }
   },
   readlink: async (fs, node, _, context) => bytes(Buffer.from(await fs.readlink(node, context))),
   symlink: async (fs, node, { name, target }, context) =>
@@ -144,7 +148,9 @@ export const OPERATIONS: Operations = {
     const entries = await fs.readdirplus(node, handle, offset, size, context)
     const { data, taken } = direntsPlusOut(size, entries)
     forgetAll(fs, entries.slice(taken))
-    return { kind: 'bytes', data, undo: () => forgetAll(fs, entries.slice(0, taken)) }
+    const given = entries.slice(0, taken)
+    const about = given.map(({ entry }) => entry.node)
+    return { kind: 'bytes', data, undo: () => forgetAll(fs, given), about }
   },
   releasedir: (fs, node, { handle }, context) => finished(fs.releasedir(node, handle, context)),
   fsyncdir: async (fs, node, { handle }, context) => finished(fs.fsyncdir(node, handle, context)),
@@ -192,11 +198,12 @@ function finished(operation: Soon<void>): Soon<Answer> {
   return operation instanceof Promise ? operation.then(() => done) : done
 }
 
-function entered(fs: FileSystem, entry: FuseEntry): Answer {
+function entered(fs: FileSystem, entry: FuseEntry, about: readonly Node[] = [entry.node]): Answer {
   return {
     kind: 'structure',
     encode: (out, at) => entryOut(out, at, entry),
     undo: () => fs.forget(entry.node, 1),
+    about,
   }
 }
 
@@ -208,6 +215,7 @@ function opened(fs: FileSystem, { entry, open }: FuseCreated, context: Context):
       unawaited(() => fs.release(entry.node, open.handle, context))
       fs.forget(entry.node, 1)
     },
+    about: [entry.node],
   }
 }
 
@@ -217,8 +225,8 @@ function forgetAll(fs: FileSystem, entries: readonly FuseDirectoryEntryPlus[]): 
   }
 }
 
-function lookedUp(fs: FileSystem, entry: FuseEntry): Answer {
-  if (entry.node !== 0) return entered(fs, entry)
+function lookedUp(fs: FileSystem, parent: Node, entry: FuseEntry): Answer {
+  if (entry.node !== 0) return entered(fs, entry, [parent, entry.node])
   return structure((out, at) => negativeEntryOut(out, at, entry.validMilliseconds))
 }
 

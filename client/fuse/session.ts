@@ -65,9 +65,8 @@ export class Session {
   constructor(device: Device, fs: FileSystem) {
     this.#device = device
     this.#fs = fs
-    this.#invalidations = new Invalidations(async (message) => {
-      await written(device.descriptor, message)
-    }, Date.now)
+    const tell = (message: Buffer) => written(device.descriptor, message)
+    this.#invalidations = new Invalidations(tell, Date.now)
     const settle = { resolve: () => {}, reject: (_: unknown) => {} }
     this.ready = new Promise((resolve, reject) => {
       settle.resolve = resolve
@@ -166,6 +165,7 @@ export class Session {
 
   #settle(call: Call, answer: Answer): void {
     if (call.answered || !this.#answer(call, answer)) undo(answer)
+    else this.#invalidations.answered(answer)
   }
 
   #fail(call: Call, error: unknown): void {

@@ -9,7 +9,7 @@ class SlowKernel {
   readonly taken: string[] = []
   readonly #held: { readonly what: string; readonly resolve: () => void }[] = []
   readonly invalidations = new Invalidations(
-    (message) => new Promise((resolve) => this.#hold(message, resolve)),
+    (message) => new Promise<void>((resolve) => this.#hold(message, resolve)),
     () => this.now,
   )
 
@@ -109,5 +109,60 @@ describe('the queue of invalidations', () => {
     slow.invalidations.invalidateInode(2, 0, 0)
     expect(slow.taken).to.deep.equal(['inode 2'])
     slow.invalidations.close()
+  })
+
+  describe('of what an answer said a moment ago, which the kernel may take up later', () => {
+    const told = (slow: SlowKernel, what: string) => slow.taken.filter((one) => one === what).length
+    /** Any other message lets what is due go as well. */
+    const look = async (slow: SlowKernel) => {
+      slow.invalidations.invalidateInode(99, 0, 0)
+      for (let times = 0; times < 5; times++) await slow.letGo()
+    }
+    /** So long after, the kernel asked again. */
+    const later = async (slow: SlowKernel, milliseconds: number) => {
+      slow.invalidations.answered({ about: [1, 2] })
+      slow.now += milliseconds
+      await look(slow)
+    }
+
+    it('sends one more a second later, and no third', async () => {
+      const slow = new SlowKernel()
+      slow.invalidations.answered({ about: [1, 2] })
+      slow.now += 900
+      slow.invalidations.invalidateEntry(1, 'name')
+      slow.invalidations.invalidateInode(2, 0, 0)
+      await look(slow)
+      await later(slow, 999)
+      expect([told(slow, 'entry 1'), told(slow, 'inode 2')], 'so soon').to.deep.equal([1, 1])
+      await later(slow, 1)
+      expect([told(slow, 'entry 1'), told(slow, 'inode 2')]).to.deep.equal([2, 2])
+      for (let times = 0; times < 5; times++) await later(slow, 1000)
+      expect([told(slow, 'entry 1'), told(slow, 'inode 2')], 'later').to.deep.equal([2, 2])
+      slow.invalidations.close()
+    })
+
+    it('sends none of a node that no answer was about, or long ago', async () => {
+      const slow = new SlowKernel()
+      slow.invalidations.answered({ about: [7] })
+      slow.invalidations.answered({})
+      slow.now += 10_000
+      slow.invalidations.invalidateInode(7, 0, 0)
+      slow.invalidations.invalidateInode(8, 0, 0)
+      await later(slow, 5000)
+      expect([told(slow, 'inode 7'), told(slow, 'inode 8')]).to.deep.equal([1, 1])
+      slow.invalidations.close()
+    })
+
+    it('counts from when it was sent, if it had to wait for that answer', async () => {
+      const slow = new SlowKernel()
+      const lookup = slow.invalidations.operationBegins(1, 'pages')
+      slow.invalidations.invalidateEntry(1, 'name')
+      slow.now += 5000
+      slow.invalidations.answered({ about: [1, 2] })
+      slow.invalidations.operationEnds(lookup)
+      await later(slow, 1000)
+      expect(told(slow, 'entry 1')).to.equal(2)
+      slow.invalidations.close()
+    })
   })
 })

@@ -9,8 +9,8 @@ import { MemoryMount, noFuse } from './memory-mount.js'
 const MINUTE = 60_000
 
 /** Invalidations take their way through a queue: asks until it is so; the test's time limit is the only other end. */
-const eventually = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await setImmediate()
+const eventually = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await isSo())) await setImmediate()
 }
 
 describe('invalidation of what the kernel caches', () => {
@@ -74,6 +74,25 @@ describe('invalidation of what the kernel caches', () => {
     expect(errnoOf(() => fs.statSync(mount.path('new')))).to.equal('ENOENT')
     await mount.ask({ kind: 'invalidate-entry', parent: 1, name: 'new' })
     await eventually(() => fs.existsSync(mount.path('new')))
+  })
+
+  it('is sent once more where the answer before was so late that the kernel may take it up only now', async () => {
+    const stat = () => fs.statSync(mount.path('f'))
+    const { ino } = stat()
+    const lookups = await count('lookup')
+    for (let times = 1; times <= 2; times++) {
+      await mount.ask({ kind: 'invalidate-entry', parent: 1, name: 'f' })
+      await mount.ask({ kind: 'settled' })
+      stat()
+      expect(await count('lookup')).to.equal(lookups + times)
+    }
+    await eventually(async () => stat().ino === ino && (await count('lookup')) === lookups + 3)
+    const asked = await count('getattr')
+    await mount.ask({ kind: 'invalidate-inode', node: ino })
+    await mount.ask({ kind: 'settled' })
+    stat()
+    expect(await count('getattr')).to.equal(asked + 1)
+    await eventually(async () => stat().ino === ino && (await count('getattr')) === asked + 2)
   })
 
   it('does not take the ground from under a program that stands in the directory', async () => {
