@@ -71,6 +71,7 @@ export function bulkSender(options: BulkOptions): BulkSender {
       const connection = openOne(idle, exchange.url) ?? (await opened(exchange.url))
       busy.add(connection)
       try {
+        exchange.signal?.throwIfAborted()
         return await connection.send(exchange)
       } finally {
         busy.delete(connection)

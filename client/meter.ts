@@ -55,15 +55,15 @@ export class Meter {
     this.#failed++
   }
 
-  /** Counts what is asked, and how long its answer takes; without an answer it failed. */
-  async timed<T>(work: () => Promise<T>): Promise<T> {
+  /** Counts what is asked, and how long its answer takes; without an answer it failed, unless who asked gave it up. */
+  async timed<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const began = this.begin()
     try {
       const result = await work()
       this.took(began)
       return result
     } catch (error) {
-      this.failed()
+      if (signal?.aborted !== true) this.failed()
       throw error
     }
   }

@@ -69,7 +69,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
     attempts,
     base: options.server,
     connectionSecret,
-    send: (exchange) => meter.timed(() => client.send(exchange)),
+    send: (exchange) => meter.timed(() => client.send(exchange), exchange.signal),
     retry: {
       connection,
       patience: options.patience ?? PATIENCE,

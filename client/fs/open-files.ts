@@ -49,7 +49,7 @@ export class OpenFiles {
     node.opens += 1
     if (mayWrite(flags)) node.writers += 1
     const ahead = new ReadAhead(
-      (offset, length) => this.#fetch(node, offset, length),
+      (offset, length, signal) => this.#fetch(node, offset, length, signal),
       this.#mount.budget,
     )
     const handle = this.#handles.add({ node, flags, ahead })
@@ -194,11 +194,16 @@ export class OpenFiles {
     for (const open of this.#handles.all()) if (open.node === node) open.ahead.drop()
   }
 
-  async #fetch(node: KnownNode, offset: number, length: number): Promise<RemoteContent> {
+  async #fetch(
+    node: KnownNode,
+    offset: number,
+    length: number,
+    signal?: AbortSignal,
+  ): Promise<RemoteContent> {
     const { files, cache } = this.#mount
     const ticket = cache.ticket()
     try {
-      const content = await files.read(node.ino, offset, length)
+      const content = await files.read(node.ino, offset, length, signal)
       this.#mount.observe(content.attributes)
       cache.learn(content.attributes, ticket)
       return content

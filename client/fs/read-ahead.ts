@@ -14,24 +14,37 @@ const LAST_WINDOW = 16 << 20
 const SEGMENT_BYTES = 4 << 20
 /** The kernel's own read-ahead asks out of order, but not further apart than this. */
 const NEAR_BYTES = 1 << 20
+/** What nobody needs any more may still come for so long: to stop it costs its connection. */
+const NEEDLESS_MILLISECONDS = 250
 
-/** A range that is fetched. Its memory goes back once nobody keeps it and nobody reads from it. */
+/** Reads from the server, until the signal says that nobody needs it. */
+type Fetch = (offset: number, length: number, signal?: AbortSignal) => Promise<RemoteContent>
+
+/** A range that is fetched. Its memory goes back, or it is fetched no further, once nobody keeps it and nobody reads from it. */
 class Segment {
   readonly offset: number
   readonly length: number
   readonly content: Promise<RemoteContent>
+  /** Until it is here. */
+  #stop: AbortController | undefined
   #readers = 0
   #isKept: boolean
 
   constructor(
     { offset, length }: { offset: number; length: number },
-    content: Promise<RemoteContent>,
+    fetch: Fetch,
     whose: 'kept' | 'of one reader',
   ) {
     this.offset = offset
     this.length = length
-    this.content = content
     this.#isKept = whose === 'kept'
+    this.#stop = this.#isKept ? new AbortController() : undefined
+    this.content = fetch(offset, length, this.#stop?.signal)
+    if (!this.#isKept) return
+    const isThere = () => {
+      this.#stop = undefined
+    }
+    this.content.then(isThere, isThere)
   }
 
   /** Somebody reads from it until the reader says that it is over; a reader who cannot has it for ever. */
@@ -50,9 +63,15 @@ class Segment {
 
   #giveBack(): void {
     if (this.#isKept || this.#readers > 0) return
+    const stop = this.#stop
+    this.#stop = undefined
+    const timer = stop && setTimeout(() => stop.abort(), NEEDLESS_MILLISECONDS)
     this.content.then(
-      (content) => content.release?.(),
-      () => {},
+      (content) => {
+        clearTimeout(timer)
+        content.release?.()
+      },
+      () => clearTimeout(timer),
     )
   }
 }
@@ -62,7 +81,7 @@ class Segment {
  * collapses when it jumps.
  */
 export class ReadAhead {
-  readonly #fetch: (offset: number, length: number) => Promise<RemoteContent>
+  readonly #fetch: Fetch
   readonly #budget: Budget
   #segments: Segment[] = []
   #window = 0
@@ -71,7 +90,7 @@ export class ReadAhead {
   /** Where it reads next. */
   #next = 0
 
-  constructor(fetch: (offset: number, length: number) => Promise<RemoteContent>, budget: Budget) {
+  constructor(fetch: Fetch, budget: Budget) {
     this.#fetch = fetch
     this.#budget = budget
   }
@@ -151,7 +170,7 @@ export class ReadAhead {
   }
 
   #segment(offset: number, length: number, whose: 'kept' | 'of one reader'): Segment {
-    const segment = new Segment({ offset, length }, this.#fetch(offset, length), whose)
+    const segment = new Segment({ offset, length }, this.#fetch, whose)
     segment.content.catch(() => this.#discard(segment))
     return segment
   }

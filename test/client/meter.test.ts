@@ -43,6 +43,12 @@ describe('the meter of requests', () => {
     expect(await failing.catch((error: Error) => error.message)).to.equal('lost')
     expect(meter.counts).to.deep.equal({ sent: 1, failed: 1 })
   })
+
+  it('does not count as failed what was given up', async () => {
+    const given = AbortSignal.abort()
+    await meter.timed(() => Promise.reject(given.reason), given).catch(() => {})
+    expect(meter.counts).to.deep.equal({ sent: 1, failed: 0 })
+  })
 })
 
 describe('the progress of unmounting', () => {

@@ -9,6 +9,7 @@ import {
   connectedFiles,
 } from './connected-files.js'
 import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.js'
+import { network } from './tcp-proxy.js'
 
 const content = (...pieces: string[]) => pieces.map((piece) => Buffer.from(piece))
 const process_ = { durability: 'process' } as const
@@ -381,6 +382,25 @@ describe('the remote files over HTTP', () => {
       const waiting = codeOf(files.stat(root, given.signal))
       setImmediate(() => given.abort())
       expect(await waiting).to.equal('EINTR')
+    })
+
+    it('fetches no long range that its caller gave up while it connected', async () => {
+      const { ino } = await files.put(root, fresh(), content('x'.repeat(1 << 20)), {
+        mode: 'create',
+        attributes: {},
+        ...process_,
+      })
+      const net = await network(() => Number(new URL(proxy.url).port))
+      const distant = connected({ base: `https://localhost:${net.port}` })
+      proxy.carriedOut.length = 0
+      const given = new AbortController()
+      const waiting = codeOf(distant.files.read(ino, 0, 1 << 20, given.signal))
+      await net.connected()
+      given.abort()
+      expect(await waiting).to.equal('EINTR')
+      expect(proxy.carriedOut).to.deep.equal([])
+      distant.close()
+      await net.close()
     })
 
     it('sends an upload again from its beginning', async () => {
