@@ -203,4 +203,4 @@ function umask(input: string): number {
 }
 
 const ENVIRONMENT = `
-Environment: COFFER_SERVER, COFFER_CA, COFFER_CONFIG_DIR, COFFER_STATE_DIR, COFFER_TOKEN_STORE (auto, keyring, file)`
+Environment: COFFER_SERVER, COFFER_CA, COFFER_DATA, COFFER_CONFIG_DIR, COFFER_STATE_DIR, COFFER_TOKEN_STORE (auto, keyring, file)`

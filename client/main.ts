@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { fileURLToPath } from 'node:url'
 import type { MountMessage } from './background.js'
@@ -73,13 +73,15 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-/** Of a server started in the same checkout, and of one the user runs on this machine. */
+/** Of a server started in the same checkout, or with the same setting, and of one the user runs on this machine. */
 function localAuthorities(): string[] {
-  const data = process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share')
+  const { COFFER_DATA, XDG_DATA_HOME } = process.env
+  const data = XDG_DATA_HOME || join(homedir(), '.local', 'share')
   return [
-    join(checkout(), '.coffer', 'data', 'tls', 'ca.pem'),
-    join(data, 'coffer', 'tls', 'ca.pem'),
-  ]
+    ...(COFFER_DATA ? [resolve(COFFER_DATA)] : []),
+    join(checkout(), '.coffer', 'data'),
+    join(data, 'coffer'),
+  ].map((directory) => join(directory, 'tls', 'ca.pem'))
 }
 
 /** The folder of package.json, from client/ as from dist/client/. */

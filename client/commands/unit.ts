@@ -8,6 +8,7 @@ import type { Surroundings } from './surroundings.js'
 const SETTINGS = {
   COFFER_CA: 'path',
   COFFER_CONFIG_DIR: 'path',
+  COFFER_DATA: 'path',
   COFFER_STATE_DIR: 'path',
   COFFER_TOKEN_STORE: 'word',
   XDG_CONFIG_HOME: 'path',

@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -455,21 +455,6 @@ describe('the mount command', function () {
     await writeFile(join(directory, 'one piece'), Buffer.alloc(1024 * 1024, 'x'))
     expect(performance.now() - begun).to.be.greaterThan(3_900)
     await unmount()
-  })
-
-  it('asks to compare the fingerprint of an authority that nobody knows, and remembers it', async () => {
-    await home.remove()
-    home = await machine(server, { env: { COFFER_CA: '' } })
-    await home.coffer('logout')
-    const said = await failure('login')
-    const [, fingerprint = ''] = /--fingerprint ([0-9A-F:]+)/.exec(said) ?? []
-    expect(fingerprint).to.have.length(95)
-    const wrong = fingerprint.replace(/^../, (digits) => (digits === '00' ? '01' : '00'))
-    expect(await failure('login', '--fingerprint', wrong)).to.include('another SHA-256 fingerprint')
-    const mount = await home.mount({ flags: ['--fingerprint', fingerprint] })
-    await mount.unmount()
-    await rm(join(home.home, 'state'), { recursive: true })
-    await (await home.mount()).unmount()
   })
 })
 
