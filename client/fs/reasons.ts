@@ -7,13 +7,25 @@ export function withReasons(
   log: (message: string, error: unknown) => void,
 ): RemoteFiles {
   return eachMethod(files, (name, ask) => (...parameters) => {
-    const result = ask(...parameters)
-    if (!(result instanceof Promise)) return result
-    return result.catch((error: unknown) => {
+    const failed = (error: unknown): never => {
       if (hasCode(error, 'EIO')) log(`${name} ${spelled(parameters[0])} failed`, error)
       throw error
-    })
+    }
+    const result = ask(...parameters)
+    if (result instanceof Promise) return result.catch(failed)
+    return name === 'list' ? pages(result as AsyncIterable<unknown>, failed) : result
   })
+}
+
+async function* pages(
+  list: AsyncIterable<unknown>,
+  failed: (error: unknown) => never,
+): AsyncGenerator<unknown> {
+  try {
+    yield* list
+  } catch (error) {
+    failed(error)
+  }
 }
 
 /** An inode's number, or the place of a name. */
