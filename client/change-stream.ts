@@ -1,5 +1,5 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import type { WireChange } from '../server/wire-changes.js'
+import { newest, newsOf, positionOf } from './change-events.js'
 import type { Begun } from './connection.js'
 import type { Duplex } from './duplex.js'
 import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
@@ -17,7 +17,7 @@ const FIRST_PAUSE_MILLISECONDS = 200
 const LONGEST_PAUSE_MILLISECONDS = 10_000
 /** The server sends a comment every 15 seconds. */
 const SILENCE_MILLISECONDS = 35_000
-/** Events are small; a server that sends more without an end of line is none of ours. */
+/** Events are small; a server that sends more without an end of one is none of ours. */
 const EVENT_BYTES = 1 << 20
 
 /** What the stream tells of the server, also when no program asks for anything. */
@@ -41,8 +41,8 @@ export async function* changeStream(
     const exchange = server.begin()
     try {
       for await (const event of events(open, last, signal)) {
-        last = event.id ?? last
-        const news = parsed(event)
+        last = positionOf(event) ?? last
+        const news = newsOf(event)
         if (news === undefined) continue
         if (!isConnected) server.reached(exchange)
         isConnected = true
@@ -86,72 +86,27 @@ async function* events(
   const stop = () => stream.destroy()
   signal.addEventListener('abort', stop, { once: true })
   const ready: EventSourceMessage[] = []
-  const parser = createParser({ onEvent: (event) => ready.push(event) })
+  let isOversized = false
+  const parser = createParser({
+    maxBufferSize: EVENT_BYTES,
+    onEvent: (event) => ready.push(event),
+    onError: ({ type }) => {
+      isOversized ||= type === 'max-buffer-size-exceeded'
+    },
+  })
   const decoder = new TextDecoder()
-  let unended = 0
   try {
     stream.end()
     for await (const data of stream.answer) {
       clearTimeout(watchdog)
       watchdog = setTimeout(() => stream.destroy(), SILENCE_MILLISECONDS)
       parser.feed(decoder.decode(data, { stream: true }))
-      unended = data.includes(0x0a) ? 0 : unended + data.length
-      if (unended > EVENT_BYTES) throw new ExchangeError('oversized', 'an event without an end')
       yield* ready.splice(0)
+      if (isOversized) throw new ExchangeError('oversized', 'an event without an end')
     }
   } finally {
     clearTimeout(watchdog)
     signal.removeEventListener('abort', stop)
     stream.destroy()
-  }
-}
-
-function parsed({ event, data }: EventSourceMessage): RemoteNews | undefined {
-  switch (event) {
-    case 'ready':
-      return { kind: 'connected' }
-    case 'reset':
-      return { kind: 'reset' }
-    case 'change':
-      return { kind: 'change', change: changeOf(data) }
-    case 'told':
-      return { kind: 'told', newest: newest(data) }
-    case 'recall':
-      return { kind: 'recall', ino: member(data, 'ino', 'number') }
-    case 'lock':
-      return { kind: 'lock', request: member(data, 'request', 'string') }
-    default:
-      return undefined
-  }
-}
-
-function changeOf(data: string): WireChange {
-  const change: unknown = json(data)
-  if (typeof change === 'object' && change !== null && 'kind' in change && 'ino' in change) {
-    return change as WireChange
-  }
-  throw new ExchangeError('lost', 'an event of the stream of changes makes no sense')
-}
-
-function newest(data: string): number {
-  return member(data, 'newest', 'number')
-}
-
-function member(data: string, name: string, type: 'number'): number
-function member(data: string, name: string, type: 'string'): string
-function member(data: string, name: string, type: 'number' | 'string'): unknown {
-  const event = json(data)
-  const isObject = typeof event === 'object' && event !== null
-  const value: unknown = isObject ? (event as Record<string, unknown>)[name] : undefined
-  const isThat = type === 'number' ? typeof value === 'number' : typeof value === 'string'
-  if (isThat) return value
-  throw new ExchangeError('lost', 'an event of the stream of changes makes no sense')
-}
-
-function json(data: string): unknown {
-  try {
-    return JSON.parse(data)
-  } catch (cause) {
-    throw new ExchangeError('lost', 'an event of the stream of changes is no JSON', { cause })
   }
 }

@@ -5,17 +5,13 @@ import { ExchangeError } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
 import { tellLease } from './locks-over-channel.js'
 import { creation } from './make-once.js'
-import {
-  RemoteError,
-  type RemoteFiles,
-  type RemoteRemoval,
-  type RemovalOutcome,
-  type WriteOptions,
-} from './remote-files.js'
+import type { RemoteFiles, RemoteRemoval, RemovalOutcome, WriteOptions } from './remote-files.js'
 import { outcomes, removeAll, removedOneByOne, together } from './removed-together.js'
-import { copied, readContents } from './reply-content.js'
+import { bytesRead, copied, names, offset, page, readContents } from './reply-content.js'
 import { bytesOf, isAtHand, whole } from './upload-content.js'
-import { checkedAttributes, checkedEntry, refusalCode } from './wire-answer.js'
+import { refused } from './wire-answer.js'
+import { checkedAttributes } from './wire-attributes.js'
+import { isCount, nonsense } from './wire-values.js'
 import { isOneStretch, ranges } from './write-request.js'
 
 /** Entries of one page: they must not keep others waiting for long. */
@@ -47,15 +43,15 @@ export function filesOverChannels(
         requests.reached(exchange)
         switch (reply.result.outcome) {
           case 'done':
-            if (reply.result.others !== undefined) requests.heardOfOthers(reply.result.others)
+            if (isCount(reply.result.others)) requests.heardOfOthers(reply.result.others)
             return answer(reply)
-          case 'failed': {
-            const { code, detail } = reply.result
-            throw new RemoteError(refusalCode(code), `${code}: ${detail}`)
-          }
+          case 'failed':
+            throw refused(reply.result)
           case 'broken':
           case 'skipped':
             return otherwise(first)
+          default:
+            throw nonsense('it has no outcome that there is')
         }
       },
       (error) => {
@@ -105,23 +101,20 @@ export function filesOverChannels(
     async *list(directory, signal, start): AsyncIterable<readonly WireEntry[]> {
       for (let after = start, more = true; more; ) {
         const from = after === undefined ? {} : { after }
-        const page = await asked(
+        const listed = await asked(
           { op: 'list', directory, limit: PAGE, ...from },
           undefined,
-          ({ result }) => {
-            if (result.outcome !== 'done') return undefined
-            return { entries: (result.entries ?? []).map(checkedEntry), more: result.more === true }
-          },
+          page,
           async () => undefined,
         )
-        if (page === undefined) {
+        if (listed === undefined) {
           yield* first.list(directory, signal, after)
           return
         }
-        for (const entry of page.entries) requests.seen(entry, directory, entry.name)
-        after = page.entries.at(-1)?.name
-        more = page.more && after !== undefined
-        yield page.entries
+        for (const entry of listed.entries) requests.seen(entry, directory, entry.name)
+        after = listed.entries.at(-1)?.name
+        more = listed.more && after !== undefined
+        yield listed.entries
       }
     },
     read(ino, offset, length, signal) {
@@ -129,7 +122,10 @@ export function filesOverChannels(
       return asked(
         { op: 'read', ino, offset, bytes: length },
         undefined,
-        (reply) => ({ data: reply.content, attributes: requests.seen(attributes(reply)) }),
+        (reply) => ({
+          data: bytesRead(reply, length),
+          attributes: requests.seen(attributes(reply)),
+        }),
         (files) => files.read(ino, offset, length, signal),
       )
     },
@@ -166,12 +162,9 @@ export function filesOverChannels(
         ? asked({ op: 'write', offset: part.offset, ...given }, whole(data), seen, otherwise)
         : asked({ op: 'writeRanges', ...given }, ranges(parts), seen, otherwise)
     },
-    seek: (ino, offset, what, signal) =>
-      asked(
-        { op: 'seek', ino, offset, what },
-        undefined,
-        ({ result }) => (result.outcome === 'done' ? result.offset : undefined),
-        (files) => files.seek(ino, offset, what, signal),
+    seek: (ino, from, what, signal) =>
+      asked({ op: 'seek', ino, offset: from, what }, undefined, offset, (files) =>
+        files.seek(ino, from, what, signal),
       ),
     zero(ino, { offset, length, extend }, { change = requests.nameChange() } = {}) {
       const asks = { op: 'zero', ino, offset, bytes: length, extend, change } as const
@@ -185,7 +178,7 @@ export function filesOverChannels(
       return asked(
         { op: 'copyRange', from, to, bytes: length, change },
         undefined,
-        (reply) => ({ copied: copied(reply), attributes: seen(reply) }),
+        (reply) => ({ copied: copied(reply, length), attributes: seen(reply) }),
         (files) => files.copyRange(from, to, length, { change }),
       )
     },
@@ -285,12 +278,7 @@ export function filesOverChannels(
         (files) => files.getXattr(ino, name),
       ),
     listXattrs: (ino) =>
-      asked(
-        { op: 'listXattrs', ino },
-        undefined,
-        ({ result }) => (result.outcome === 'done' ? (result.names ?? []) : []),
-        (files) => files.listXattrs(ino),
-      ),
+      asked({ op: 'listXattrs', ino }, undefined, names, (files) => files.listXattrs(ino)),
   }
 }
 

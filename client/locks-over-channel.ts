@@ -1,15 +1,11 @@
-import type { WireLease, WireLockAnswer } from '../server/wire-locks.js'
+import type { WireLockAnswer } from '../server/wire-locks.js'
 import type { WireOperation } from '../server/wire-operations.js'
 import type { Channels, Reply } from './channel.js'
 import { Declined } from './exchange.js'
 import type { FileRequests } from './file-requests.js'
-import {
-  type LeaseWish,
-  RemoteError,
-  type RemoteFencing,
-  type RemoteLocks,
-} from './remote-files.js'
-import { refusalCode } from './wire-answer.js'
+import { checkedAnswer, checkedInodes, checkedLease } from './lock-answers.js'
+import type { LeaseWish, RemoteFencing, RemoteLocks } from './remote-files.js'
+import { refused } from './wire-answer.js'
 
 /** The operations of docs/file-api.md about locks. Each may be asked again when its answer was lost: twice is the same as once. */
 export function locksOverChannels(
@@ -19,7 +15,7 @@ export function locksOverChannels(
   async function asked(operation: WireOperation): Promise<Reply['result'] & { outcome: 'done' }> {
     const result = await requests.retry(() => askedOnce(operation))
     if (result.outcome === 'done') return result
-    throw new RemoteError(refusalCode(result.code), `${result.code}: ${result.detail}`)
+    throw refused(result)
   }
 
   async function askedOnce(operation: WireOperation) {
@@ -47,7 +43,8 @@ export function locksOverChannels(
       return checkedLease((await asked({ op: 'renewLocks' })).lease)
     },
     async claim(claims, { isLast: last, run }) {
-      return (await asked({ op: 'claimLocks', claims: [...claims], last, run })).lost ?? []
+      const { lost = [] } = await asked({ op: 'claimLocks', claims: [...claims], last, run })
+      return checkedInodes(lost)
     },
     async end() {
       await asked({ op: 'endLocks' })
@@ -63,14 +60,4 @@ export function tellLease(lease: LeaseWish, { result }: Reply): void {
   if (result.outcome === 'done' && result.lock !== undefined) {
     lease.answered(checkedAnswer(result.lock))
   }
-}
-
-function checkedAnswer(answer: WireLockAnswer | undefined): WireLockAnswer {
-  if (typeof answer?.state === 'string') return answer
-  throw new RemoteError('EIO', 'the answer makes no sense: nothing about the lock')
-}
-
-function checkedLease(lease: WireLease | undefined): WireLease {
-  if (typeof lease?.milliseconds === 'number' && Array.isArray(lease.recalls)) return lease
-  throw new RemoteError('EIO', 'the answer makes no sense: no lease')
 }

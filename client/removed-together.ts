@@ -6,7 +6,8 @@ import {
   type RemoteRemoval,
   type RemovalOutcome,
 } from './remote-files.js'
-import { checkedAttributes, refusalCode } from './wire-answer.js'
+import { refused } from './wire-answer.js'
+import { checkedAttributes } from './wire-attributes.js'
 
 /** A header has at most 64 KiB; a character of a name takes up to six bytes of it. */
 const HEADER_BYTES = 60 * 1024
@@ -40,15 +41,14 @@ export function removeAll(removals: readonly RemoteRemoval[]): WireOperation {
 /** What `removeAll` answered of so many. @throws RemoteError EIO if it does not say that of each */
 export function outcomes({ result }: Reply, count: number): RemovalOutcome[] {
   const removed = result.outcome === 'done' ? (result.removed ?? []) : []
-  if (removed.length !== count) {
+  if (!Array.isArray(removed) || removed.length !== count) {
     throw new RemoteError('EIO', 'the answer does not say what became of each removal')
   }
   return removed.map((one) => {
     if ('attributes' in one) {
       return { status: 'fulfilled', value: checkedAttributes(one.attributes) }
     }
-    const reason = new RemoteError(refusalCode(one.code), `${one.code}: ${one.detail}`)
-    return { status: 'rejected', reason }
+    return { status: 'rejected', reason: refused(one) }
   })
 }
 

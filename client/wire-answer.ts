@@ -1,8 +1,10 @@
-import { FILE_TYPES, NAME_MAX, type WireAttributes, type WireEntry } from '../server/wire.js'
+import type { WireAttributes, WireEntry } from '../server/wire.js'
 import { type FileErrorCode, STATUS } from '../server/wire-errors.js'
 import { HEADERS } from '../server/wire-headers.js'
 import type { Answer } from './exchange.js'
 import { RemoteError } from './remote-files.js'
+import { checkedAttributes, checkedEntries } from './wire-attributes.js'
+import { checkedStrings, isCount, isRecord, nonsense } from './wire-values.js'
 
 /** What the server's answers say, parsed: a server is not trusted to be right, or to be a Coffer server at all. */
 
@@ -33,18 +35,23 @@ export function problem(answer: Answer): RemoteError {
   const isProblem = /^application\/problem\+json\b/i.test(answer.headers['content-type'] ?? '')
   if (isProblem && answer.body.length > 0) {
     const document = parsedJson(answer.body)
-    if (isRecord(document) && typeof document.code === 'string' && document.code in STATUS) {
-      const detail = typeof document.detail === 'string' ? document.detail : ''
-      return new RemoteError(document.code as FileErrorCode, `${document.code}: ${detail}`)
-    }
+    if (isRecord(document) && isCode(document.code)) return refused(document)
   }
   const code = CODE_OF_STATUS.get(answer.status) ?? 'EIO'
   return new RemoteError(code, `the server answered ${answer.status}`)
 }
 
-/** The errno the server names, or EIO for one nobody knows. */
-export function refusalCode(code: string): FileErrorCode {
-  return code in STATUS ? (code as FileErrorCode) : 'EIO'
+/** What the server refuses an operation with; EIO for a code that nobody knows. */
+export function refused({ code, detail }: { code?: unknown; detail?: unknown }): RemoteError {
+  const said = `${code}: ${typeof detail === 'string' ? detail : ''}`
+  return new RemoteError(isCode(code) ? code : 'EIO', said.slice(0, MOST_SAID))
+}
+
+/** What is said for people goes into the log. */
+const MOST_SAID = 1_000
+
+function isCode(code: unknown): code is FileErrorCode {
+  return typeof code === 'string' && Object.hasOwn(STATUS, code)
 }
 
 /** The attributes in the answer's header. @throws RemoteError EIO if it has none: this is no Coffer server */
@@ -64,17 +71,11 @@ export function bodyAttributes(answer: Answer): WireAttributes {
 }
 
 export function bodyEntries(answer: Answer): WireEntry[] {
-  const list = parsedJson(answer.body)
-  if (!Array.isArray(list)) throw nonsense('a directory listing is no array')
-  return list.map(checkedEntry)
+  return checkedEntries(parsedJson(answer.body))
 }
 
 export function bodyStrings(answer: Answer): string[] {
-  const list = parsedJson(answer.body)
-  if (!Array.isArray(list) || !list.every((item) => typeof item === 'string')) {
-    throw nonsense('a list of names is none')
-  }
-  return list
+  return checkedStrings(parsedJson(answer.body))
 }
 
 /** The members of a JSON object that must all be numbers. */
@@ -106,84 +107,10 @@ export function bodyMade(answer: Answer): { made: boolean; version?: number; ino
   return { made, ...(isCount(version) && { version }), ...(isCount(ino) && { ino }) }
 }
 
-const TIME = /^-?\d{1,19}$/
-
-/** Field by field: every answer about a file passes by here. @throws RemoteError EIO for what are no attributes */
-export function checkedAttributes(value: unknown): WireAttributes {
-  if (
-    isRecord(value) &&
-    isCount(value.ino) &&
-    isCount(value.mode) &&
-    isCount(value.uid) &&
-    isCount(value.gid) &&
-    isCount(value.nlink) &&
-    isCount(value.size) &&
-    isCount(value.rdev) &&
-    isCount(value.version) &&
-    isCount(value.generation) &&
-    isTime(value.atime) &&
-    isTime(value.mtime) &&
-    isTime(value.ctime) &&
-    isTime(value.crtime) &&
-    (value.allocated === undefined || isCount(value.allocated)) &&
-    (value.permissions === undefined || isCount(value.permissions)) &&
-    typeof value.etag === 'string' &&
-    isFileType(value.type) &&
-    (value.type === 'symlink') === (typeof value.target === 'string')
-  ) {
-    return withEqualTimesOnce(value as unknown as WireAttributes)
-  }
-  throw nonsense('attributes are incomplete')
-}
-
-/** Most files were made, written and read at once. Parsed, each of their times is a string of its own, and those of many files are remembered. */
-function withEqualTimesOnce(attributes: WireAttributes): WireAttributes {
-  const { atime, mtime, ctime, crtime } = attributes
-  if (ctime === mtime) attributes.ctime = mtime
-  if (crtime === mtime) attributes.crtime = mtime
-  if (atime === mtime) attributes.atime = mtime
-  return attributes
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === 'string' && TIME.test(value)
-}
-
-function isFileType(value: unknown): boolean {
-  return (FILE_TYPES as readonly unknown[]).includes(value)
-}
-
-/** A name from the server must not lead out of the directory it is listed in. */
-export function checkedEntry(value: unknown): WireEntry {
-  const checked = checkedAttributes(value)
-  const { name } = checked as WireEntry
-  if (
-    typeof name !== 'string' ||
-    /^\.{0,2}$/.test(name) ||
-    /[/\0]/.test(name) ||
-    Buffer.byteLength(name) > NAME_MAX
-  ) {
-    throw nonsense('a directory has an entry that is no name')
-  }
-  return checked as WireEntry
-}
-
 function parsedJson(text: string | Buffer): unknown {
   try {
     return JSON.parse(text.toString())
   } catch (cause) {
     throw new RemoteError('EIO', 'the answer is no JSON: is this a Coffer server?', { cause })
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
-}
-
-function nonsense(what: string): RemoteError {
-  return new RemoteError('EIO', `the answer makes no sense: ${what}`)
 }
