@@ -65,14 +65,18 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
     : patience.milliseconds
   let earlier: 'none' | 'perhaps done' = options.earlier ?? 'none'
   let troubleSince: number | undefined
+  const wait = (pause: number, since: number, trouble: string, cause?: unknown) => {
+    if (connection.now - since + pause < limit) return rest(pause, signal)
+    connection.givenUp()
+    const seconds = Math.round(limit / 1000)
+    throw new RemoteError('EIO', `gave up after ${seconds} s: ${trouble}`, { cause })
+  }
   for (let tries = 0; ; tries++) {
     if (connection.hasEnded) throw new RemoteError('EIO', 'the mount was taken away by force')
     const begun = connection.now
     if (!connection.mayTry()) {
       troubleSince ??= begun
-      const pause = pauseAfter(tries)
-      if (begun - troubleSince + pause >= limit) throw gaveUp(connection, limit, connection.trouble)
-      await rest(pause, signal)
+      await wait(pauseAfter(tries), troubleSince, connection.trouble)
       continue
     }
     const exchange = connection.begin()
@@ -98,19 +102,9 @@ export async function persistently<T>(attempt: Attempt<T>, options: RetryOptions
       }
       const pause = failure.pauseMilliseconds ?? pauseAfter(tries)
       troubleSince ??= begunTrouble(failure, begun, connection.now)
-      if (connection.now - troubleSince + pause >= limit) {
-        throw gaveUp(connection, limit, failure.trouble, error)
-      }
-      await rest(pause, signal)
+      await wait(pause, troubleSince, failure.trouble, error)
     }
   }
-}
-
-function gaveUp(connection: Connection, limit: number, trouble: string, cause?: unknown) {
-  connection.givenUp()
-  return new RemoteError('EIO', `gave up after ${Math.round(limit / 1000)} s: ${trouble}`, {
-    cause,
-  })
 }
 
 /** Who found no server has waited since the try began, or since it had its turn; who lost one was well until then. */

@@ -66,4 +66,25 @@ describe('how long an operation waits for a server', () => {
     for (const answer of asked) answer()
     await Promise.all(crowd)
   })
+
+  it('is over in time, too, for one that never has its turn to ask', async () => {
+    let now = 0
+    const connection = new Connection(() => now)
+    connection.missed('not there', 'unreachable', connection.begin())
+    const others = setInterval(() => {
+      now += 1000
+      connection.mayTry()
+    }, 1)
+    now = 1000
+    connection.mayTry()
+    const attempt = async () => expect.fail('it was never its turn')
+    const patience = { milliseconds: 60_000, whileAwayMilliseconds: 10_000 }
+    const error: unknown = await persistently(attempt, {
+      connection,
+      patience,
+      lost: () => {},
+    }).catch((caught: unknown) => caught)
+    clearInterval(others)
+    expect(error).to.have.property('message', 'gave up after 60 s: not there')
+  })
 })
