@@ -16,13 +16,6 @@ export class Budget {
     return this.#used > this.#limit
   }
 
-  /** Takes the bytes only if they fit. */
-  tryTake(bytes: number): boolean {
-    if (this.#used + bytes > this.#limit) return false
-    this.#used += bytes
-    return true
-  }
-
   /** Takes the bytes in any case: what is already there must be held. Whoever adds more waits for `room` first. */
   take(bytes: number): void {
     this.#used += bytes

@@ -3,6 +3,7 @@ import { Cache } from '../cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
 import { hasCode, type RemoteFiles, type RemoteLocks } from '../remote-files.js'
+import { AheadMemory } from './ahead-memory.js'
 import { byNumber } from './answer.js'
 import { Owners } from './attributes.js'
 import { behindRemovals } from './behind-removals.js'
@@ -127,8 +128,8 @@ export class MountState {
     const { contents } = this
     const orphans = new Orphans({ files, cache, nodes, contents, log })
     this.orphans = orphans
-    const budget = new Budget(readBytes)
-    const small = new SmallFiles({ files, cache, nodes, budget })
+    const memory = new AheadMemory(readBytes, now)
+    const small = new SmallFiles({ files, cache, nodes, memory })
     this.small = small
     const arrived = (directory: number) => small.isListedAhead(directory)
     const listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
@@ -148,7 +149,7 @@ export class MountState {
       contents,
       small,
       written,
-      budget,
+      memory,
       locks,
       orphans,
       observe,

@@ -3,8 +3,8 @@ import type { Cache } from '../cache.js'
 import { type Context, type FuseOpen, SHORT_WRITE } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteContent, RemoteFiles } from '../remote-files.js'
+import type { AheadMemory } from './ahead-memory.js'
 import { byNumber } from './answer.js'
-import type { Budget } from './budget.js'
 import type { MustHold } from './content.js'
 import type { Contents } from './contents.js'
 import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
@@ -22,7 +22,7 @@ export interface OpenFilesMount {
   readonly small: SmallFiles
   readonly written: WrittenFiles
   /** For what is read ahead. */
-  readonly budget: Budget
+  readonly memory: AheadMemory
   readonly locks: MountLocks | undefined
   readonly orphans: Orphans
   observe(attributes: WireAttributes): void
@@ -50,7 +50,7 @@ export class OpenFiles {
     if (mayWrite(flags)) node.writers += 1
     const ahead = new ReadAhead(
       (offset, length, signal) => this.#fetch(node, offset, length, signal),
-      this.#mount.budget,
+      this.#mount.memory,
     )
     const handle = this.#handles.add({ node, flags, ahead })
     // Who locks a file has it open for writing, mostly: closing any descriptor of it then matters (fcntl(2)).

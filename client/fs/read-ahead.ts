@@ -1,6 +1,6 @@
 import type { Context } from '../fuse/filesystem.js'
 import type { RemoteContent } from '../remote-files.js'
-import type { Budget } from './budget.js'
+import type { AheadMemory, Holder } from './ahead-memory.js'
 
 /**
  * The first window of a sequential reader; it doubles with every read that goes on where the last one ended, and is at least
@@ -80,19 +80,21 @@ class Segment {
  * Reads ahead of one open file: ranges fetched before the program asks, within a window that grows while it reads on and
  * collapses when it jumps.
  */
-export class ReadAhead {
+export class ReadAhead implements Holder {
   readonly #fetch: Fetch
-  readonly #budget: Budget
+  readonly #memory: AheadMemory
   #segments: Segment[] = []
   #window = 0
   /** Where a sequential reader began. */
   #from = 0
   /** Where it reads next. */
   #next = 0
+  /** Reads that wait for what is on its way. */
+  #waiting = 0
 
-  constructor(fetch: Fetch, budget: Budget) {
+  constructor(fetch: Fetch, memory: AheadMemory) {
     this.#fetch = fetch
-    this.#budget = budget
+    this.#memory = memory
   }
 
   get bytes(): number {
@@ -107,6 +109,7 @@ export class ReadAhead {
     reader: Pick<Context, 'afterwards'>,
   ): Promise<Buffer> {
     const end = offset + length
+    this.#memory.isUsed(this)
     const isSequential = Math.abs(offset - this.#next) <= NEAR_BYTES
     const readsOn = isSequential && (offset > 0 || length >= LONG_BYTES)
     if (!isSequential) this.drop()
@@ -117,12 +120,21 @@ export class ReadAhead {
     for (const segment of planned) segment.readBy(reader)
     if (readsOn) this.#extend(end, size ?? 0)
     this.#release(Math.min(offset, this.#next - NEAR_BYTES))
-    return joined(planned, offset, end)
+    this.#waiting += 1
+    try {
+      return await joined(planned, offset, end)
+    } finally {
+      this.#waiting -= 1
+    }
+  }
+
+  get isBusy(): boolean {
+    return this.#waiting > 0
   }
 
   /** What was fetched is no longer the file's, or its memory is needed elsewhere. */
   drop(): void {
-    this.#budget.give(this.bytes)
+    this.#memory.give(this, this.bytes)
     for (const segment of this.#segments) segment.drop()
     this.#segments = []
     this.#window = 0
@@ -164,7 +176,7 @@ export class ReadAhead {
       to = Math.min(at + step - (at % step), end)
       if (to % step !== 0 && to !== size) return
       const length = to - at
-      if (!this.#budget.tryTake(length)) return
+      if (!this.#memory.tryTake(this, length)) return
       this.#segments.push(this.#segment(at, length, 'kept'))
     }
   }
@@ -179,7 +191,7 @@ export class ReadAhead {
   #discard(failed: Segment): void {
     if (!this.#segments.includes(failed)) return
     this.#segments = this.#segments.filter((segment) => segment !== failed)
-    this.#budget.give(failed.length)
+    this.#memory.give(this, failed.length)
   }
 
   /** Gives back what lies wholly before an offset. */
@@ -189,7 +201,7 @@ export class ReadAhead {
     const held = this.bytes
     for (const segment of this.#segments) if (!kept.includes(segment)) segment.drop()
     this.#segments = kept
-    this.#budget.give(held - this.bytes)
+    this.#memory.give(this, held - this.bytes)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Cache } from '../cache.js'
 import { dropOldest } from '../drop-oldest.js'
 import type { RemoteContent, RemoteFiles } from '../remote-files.js'
-import type { Budget } from './budget.js'
+import type { AheadMemory, Holder } from './ahead-memory.js'
 import type { Nodes } from './nodes.js'
 
 /** Files up to this are fetched whole before somebody asks. */
@@ -47,11 +47,11 @@ interface Walk {
  * Fetches small files before they are asked for when a program reads one file of a directory after another (grep -r, a
  * compiler, a copy), many at a time over open batches. It starts with the second file, and once it was right often with the first.
  */
-export class SmallFiles {
+export class SmallFiles implements Holder {
   readonly #files: RemoteFiles
   readonly #cache: Cache
   readonly #nodes: Nodes
-  readonly #budget: Budget
+  readonly #memory: AheadMemory
   readonly #ready = new Map<number, Ready>()
   readonly #walks = new Map<number, Walk>()
   /** Directories that are listed, and nobody has read them yet. */
@@ -65,12 +65,12 @@ export class SmallFiles {
     readonly files: RemoteFiles
     readonly cache: Cache
     readonly nodes: Nodes
-    readonly budget: Budget
+    readonly memory: AheadMemory
   }) {
     this.#files = mount.files
     this.#cache = mount.cache
     this.#nodes = mount.nodes
-    this.#budget = mount.budget
+    this.#memory = mount.memory
   }
 
   /** Bytes of a file that was fetched ahead and is still what the server has. */
@@ -85,10 +85,21 @@ export class SmallFiles {
       this.#drop(ino)
       return undefined
     }
+    this.#memory.isUsed(this)
     if (offset + length >= content.data.length) this.#drop(ino)
     this.#confidence = Math.min(MOST_CONFIDENT, this.#confidence + 1)
     this.#goOn()
     return content.data.subarray(offset, offset + length)
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay > 0
+  }
+
+  /** What is ready was fetched for nothing. */
+  drop(): void {
+    for (const ino of [...this.#ready.keys()]) this.#drop(ino)
+    this.#confidence = 0
   }
 
   /** A program begins to read a file that it found in a directory. */
@@ -212,7 +223,7 @@ export class SmallFiles {
       if (!this.#queue.has(ino)) continue
       if (batch.length === TOGETHER || size > room) break
       this.#makeRoom()
-      if (!this.#budget.tryTake(size)) {
+      if (!this.#memory.tryTake(this, size)) {
         this.#queue.clear()
         break
       }
@@ -248,6 +259,6 @@ export class SmallFiles {
     const ready = this.#ready.get(ino)
     if (ready === undefined) return
     this.#ready.delete(ino)
-    this.#budget.give(ready.bytes)
+    this.#memory.give(this, ready.bytes)
   }
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Budget } from '../../../client/fs/budget.js'
+import { AheadMemory } from '../../../client/fs/ahead-memory.js'
 import { ReadAhead } from '../../../client/fs/read-ahead.js'
 import type { RemoteContent } from '../../../client/remote-files.js'
 import { until } from '../../support/until.js'
@@ -28,7 +28,7 @@ describe('what is read ahead', () => {
           asked.push({ offset, signal, answer })
           signal?.addEventListener('abort', () => reject(new Error('given up')))
         }),
-      new Budget(64 << 20),
+      new AheadMemory(64 << 20, () => 0),
     )
   })
 
