@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { CommandError } from './command-error.js'
 import { type Control, type ControlReply, type ControlRequest, openControl } from './control.js'
 import { messageOf } from './error-of.js'
@@ -23,6 +24,9 @@ const BINDINGS: Readonly<Record<MountRequest['binding'], Binding>> = {
 
 /** How long a new mount waits for the stream of changes before it says that it can be used. */
 const NEWS_MILLISECONDS = 1000
+
+/** Longer than all that is done briefly; a bind mount, or another mount namespace, may keep the process for good. */
+const LAST_MILLISECONDS = 5_000
 
 /** Mounts, serves the mount until it is unmounted by whomever, and resolves once everything is sent and tidied up. */
 export async function runMount(request: MountRequest, surroundings: MountProcess): Promise<void> {
@@ -161,8 +165,8 @@ async function* answer(
         troubleOf(serving),
       )) {
         yield step
-        // The next mount need not wait then for locks and journals of this one.
-        if (step.kind === 'unmounted') await over
+        // The next mount need not wait then for locks and journals of this one, unless something else shows it still.
+        if (step.kind === 'unmounted') await Promise.race([over, delay(LAST_MILLISECONDS)])
       }
   }
 }
