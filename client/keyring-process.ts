@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { messageOf } from './error-of.js'
 import type { KeyringAnswered, KeyringQuestion } from './keyring.js'
+import { koffi, type NativeFunction } from './koffi.js'
 
 /** The part of keytar's interface that we use. */
 interface Keytar {
@@ -22,13 +23,17 @@ process.once('message', async (question: KeyringQuestion) => {
 
 async function answerTo(question: KeyringQuestion): Promise<KeyringAnswered> {
   try {
-    return { kind: 'answer', password: await asked(question, loadKeytar()) }
+    if (question.kind === 'isLocked') return { kind: 'answer', answer: await isLocked() }
+    return { kind: 'answer', answer: await asked(question, loadKeytar()) }
   } catch (error) {
     return { kind: 'failed', message: messageOf(error) }
   }
 }
 
-async function asked(question: KeyringQuestion, keytar: Keytar): Promise<string | null> {
+async function asked(
+  question: Exclude<KeyringQuestion, { kind: 'isLocked' }>,
+  keytar: Keytar,
+): Promise<string | null> {
   const { service, account } = question
   switch (question.kind) {
     case 'get':
@@ -40,6 +45,41 @@ async function asked(question: KeyringQuestion, keytar: Keytar): Promise<string 
       await keytar.deletePassword(service, account)
       return null
   }
+}
+
+/**
+ * Whether the collection that keytar uses is locked: what keytar itself does with it asks for its password. By libsecret, which
+ * keytar has loaded too; without koffi it is not known.
+ */
+async function isLocked(): Promise<boolean> {
+  try {
+    const libsecret = koffi().load('libsecret-1.so.0')
+    const service = await called(
+      libsecret.func('void *secret_service_get_sync(int flags, void *cancellable, void *error)'),
+      ...[0, null, null],
+    )
+    if (service === null) return false
+    const collection = await called(
+      libsecret.func(
+        'void *secret_collection_for_alias_sync(void *service, str alias, int flags, void *cancellable, void *error)',
+      ),
+      ...[service, 'default', 0, null, null],
+    )
+    const locked = libsecret.func('int secret_collection_get_locked(void *collection)')
+    return collection !== null && locked(collection) === 1
+  } catch {
+    return false
+  }
+}
+
+/** In a thread of its own: a keyring may be silent, and who asked may go. */
+function called(blocking: NativeFunction, ...given: unknown[]): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    blocking.async(...given, (error: unknown, result: unknown) => {
+      if (error) reject(error)
+      else resolve(result)
+    })
+  })
 }
 
 /** Not an import: the package is optional, and what is not installed has no types to compile with. */

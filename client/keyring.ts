@@ -5,18 +5,25 @@ const SERVICE = 'coffer'
 const PATIENCE_MILLISECONDS = 15_000
 
 type Question =
+  | { readonly kind: 'isLocked' }
   | { readonly kind: 'get' | 'delete'; readonly account: string }
   | { readonly kind: 'set'; readonly account: string; readonly password: string }
 export type KeyringQuestion = Question & { readonly service: string }
 export type KeyringAnswered =
-  | { readonly kind: 'answer'; readonly password: string | null }
+  | { readonly kind: 'answer'; readonly answer: string | boolean | null }
   | { readonly kind: 'failed'; readonly message: string }
 
 /** The system's keyring (libsecret through keytar). Every method rejects where it is absent, locked or silent. */
 export const keyring = {
   /** Where a password is kept, for people. */
   place: (account: string): string => `the keyring, as "${SERVICE}/${account}"`,
-  get: (account: string): Promise<string | null> => ask({ kind: 'get', account }),
+  /** Asks nobody for its password. False, too, where that cannot be known. */
+  isLocked: async (): Promise<boolean> => (await ask({ kind: 'isLocked' })) === true,
+  /** Where it is locked, this and all below ask for its password. */
+  async get(account: string): Promise<string | null> {
+    const answer = await ask({ kind: 'get', account })
+    return typeof answer === 'string' ? answer : null
+  },
   async set(account: string, password: string): Promise<void> {
     await ask({ kind: 'set', account, password })
   },
@@ -29,15 +36,15 @@ export const keyring = {
  * In a process of its own for each question: one process finds a keyring but once, so a mount would not find one that was
  * ended and started again; and a keyring that does not answer keeps a thread for as long as the process lives.
  */
-function ask(question: Question): Promise<string | null> {
+function ask(question: Question): Promise<string | boolean | null> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const child = fork(new URL(`keyring-process.${extension}`, import.meta.url), {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
-  return new Promise<string | null>((resolve, reject) => {
+  return new Promise<string | boolean | null>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('it does not answer')), PATIENCE_MILLISECONDS)
     child.once('message', (answered: KeyringAnswered) => {
-      if (answered.kind === 'answer') resolve(answered.password)
+      if (answered.kind === 'answer') resolve(answered.answer)
       else reject(new Error(answered.message))
     })
     child.once('error', reject)

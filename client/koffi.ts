@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 
 /** The part of koffi 3 that we use. */
 export interface Koffi {
-  /** The C library that the process has anyway. */
-  load(library: null): { func(prototype: string): NativeFunction }
+  /** Null: the C library that the process has anyway. */
+  load(library: string | null): { func(prototype: string): NativeFunction }
   address(buffer: Buffer): bigint
 }
 

@@ -224,7 +224,7 @@ export class Session implements Credentials {
     return this.#loading
   }
 
-  /** A keyring may be locked, or gone, and be back later. */
+  /** A keyring may be locked, or gone, and be back later. For its password somebody is asked once, and not at each look. */
   async #stored(): Promise<Tokens | undefined> {
     const { store, notice } = this.#options
     const last = this.#outOfReach
@@ -232,7 +232,7 @@ export class Session implements Credentials {
       throw deadLogin(last.message)
     }
     try {
-      const tokens = this.#ours(await store.load())
+      const tokens = this.#ours(await store.load(last === undefined))
       if (this.#outOfReach !== undefined) notice({ kind: 'alive' })
       this.#outOfReach = undefined
       return tokens

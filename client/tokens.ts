@@ -26,7 +26,8 @@ export interface TokenStore {
   readonly kind: 'keyring' | 'file'
   /** Where the tokens are, for people. */
   readonly place: string
-  load(): Promise<Tokens | undefined>
+  /** @param mayAsk whether somebody may be asked for the password of a keyring that is locked; it rejects if nobody may */
+  load(mayAsk?: boolean): Promise<Tokens | undefined>
   /** Replaces the tokens in one step. */
   save(tokens: Tokens): Promise<void>
   forget(): Promise<void>
@@ -55,16 +56,22 @@ function keyringTokens(account: string): TokenStore {
   return {
     kind: 'keyring',
     place,
-    async load() {
+    async load(mayAsk = true) {
+      if (!mayAsk) await reached(refuseLocked())
       const text = await reached(keyring.get(account))
       if (text !== null) return parsedTokens(text, place)
-      // A keyring that is locked has nothing, either, and says no more.
+      // A keyring that is locked has nothing, either, and says no more: whoever was asked did not unlock it.
+      await reached(refuseLocked())
       await reached(tryOut())
       return undefined
     },
     save: (tokens) => reached(keyring.set(account, JSON.stringify(tokens))),
     forget: () => reached(keyring.delete(account)),
   }
+}
+
+async function refuseLocked(): Promise<void> {
+  if (await keyring.isLocked()) throw new Error('it is locked')
 }
 
 async function reached<T>(work: Promise<T>): Promise<T> {
@@ -94,7 +101,7 @@ export function accountTokens(directory: AccountDirectory): TokenStore {
   return {
     kind: 'file',
     place: 'the token store',
-    load: async () => (await current()).load(),
+    load: async (mayAsk) => (await current()).load(mayAsk),
     save: async (tokens) => (await current()).save(tokens),
     forget: async () => (await current()).forget(),
   }

@@ -11,7 +11,7 @@ import { until } from '../support/until.js'
 
 /** A real keyring service on a session bus of its own; the part under test runs beside it, as one process. */
 const SCRIPT = `
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { AccountDirectory } from ${JSON.stringify(`${root}/client/account.ts`)}
 import { chooseTokenStore, openTokenStore } from ${JSON.stringify(`${root}/client/tokens.ts`)}
 const directory = new AccountDirectory(process.env.HOME, new URL('https://files.example.org'))
@@ -27,6 +27,19 @@ const ended = async (pid) => {
       'org.freedesktop.DBus.GetNameOwner', 'string:org.freedesktop.secrets'], { stdio: 'ignore' }) } catch { return }
   }
 }
+const monitor = spawn('dbus-monitor', ['--session', "type='method_call'"], { stdio: ['ignore', 'pipe', 'ignore'] })
+let heard = ''
+monitor.stdout.on('data', (data) => { heard += data })
+/** How often somebody was asked for the password until now, of which the monitor hears in order. */
+const prompts = async () => {
+  const now = 'now-' + heard.length
+  while (!heard.includes(now)) {
+    execFileSync('dbus-send', ['--session', '--print-reply', '--dest=org.freedesktop.DBus', '/',
+      'org.freedesktop.DBus.NameHasOwner', 'string:' + now], { stdio: 'ignore' })
+    await new Promise(setImmediate)
+  }
+  return heard.match(/interface=org.freedesktop.Secret.Prompt; member=Prompt$/gm)?.length ?? 0
+}
 start()
 const said = []
 const store = await chooseTokenStore('auto', directory, (message) => said.push(message))
@@ -39,17 +52,24 @@ start()
 const restarted = (await again.load())?.access_token
 await ended(Number(daemon()))
 execFileSync('sh', ['-c', 'gnome-keyring-daemon --start --components=secrets'], { stdio: 'ignore' })
-const locked = await again.load().then(() => 'there', (error) => error.message)
+const before = await prompts()
+const message = (error) => error.message
+const locked = [await again.load().then(() => 'there', message)]
+const asked = (await prompts()) - before
+locked.push(await again.load(false).then(() => 'there', message))
+const askedAgain = (await prompts()) - before - asked
 await ended(Number(daemon()))
 start()
+const found = (await again.load(false))?.access_token
 await again.forget()
-console.log(JSON.stringify({ kind: store.kind, said, same, restarted, locked, after: (await again.load()) ?? null }))
+console.log(JSON.stringify({ kind: store.kind, said, same, restarted, locked, asked, askedAgain, found, after: (await again.load()) ?? null }))
 process.kill(Number(daemon()))
+monitor.kill()
 process.exit(0)
 `
 
 describe('the token store in a keyring (libsecret through keytar)', () => {
-  it('keeps, gives back and forgets tokens in a real keyring, also in one started anew', async function () {
+  it('keeps, gives back and forgets tokens in a real keyring, and asks for its password only if it may', async function () {
     requires(this, 'keyring')
     this.timeout(60_000)
     const home = await temporaryDirectory('keyring')
@@ -63,12 +83,16 @@ describe('the token store in a keyring (libsecret through keytar)', () => {
       )
       expect(stdout, stderr).to.not.equal('')
       const { locked, ...others } = JSON.parse(stdout)
-      expect(locked).to.include('unlock it')
+      for (const message of locked) expect(message).to.include('it is locked); unlock it')
+      expect(locked).to.have.length(2)
       expect(others).to.deep.equal({
         kind: 'keyring',
         said: [],
         same: 'secret-a',
         restarted: 'secret-a',
+        asked: 1,
+        askedAgain: 0,
+        found: 'secret-a',
         after: null,
       })
     } finally {
