@@ -42,4 +42,9 @@ export class Unborn {
     if (names === undefined) return
     await Promise.all([...names.values()].map((node) => node.content?.flush()))
   }
+
+  /** Whether any file is to stand in a directory: then its times are still to change. */
+  areIn(directory: number): boolean {
+    return this.#directories.has(directory)
+  }
 }

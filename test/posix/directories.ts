@@ -192,6 +192,16 @@ export const directoryCases: Cases = {
     await rm(join(dir, 'tree'), { recursive: true })
     expect(await readdir(dir)).to.deep.equal([])
   },
+  'a directory shows that a file was made in it while that is still open, and nothing more when it is closed':
+    async (dir) => {
+      await utimes(dir, 5, 6)
+      const made = await open(join(dir, 'a'), 'w')
+      const { mtimeMs, ctimeMs } = await stat(dir)
+      expect(mtimeMs).to.be.above(6000)
+      await made.write('content')
+      await made.close()
+      expect(await stat(dir)).to.include({ mtimeMs, ctimeMs })
+    },
   'times set of a directory stay when a file is closed that was made before': async (dir) => {
     const made = await open(join(dir, 'a'), 'w')
     await utimes(dir, 5, 6)
