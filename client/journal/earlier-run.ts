@@ -17,9 +17,18 @@ export interface RecoveryNews {
   readonly warn?: (message: string) => void
 }
 
+/** What waits there is left to the version that can read it. */
+export class OtherJournal extends Error {
+  constructor(path: string) {
+    super(
+      `${path} was written by another version of Coffer, and is left as it is: mount once with that version, which sends what waits there`,
+    )
+  }
+}
+
 const SEGMENT_NAME = /^\d{6,}\.journal(\.damaged)?$/
 
-/** What an earlier run left in its segments. */
+/** What an earlier run left in its segments. @throws OtherJournal */
 export async function recover(directory: string, { log, warn }: RecoveryNews) {
   const all = (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort()
   const names = all.filter((name) => !name.endsWith(DAMAGED))
@@ -30,7 +39,12 @@ export async function recover(directory: string, { log, warn }: RecoveryNews) {
   for (const name of names) {
     const path = join(directory, name)
     const file = await open(path, 'r')
-    const { records, isDamaged, tornBytes, roomBytes } = await scanSegment(file)
+    const { records, isDamaged, isUnknown, tornBytes, roomBytes } = await scanSegment(file)
+    if (isUnknown) {
+      await file.close()
+      for (const segment of segments) await segment.close()
+      throw new OtherJournal(path)
+    }
     const size = (await file.stat()).size - roomBytes
     // On a full disk a mount needs it.
     if (roomBytes > 0 && !isDamaged) await truncate(path, size)

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { OtherJournal } from './earlier-run.js'
 import { Journal, type JournalOptions } from './journal.js'
 
 /** Journals of one account on one machine: as many mounts may write at once. */
@@ -28,7 +29,7 @@ export async function openJournals(
   const journals: Journal[] = []
   let lacksOwn = options.own
   for (const number of numbers.sort((a, b) => a - b)) {
-    const journal = await Journal.open(join(directory, String(number)), options)
+    const journal = await openJournal(join(directory, String(number)), options)
     if (journal === undefined) continue
     if (journal.isEmpty && !lacksOwn) await journal.close()
     else journals.push(journal)
@@ -42,4 +43,19 @@ export async function openJournals(
     lacksOwn = false
   }
   return journals
+}
+
+/** @returns undefined if it is not for this mount; one that cannot be read is told of */
+async function openJournal(
+  directory: string,
+  options: JournalOptions,
+): Promise<Journal | undefined> {
+  try {
+    return await Journal.open(directory, options)
+  } catch (error) {
+    if (!(error instanceof OtherJournal)) throw error
+    options.log(error.message)
+    options.warn?.(error.message)
+    return undefined
+  }
 }

@@ -144,15 +144,15 @@ export function recordHead(head: Buffer): RecordHead | undefined {
   }
 }
 
-/** The header of a record; undefined if it is not what was written. */
+/** The header of a record; undefined if it is not what was written, `unknown` if another version of the program wrote it. */
 export function decodeHeader(
   head: Buffer,
   header: Buffer,
   salt: number,
-): (JournalRecord & { synced: number }) | undefined {
+): (JournalRecord & { synced: number }) | 'unknown' | undefined {
   if (head.readUInt32LE(16) !== headChecksum(head, header, salt)) return undefined
   const parsed = HEADER.safeParse(JSON.parse(header.toString()))
-  return parsed.success ? parsed.data : undefined
+  return parsed.success ? parsed.data : 'unknown'
 }
 
 export function checksum(data: readonly Buffer[]): number {

@@ -25,6 +25,8 @@ export interface Scanned {
   readonly records: readonly Found[]
   /** Records that were on the disk and are no longer what was written. */
   readonly isDamaged: boolean
+  /** It has records that are whole, and say what this version does not know. */
+  readonly isUnknown: boolean
   /** Bytes at the end that are no whole record: of what was being written when the journal ended, unless the disk is bad. */
   readonly tornBytes: number
   /** Bytes behind them that were kept for notes, and are not used. */
@@ -42,7 +44,7 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   const bytes = new Window(file)
   const start = await bytes.at(0, SEGMENT_HEAD)
   if (start.length < SEGMENT_HEAD)
-    return { records: [], isDamaged: false, tornBytes: size, roomBytes: 0 }
+    return { records: [], isDamaged: false, isUnknown: false, tornBytes: size, roomBytes: 0 }
   // The checksums of the records say whether this is a journal; a wrong magic number is damage and no reason to give them up.
   // Room that was made a segment of, when the mount was killed before it wrote there.
   const isUnused = start.every((byte) => byte === ROOM)
@@ -50,9 +52,11 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   const salt = start.readUInt32LE(4)
   const found: Found[] = []
   let firstFlaw: number | undefined
+  let isUnknown = false
   for (let at = SEGMENT_HEAD; at < size; ) {
     const record = await recordAt(bytes, at, size, salt)
-    if (record !== undefined) {
+    if (record === 'unknown') isUnknown = true
+    else if (record !== undefined) {
       found.push(record)
       at = record.dataAt + record.dataLength
       continue
@@ -73,7 +77,7 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   const isUnreadable = found.length === 0 && (await looksWhole(bytes, file, size))
   const roomBytes = await roomBehind(file, end, size)
   const isDamaged = !isNamed || isFlawed || isUnreadable
-  return { records, isDamaged, tornBytes: size - end - roomBytes, roomBytes }
+  return { records, isDamaged, isUnknown, tornBytes: size - end - roomBytes, roomBytes }
 }
 
 async function recordAt(
@@ -81,7 +85,7 @@ async function recordAt(
   start: number,
   size: number,
   salt: number,
-): Promise<Found | undefined> {
+): Promise<Found | 'unknown' | undefined> {
   const head = await bytes.at(start, RECORD_HEAD)
   const lengths = recordHead(head)
   if (lengths === undefined) return undefined
@@ -90,7 +94,7 @@ async function recordAt(
   if (dataAt + dataLength > size) return undefined
   const header = await bytes.at(start + RECORD_HEAD, lengths.headerLength)
   const decoded = decodeHeader(head, header, salt)
-  if (decoded === undefined) return undefined
+  if (decoded === undefined || decoded === 'unknown') return decoded
   const { synced, ...record } = decoded
   return { record, start, dataAt, dataLength, dataChecksum, synced }
 }

@@ -1,7 +1,9 @@
-import { writeFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { isJournalLeft } from '../../../client/journal/open-journals.js'
+import { Journal } from '../../../client/journal/journal.js'
+import { isJournalLeft, openJournals } from '../../../client/journal/open-journals.js'
+import { encodeRecord, type JournalRecord } from '../../../client/journal/record.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
 describe('whether a journal is left', () => {
@@ -26,4 +28,59 @@ describe('whether a journal is left', () => {
     await writeFile(join(directory, 'file'), '')
     expect(await isJournalLeft(join(directory, 'file'))).to.equal(true)
   })
+})
+
+describe('a journal of another version', () => {
+  let directory: string
+  let log: string[]
+  let warned: string[]
+  beforeEach(async () => {
+    directory = await temporaryDirectory('journals')
+    log = []
+    warned = []
+  })
+  afterEach(() => removeDirectory(directory))
+
+  const options = () => ({
+    limitBytes: 1 << 20,
+    own: true,
+    log: (message: string) => log.push(message),
+    warn: (message: string) => warned.push(message),
+  })
+  const birth = (id: number) => ({
+    kind: 'birth' as const,
+    id,
+    ino: 100 + id,
+    place: { directory: 1, name: `file ${id}` },
+    attributes: { mode: 0o644, uid: 0, gid: 0, atime: '0', mtime: '0' },
+  })
+
+  for (const where of ['behind all else', 'before other changes'] as const) {
+    it(`is left as it is, and told of, if what is not known stands ${where}`, async () => {
+      const old = await Journal.open(join(directory, '1'), options())
+      await old?.append(birth(1), [Buffer.from('kept')]).stored
+      await old?.close()
+      const file = join(directory, '1', '000001.journal')
+      const salt = (await readFile(file)).readUInt32LE(4)
+      const synced = (await readFile(file)).length
+      const newer = { ...birth(2), kind: 'of another version' } as unknown as JournalRecord
+      await appendFile(file, encodeRecord(newer, [], { salt, synced }))
+      if (where === 'before other changes') {
+        await appendFile(file, encodeRecord(birth(3), [], { salt, synced }))
+      }
+      const before = await readFile(file)
+
+      const [own, ...others] = await openJournals(directory, options())
+      expect(others).to.deep.equal([])
+      expect(own?.directory).to.equal(join(directory, '2'))
+      expect(own?.isEmpty).to.equal(true)
+      await own?.close()
+      expect(warned).to.deep.equal(log)
+      expect(log).to.have.length(1)
+      expect(log[0]).to.contain(file).and.contain('another version of Coffer')
+      expect(await readFile(file)).to.deep.equal(before)
+      expect(await readdir(join(directory, '1'))).to.include('000001.journal')
+      expect(await isJournalLeft(join(directory, '1'))).to.equal(true)
+    })
+  }
 })
