@@ -19,6 +19,7 @@ export class Connection {
   #isUntrusted = false
   #wasGivenUp = false
   #hasEnded = false
+  #incompatible: { readonly since: number; readonly trouble: string } | undefined
   #notice: (state: ConnectionState) => void
 
   constructor(clock: () => number, notice: (state: ConnectionState) => void = () => {}) {
@@ -27,6 +28,7 @@ export class Connection {
   }
 
   get state(): ConnectionState {
+    if (this.#incompatible !== undefined) return { kind: 'incompatible', ...this.#incompatible }
     return this.#awaySince === undefined
       ? { kind: 'connected' }
       : {
@@ -75,6 +77,20 @@ export class Connection {
     if (this.state.kind !== before) this.#notice(this.state)
   }
 
+  /** The server speaks another version of the protocol, however well it is reached. */
+  notUnderstood(trouble: string): void {
+    if (this.#incompatible !== undefined) return
+    this.#incompatible = { since: this.#clock(), trouble }
+    this.#notice(this.state)
+  }
+
+  /** It speaks ours. */
+  understood(): void {
+    if (this.#incompatible === undefined) return
+    this.#incompatible = undefined
+    this.#notice(this.state)
+  }
+
   /** An operation waited in vain: the next one need not wait as long. */
   givenUp(): void {
     this.#wasGivenUp = true
@@ -102,8 +118,8 @@ export class Connection {
 export type ConnectionState =
   | { readonly kind: 'connected' }
   | {
-      /** `untrusted`: something answers whose certificate is not trusted. */
-      readonly kind: 'away' | 'untrusted'
+      /** `untrusted`: something answers whose certificate is not trusted; `incompatible`: it is of another version. */
+      readonly kind: 'away' | 'untrusted' | 'incompatible'
       readonly since: number
       readonly trouble: string
     }

@@ -27,7 +27,7 @@ const MOUNT_STATUS = z.object({
   pid: z.number(),
   since: z.string(),
   connection: z.object({
-    state: z.enum(['connected', 'away', 'untrusted']),
+    state: z.enum(['connected', 'away', 'untrusted', 'incompatible']),
     since: z.string().optional(),
     trouble: z.string().optional(),
   }),

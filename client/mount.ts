@@ -181,5 +181,7 @@ function troubleOf({ remote, session }: Serving): string | undefined {
       return `the server is away: ${remote.state.trouble}`
     case 'untrusted':
       return `the server's certificate is not trusted: ${remote.state.trouble}`
+    case 'incompatible':
+      return remote.state.trouble
   }
 }

@@ -76,6 +76,9 @@ function logState(log: Logger, state: ConnectionState): void {
         { trouble: state.trouble },
         'the certificate of the server is not trusted; operations fail. If its administrator says that it is right, log in with --ca or --fingerprint: the mount goes on',
       )
+      return
+    case 'incompatible':
+      log.error({ trouble: state.trouble }, 'the server is of another version; operations fail')
   }
 }
 

@@ -14,6 +14,7 @@ import { filesOverHttp } from './files-over-http.js'
 import { posted, upgradedOrPosted } from './frame-connection.js'
 import { locksOverChannels } from './locks-over-channel.js'
 import { Meter } from './meter.js'
+import { OtherVersion } from './other-version.js'
 import { endedByReturn, Pauses } from './pauses.js'
 import type { RemoteFencing, RemoteFiles } from './remote-files.js'
 import { PATIENCE, type Patience } from './retry.js'
@@ -86,9 +87,17 @@ export function remoteFiles(options: RemoteOptions): Remote {
   }
   const channels = new Channels(
     upgradedOrPosted(
-      attempts.channel((fields, receiver) =>
-        client.upgrade({ ...batch, headers: { ...batch.headers, ...fields } }, receiver),
-      ),
+      attempts.channel(async (fields, receiver) => {
+        const exchange = { ...batch, headers: { ...batch.headers, ...fields } }
+        try {
+          const frames = await client.upgrade(exchange, receiver)
+          connection.understood()
+          return frames
+        } catch (error) {
+          if (error instanceof OtherVersion) connection.notUnderstood(error.message)
+          throw error
+        }
+      }),
       attempts.channel(async (fields, receiver) => {
         const headers = { ...batch.headers, ...fields, 'Content-Type': BATCH_TYPE }
         const exchange = { ...batch, method: 'POST', headers }

@@ -13,6 +13,7 @@ import {
   type FrameReceiver,
   NotUpgraded,
 } from './frame-connection.js'
+import { otherVersion } from './other-version.js'
 import { HANDSHAKE_MILLISECONDS, isUntrusted } from './trust.js'
 
 /**
@@ -27,7 +28,7 @@ const BOUNDS: ChannelBounds = {
 
 /**
  * GET /batch with `Upgrade` (RFC 9110 section 7.8): frames over the bare connection.
- * @throws NotUpgraded, or ExchangeError where it is no matter of that; nothing was carried out
+ * @throws NotUpgraded, OtherVersion, or ExchangeError where it is no matter of that; nothing was carried out
  */
 export async function upgrade(
   agent: Agent,
@@ -74,6 +75,8 @@ export async function upgrade(
       const refused = { status: 401, headers: cause.headers, body: Buffer.alloc(0) }
       await credentials.renewed(carried, asked, refused)
     }
+    const other = statusCode === 426 ? otherVersion(url.host, cause.headers.upgrade) : undefined
+    if (other !== undefined) throw other
     const message = `${url.pathname} answered ${statusCode}`
     if (PASSING.has(statusCode)) throw new Declined(message, statusCode)
     throw new NotUpgraded(message)

@@ -4,8 +4,11 @@
  */
 
 export const BATCH_TYPE = 'application/vnd.coffer.batch'
-/** What `Upgrade` names for the same frames over the bare connection (RFC 9110 section 7.8). */
-export const CHANNEL_PROTOCOL = 'coffer-channel/1'
+/**
+ * What `Upgrade` names for the same frames over the bare connection (RFC 9110 section 7.8). Its number goes up with every change that
+ * an older client or an older server would not understand, of operations, fields of HTTP or events: this is how they find out.
+ */
+export const CHANNEL_PROTOCOL = 'coffer-channel/2'
 /** A header is a few hundred bytes, but a page of a directory is one header too. */
 export const MAX_FRAME_HEADER_BYTES = 16 * 1024 * 1024
 const PREFIX_BYTES = 4

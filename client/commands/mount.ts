@@ -12,6 +12,7 @@ import { descriptorLog } from '../log.js'
 import { mountId } from '../mount-registry.js'
 import type { MountRequest } from '../mount-request.js'
 import { openRemote } from '../open-remote.js'
+import { OtherVersion } from '../other-version.js'
 import type { RateLimit } from '../rate-limit.js'
 import { RemoteError } from '../remote-files.js'
 import { serverTrouble } from '../trouble.js'
@@ -190,11 +191,14 @@ async function tryRoot(
   log.level = 'silent'
   const { remote, session } = await openRemote(request, { clock, log, patience })
   try {
-    await unlessStopped(remote.files.root(), stop)
+    const root = await unlessStopped(remote.files.root(), stop)
+    // Asked over a channel, which tells whether client and server understand each other.
+    await unlessStopped(remote.files.stat(root.ino), stop)
     return 'works'
   } catch (error) {
     // Tokens that cannot be got at are no reason for another login.
     if (error instanceof RemoteError && error.cause instanceof CommandError) throw error.cause
+    if (error instanceof OtherVersion) throw new CommandError(error.message, { cause: error })
     if (session.state.kind === 'dead') return 'login is over'
     if (error instanceof RemoteError && error.code === 'ENOENT') {
       throw new CommandError(`There is no folder ${request.remote} on ${request.server}.`)

@@ -75,6 +75,8 @@ function connectionLine({ connection, since, pid, server }: MountStatus): string
       return `  connected, mounted since ${since}, process ${pid}`
     case 'away':
       return `  THE SERVER IS AWAY since ${connection.since}: ${connection.trouble}. Operations wait and go on when it is back.`
+    case 'incompatible':
+      return `  THE SERVER IS OF ANOTHER VERSION since ${connection.since}: ${connection.trouble}. Operations fail.`
     case 'untrusted':
       return `  THE SERVER'S CERTIFICATE IS NOT TRUSTED since ${connection.since}: ${connection.trouble}. Operations fail. If its administrator says that it is right, run: coffer login ${server} --fingerprint SHA256 (or --ca FILE); the mount goes on by itself.`
   }

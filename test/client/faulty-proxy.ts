@@ -30,8 +30,13 @@ export interface Tunnel {
   readonly server: Duplex
 }
 
-/** What becomes of requests with Upgrade: by default that field goes no further, as with most proxies. */
-export type Upgrades = 'ignore' | 'tunnel' | 'hang up'
+/** What becomes of requests with `Upgrade`: by default that field goes no further, as with most proxies. */
+export type Upgrades = 'ignore' | 'tunnel' | 'hang up' | OtherProtocol
+
+/** As a server answers that knows another version of the protocol. */
+export interface OtherProtocol {
+  protocol: string | undefined
+}
 
 export interface FaultyProxy {
   readonly url: string
@@ -43,8 +48,9 @@ export interface FaultyProxy {
 }
 
 export async function faultyProxy(
-  server: TestServer,
+  server: Pick<TestServer, 'data' | 'issuer' | 'ca'>,
   upgrades: Upgrades = 'ignore',
+  ownPort = 0,
 ): Promise<FaultyProxy> {
   const tls = (name: string): string => readFileSync(join(server.data, 'tls', name), 'utf8')
   const carriedOut: string[] = []
@@ -96,6 +102,13 @@ export async function faultyProxy(
         client.destroy()
         return
       }
+      if (typeof upgrades === 'object' && upgrades.protocol !== undefined) {
+        const { protocol } = upgrades
+        client.end(
+          `HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nUpgrade: ${protocol}\r\nContent-Length: 0\r\n\r\n`,
+        )
+        return
+      }
       const { url = '/', headers } = incoming
       carriedOut.push(`UPGRADE ${url}`)
       const onward = forward(new URL(url, server.issuer), { headers, ca: server.ca, agent: false })
@@ -111,7 +124,7 @@ export async function faultyProxy(
       onward.end()
     })
   }
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => listener.listen(ownPort, '127.0.0.1', resolve))
   return Object.assign(proxy, {
     url: `https://localhost:${(listener.address() as AddressInfo).port}`,
     carriedOut,

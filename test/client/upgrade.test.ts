@@ -4,10 +4,17 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
 import { httpClient } from '../../client/api.js'
 import { type Remote, remoteFiles } from '../../client/remote.js'
+import { RemoteError } from '../../client/remote-files.js'
 import { encodeFrame } from '../../server/wire-frames.js'
 import { login } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
-import { type FaultyProxy, faultyProxy, type Tunnel, type Upgrades } from './faulty-proxy.js'
+import {
+  type FaultyProxy,
+  faultyProxy,
+  type OtherProtocol,
+  type Tunnel,
+  type Upgrades,
+} from './faulty-proxy.js'
 
 describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
   this.timeout(60_000)
@@ -100,6 +107,30 @@ describe('a channel by Upgrade (RFC 9110 section 7.8)', function () {
       expect(proxy.carriedOut.filter((line) => / \/batch$/.test(line))).to.deep.equal(
         upgrades === 'ignore' ? ['GET /batch', 'POST /batch'] : ['POST /batch'],
       )
+    })
+  }
+
+  for (const [protocol, version] of [
+    ['coffer-channel/1', 'an older version'],
+    ['coffer-channel/999999', 'a newer version'],
+  ] as const) {
+    it(`is no matter of a proxy where the server is of ${version}`, async () => {
+      const upgrades: OtherProtocol = { protocol }
+      await connect(upgrades)
+      for (const _ of 'twice') {
+        const error = await remote.files.stat(root).catch((caught: unknown) => caught)
+        expect(error).to.be.instanceOf(RemoteError).and.include({ code: 'EIO' })
+        expect(error).to.have.property('message').that.contains(version).and.contains(protocol)
+      }
+      expect(remote.state).to.have.property('kind', 'incompatible')
+      // What is asked without a channel shows nothing about that.
+      await remote.files.root()
+      expect(remote.state).to.have.property('kind', 'incompatible')
+      expect(proxy.carriedOut.filter((line) => line.includes('/batch'))).to.deep.equal([])
+
+      upgrades.protocol = undefined
+      await remote.files.stat(root)
+      expect(remote.state).to.have.property('kind', 'connected')
     })
   }
 
