@@ -224,13 +224,15 @@ export class MountState {
   /** The server told attributes: a version newer than the kernel's pages is somebody else's. */
   observe(attributes: WireAttributes): void {
     const node = this.nodes.of(attributes.ino)
-    if (node?.pages === undefined || attributes.version <= node.pages) return
+    const seen = node?.pages ?? node?.readSince
+    if (node === undefined || seen === undefined || attributes.version <= seen) return
     if (node.content === undefined || node.content.isClean) this.foreign(node)
   }
 
   /** The content of a node is no longer what its kernel pages and read-ahead hold. */
   foreign(node: KnownNode): void {
     node.pages = undefined
+    node.readSince = undefined
     this.open.dropReadAhead(node)
     this.#kernel?.invalidateInode(node.id, 0, 0)
   }

@@ -19,6 +19,8 @@ export interface KnownNode {
   content: Content | undefined
   /** The version of the content that the kernel's pages belong to. */
   pages: number | undefined
+  /** Where they were dropped: the first version that was read since, of a file that is still open. */
+  readSince: number | undefined
   /** The directory in which it was last found. */
   directory: number | undefined
   /** It has no name, or lost its last one here while it was open: to be released with its last handle. */
@@ -102,6 +104,7 @@ export class Nodes {
       writers: 0,
       content: undefined,
       pages: undefined,
+      readSince: undefined,
       directory: undefined,
       isOrphan: false,
       removed: undefined,

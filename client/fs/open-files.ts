@@ -77,14 +77,18 @@ export class OpenFiles {
     const { ino } = node
     const version = this.#mount.cache.attributes(ino)?.value.version
     const written = this.#mount.written.read(ino, offset, size, version)
-    if (written !== undefined) return written
+    if (written !== undefined) {
+      wasRead(node, version)
+      return written
+    }
     const ready = this.#mount.small.take(ino, offset, size)
     if (offset === 0 && node.directory !== undefined) {
       this.#mount.small.isRead(node.ino, node.directory, use)
     }
     const small = await ready
-    const known = this.#mount.cache.lastAttributes(ino)?.size
-    const data = small ?? (await ahead.read(offset, size, known, context))
+    const known = this.#mount.cache.lastAttributes(ino)
+    if (small !== undefined) wasRead(node, known?.version)
+    const data = small ?? (await ahead.read(offset, size, known?.size, context))
     return this.#underLocks(node, handle, data)
   }
 
@@ -205,12 +209,18 @@ export class OpenFiles {
     try {
       const content = await files.read(node.ino, offset, length, signal)
       this.#mount.observe(content.attributes)
+      wasRead(node, content.attributes.version)
       cache.learn(content.attributes, ticket)
       return content
     } catch (error) {
       throw byNumber(error)
     }
   }
+}
+
+/** What comes later than that may be of another content. */
+function wasRead(node: KnownNode, version: number | undefined): void {
+  node.readSince ??= version
 }
 
 function mayWrite(flags: number): boolean {

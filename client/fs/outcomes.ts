@@ -130,7 +130,10 @@ export class Outcomes {
       if (this.#overtakes !== undefined && this.#versions.haveOvertaken) {
         this.#mount.overtook(node, this.#overtakes)
       }
-    } else if (node.pages === this.#versions.before) node.pages = version
+    } else {
+      if (node.pages === this.#versions.before) node.pages = version
+      if (node.readSince === this.#versions.before) node.readSince = version
+    }
     this.#versions.start(version)
     if (this.#here.isDirty) return
     this.#here.size = size
