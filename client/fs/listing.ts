@@ -45,6 +45,11 @@ export class Listing {
     return this.#isComplete
   }
 
+  /** How many entries have come. */
+  get fetched(): number {
+    return this.#entries.length
+  }
+
   /** Up to `count` entries from an index on; none at the end. */
   async from(index: number, count: number): Promise<readonly Listed[]> {
     if (this.#known !== undefined) {

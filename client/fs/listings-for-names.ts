@@ -84,10 +84,7 @@ export class ListingsForNames {
     if (!isComplete) {
       const listing = new Listing(files, cache, directory, { observe })
       try {
-        for (let pages = 0; !listing.isComplete && pages < 3; pages++) {
-          await listing.next()
-          if ((await listing.from(0, LISTED)).length >= LISTED) break
-        }
+        while (!listing.isComplete && listing.fetched < LISTED) await listing.next()
       } catch (error) {
         if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ESTALE')) return false
         throw error

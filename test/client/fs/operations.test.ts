@@ -695,6 +695,17 @@ describe('the mount file system', () => {
       expect(here.requests.made).to.have.lengthOf(3)
     })
 
+    it('is fetched so, too, of a directory of several pages: what is not in it is known', async () => {
+      const { calls, requests } = here
+      for (let n = 0; n <= 3 * LISTED_AT_ONCE; n++) {
+        await there.fs.mknod(ROOT, `f${n}`, 0o644, 0, caller)
+      }
+      requests.clear()
+      for (let n = 0; n < 20; n++) await calls.lookup(ROOT, `absent${n}`)
+      expect(requests.count('list')).to.equal(4)
+      expect(requests.count('lookup')).to.equal(2)
+    })
+
     it('is listed ahead of who asks for names in one directory after another', async () => {
       for (let d = 0; d < 20; d++) {
         const { node } = await there.fs.mkdir(ROOT, `d${d}`, 0o755, caller)
