@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { RemoteError } from '../remote-files.js'
-import { byNumber, isTransient, refusal } from './answer.js'
+import { isTransient, orStale, refusal } from './answer.js'
 import type { Birth } from './birth.js'
 import { BlockBuffers } from './block-buffers.js'
 import { Content } from './content.js'
@@ -57,12 +57,7 @@ export class Contents {
 
   async #attributes(ino: number): Promise<WireAttributes> {
     const known = this.#mount.cache.attributes(ino)
-    if (known !== undefined) return known.value
-    try {
-      return await this.#mount.files.stat(ino)
-    } catch (error) {
-      throw byNumber(error)
-    }
+    return known === undefined ? orStale(this.#mount.files.stat(ino)) : known.value
   }
 
   bear(node: KnownNode, attributes: WireAttributes, birth: Birth): void {

@@ -1,4 +1,5 @@
 import type { WireAttributeChanges, WireAttributes, WireTime } from '../../server/wire.js'
+import { leftToOthers, type Permission, permissionsIn } from '../permissions.js'
 import { isTime, localTime } from './time.js'
 
 type ShownChanges = Omit<WireAttributeChanges, 'size' | 'permissions' | 'atime' | 'mtime'> & {
@@ -17,18 +18,9 @@ export function shownChanges({ mode, uid, gid, mtime, atime }: WireAttributeChan
   return shown
 }
 
-/** Of these what somebody else has set meanwhile stays: a late one must not open what was closed since. */
-const PERMISSIONS = ['mode', 'uid', 'gid'] as const
-type Permission = (typeof PERMISSIONS)[number]
-
-/** Of changes that were sent late: what stays as somebody else has set it. */
+/** Of changes that were sent, late if they tell what was seen: what stays as somebody else has set it. */
 export function yielded(changes: WireAttributeChanges, now: WireAttributes): Permission[] {
-  if (changes.permissions === undefined) return []
-  return given(changes).filter((name) => changes[name] !== now[name])
-}
-
-function given(changes: WireAttributeChanges): Permission[] {
-  return PERMISSIONS.filter((name) => changes[name] !== undefined)
+  return changes.permissions === undefined ? [] : leftToOthers(changes, now)
 }
 
 interface Late {
@@ -78,13 +70,13 @@ export class PendingAttributes {
   /** What is to be sent next. Mode and owner that are late go with what was seen of them, and those set since after that. */
   take(): WireAttributeChanges {
     const changes = this.#all
-    const now = picked(this.#changes, given(this.#changes))
-    const late = given(this.#late?.changes ?? {}).filter((name) => now[name] === undefined)
+    const now = picked(this.#changes, permissionsIn(this.#changes))
+    const late = permissionsIn(this.#late?.changes ?? {}).filter((name) => now[name] === undefined)
     const seen = this.#late?.seen
     this.clear()
     if (seen === undefined || late.length === 0) return changes
     this.#changes = now
-    for (const name of given(now)) delete changes[name]
+    for (const name of permissionsIn(now)) delete changes[name]
     return { ...changes, permissions: seen }
   }
 
@@ -108,7 +100,7 @@ export class PendingAttributes {
 
   /** The file they were meant for is another one, which somebody else has made. @returns what is given up */
   yield(): Permission[] {
-    const late = given(this.#late?.changes ?? {})
+    const late = permissionsIn(this.#late?.changes ?? {})
     for (const name of late) delete this.#late?.changes[name]
     return late
   }

@@ -54,8 +54,8 @@ export class Sending {
   /** Resolves once it is on the server's disk. */
   sync(): Promise<void> {
     return this.#afterAsking(async () => {
-      const isLast = await this.#send(this.#mount.files.journals === true ? 'process' : 'power')
-      if (isLast === 'durable') return
+      const sent = await this.#send(this.#mount.files.journals === true ? 'process' : 'power')
+      if (sent === 'durable') return
       await this.#mount.files.sync(this.#node.ino)
     })
   }

@@ -1,3 +1,4 @@
+import { NAME_MAX } from '../../server/wire.js'
 import { hasCode, type RemoteFiles } from '../remote-files.js'
 import type { Place } from './record.js'
 import { inodeNow, statOrNone } from './send-change.js'
@@ -11,7 +12,6 @@ export interface ConflictMount {
   now(): Date
 }
 
-const NAME_MAX = 255
 const PIECE_BYTES = 1 << 20
 const TRIES = 20
 

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { codeOf } from '../error-of.js'
 import { OtherJournal } from './earlier-run.js'
 import { Journal, type JournalOptions } from './journal.js'
 
@@ -12,7 +13,7 @@ export async function isJournalLeft(directory: string): Promise<boolean> {
     const names = await readdir(directory)
     return names.some((name) => name.endsWith('.journal'))
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT'
+    return codeOf(error) !== 'ENOENT'
   }
 }
 

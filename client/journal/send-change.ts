@@ -1,4 +1,5 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import { leftToOthers, permissionsIn } from '../permissions.js'
 import { hasCode, type RemoteFiles, type RemotePart } from '../remote-files.js'
 import type { Pending } from './pending.js'
 import type { Change, Seen } from './record.js'
@@ -208,24 +209,15 @@ function given(pending: Pending, { seen }: UnsentFile): WireAttributeChanges {
   if (pending.change.kind === 'birth') return {}
   const { changes } = pending.change
   const all = Object.entries(changes).filter(([, value]) => value !== undefined)
-  const isOnlyAsSeen = pending.isLate && permissionsOf(pending).length > 0
+  const isOnlyAsSeen = pending.isLate && permissionsIn(changes).length > 0
   const { permissions } = seen
   const condition = isOnlyAsSeen && permissions !== undefined ? { permissions } : {}
   return { ...Object.fromEntries(all), ...condition }
 }
 
-const PERMISSIONS = ['mode', 'uid', 'gid'] as const
-
-function permissionsOf({ change }: Pending): (typeof PERMISSIONS)[number][] {
-  if (change.kind === 'birth') return []
-  return PERMISSIONS.filter((name) => change.changes[name] !== undefined)
-}
-
 /** Of mode and owner that were set late: what somebody else has set since, and stays. */
-export function leftToOthers(pending: Pending, now: WireAttributes): string[] {
-  const { change, isLate } = pending
-  if (!isLate || change.kind === 'birth') return []
-  return permissionsOf(pending).filter((name) => change.changes[name] !== now[name])
+export function permissionsLeft({ change, isLate }: Pending, now: WireAttributes): string[] {
+  return isLate && change.kind !== 'birth' ? leftToOthers(change.changes, now) : []
 }
 
 function sent(now: WireAttributes): Sent {

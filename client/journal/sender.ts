@@ -1,10 +1,11 @@
 import type { WireAttributes } from '../../server/wire.js'
+import { codeOf } from '../error-of.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import { hasFailed, type Pending } from './pending.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
-import { leftToOthers, type Sent, sendChange, statOrNone } from './send-change.js'
+import { permissionsLeft, type Sent, sendChange, statOrNone } from './send-change.js'
 import { Slots } from './slots.js'
 import { changesContent, type UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
@@ -191,7 +192,7 @@ export class Sender {
   ): void {
     const { unsent, settled } = this.#mount
     pending.journal?.done(pending.change.id, now && file.seenAfter(pending, now))
-    const left = [...yielded, ...(now === undefined ? [] : leftToOthers(pending, now))]
+    const left = [...yielded, ...(now === undefined ? [] : permissionsLeft(pending, now))]
     if (left.length > 0) {
       this.yielded += 1
       const what = `what was set of ${named(file)} (${left.join(', ')})`
@@ -265,7 +266,7 @@ export class Sender {
 
   /** Once for each kind of trouble, not for each file. */
   #say(file: UnsentFile, error: unknown): void {
-    const trouble = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    const trouble = String(codeOf(error) ?? error)
     if (this.#isStopped || this.#trouble === trouble) return
     this.#trouble = trouble
     this.#mount.log(`${named(file)} cannot be sent now; it is kept and tried again`, error)

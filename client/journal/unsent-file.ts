@@ -1,4 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
+import { permissionsIn } from '../permissions.js'
 import { withoutPrivileges } from '../privileges.js'
 import { markedTime } from './clock.js'
 import { composition, type Extent } from './extents.js'
@@ -215,9 +216,7 @@ export class UnsentFile {
 }
 
 function setsPermissions(change: Change): boolean {
-  if (change.kind === 'birth') return false
-  const { mode, uid, gid } = change.changes
-  return mode !== undefined || uid !== undefined || gid !== undefined
+  return change.kind !== 'birth' && permissionsIn(change.changes).length > 0
 }
 
 export function changesContent(change: Change): boolean {
