@@ -1,5 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Context } from '../fuse/filesystem.js'
+import { plannedFile } from '../planned-file.js'
 import type { RemoteNew } from '../remote-files.js'
 import { type Owners, TYPE_BITS } from './attributes.js'
 import { localTime } from './time.js'
@@ -28,27 +29,10 @@ export function inherited(owned: Ownership, directory: WireAttributes | undefine
   return passesOn ? { ...owned, gid: directory.gid } : owned
 }
 
-/** A file as it will be once the server has it. */
+/** A file that the server is to have later. */
 export function planned(ino: number, { mode, uid, gid }: Ownership): WireAttributes {
   const now = localTime()
-  return {
-    ino,
-    type: 'file',
-    mode,
-    uid,
-    gid,
-    nlink: 1,
-    size: 0,
-    rdev: 0,
-    atime: now,
-    mtime: now,
-    ctime: now,
-    crtime: now,
-    version: 0,
-    generation: 0,
-    etag: '',
-    modified_time: '',
-  }
+  return plannedFile({ ino, attributes: { mode, uid, gid, atime: now, mtime: now } })
 }
 
 /** What mknod(2) makes. */

@@ -94,6 +94,7 @@ const HEADER = z.intersection(z.union([CHANGE, NOTE]), z.object({ synced: z.numb
 
 /** Something to be sent. */
 export type Change = z.infer<typeof CHANGE>
+export type Birth = Omit<Extract<Change, { kind: 'birth' }>, 'id'>
 /** What became of it. */
 export type Note = z.infer<typeof NOTE>
 export type JournalRecord = Change | Note

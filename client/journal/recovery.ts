@@ -1,6 +1,6 @@
+import { plannedFile } from '../planned-file.js'
 import type { Journal } from './journal.js'
 import type { Pending } from './pending.js'
-import { plannedFile } from './planned-file.js'
 import type { Change, Note } from './record.js'
 import type { JournalData } from './segment.js'
 import { UnsentFile } from './unsent-file.js'

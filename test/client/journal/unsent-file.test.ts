@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { pendingChange } from '../../../client/journal/pending.js'
-import { plannedFile } from '../../../client/journal/planned-file.js'
 import type { Change } from '../../../client/journal/record.js'
 import { JournalData } from '../../../client/journal/segment.js'
 import { UnsentFile } from '../../../client/journal/unsent-file.js'
+import { plannedFile } from '../../../client/planned-file.js'
 import type { WireAttributes } from '../../../server/wire.js'
 
 type Content =
@@ -14,7 +14,7 @@ describe('a file that waits in the journal', () => {
   it('reads as zeros between the end of what the server has and what was written behind it', async () => {
     const place = { directory: 1, name: 'name' }
     const attributes = { mode: 0o644, uid: 0, gid: 0, atime: '1', mtime: '1' }
-    const base = { ...plannedFile({ kind: 'birth', ino: 10, place, attributes }), size: 3 }
+    const base = { ...plannedFile({ ino: 10, attributes }), size: 3 }
     const file = new UnsentFile(10, base, place)
     file.add(
       pendingChange({
@@ -49,7 +49,7 @@ describe('a file that waits in the journal', () => {
   it('has no set-user-ID any more once its content or owner is another', () => {
     const place = { directory: 1, name: 'name' }
     const attributes = { mode: 0o6755, uid: 0, gid: 0, atime: '1', mtime: '1' }
-    const program = plannedFile({ kind: 'birth', ino: 10, place, attributes })
+    const program = plannedFile({ ino: 10, attributes })
     const mode = (change: Content, changes: object, base: WireAttributes = program) => {
       const file = new UnsentFile(10, base, place)
       file.add(

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { type Pending, pendingChange } from '../../../client/journal/pending.js'
-import { plannedFile } from '../../../client/journal/planned-file.js'
 import type { Change } from '../../../client/journal/record.js'
 import { JournalData } from '../../../client/journal/segment.js'
 import { UnsentFile } from '../../../client/journal/unsent-file.js'
 import { UnsentFiles } from '../../../client/journal/unsent-files.js'
+import { plannedFile } from '../../../client/planned-file.js'
 
 describe('the names of files that wait in the journal', () => {
   const PLACE = { directory: 1, name: 'name' }
