@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CommandError } from './command-error.js'
-import type { RemoteFiles } from './remote-files.js'
+import { RemoteError, type RemoteFiles } from './remote-files.js'
 import { bytesOf, isAtHand, type UploadContent } from './upload-content.js'
 
 /** How many bytes a second may pass in each direction. */
@@ -47,12 +47,59 @@ export class Pace {
     this.#clock = clock
   }
 
+  /** Milliseconds until the next turn begins. */
+  get wait(): number {
+    return Math.max(0, this.#freeAt - this.#clock())
+  }
+
   /** Takes the next turn for so many bytes. @returns in how many milliseconds it begins, and ends */
   turn(bytes: number): { begins: number; ends: number } {
     const now = this.#clock()
     const begin = Math.max(now, this.#freeAt)
     this.#freeAt = begin + bytes / this.#bytesPerMillisecond
     return { begins: begin - now, ends: this.#freeAt - now }
+  }
+}
+
+/** The kernel asks for no more at once: what is longer is read ahead. */
+const SHORT_BYTES = 1 << 20
+
+/** What a program waits for does not wait for what is read ahead, which gets what is left of the rate. */
+class Downloads {
+  readonly #short: Pace
+  readonly #all: Pace
+  /** Of what is long, which is asked for in the order it comes. */
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(bytesPerSecond: number, clock: () => number) {
+    this.#short = new Pace(bytesPerSecond, clock)
+    this.#all = new Pace(bytesPerSecond, clock)
+  }
+
+  /** What came is there already: who asks for more waits, not who reads this. */
+  async came(bytes: number): Promise<void> {
+    this.#all.turn(bytes)
+    const milliseconds = this.#short.turn(bytes).begins
+    if (milliseconds > 0) await delay(milliseconds)
+  }
+
+  /** Resolves once so much may be asked for. @throws RemoteError EINTR if nobody needs it any more */
+  mayCome(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    const turn = this.#turn.then(() => this.#paid(bytes, signal))
+    this.#turn = turn.catch(() => {})
+    return turn
+  }
+
+  async #paid(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      signal?.throwIfAborted()
+      for (let wait = this.#all.wait; wait > 0; wait = this.#all.wait) {
+        await delay(wait, undefined, signal === undefined ? {} : { signal })
+      }
+    } catch (cause) {
+      throw new RemoteError('EINTR', 'given up', { cause })
+    }
+    this.#all.turn(bytes)
   }
 }
 
@@ -63,15 +110,10 @@ export function limitedRate(
   clock: () => number,
 ): RemoteFiles {
   const up = limit.upload === undefined ? undefined : new Pace(limit.upload, clock)
-  const down = limit.download === undefined ? undefined : new Pace(limit.download, clock)
+  const down = limit.download === undefined ? undefined : new Downloads(limit.download, clock)
   /** An upload may be one burst of several MiB: it goes when its time is over, or a file of that size knew no limit. */
   const uploads = async (bytes: number): Promise<void> => {
     const milliseconds = up?.turn(bytes).ends ?? 0
-    if (milliseconds > 0) await delay(milliseconds)
-  }
-  /** What came is there already: who asks for more waits, not who reads this. */
-  const downloaded = async (bytes: number): Promise<void> => {
-    const milliseconds = down?.turn(bytes).begins ?? 0
     if (milliseconds > 0) await delay(milliseconds)
   }
   const slowed = (content: UploadContent): UploadContent => ({
@@ -93,15 +135,16 @@ export function limitedRate(
       : {
           async readAll(inos, bytes) {
             const contents = await readAll.call(files, inos, bytes)
-            await downloaded(
+            await down?.came(
               contents.reduce((sum, content) => sum + (content?.data.length ?? 0), 0),
             )
             return contents
           },
         }),
     async read(ino, offset, length, signal) {
+      if (length > SHORT_BYTES) await down?.mayCome(length, signal)
       const content = await files.read(ino, offset, length, signal)
-      await downloaded(content.data.length)
+      if (length <= SHORT_BYTES) await down?.came(content.data.length)
       return content
     },
     async write(ino, parts, options) {

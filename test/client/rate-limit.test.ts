@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { CommandError } from '../../client/command-error.js'
-import { Pace, parseRateLimit } from '../../client/rate-limit.js'
+import { limitedRate, Pace, parseRateLimit } from '../../client/rate-limit.js'
+import type { RemoteFiles } from '../../client/remote-files.js'
 
 describe('a rate limit', () => {
   const cases: [input: string, upload: number | undefined, download: number | undefined][] = [
@@ -23,6 +24,28 @@ describe('a rate limit', () => {
       expect(() => parseRateLimit(input)).to.throw(CommandError)
     })
   }
+
+  it('has no program wait for what is read ahead, of which it fetches no more than its share', async () => {
+    const asked: number[] = []
+    const files = {
+      async read(_: number, __: number, length: number) {
+        asked.push(length)
+        return { data: Buffer.alloc(length) }
+      },
+    } as unknown as RemoteFiles
+    const limited = limitedRate(files, { download: 1 << 20 }, () => performance.now())
+    const long = 4 << 20
+    const given = new AbortController()
+    const ahead = [0, 1, 2, 3].map((at) => limited.read(1, at * long, long, given.signal))
+    const outcomes = Promise.allSettled(ahead)
+    await ahead[0]
+    await limited.read(2, 0, 1000)
+    expect(asked).to.deep.equal([long, 1000])
+    given.abort()
+    const [, ...others] = (await outcomes).map((one) => one.status)
+    expect(others).to.deep.equal(['rejected', 'rejected', 'rejected'])
+    expect(asked).to.deep.equal([long, 1000])
+  })
 
   it('lets a second of bytes pass in a second, and what came first goes first', () => {
     let now = 0
