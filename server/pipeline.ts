@@ -2,15 +2,35 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
+ * Requests of one connection that wait for their turn. Each takes a hundred times the memory that its sender needed for it, and Node
+ * goes through all of them for each answer: who sends so many without waiting for one is cut off.
+ */
+const MOST_WAITING = 256
+
+/**
  * Has a request carried out once all before it on its connection are answered: only safe ones may be carried out side by side
  * (RFC 9112 section 9.3.2), and Node hands all of them on as they come. Whose turn it is has the connection.
  */
 export function inTurn<Response extends ServerResponse>(
   handle: (request: IncomingMessage, response: Response) => void,
 ): (request: IncomingMessage, response: Response) => void {
+  const waiting = new WeakMap<Socket, number>()
   return (request, response) => {
-    if (response.socket === null) response.once('socket', () => handle(request, response))
-    else handle(request, response)
+    if (response.socket !== null) {
+      handle(request, response)
+      return
+    }
+    const { socket } = request
+    const count = waiting.get(socket) ?? 0
+    if (count >= MOST_WAITING) {
+      socket.destroy()
+      return
+    }
+    waiting.set(socket, count + 1)
+    response.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
+      handle(request, response)
+    })
   }
 }
 

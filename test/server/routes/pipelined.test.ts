@@ -8,6 +8,7 @@ describe('requests that do not wait for answers (RFC 9112 section 9.3.2)', () =>
   })
   after(() => server.close())
 
+  const CLOSE = 'Connection: close\r\n'
   const request = (method: string, body = '', fields = '') =>
     `${method} /files/f HTTP/1.1\r\nHost: h\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`
   const statuses = (said: string) =>
@@ -22,7 +23,7 @@ describe('requests that do not wait for answers (RFC 9112 section 9.3.2)', () =>
         request('DELETE'),
         request('GET'),
         request('PUT', 'last'),
-        request('GET', '', 'Connection: close\r\n'),
+        request('GET', '', CLOSE),
       ].join(''),
     )
     expect(statuses(said).filter((status) => status !== 100)).to.deep.equal([
@@ -30,5 +31,20 @@ describe('requests that do not wait for answers (RFC 9112 section 9.3.2)', () =>
     ])
     expect(said).to.match(/\r\n\r\none/)
     expect(said).to.match(/\r\n\r\nlast$/)
+  })
+
+  it('are all answered, as long as they are not too many', async () => {
+    const said = await server.raw(request('GET').repeat(256) + request('GET', '', CLOSE))
+    expect(statuses(said)).to.have.length(257)
+  })
+
+  it('end the connection when more wait than anybody sends who waits for answers', async () => {
+    const all = request('GET').repeat(5_000) + request('GET', '', CLOSE)
+    const said = await server.raw(all).catch(({ code }: NodeJS.ErrnoException) => {
+      expect(code).to.equal('ECONNRESET')
+      return ''
+    })
+    expect(statuses(said).length).to.be.below(5_000)
+    expect(statuses(await server.raw(request('GET', '', CLOSE)))).to.have.length(1)
   })
 })
