@@ -35,7 +35,7 @@ const MOUNT_STATUS = z.object({
   /** `live`: told of others' changes at once; `polled`: looks for them after a second. */
   changes: z.enum(['live', 'polled']),
   /** `gone`: what the mount shows was removed from the server. */
-  folder: z.enum(['there', 'gone']),
+  folder: z.enum(['there', 'gone']).default('there'),
   pending: PENDING,
   /** What another machine changed too (docs/mount.md): written over, put into copies beside it, left as it did it. */
   conflicts: z.object({
@@ -153,13 +153,16 @@ function send(socket: Socket, reply: ControlReply): void {
   if (socket.writable) socket.write(`${JSON.stringify(reply)}\n`)
 }
 
+/** A mount of another version says something else. */
+const UNKNOWN = { kind: 'unknown' } as const
+
 /** Asks a running mount. @throws CommandError if nobody listens or answers; the reason of `stop` */
 export async function* askMount(
   path: string,
   request: ControlRequest,
   stop: AbortSignal,
   silenceMilliseconds = SILENCE_MILLISECONDS,
-): AsyncGenerator<ControlReply> {
+): AsyncGenerator<ControlReply | typeof UNKNOWN> {
   stop.throwIfAborted()
   const socket = createConnection(path)
   try {
@@ -180,8 +183,7 @@ export async function* askMount(
   lines.on('error', () => {}) // also told to whoever reads the lines
   try {
     for await (const line of lines) {
-      const reply = REPLY.safeParse(jsonOrNothing(line))
-      if (reply.success) yield reply.data
+      yield REPLY.safeParse(jsonOrNothing(line)).data ?? UNKNOWN
     }
   } finally {
     stop.removeEventListener('abort', stopped)

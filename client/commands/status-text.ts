@@ -10,13 +10,23 @@ export interface LoginStatus {
   readonly note: string
 }
 
-/** A mount without a process that serves it. */
+/** A mount that does not say how it is. */
 export interface BrokenMount {
   readonly directory: string
   readonly server: string
   readonly pid: number
-  /** `silent`: its process is stopped or stuck; `dead`: it has gone and left the mount behind. */
-  readonly state: 'silent' | 'dead'
+  readonly state: keyof typeof TROUBLE
+}
+
+const TROUBLE = {
+  /** Its process is stopped or stuck. */
+  silent: ({ pid }: BrokenMount) => `ITS PROCESS (${pid}) DOES NOT ANSWER: it is stopped or stuck`,
+  /** Its process has gone, and left the mount behind. */
+  dead: ({ pid, server, directory }: BrokenMount) =>
+    `ITS PROCESS (${pid}) HAS ENDED; to begin anew: coffer mount ${server} ${directory}`,
+  /** Its process serves it. */
+  'another version': ({ pid, directory }: BrokenMount) =>
+    `IT IS OF ANOTHER VERSION (process ${pid}), and how it is cannot be read; to begin anew with this one: coffer unmount ${directory}, and mount again`,
 }
 
 /** What `coffer status` says to people. */
@@ -38,12 +48,8 @@ export function statusLines(
   return lines.length === 0 ? ['Nothing is mounted and nobody is logged in.'] : lines
 }
 
-function brokenLines({ directory, server, pid, state }: BrokenMount): string[] {
-  const trouble =
-    state === 'silent'
-      ? `ITS PROCESS (${pid}) DOES NOT ANSWER: it is stopped or stuck`
-      : `ITS PROCESS (${pid}) HAS ENDED; to begin anew: coffer mount ${server} ${directory}`
-  return [`${directory}  ←  ${server}`, `  ${trouble}`]
+function brokenLines(mount: BrokenMount): string[] {
+  return [`${mount.directory}  ←  ${mount.server}`, `  ${TROUBLE[mount.state](mount)}`]
 }
 
 function mountLines(mount: MountStatus): string[] {

@@ -95,6 +95,7 @@ async function statusOf(
   try {
     for await (const reply of askMount(record.socket, { command: 'status' }, stop)) {
       if (reply.kind === 'status') return { kind: 'running', status: reply.status }
+      return { kind: 'broken', mount: { directory, server, pid, state: 'another version' } }
     }
   } catch (error) {
     if (error instanceof NobodyAnswers) {
