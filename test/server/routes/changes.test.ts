@@ -7,6 +7,9 @@ import { openDatabase } from '../../../server/database/database.js'
 import { KEPT_CHANGES } from '../../../server/storage/change-log.js'
 import type { WireChange } from '../../../server/wire-changes.js'
 import { connectionOf } from '../../../server/wire-connection.js'
+import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
+import { HEADERS } from '../../../server/wire-headers.js'
+import { LOCK_END } from '../../../server/wire-locks.js'
 import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
@@ -195,6 +198,34 @@ describe('GET /changes', () => {
     const last = await stream.next()
     stream.close()
     await other.close()
+    expect(last).to.equal(undefined)
+  })
+
+  it('tells nothing of locks after the token was revoked', async () => {
+    const heartbeatMilliseconds = 600_000
+    const other = await startFileServer({
+      isLive: async () => live,
+      limits: { heartbeatMilliseconds },
+    })
+    const ours = { [HEADERS.connection]: secretOf('me') }
+    const stream = await open('/changes', ours, other)
+    expect((await stream.next())?.event).to.equal('ready')
+    expect((await stream.next())?.event).to.equal('told')
+    const { ino } = (await other.send('HEAD', '/files/')).attributes()
+    const names = { space: 'names', owner: 'o', type: 'write', start: 0, end: LOCK_END, pid: 0 }
+    const leased = await other.send('POST', '/batch', {
+      headers: { ...ours, 'Content-Type': BATCH_TYPE },
+      body: encodeFrame({ op: 'lock', ino, request: 'r', lock: names, delegable: true }),
+    })
+    expect(leased.body.toString()).to.contain('"state":"granted","delegated":true')
+    expect((await stream.next())?.event).to.equal('told')
+    live = false
+    // It waits until the lease is given back, which is what the stream would tell.
+    const waiting = other.send('PUT', '/files/theirs', { body: '' }).catch(() => {})
+    const last = await stream.next()
+    stream.close()
+    await other.close()
+    await waiting
     expect(last).to.equal(undefined)
   })
 
