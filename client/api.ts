@@ -11,6 +11,7 @@ import {
   type Trust,
 } from './trust.js'
 import { upgrade } from './upgrade.js'
+import type { Uploading } from './uploading.js'
 
 /** The only file that knows got: HTTP requests over kept-alive TLS connections, one try each. */
 
@@ -21,6 +22,7 @@ export interface ClientOptions {
   readonly connections?: number
   /** A connection on which nothing moves for this long is dead. */
   readonly silenceMilliseconds?: number
+  readonly uploading?: Uploading
 }
 
 /** What a request carries to be let in. */

@@ -2,9 +2,13 @@ import type { TLSSocket } from 'node:tls'
 import { AnswerParser } from './answer-parser.js'
 import { type Answer, type Exchange, ExchangeError } from './exchange.js'
 import type { LentBuffers } from './lent-buffers.js'
+import type { Uploading } from './uploading.js'
 
 /** field-vchar, SP and HTAB (RFC 9110 section 5.5); nothing that ends a line. */
 const LINE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** What a connection takes at once: as much as a slow one carries within seconds. */
+const SLICE_BYTES = 512 << 10
 
 interface Waiting {
   readonly parser: AnswerParser
@@ -17,9 +21,12 @@ export class BulkConnection {
   readonly origin: string
   readonly #socket: TLSSocket
   readonly #buffers: LentBuffers
+  readonly #uploading: Uploading
   #waiting: Waiting | undefined
   #isReusable = true
   #isSent = true
+  /** Of the content under way. */
+  #taken = 0
 
   /** @param silenceMilliseconds nothing moving for this long during an exchange, the connection is dead */
   constructor(
@@ -27,10 +34,12 @@ export class BulkConnection {
     socket: TLSSocket,
     buffers: LentBuffers,
     silenceMilliseconds: number,
+    uploading: Uploading,
   ) {
     this.origin = origin
     this.#socket = socket
     this.#buffers = buffers
+    this.#uploading = uploading
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the server closed the connection')))
     socket.setTimeout(silenceMilliseconds, () => {
@@ -83,6 +92,8 @@ export class BulkConnection {
       throw error
     } finally {
       signal?.removeEventListener('abort', abort)
+      this.#uploading.bytes -= this.#taken
+      this.#taken = 0
     }
   }
 
@@ -94,11 +105,21 @@ export class BulkConnection {
   async #send(head: string, content: Exchange['content']): Promise<void> {
     this.#isSent = false
     await this.#write(Buffer.from(head, 'latin1'))
-    if (Buffer.isBuffer(content)) await this.#write(content)
+    if (Buffer.isBuffer(content)) await this.#upload(content)
     else if (content !== undefined) {
-      for await (const piece of content.open()) await this.#write(piece)
+      for await (const piece of content.open()) await this.#upload(piece)
     }
     this.#isSent = true
+  }
+
+  async #upload(piece: Buffer): Promise<void> {
+    for (let start = 0; start < piece.length; start += SLICE_BYTES) {
+      const slice = piece.subarray(start, start + SLICE_BYTES)
+      await this.#write(slice)
+      if (this.#waiting === undefined) return // it is answered before its end
+      this.#taken += slice.length
+      this.#uploading.bytes += slice.length
+    }
   }
 
   /** One piece at a time: Node joins what waits, and copies it for that. */

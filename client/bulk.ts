@@ -3,6 +3,7 @@ import { BulkConnection } from './bulk-connection.js'
 import { type Answer, type Exchange, ExchangeError, MOST_REFUSALS, type Send } from './exchange.js'
 import { LentBuffers } from './lent-buffers.js'
 import { connector, isUntrusted, type Trust } from './trust.js'
+import type { Uploading } from './uploading.js'
 
 /** From here on the bytes cost more than the request. */
 const BULK_BYTES = 256 << 10
@@ -16,6 +17,7 @@ export interface BulkOptions {
   readonly trust: Trust
   readonly credentials?: Credentials
   readonly silenceMilliseconds: number
+  readonly uploading?: Uploading
 }
 
 export interface BulkSender {
@@ -35,7 +37,7 @@ export function isBulk({ method, content, limit, headers }: Exchange): boolean {
 
 /** Long exchanges over connections of their own, one try each, as `client/api.ts` does the others. */
 export function bulkSender(options: BulkOptions): BulkSender {
-  const { trust, credentials, silenceMilliseconds } = options
+  const { trust, credentials, silenceMilliseconds, uploading = { bytes: 0 } } = options
   const buffers = new LentBuffers()
   const idle: BulkConnection[] = []
   const busy = new Set<BulkConnection>()
@@ -55,7 +57,8 @@ export function bulkSender(options: BulkOptions): BulkSender {
           return true
         },
       })
-      connection = new BulkConnection(url.origin, socket, buffers, silenceMilliseconds)
+      const { origin } = url
+      connection = new BulkConnection(origin, socket, buffers, silenceMilliseconds, uploading)
       return connection
     } catch (cause) {
       const { code = '', message } = cause as NodeJS.ErrnoException

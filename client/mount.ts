@@ -132,12 +132,11 @@ async function announced(
 
 /** SIGINT and SIGTERM: what is written is sent; programs that still use the mount lose it. */
 async function stopMount(serving: Serving, log: Logger): Promise<void> {
-  const { shown, mounted } = serving
-  for await (const step of unmountGently(shown, mounted, () => troubleOf(serving))) {
+  for await (const step of unmountGently(serving, () => troubleOf(serving))) {
     if (step.kind === 'pending') log.info(step.pending, 'still sending')
     if (step.kind !== 'failed') continue
     log.warn(step.message)
-    await mounted.unmount({ lazy: true })
+    await serving.mounted.unmount({ lazy: true })
   }
 }
 
@@ -161,9 +160,7 @@ async function* answer(
         yield* unmountByForce(serving.shown, serving.mounted, () => serving.remote.giveUp())
         return
       }
-      for await (const step of unmountGently(serving.shown, serving.mounted, () =>
-        troubleOf(serving),
-      )) {
+      for await (const step of unmountGently(serving, () => troubleOf(serving))) {
         yield step
         // The next mount need not wait then for locks and journals of this one, unless something else shows it still.
         if (step.kind === 'unmounted') await Promise.race([over, delay(LAST_MILLISECONDS)])

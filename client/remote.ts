@@ -20,6 +20,7 @@ import type { RemoteFencing, RemoteFiles } from './remote-files.js'
 import { PATIENCE, type Patience } from './retry.js'
 import type { Trust } from './trust.js'
 import { type TrustSource, trustingClient } from './trusting-client.js'
+import type { Uploading } from './uploading.js'
 
 export interface RemoteOptions {
   /** Scheme, host, port and perhaps a path, no slash at the end. */
@@ -45,6 +46,7 @@ export interface Remote extends RemoteFencing {
   readonly connectionSecret: string
   readonly state: ConnectionState
   readonly meter: Meter
+  readonly uploading: Readonly<Uploading>
   /** Something is going to be asked soon: connects for that. */
   prepare(): void
   /** Something has changed, for which a server that is away or refuses may be worth another try. */
@@ -57,7 +59,10 @@ export interface Remote extends RemoteFencing {
 /** The user's files on a server. */
 export function remoteFiles(options: RemoteOptions): Remote {
   const meter = new Meter(options.now ?? (() => performance.now()))
-  const client = trustingClient(options.trust, (trust) => httpClient(clientOptions(trust, options)))
+  const uploading: Uploading = { bytes: 0 }
+  const client = trustingClient(options.trust, (trust) =>
+    httpClient({ ...clientOptions(trust, options), uploading }),
+  )
   const pauses = new Pauses()
   const returned = endedByReturn(pauses, options.clock)
   const connection = new Connection(options.clock, (state) => {
@@ -134,6 +139,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
     accountRoot: () => filesOverHttp(requests, rootTarget('/')).root(),
     connectionSecret,
     meter,
+    uploading,
     get state() {
       return connection.state
     },

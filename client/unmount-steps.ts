@@ -3,17 +3,17 @@ import type { ControlReply, PendingWrites } from './control.js'
 import { messageOf } from './error-of.js'
 import type { CofferFileSystem } from './fs/options.js'
 import type { Mounted } from './fuse/filesystem.js'
+import type { Serving } from './mount-status.js'
 
 const PROGRESS_MILLISECONDS = 500
 const NOTHING: PendingWrites = { bytes: 0, files: 0 }
 
 /** Sends what is still to be sent and then unmounts; says from time to time how much is left. */
 export async function* unmountGently(
-  fileSystem: CofferFileSystem,
-  mounted: Mounted,
+  { shown, mounted, remote }: Pick<Serving, 'shown' | 'mounted' | 'remote'>,
   trouble: () => string | undefined,
 ): AsyncGenerator<ControlReply> {
-  const drained = fileSystem.drain().then(
+  const drained = shown.drain().then(
     () => ({ kind: 'drained' }) as const,
     (error: unknown) => ({ kind: 'failed', error }) as const,
   )
@@ -21,12 +21,14 @@ export async function* unmountGently(
     const step = await Promise.race([drained, delay(PROGRESS_MILLISECONDS, 'waiting' as const)])
     if (step === 'waiting') {
       const why = trouble()
-      const pending = fileSystem.pending()
+      const { files, bytes } = shown.pending()
+      // What a slow line has carried of a long request is not to be sent any more.
+      const pending = { files, bytes: Math.max(0, bytes - remote.uploading.bytes) }
       yield { kind: 'pending', pending, ...(why === undefined ? {} : { trouble: why }) }
       continue
     }
     if (step.kind === 'failed') {
-      const kept = fileSystem.kept?.().files ?? 0
+      const kept = shown.kept?.().files ?? 0
       const advice = kept === 0 ? '' : '; with --force the journal keeps it for the next mount'
       const message = `not everything could be sent: ${messageOf(step.error)}${advice}`
       yield { kind: 'failed', message }
