@@ -37,9 +37,16 @@ import { othersBefore } from './others-before.js'
 import { RANGE_OPERATIONS } from './range-operations.js'
 import { rangeParts } from './range-parts.js'
 import { readContent, readContents } from './read-content.js'
-import { attributeChanges, inodeNumber, newAttributes, newInode } from './schemas.js'
+import {
+  attributeChanges,
+  inodeNumber,
+  newAttributes,
+  newInode,
+  offset,
+  removeKind,
+} from './schemas.js'
 import { underLocks } from './under-locks.js'
-import { MAX_VALUE_BYTES } from './xattrs.js'
+import { XATTR_OPERATIONS } from './xattr-operations.js'
 
 /** The operations of POST /batch (docs/file-api.md): what each takes, whether it changes something, how it is done. */
 
@@ -48,10 +55,7 @@ const MAX_READ_FILES = 256
 const ino = inodeNumber
 const name = z.string().transform(fileName)
 const place: z.ZodType<Place> = z.strictObject({ directory: ino, name })
-const offset = z.int().min(0)
-const kind = z.enum(['unlink', 'rmdir', 'either'])
 const keep = z.boolean().default(false)
-const xattrName = z.string()
 
 export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   root: operation('read', {}, ({ tree }) => tree.stat(tree.root)),
@@ -180,13 +184,18 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
   }),
   remove: operation(
     'write',
-    { place, kind, keep, ifMatch: matching },
+    { place, kind: removeKind, keep, ifMatch: matching },
     ({ tree, origin }, { place, kind, keep, ifMatch }) =>
       tree.remove(place, { kind, keep, precondition: ifMatch }, origin),
   ),
   removeAll: operation(
     'write',
-    { removals: z.array(z.strictObject({ place, kind })).min(1).max(MAX_REMOVALS) },
+    {
+      removals: z
+        .array(z.strictObject({ place, kind: removeKind }))
+        .min(1)
+        .max(MAX_REMOVALS),
+    },
     async ({ tree, origin }, { removals }) => {
       const removed = await tree.removeAll(removals, origin)
       return { header: { outcome: 'done', removed: removed.map(wireRemoved) } }
@@ -223,24 +232,9 @@ export const OPERATIONS: { readonly [Op in WireOperation['op']]: Operation } = {
       return context.tree.setAttributes(ino, changes, ifMatch, withChange(origin, change))
     },
   ),
-  getXattr: operation('read', { ino, name: xattrName }, async ({ tree }, fields) => ({
-    header: { outcome: 'done' },
-    content: await tree.getXattr(fields.ino, fields.name),
-  })),
-  listXattrs: operation('read', { ino }, async ({ tree }, fields) => ({
-    header: { outcome: 'done', names: await tree.listXattrs(fields.ino) },
-  })),
-  setXattr: operation(
-    'write',
-    { ino, name: xattrName, mode: z.enum(['create', 'replace', 'either']) },
-    async ({ tree, origin, content }, { ino, name, mode }) =>
-      tree.setXattr(ino, name, await xattrValue(content), mode, overwrite, origin),
-  ),
-  removeXattr: operation('write', { ino, name: xattrName }, ({ tree, origin }, fields) =>
-    tree.removeXattr(fields.ino, fields.name, overwrite, origin),
-  ),
   ...LOCK_OPERATIONS,
   ...RANGE_OPERATIONS,
+  ...XATTR_OPERATIONS,
 }
 
 /** What got a name. */
@@ -284,17 +278,4 @@ async function* oneByOne(
   source: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): AsyncGenerator<readonly Buffer[]> {
   for await (const piece of source) yield [piece]
-}
-
-async function xattrValue(source: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of source) {
-    size += chunk.length
-    if (size > MAX_VALUE_BYTES) {
-      throw new FileError('E2BIG', `a value has at most ${MAX_VALUE_BYTES} bytes`)
-    }
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }

@@ -36,6 +36,17 @@ export function parseCount(name: string, digits: string, least: number, most: nu
   return count
 }
 
+/** One of some words. @throws FileError EINVAL */
+export function parseChoice<Word extends string>(
+  name: string,
+  word: string,
+  choices: readonly Word[],
+): Word {
+  const choice = choices.find((one) => one === word)
+  if (choice === undefined) throw new FileError('EINVAL', `${name} must be ${choices.join(', ')}`)
+  return choice
+}
+
 /** application/x-www-form-urlencoded, so "+" is a space. */
 function decoded(text: string): string {
   try {

@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { FileError } from '../errors.js'
 import { answerEmpty, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
 import { beforehand } from './beforehand.js'
 import type { Exchange } from './exchange.js'
 import { jsonContent } from './json.js'
 import { isNotModified } from './preconditions.js'
-import { parseCount } from './query.js'
+import { parseChoice, parseCount } from './query.js'
 import { copiedRange, seekingFor, zeroRange } from './schemas.js'
 
 export const ZERO_TYPE = 'application/vnd.coffer.zero+json'
@@ -21,10 +20,9 @@ const copyBody = z.strictObject({
 /** GET …?seek=data or hole: lseek(2). */
 export async function seek(exchange: Exchange, ino: number, what: string): Promise<void> {
   const { tree, query } = exchange
-  const kind = seekingFor.safeParse(what)
-  if (!kind.success) throw new FileError('EINVAL', 'seek must be data or hole')
+  const kind = parseChoice('seek', what, seekingFor.options)
   const offset = parseCount('offset', query.get('offset') ?? '0', 0, Number.MAX_SAFE_INTEGER)
-  const found = await tree.seek(ino, offset, kind.data)
+  const found = await tree.seek(ino, offset, kind)
   const fields = inodeFields(await tree.stat(ino))
   if (isNotModified(exchange)) return answerNotModified(exchange, fields)
   answerJson(exchange, 200, { offset: found ?? null }, fields)

@@ -25,6 +25,10 @@ function parsedTime(text: string, context: z.RefinementCtx): bigint {
 
 export const offset = z.int().min(0)
 export const seekingFor = z.enum(['data', 'hole'])
+/** What a removal takes away: unlink(2), rmdir(2). */
+export const removeKind = z.enum(['unlink', 'rmdir', 'either'])
+/** setxattr(2). */
+export const xattrMode = z.enum(['create', 'replace', 'either'])
 /** fallocate(2). */
 export const zeroRange = { offset, bytes: z.int().min(1), extend: z.boolean().default(false) }
 const place = z.strictObject({ ino: inodeNumber, offset })

@@ -1,15 +1,15 @@
-import { FileError } from '../errors.js'
 import { contentEtag } from '../http/etag.js'
-import type { Inode, XattrMode } from '../storage/storage.js'
+import type { Inode } from '../storage/storage.js'
 import { answerEmpty, answerJson, answerNotModified, inodeFields, settled } from './answer.js'
 import { beforehand } from './beforehand.js'
 import { wholeContent } from './body.js'
 import { type Exchange, inodeAt } from './exchange.js'
 import { isNotModified, valuePrecondition } from './preconditions.js'
+import { parseChoice } from './query.js'
+import { xattrMode } from './schemas.js'
 
 /** XATTR_SIZE_MAX of linux/limits.h */
 export const MAX_VALUE_BYTES = 65_536
-const MODES: readonly XattrMode[] = ['create', 'replace', 'either']
 
 export async function listXattrs(exchange: Exchange, inode: Inode): Promise<void> {
   const names = await exchange.tree.listXattrs(inode.ino)
@@ -33,7 +33,7 @@ export async function getXattr(exchange: Exchange, inode: Inode, name: string): 
 
 export async function putXattr(exchange: Exchange, name: string): Promise<void> {
   const { tree, query, origin } = exchange
-  const mode = parseMode(query.get('mode') ?? 'either')
+  const mode = parseChoice('mode', query.get('mode') ?? 'either', xattrMode.options)
   const { admitted, ino, holds } = await beforehand.xattr(exchange, name, mode)
   const value = await wholeContent(admitted, MAX_VALUE_BYTES)
   const inode = await tree.setXattr(ino, name, value, mode, holds, origin)
@@ -47,10 +47,4 @@ export async function removeXattr(exchange: Exchange, name: string): Promise<voi
   const inode = await exchange.tree.removeXattr(ino, name, holds, exchange.origin)
   await settled(exchange, inode.ino)
   answerEmpty(exchange, 204, inode)
-}
-
-function parseMode(mode: string): XattrMode {
-  const known = MODES.find((one) => one === mode)
-  if (known === undefined) throw new FileError('EINVAL', `mode must be ${MODES.join(', ')}`)
-  return known
 }
