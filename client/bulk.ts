@@ -1,5 +1,6 @@
 import type { Credentials } from './api.js'
 import { BulkConnection } from './bulk-connection.js'
+import { BulkTurns } from './bulk-turns.js'
 import { type Answer, type Exchange, ExchangeError, MOST_REFUSALS, type Send } from './exchange.js'
 import { LentBuffers } from './lent-buffers.js'
 import { connector, isUntrusted, type Trust } from './trust.js'
@@ -10,8 +11,6 @@ const BULK_BYTES = 256 << 10
 /** Room that is asked for besides the bytes of a range. */
 const MOST_RANGE_BYTES = 8 << 20
 const READ_BYTES = 64 << 10
-/** Exchanges at the same time, as many as two readers with their longest windows have; more of them wait. */
-const CONNECTIONS = 8
 
 export interface BulkOptions {
   readonly trust: Trust
@@ -41,8 +40,7 @@ export function bulkSender(options: BulkOptions): BulkSender {
   const buffers = new LentBuffers()
   const idle: BulkConnection[] = []
   const busy = new Set<BulkConnection>()
-  const waiting: (() => void)[] = []
-  let taken = 0
+  const turns = new BulkTurns()
   let isClosed = false
   let connect: ReturnType<typeof connector> | undefined
 
@@ -67,8 +65,9 @@ export function bulkSender(options: BulkOptions): BulkSender {
   }
 
   async function once(exchange: Exchange): Promise<Answer> {
-    while (taken >= CONNECTIONS) await new Promise<void>((wake) => waiting.push(wake))
-    taken += 1
+    // What can be given up is read ahead.
+    const whose = exchange.signal === undefined ? 'program' : 'ahead'
+    await turns.take(whose)
     try {
       exchange.signal?.throwIfAborted()
       const connection = openOne(idle, exchange.url) ?? (await opened(exchange.url))
@@ -82,8 +81,7 @@ export function bulkSender(options: BulkOptions): BulkSender {
         else if (connection.isOpen) idle.push(connection)
       }
     } finally {
-      taken -= 1
-      waiting.shift()?.()
+      turns.give(whose)
     }
   }
 

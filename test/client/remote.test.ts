@@ -403,6 +403,28 @@ describe('the remote files over HTTP', () => {
       await net.close()
     })
 
+    it('lets no program wait for a connection because of what is read ahead', async () => {
+      const long = 300 << 10
+      const { ino } = await files.put(root, fresh(), content('x'.repeat(2 * long)), {
+        mode: 'create',
+        attributes: {},
+        ...process_,
+      })
+      const patient = connected({ silenceMilliseconds: 20_000 })
+      proxy.fault = ({ headers }) => (headers.range?.startsWith('bytes=0-') ? 'silence' : 'pass')
+      const given = new AbortController()
+      let ended = 0
+      const ahead = Array.from({ length: 8 }, async () => {
+        await codeOf(patient.files.read(ino, 0, long, given.signal))
+        ended += 1
+      })
+      expect((await patient.files.read(ino, long, long)).data).to.have.length(long)
+      expect(ended).to.equal(0)
+      given.abort()
+      await Promise.all(ahead)
+      patient.close()
+    })
+
     it('sends an upload again from its beginning', async () => {
       let left = 2
       proxy.fault = (request) => (request.method === 'PUT' && left-- > 0 ? 'cut' : 'pass')
