@@ -120,7 +120,8 @@ async function loginOf(account: Account, configDirectory: string): Promise<Login
   const directory = new AccountDirectory(configDirectory, serverUrl(server))
   try {
     const store = openTokenStore(account.store, directory)
-    const tokens = await store.load()
+    // Also run by scripts, and each second: nobody is asked for a keyring's password.
+    const tokens = await store.load(false)
     return tokens === undefined
       ? { server, login: 'none', note: `run: coffer login ${server}` }
       : { server, login: 'kept', note: `in ${store.place}` }

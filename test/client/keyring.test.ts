@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { outcome, root } from '../support/process.js'
+import { program } from '../support/program.js'
 import { requires } from '../support/requires.js'
 import { until } from '../support/until.js'
 
@@ -57,6 +58,11 @@ const message = (error) => error.message
 const locked = [await again.load().then(() => 'there', message)]
 const asked = (await prompts()) - before
 locked.push(await again.load(false).then(() => 'there', message))
+const server = 'https://files.example.org'
+await directory.save({ server, issuer: server, client_id: 'coffer', resource: server, scope: '', token_endpoint: server,
+  trust: { kind: 'system' }, store: 'keyring' })
+const status = [...${JSON.stringify(program('client'))}, 'status']
+locked.push(execFileSync(process.execPath, status, { env: { ...process.env, COFFER_CONFIG_DIR: process.env.HOME } }).toString())
 const askedAgain = (await prompts()) - before - asked
 await ended(Number(daemon()))
 start()
@@ -84,7 +90,7 @@ describe('the token store in a keyring (libsecret through keytar)', () => {
       expect(stdout, stderr).to.not.equal('')
       const { locked, ...others } = JSON.parse(stdout)
       for (const message of locked) expect(message).to.include('it is locked); unlock it')
-      expect(locked).to.have.length(2)
+      expect(locked).to.have.length(3)
       expect(others).to.deep.equal({
         kind: 'keyring',
         said: [],
