@@ -65,6 +65,10 @@ function mountFlags(given: string): string[] {
     if (option === 'remount') {
       throw new CommandError('a mount keeps its options: unmount it, and mount it anew with others')
     }
+    if (ours !== undefined) {
+      const form = ours.takesValue ? `with a value: ${name}=…` : 'without a value'
+      throw new CommandError(`the option "${option}" of mount.coffer goes ${form}`)
+    }
     throw new CommandError(
       `mount.coffer does not know the option "${option}"; it knows ${Object.keys(OURS).join(', ')} and those of mount(8)`,
     )

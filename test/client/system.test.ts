@@ -78,12 +78,17 @@ describe('mount.coffer, the helper of mount(8)', () => {
     })
   }
 
-  for (const options of ['nonsense', 'uid', 'ro=1', 'allow_others', 'nosymfollow']) {
-    it(`refuses the option ${options} by name`, () => {
-      expect(() => mountHelperArguments(['https://a', '/mnt', '-o', options]))
-        .to.throw(CommandError)
-        .with.property('message')
-        .that.includes(`"${options}"`)
+  const refused: [option: string, why: string][] = [
+    ['nonsense', 'does not know the option "nonsense"'],
+    ['uid', 'the option "uid" of mount.coffer goes with a value: uid=…'],
+    ['ro=1', 'the option "ro=1" of mount.coffer goes without a value'],
+    ['allow_others', 'does not know the option "allow_others"'],
+    ['nosymfollow', 'does not know the option "nosymfollow"'],
+  ]
+  for (const [option, why] of refused) {
+    it(`refuses the option ${option}, and says why`, () => {
+      const given = () => mountHelperArguments(['https://a', '/mnt', '-o', option])
+      expect(given).to.throw(CommandError, why)
     })
   }
 
