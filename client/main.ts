@@ -25,7 +25,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 /** Whoever read what is printed may have seen enough, as "head" has; messages are for whoever is there. */
-process.stdout.on('error', () => process.exit(0))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`coffer: what it says cannot be written: ${error.message}\n`)
+  process.exit(1)
+})
 process.stderr.on('error', () => {})
 
 function surroundings(): Surroundings {
@@ -171,4 +175,5 @@ try {
   process.stderr.write(`coffer: ${printable(said(error))}\n`)
   status = 1
 }
-process.exit(status)
+// What could not be written is told only now.
+setImmediate(() => process.exit(status))

@@ -123,6 +123,14 @@ describe('mount.coffer, the helper of mount(8)', () => {
 })
 
 describe('what coffer prints', () => {
+  it('fails where it cannot be written', async () => {
+    const parameters = [process.execPath, ...program('client'), 'completion', 'bash']
+    const given = ['-c', '"$@" > /dev/full', 'bash', ...parameters]
+    const { status, stderr } = await outcome('bash', given)
+    expect(status).to.equal(1)
+    expect(stderr).to.include('cannot be written: ENOSPC')
+  })
+
   it('may be read in part: it ends quietly when its reader has gone', async () => {
     const home = await temporaryDirectory('reader')
     try {
