@@ -42,13 +42,13 @@ describe('a login that is bound to a key (RFC 9449)', function () {
   const clock = (): number => Date.now() + ahead
   const directory = (): AccountDirectory => new AccountDirectory(config, new URL(server.issuer))
 
-  function logIn(binding: Binding): Promise<LoggedIn> {
+  function logIn(binding: Binding, readOnly = false): Promise<LoggedIn> {
     return login({
       server: new URL(server.issuer),
       directory: directory(),
       wishes: { ca: server.caFile, localAuthorities: [] },
       tokenStore: 'file',
-      readOnly: false,
+      readOnly,
       way: 'browser',
       deviceName: 'bound',
       binding,
@@ -96,6 +96,11 @@ describe('a login that is bound to a key (RFC 9449)', function () {
     expect(tokens?.token_type).to.equal('DPoP')
     expect(tokens?.dpopKey).to.include({ kty: 'EC', crv: 'P-256' }).and.have.property('d')
     expect((await stat(directory().tokensFile)).mode & 0o777).to.equal(0o600)
+  })
+
+  it('asks for no more than reading where that is wanted', async () => {
+    const { account } = await logIn('required', true)
+    expect(account.scope.split(' ')).to.include('file.read').and.not.include('file.write')
   })
 
   it('has a name on the account page', async () => {

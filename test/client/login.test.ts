@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { expect } from 'chai'
+import { AccountDirectory } from '../../client/account.js'
 import { httpClient } from '../../client/api.js'
 import { loginByCode } from '../../client/authorization-code.js'
 import { CommandError } from '../../client/command-error.js'
 import { type Authority, discover } from '../../client/discovery.js'
 import type { Send } from '../../client/exchange.js'
+import { login as wholeLogin } from '../../client/login.js'
 import { Refused } from '../../client/token-endpoint.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { bodyOf, json, type SmallServer, smallServer } from './small-server.js'
 
 /** Stands for a Coffer server that a test may make say anything. */
@@ -121,6 +126,36 @@ describe('a login in the browser (RFC 8252)', () => {
     expect(sent.get('redirect_uri')).to.match(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
     expect(sent.get('resource')).to.equal(`${server.url.origin}/files`)
     expect(sent.get('client_id')).to.equal('coffer')
+  })
+
+  it('ends before anybody is asked where the server cannot bind it to a key, and it must be', async () => {
+    const config = await temporaryDirectory('unbound')
+    const ca = join(config, 'ca.pem')
+    await writeFile(ca, server.authority.certificate)
+    const said: string[] = []
+    const error = await failure(
+      wholeLogin({
+        server: server.url,
+        directory: new AccountDirectory(config, server.url),
+        wishes: { ca, localAuthorities: [] },
+        tokenStore: 'file',
+        readOnly: false,
+        way: 'browser',
+        deviceName: 'unbound',
+        binding: 'required',
+        clock: () => 0,
+        signal: new AbortController().signal,
+        terminal: {
+          say: (text) => said.push(text),
+          print: (text) => said.push(text),
+          openBrowser: () => {},
+        },
+      }),
+    )
+    await removeDirectory(config)
+    expect(error).to.be.an.instanceOf(CommandError)
+    expect(error.message).to.contain('cannot bind logins to a key')
+    expect(said).to.deep.equal([])
   })
 
   it('shows the outcome in the browser and closes the port (RFC 8252 section 8.3)', async () => {

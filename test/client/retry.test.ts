@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Connection } from '../../client/connection.js'
 import { ExchangeError } from '../../client/exchange.js'
-import { persistently } from '../../client/retry.js'
+import { Busy, persistently } from '../../client/retry.js'
 import { until } from '../support/until.js'
 
 /** A server that takes connections and says nothing, on a clock that only its silence moves. */
@@ -86,5 +86,47 @@ describe('how long an operation waits for a server', () => {
     }).catch((caught: unknown) => caught)
     clearInterval(others)
     expect(error).to.have.property('message', 'gave up after 60 s: not there')
+  })
+
+  describe('that asks to come again later (Retry-After)', () => {
+    const busy = (seconds: number) => {
+      const headers = { 'retry-after': String(seconds) }
+      return new Busy({ status: 503, headers, body: Buffer.alloc(0) })
+    }
+    const patience = { milliseconds: 6_000, whileAwayMilliseconds: 6_000 }
+
+    it('is over at once where that is too late', async () => {
+      let now = 0
+      const connection = new Connection(() => now)
+      let tries = 0
+      const attempt = async (): Promise<never> => {
+        tries += 1
+        now += 1_000
+        throw busy(7)
+      }
+      const error: unknown = await persistently(attempt, {
+        connection,
+        patience,
+        lost: () => {},
+      }).catch((caught: unknown) => caught)
+      expect(error).to.have.property('code', 'EIO')
+      expect(tries).to.equal(1)
+    })
+
+    it('is ten seconds at most', async () => {
+      const connection = new Connection(() => 0)
+      const program = new AbortController()
+      const attempt = async (): Promise<never> => {
+        setImmediate(() => program.abort())
+        throw busy(3_600)
+      }
+      const error: unknown = await persistently(attempt, {
+        connection,
+        patience: { milliseconds: 10_001, whileAwayMilliseconds: 10_001 },
+        signal: program.signal,
+        lost: () => {},
+      }).catch((caught: unknown) => caught)
+      expect(error).to.have.property('code', 'EINTR')
+    })
   })
 })

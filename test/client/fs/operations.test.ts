@@ -649,6 +649,35 @@ describe('the mount file system', () => {
     })
   })
 
+  describe('memory of what is unsent', () => {
+    it('has a bound for the whole mount: writers wait while others have too much', async () => {
+      const machine = await earth.machine({ writeBytes: 1 << 20 })
+      const { fs, calls, fault, requests } = machine
+      const old = await calls.store(ROOT, 'old', 'something')
+      const long = await fs.open(old.node, O_WRONLY, caller)
+      let goOn = (): void => {}
+      const held = new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+      fault.before = (operation) => (operation === 'write' ? held : undefined)
+      const tooMuch = fs.write(old.node, long.handle, 0, Buffer.alloc(3 << 20), caller)
+      await until('it is on its way', async () => requests.count('write') > 0)
+      const other = await calls.create(ROOT, 'other')
+      let isTaken = false
+      const waiting = Promise.resolve(
+        fs.write(other.node, other.handle, 0, Buffer.alloc(1000), caller),
+      ).then(() => {
+        isTaken = true
+      })
+      await until('what is its own is sent', async () => requests.made.includes('put other'))
+      for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
+      const wasTaken = isTaken
+      goOn()
+      await Promise.all([tooMuch, waiting])
+      expect(wasTaken).to.equal(false)
+    })
+  })
+
   describe('what is known', () => {
     it('costs one request per directory in a stat walk', async () => {
       const { fs, calls } = there
