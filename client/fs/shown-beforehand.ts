@@ -42,9 +42,6 @@ export class ShownBeforehand {
       this.#kernel?.invalidateEntry(nodes.id(directory), name)
       this.#kernel?.invalidateInode(node.id, -1, 0)
     }
-    if (unborn.wasShown(directory)) {
-      this.#kernel?.invalidateInode(nodes.id(directory), -1, 0)
-    }
     if (!isAsShown(birth.attributes, attributes)) this.#kernel?.invalidateInode(node.id, -1, 0)
     if (attributes.ino === node.ino) return
     nodes.adopt(node, attributes.ino)

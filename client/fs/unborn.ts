@@ -3,20 +3,9 @@ import type { KnownNode } from './nodes.js'
 /** New files that the server has not heard of yet, by where they will stand. */
 export class Unborn {
   readonly #directories = new Map<number, Map<string, KnownNode>>()
-  readonly #shown = new Set<number>()
 
   at(directory: number, name: string): KnownNode | undefined {
     return this.#directories.get(directory)?.get(name)
-  }
-
-  /** The kernel is shown the attributes of a directory: if files are to stand in it, its times will change with them. */
-  isShown(directory: number): void {
-    if (this.#directories.has(directory)) this.#shown.add(directory)
-  }
-
-  /** Whether the kernel was shown a directory as it was before the last file came to stand in it; told once. */
-  wasShown(directory: number): boolean {
-    return this.#shown.delete(directory)
   }
 
   add(directory: number, name: string, node: KnownNode): void {

@@ -96,9 +96,10 @@ export class View {
     const content = node?.content
     const ino = node === undefined ? remote.ino : this.#nodes.numberOf(node)
     if (content === undefined || content.isClean) {
-      if (remote.type === 'directory') this.#unborn.isShown(remote.ino)
-      // By a size that it knows the kernel ends a read without asking us, who have to refuse it.
-      const isAsked = losesMode(remote) || this.#areLost(remote.ino)
+      // A new file is sent before its directory's times are told: so the kernel must ask for them. And by a size that it knows it ends
+      // a read without asking us, who have to refuse it.
+      const isAsked =
+        losesMode(remote) || this.#unborn.areIn(remote.ino) || this.#areLost(remote.ino)
       const holds = isAsked ? 0 : milliseconds
       return fuseAttributes(remote, this.#owners, holds, ino)
     }

@@ -202,6 +202,15 @@ export const directoryCases: Cases = {
       await made.close()
       expect(await stat(dir)).to.include({ mtimeMs, ctimeMs })
     },
+  'so it does when the directory above it was listed before': async (dir) => {
+    await mkdir(join(dir, 'd'))
+    await utimes(join(dir, 'd'), 5, 6)
+    await stat(join(dir, 'd'))
+    const made = await open(join(dir, 'd', 'a'), 'w')
+    await readdir(dir)
+    expect((await stat(join(dir, 'd'))).mtimeMs).to.be.above(6000)
+    await made.close()
+  },
   'times set of a directory stay when a file is closed that was made before': async (dir) => {
     const made = await open(join(dir, 'a'), 'w')
     await utimes(dir, 5, 6)
