@@ -141,7 +141,7 @@ export class Names {
     await unborn.send(to.directory, to.name)
     const ticket = cache.ticket()
     const moved = await this.#standing(from)
-    const target = cache.lastName(to.directory, to.name) ?? ABSENT
+    const target = await this.#displaced(to)
     const replaced = target === moved ? ABSENT : target
     if (replaced !== ABSENT) await unborn.sendAll(replaced)
     const held = this.#held(replaced)
@@ -170,9 +170,25 @@ export class Names {
 
   /** What stands at a place that the kernel knows to exist. */
   async #standing(place: Place): Promise<number> {
-    const { files, cache } = this.#mount
+    const { cache } = this.#mount
     const last = cache.lastName(place.directory, place.name)
-    if (last !== undefined && last !== ABSENT) return last
+    return last !== undefined && last !== ABSENT ? last : this.#lookedUp(place)
+  }
+
+  /** What a rename replaces or exchanges, if anything: were it open, and we did not know, the server would not keep it. */
+  async #displaced(place: Place): Promise<number> {
+    const last = this.#mount.cache.lastName(place.directory, place.name)
+    if (last !== undefined) return last
+    try {
+      return await this.#lookedUp(place)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return ABSENT
+      throw error
+    }
+  }
+
+  async #lookedUp(place: Place): Promise<number> {
+    const { files, cache } = this.#mount
     const ticket = cache.ticket()
     const attributes = await files.lookup(place.directory, place.name)
     cache.learn(attributes, ticket)

@@ -3,6 +3,7 @@ import { RemoteError } from '../../../client/remote-files.js'
 import { until } from '../../support/until.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
+import { refused } from './locking-program.js'
 
 /** The server keeps it until it hears that it is closed, or a day long. */
 describe('a file that loses its last name here', () => {
@@ -51,6 +52,21 @@ describe('a file that loses its last name here', () => {
     await Promise.all([closed, removed])
     expect(requests.count('release')).to.equal(1)
     expect(requests.made).to.include(`release ${ino}`)
+  })
+
+  it('is kept if another takes its name, though the names of the directory were forgotten', async () => {
+    const { fs, calls } = here
+    const { node } = await calls.store(ROOT, 'f', 'content')
+    await calls.store(ROOT, 'other', 'x')
+    const full = await fs.mkdir(ROOT, 'full', 0o755, caller)
+    await fs.mkdir(full.node, 'x', 0o755, caller)
+    await fs.mkdir(ROOT, 'd', 0o755, caller)
+    const { handle } = await fs.open(node, O_RDWR, caller)
+    // After a refusal what is believed of the directory may be what was wrong.
+    expect(await refused(fs.rename(ROOT, 'd', ROOT, 'full', 0, caller))).to.equal('ENOTEMPTY')
+    await fs.rename(ROOT, 'other', ROOT, 'f', 0, caller)
+    expect(String(await fs.read(node, handle, 0, 100, caller))).to.equal('content')
+    expect((await calls.stat(node)).nlink).to.equal(0)
   })
 
   it('is given up with the mount, and counts as nothing lost', async () => {
