@@ -201,7 +201,8 @@ export class SmallFiles implements Holder {
     for (const [index, [ino, bytes]] of batch.entries()) {
       const content = contents.then((all) => {
         const one = all[index]
-        return one?.data.length === bytes ? one : undefined
+        // A view would keep all that came with it, for as long as this one is not read.
+        return one?.data.length === bytes ? { ...one, data: Buffer.from(one.data) } : undefined
       })
       this.#ready.set(ino, { bytes, content })
     }

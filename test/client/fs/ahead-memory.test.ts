@@ -42,6 +42,31 @@ describe('the memory for what is read ahead', () => {
     expect(String(await here.fs.read(node, handle, 6 * PIECE, 2, caller))).to.equal('xx')
   })
 
+  it('is no more than the files themselves, whatever came with them', async () => {
+    const together = Buffer.alloc(1 << 20, 'x')
+    const reader = await earth.machine({}, 'told', {
+      readAll: async (inos) =>
+        Promise.all(
+          inos.map(async (ino, index) => {
+            const attributes = await here.files.stat(ino)
+            return { attributes, data: together.subarray(index, index + attributes.size) }
+          }),
+        ),
+    })
+    for (const name of ['f0', 'f1', 'f2', 'f3', 'f4', 'f5']) {
+      await there.calls.store(ROOT, name, 'x'.repeat(9000))
+    }
+    const shared: string[] = []
+    for (const name of await reader.calls.list(ROOT)) {
+      const { node } = await reader.calls.lookup(ROOT, name)
+      const { handle } = await reader.fs.open(node, O_RDONLY, caller)
+      const data = await reader.fs.read(node, handle, 0, 9000, caller)
+      expect(data).to.have.length(9000)
+      if (data.buffer === together.buffer) shared.push(name)
+    }
+    expect(shared).to.deep.equal([])
+  })
+
   it('is free again once small files that were fetched were not read for a while', async () => {
     const { node } = await there.fs.mkdir(ROOT, 'small', 0o755, caller)
     const names = Array.from({ length: 64 }, (_, index) => `f${index}`)
