@@ -12,7 +12,8 @@ import { unlessStopped } from './unless-stopped.js'
 /** The built-in public client of every Coffer server. */
 export const CLIENT_ID = 'coffer'
 
-export interface CodeLogin {
+/** What is to be logged in for, whichever way the user is asked. */
+export interface LoginTerms {
   readonly authority: Authority
   readonly scope: string
   readonly send: Send
@@ -21,10 +22,13 @@ export interface CodeLogin {
   readonly key?: DpopKey | undefined
   /** What the user will find this device by at the server. */
   readonly deviceName?: string | undefined
-  /** Tells the user where to go. */
-  readonly show: (authorizationUrl: string) => void
   /** Aborted when the user gives up or waited too long. */
   readonly signal: AbortSignal
+}
+
+export interface CodeLogin extends LoginTerms {
+  /** Tells the user where to go. */
+  readonly show: (authorizationUrl: string) => void
 }
 
 /** Authorization code with PKCE through the browser (RFC 6749 section 4.1, RFC 7636, RFC 8252 section 7.3, RFC 9207). */

@@ -1,11 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { jsonOrNothing } from './account.js'
-import { CLIENT_ID } from './authorization-code.js'
+import { CLIENT_ID, type LoginTerms } from './authorization-code.js'
 import { CommandError } from './command-error.js'
-import type { Authority } from './discovery.js'
-import type { DpopKey } from './dpop.js'
-import { ExchangeError, type Send } from './exchange.js'
+import { ExchangeError } from './exchange.js'
 import { httpsUrl } from './https-url.js'
 import { Busy } from './retry.js'
 import { postForm, Refused, refused, requestTokens } from './token-endpoint.js'
@@ -25,16 +23,9 @@ const DEVICE_RESPONSE = z.object({
 })
 type DeviceResponse = z.infer<typeof DEVICE_RESPONSE>
 
-export interface DeviceLogin {
-  readonly authority: Authority
-  readonly scope: string
-  readonly send: Send
-  readonly clock: () => number
-  readonly key?: DpopKey | undefined
-  readonly deviceName?: string | undefined
+export interface DeviceLogin extends LoginTerms {
   /** Tells the user what to enter where. */
   readonly show: (what: { user_code: string; where: string; complete: string | undefined }) => void
-  readonly signal: AbortSignal
   /** Waits between two questions; a test does not. */
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }

@@ -1,6 +1,6 @@
 import { type Account, type AccountDirectory, serverBase } from './account.js'
 import { httpClient } from './api.js'
-import { CLIENT_ID, type CodeLogin, loginByCode } from './authorization-code.js'
+import { CLIENT_ID, type LoginTerms, loginByCode } from './authorization-code.js'
 import { CommandError } from './command-error.js'
 import type { TokenStoreChoice } from './config.js'
 import { loginByDevice } from './device-grant.js'
@@ -58,7 +58,7 @@ export interface LoggedIn {
 
 const SCOPE = 'openid profile email offline_access file.read file.write'
 
-type Way = Omit<CodeLogin, 'show'> & Pick<LoginOptions, 'terminal'>
+type Way = LoginTerms & Pick<LoginOptions, 'terminal'>
 
 /** How the user can be asked. */
 const LOGINS = {

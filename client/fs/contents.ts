@@ -117,8 +117,9 @@ export class Contents {
         this.#failures.delete(node)
         continue
       }
-      const isSecure = content.birth?.isExclusive !== true
-      if (isSecure && content.ageMilliseconds < OLD_MILLISECONDS) continue
+      // The name of one made with O_EXCL is ours for no longer than the lease of its directory, until the server has it.
+      const isUrgent = content.birth?.isExclusive === true
+      if (!isUrgent && content.ageMilliseconds < OLD_MILLISECONDS) continue
       if (this.#mount.now() < (this.#failures.get(node)?.until ?? 0)) continue
       this.#trying.add(node)
       void this.#try(node, content).finally(() => this.#trying.delete(node))
