@@ -1,7 +1,9 @@
+import { mock } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
-import { twoMachines } from './local-mount.js'
+import { News, twoMachines, world } from './local-mount.js'
 import { refused } from './locking-program.js'
 
 describe('locks of a file about which the mount decides', () => {
@@ -44,6 +46,39 @@ describe('locks of a file about which the mount decides', () => {
     const next = setlk('second', 'write', 0, 49)
     await released
     expect(await next).to.equal(undefined)
+    await earth.close()
+  })
+})
+
+describe('a lock while the stream of changes is away', () => {
+  it('is not to be had after half a minute: what is cached may be older than the lock', async () => {
+    const earth = await world()
+    const stream = new News()
+    const machine = await earth.machine({}, 'told, with locks', {
+      changes: (signal) => stream.stream(signal),
+    })
+    const { fs, calls } = machine
+    await calls.store(ROOT, 'f', 'x')
+    const { node } = await calls.walk('f')
+    const { handle } = await fs.open(node, O_RDWR, caller)
+    const lock = { space: 'flock', owner: 'a', start: 0, end: LOCK_END, pid: 1 } as const
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      let outcome: unknown = 'waits'
+      const setlk = fs.setlk?.(node, handle, { ...lock, type: 'write' }, 'at once', caller)
+      const refusal = refused(Promise.resolve(setlk)).then((code) => {
+        outcome = code
+      })
+      for (let turn = 0; turn < 20; turn++) await setImmediate()
+      mock.timers.tick(29_999)
+      await setImmediate()
+      expect(outcome).to.equal('waits')
+      mock.timers.tick(1)
+      await refusal
+      expect(outcome).to.equal('ENOLCK')
+    } finally {
+      mock.timers.reset()
+    }
     await earth.close()
   })
 })
