@@ -11,6 +11,7 @@ import {
   type RemoteNewAttributes,
 } from '../remote-files.js'
 import type { Named, Place } from './lookups.js'
+import { LosingNames } from './losing-names.js'
 import type { KnownNode, Nodes } from './nodes.js'
 import type { Orphans } from './orphans.js'
 import type { Removals } from './removals.js'
@@ -25,8 +26,19 @@ export interface NamesMount {
   readonly orphans: Orphans
 }
 
+/** Inodes that a rename is about, or ABSENT. */
+interface Renamed {
+  readonly moved: number
+  /** What stands at the new name; `replaced` if it is not the same. */
+  readonly target: number
+  readonly replaced: number
+  /** Of what is replaced, if the server must keep it. */
+  readonly held: KnownNode | undefined
+}
+
 /** Names in directories are changed on the server, then in the cache. Lookups finds them. */
 export class Names {
+  readonly losing = new LosingNames()
   readonly #mount: NamesMount
 
   constructor(mount: NamesMount) {
@@ -73,7 +85,7 @@ export class Names {
   }
 
   async remove(place: Place, kind: 'unlink' | 'rmdir'): Promise<void> {
-    const { files, cache, unborn, removals, orphans } = this.#mount
+    const { cache, unborn, removals } = this.#mount
     await unborn.send(place.directory, place.name)
     const ticket = cache.ticket()
     const ino = await this.#standing(place)
@@ -87,6 +99,19 @@ export class Names {
       removals.add({ ...place, ino, kind, time, ticket: cache.ticket() })
       return
     }
+    const removed = () => this.#removeNow(place, ino, kind, held, ticket)
+    await (held === undefined ? this.losing.during(ino, removed) : removed())
+  }
+
+  async #removeNow(
+    place: Place,
+    ino: number,
+    kind: 'unlink' | 'rmdir',
+    held: KnownNode | undefined,
+    ticket: Ticket,
+  ): Promise<void> {
+    const { files, cache, removals, orphans } = this.#mount
+    const subdirectories = kind === 'rmdir' ? -1 : 0
     const left = await this.#changing(place, () =>
       files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
     )
@@ -136,7 +161,7 @@ export class Names {
   }
 
   async rename(from: Place, to: Place, mode: 'replace' | 'noreplace' | 'exchange'): Promise<void> {
-    const { files, cache, unborn, orphans } = this.#mount
+    const { cache, unborn } = this.#mount
     await unborn.send(from.directory, from.name)
     await unborn.send(to.directory, to.name)
     const ticket = cache.ticket()
@@ -145,6 +170,19 @@ export class Names {
     const replaced = target === moved ? ABSENT : target
     if (replaced !== ABSENT) await unborn.sendAll(replaced)
     const held = this.#held(replaced)
+    const renamed = () => this.#renameNow(from, to, mode, { moved, target, replaced, held }, ticket)
+    const isLosing = replaced !== ABSENT && held === undefined && mode !== 'exchange'
+    await (isLosing ? this.losing.during(replaced, renamed) : renamed())
+  }
+
+  async #renameNow(
+    from: Place,
+    to: Place,
+    mode: 'replace' | 'noreplace' | 'exchange',
+    { moved, target, replaced, held }: Renamed,
+    ticket: Ticket,
+  ): Promise<void> {
+    const { files, cache, orphans } = this.#mount
     const gone = mode === 'exchange' ? replaced : ABSENT
     const answer = await this.#changing(from, () =>
       files.rename(from, to, { mode, keep: held !== undefined }),

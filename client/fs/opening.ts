@@ -34,6 +34,27 @@ export function openOperations(
 
   function open(node: Node, flags: number, context: Context): Soon<FuseOpen> {
     const known = nodes.known(ino(node))
+    const losing = state.names.losing.of(known.ino)
+    if (losing !== undefined) return losing.then(() => open(node, flags, context))
+    const opened = openNow(known, flags, context)
+    return opened instanceof Promise ? heldUntil(opened, known) : opened
+  }
+
+  /** From the first moment it counts as open: who takes its last name away meanwhile leaves it on the server. */
+  async function heldUntil(opened: Promise<FuseOpen>, node: KnownNode): Promise<FuseOpen> {
+    node.opens += 1
+    try {
+      return await opened
+    } finally {
+      node.opens -= 1
+      if (node.opens === 0) {
+        nodes.drop(node)
+        if (node.isOrphan) await state.orphans.release(node)
+      }
+    }
+  }
+
+  function openNow(known: KnownNode, flags: number, context: Context): Soon<FuseOpen> {
     const { content } = known
     const version =
       content?.isClean === false

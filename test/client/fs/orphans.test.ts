@@ -69,6 +69,55 @@ describe('a file that loses its last name here', () => {
     expect((await calls.stat(node)).nlink).to.equal(0)
   })
 
+  /** Lets an operation on the server wait. */
+  function held(operation: string): { letGo: () => void } {
+    const hold = { letGo: () => {} }
+    const gate = new Promise<void>((resolve) => {
+      hold.letGo = resolve
+    })
+    here.fault.before = (asked) => (asked === operation ? gate : undefined)
+    return hold
+  }
+
+  for (const way of ['rename', 'remove'] as const) {
+    const goes = ({ fs }: Machine) =>
+      way === 'rename'
+        ? fs.rename(ROOT, 'other', ROOT, 'f', 0, caller)
+        : fs.unlink(ROOT, 'f', caller)
+
+    it(`is opened as long as it is there, and not while it goes (${way})`, async () => {
+      const { node } = await here.calls.store(ROOT, 'f', 'content')
+      await here.calls.store(ROOT, 'other', 'x')
+      const hold = held(way)
+      const gone = goes(here)
+      await until('the server is asked', async () => here.requests.count(way) === 1)
+      const opened = refused(Promise.resolve(here.fs.open(node, O_RDWR, caller)))
+      hold.letGo()
+      await gone
+      // The kernel then asks what has the name now.
+      expect(await opened).to.equal('ESTALE')
+    })
+
+    it(`stays, if it was just being opened (${way})`, async () => {
+      const { node } = await there.calls.store(ROOT, 'f', 'content')
+      await there.calls.store(ROOT, 'other', 'x')
+      here = await earth.machine()
+      await here.calls.list(ROOT)
+      await here.calls.lookup(ROOT, 'f')
+      await here.calls.lookup(ROOT, 'other')
+      earth.pass(10_000)
+      const hold = held('stat')
+      const opening = Promise.resolve(here.fs.open(node, O_RDWR, caller))
+      await until('the server is asked', async () => here.requests.count('stat') === 1)
+      const gone = goes(here)
+      await until('it has gone', async () => here.requests.count(way) === 1)
+      hold.letGo()
+      await gone
+      const { handle } = await opening
+      expect(String(await here.fs.read(node, handle, 0, 100, caller))).to.equal('content')
+    })
+  }
+
   it('is given up with the mount, and counts as nothing lost', async () => {
     const { fs, calls, requests } = here
     const { node } = await calls.store(ROOT, 'f', 'content')
