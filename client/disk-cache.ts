@@ -25,6 +25,8 @@ const LEFT_SHARE = 20
 const LEFT_BYTES = 1 << 30
 /** What waits for the disk is in memory; where the disk is slower than the server, not everything is kept. */
 const MOST_WAITING_BYTES = 16 << 20
+/** Where the disk hangs, each write has one of libuv's threads: the mount needs the others. */
+const WRITES_AT_ONCE = 3
 /** What write(2) says when somebody else was faster. */
 const FULL: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT'])
 
@@ -48,6 +50,8 @@ export class DiskCache {
   /** Slots below have their room on the disk. */
   #grown: number
   #waitingBytes = 0
+  #writes = 0
+  readonly #waiting: (() => void)[] = []
   #isOff = false
   #hasSaid = false
 
@@ -141,8 +145,19 @@ export class DiskCache {
     if (this.#isOff || this.#slots === 0 || !canBeEntry(key, block)) return
     if (this.#waitingBytes + length > MOST_WAITING_BYTES) return
     this.#waitingBytes += length
-    await this.#write(key, block, Buffer.from(data))
+    const kept = Buffer.from(data)
+    await this.#turn()
+    await this.#write(key, block, kept)
+    this.#writes -= 1
+    this.#waiting.shift()?.()
     this.#waitingBytes -= length
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#writes >= WRITES_AT_ONCE) {
+      await new Promise<void>((begin) => this.#waiting.push(begin))
+    }
+    this.#writes += 1
   }
 
   async #write(key: ContentKey, block: number, data: Buffer): Promise<void> {

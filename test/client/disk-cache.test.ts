@@ -130,6 +130,20 @@ describe('the cache on the local disk', () => {
     await cache.close()
   })
 
+  it('leaves threads to the mount, however many blocks are to be written', async () => {
+    const cache = await opened()
+    const writes = Array.from({ length: 100 }, (_, block) =>
+      cache.write(KEY, block, randomBytes(BLOCK)),
+    )
+    const working = process.getActiveResourcesInfo().filter((kind) => kind.startsWith('FSReq'))
+    expect(working).to.have.length.within(1, 3)
+    await Promise.all(writes)
+    for (let block = 0; block < 100; block++) {
+      expect(await cache.read(KEY, block), `${block}`).to.have.length(BLOCK)
+    }
+    await cache.close()
+  })
+
   it('does not keep a block beyond 256 TiB', async () => {
     const cache = await opened()
     const key = { ...KEY, size: 2 ** 52 }
