@@ -6,6 +6,9 @@ import { z } from 'zod'
 import { jsonOrNothing, readIfThere } from './account.js'
 import { privateDirectory, replaceFile } from './atomic-file.js'
 
+/** What the kernel shows a mount as (man 8 mount.fuse3): of the type "fuse.coffer". */
+export const SUBTYPE = 'coffer'
+
 /** What a running mount leaves in the state directory, so that commands find it. */
 const RECORD = z.object({
   directory: z.string(),

@@ -7,7 +7,7 @@ import { fuseNativeBinding } from './fuse/fuse-native.js'
 import { kernelBinding } from './fuse/kernel.js'
 import type { Logger } from './log.js'
 import { mountedFiles } from './mount-files.js'
-import { type MountRecord, MountRegistry } from './mount-registry.js'
+import { type MountRecord, MountRegistry, SUBTYPE } from './mount-registry.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 import { mountStatus, type Serving } from './mount-status.js'
 import { accountIdentity, endWriteBack } from './mount-write-back.js'
@@ -51,7 +51,7 @@ export async function runMount(request: MountRequest, surroundings: MountProcess
     await unlessStopped(succession.begin(writeBack), stop)
     const mounted = await BINDINGS[request.binding](request.directory, shown, {
       fsname: request.server,
-      subtype: 'coffer',
+      subtype: SUBTYPE,
       readOnly: request.readOnly,
       noExec: request.noExec,
       allowOther: request.allowOther,

@@ -3,7 +3,7 @@ import { askMount, NobodyAnswers, NobodyListens, type PendingWrites } from '../c
 import { unmountDirectory } from '../fuse/fusermount.js'
 import { mountOn } from '../fuse/mount-point.js'
 import { mountDirectory } from '../mount-directory.js'
-import { type MountRecord, MountRegistry } from '../mount-registry.js'
+import { type MountRecord, MountRegistry, SUBTYPE } from '../mount-registry.js'
 import { amount, Progress } from '../progress.js'
 import type { Surroundings } from './surroundings.js'
 
@@ -78,9 +78,15 @@ function waiting(pending: PendingWrites, trouble: string): string {
   return `${amount(pending)} cannot be sent now: ${trouble}. Waiting for that; Ctrl-C leaves it mounted, --force does not wait.`
 }
 
-/** @throws CommandError that says where the mount begins, if the directory is one of its folders */
+/** @throws CommandError if it is none of ours; that says where the mount begins, if the directory is one of its folders */
 async function refuseNoMount(directory: string, registry: MountRegistry): Promise<void> {
-  if ((await mountOn(directory)) !== undefined) return
+  const mount = await mountOn(directory)
+  if (mount?.type === `fuse.${SUBTYPE}`) return
+  if (mount !== undefined) {
+    throw new CommandError(
+      `What is mounted on ${directory} is not Coffer's (${mount.type}); to unmount it: umount ${directory}`,
+    )
+  }
   for (const { directory: around } of (await registry.all()).reverse()) {
     if (!directory.startsWith(`${around}/`) || (await mountOn(around)) === undefined) continue
     throw new CommandError(

@@ -55,6 +55,8 @@ export interface Mount {
   /** major:minor of its device */
   readonly device: string
   readonly directory: string
+  /** Of the file system, such as "fuse.coffer". */
+  readonly type: string
 }
 
 /** The topmost mount on the directory, found without touching it. */
@@ -63,13 +65,14 @@ export async function mountOn(directory: string): Promise<Mount | undefined> {
   return lines.map(mount).findLast((line) => line.directory === directory)
 }
 
-/** ID parent major:minor root directory …; blanks in names are octal escapes */
+/** ID parent major:minor root directory options … - type …; blanks in names are octal escapes */
 function mount(line: string): Mount {
-  const [, , device = '', , directory = ''] = line.split(' ')
+  const [, , device = '', , directory = '', ...others] = line.split(' ')
+  const type = others[others.indexOf('-') + 1] ?? ''
   const unescaped = directory.replace(/(?:\\[0-7]{3})+/g, (escapes) =>
     Buffer.from(escapes.split('\\').slice(1).map(octal)).toString(),
   )
-  return { device, directory: unescaped }
+  return { device, directory: unescaped, type }
 }
 
 const octal = (digits: string): number => Number.parseInt(digits, 8)

@@ -122,6 +122,15 @@ describe('mount.coffer, the helper of mount(8)', () => {
   })
 })
 
+describe('coffer unmount', () => {
+  it('takes away no mount but those of Coffer, also as root', async () => {
+    const parameters = [...program('client'), 'unmount', '/proc']
+    const { status, stderr } = await outcome(process.execPath, parameters)
+    expect(status).to.equal(1)
+    expect(stderr).to.include("What is mounted on /proc is not Coffer's (proc)")
+  })
+})
+
 describe('what coffer prints', () => {
   it('fails where it cannot be written', async () => {
     const parameters = [process.execPath, ...program('client'), 'completion', 'bash']
