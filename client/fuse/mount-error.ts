@@ -30,7 +30,8 @@ const ADVICE = {
     `Start the program with the environment variable UV_THREADPOOL_SIZE=${threads}: the mount needs that many threads.`,
   busy: (directory: string) =>
     `${directory} is in use. Close the programs that use it (fuser -vm ${directory} shows them), or take it away from them: coffer unmount --force ${directory}`,
-  'not-mounted': (directory: string) => `Nothing is mounted on ${directory}.`,
+  'not-mounted': (directory: string) =>
+    `Nothing is mounted on ${directory}, or another user's mount, which only that user and root can unmount.`,
   'no-fuse-native': () =>
     'The package fuse-native is not installed, or libfuse 2 is missing. Run "npm install fuse-native" and install the package "libfuse2".',
   failed: (reason: string) => `The mount failed: ${reason}`,

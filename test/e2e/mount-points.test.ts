@@ -1,11 +1,12 @@
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { ended } from '../support/is-running.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
-import { run, start } from '../support/process.js'
+import { outcome, run, start } from '../support/process.js'
+import { program } from '../support/program.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
@@ -73,6 +74,19 @@ describe('coffer mount and unmount', () => {
     expect(status).to.not.equal(0)
     expect(stderr).to.match(/idle/)
   })
+
+  it("says that another user's mount is not for everybody to unmount", async function () {
+    requires(this, 'root')
+    const mount = await home.mount({ directory: join(home.home, 'of-root') })
+    await chmod(home.home, 0o711)
+    const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath]
+    const parameters = [...nobody, ...program('client'), 'unmount', mount.directory]
+    const env = { HOME: '/nonexistent', XDG_STATE_HOME: '', XDG_CONFIG_HOME: '' }
+    const { status, stderr } = await outcome('setpriv', parameters, { env })
+    expect(status).to.equal(1)
+    expect(stderr).to.contain("another user's mount, which only that user and root can unmount")
+    await mount.unmount()
+  }).timeout(60_000)
 
   it('says which mount a folder is inside of', async () => {
     const mount = await home.mount({ directory: join(home.home, 'around') })
