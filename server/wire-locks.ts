@@ -63,6 +63,11 @@ export class LockTable {
     return this.#locks.filter((lock) => inTheWay(lock, wanted))
   }
 
+  /** One of them. */
+  conflict(wanted: Lock): Lock | undefined {
+    return this.#locks.find((lock) => inTheWay(lock, wanted))
+  }
+
   /** Takes a lock: it replaces what its owner has of the range, and joins what it touches. @returns how many locks there are more */
   set(wanted: Lock): number {
     const before = this.#locks.length
@@ -81,9 +86,11 @@ export class LockTable {
 
   /** Lets go of a range; what stands out of it stays locked. @returns how many locks there are fewer (fewer than none if one was split) */
   clear(range: LockRange): number {
+    const isMeant = (lock: Lock) => isSameOwner(lock, range) && overlap(lock, range)
+    if (!this.#locks.some(isMeant)) return 0
     const before = this.#locks.length
     this.#locks = this.#locks.flatMap((lock) => {
-      if (!isSameOwner(lock, range) || !overlap(lock, range)) return [lock]
+      if (!isMeant(lock)) return [lock]
       const left = lock.start < range.start ? [{ ...lock, end: range.start - 1 }] : []
       const right = lock.end > range.end ? [{ ...lock, start: range.end + 1 }] : []
       return [...left, ...right]

@@ -11,6 +11,8 @@ export interface Waiting {
   readonly lock: Lock
   /** Wants to wait for whoever holds a lock; otherwise it only waits until that is known. */
   readonly waits: boolean
+  /** Whether it would wait for ever was looked at: by then it was known whom it waits for. Whoever closes a circle later sees it. */
+  isChecked: boolean
 }
 
 /** The locks of one inode: who holds them, or who may decide about them, and who waits, first come first. */
@@ -43,31 +45,57 @@ export class InodeLocks {
     return this.queue.length === 0 && this.held.all().every((lock) => isOf(connection, lock))
   }
 
-  /** Locks, held or waited for before it, that a request waits for. */
+  /** One of the locks that a request waits for. */
+  blocker(wanted: Waiting): Lock | undefined {
+    const held = this.held.conflict(wanted.lock)
+    if (held !== undefined || !wanted.waits || this.held.holds(wanted.lock.owner)) return held
+    for (const { lock, waits } of this.#before(wanted)) {
+      if (waits && inTheWay(lock, wanted.lock)) return lock
+    }
+    return undefined
+  }
+
+  /** All of them, held or waited for before it. */
   blockers(wanted: Waiting): Lock[] {
     const held = this.held.conflicts(wanted.lock)
     // Whoever holds something here goes first: those who wait may be waiting for just that.
     if (!wanted.waits || this.held.holds(wanted.lock.owner)) return held
-    const at = this.queue.indexOf(wanted)
-    const before = at === -1 ? this.queue : this.queue.slice(0, at)
-    const earlier = before.filter(({ lock, waits }) => waits && inTheWay(lock, wanted.lock))
-    return [...held, ...earlier.map(({ lock }) => lock)]
+    for (const { lock, waits } of this.#before(wanted)) {
+      if (waits && inTheWay(lock, wanted.lock)) held.push(lock)
+    }
+    return held
+  }
+
+  *#before(wanted: Waiting): Generator<Waiting> {
+    for (const one of this.queue) {
+      if (one === wanted) return
+      yield one
+    }
   }
 }
 
 export const MOST_INODES = 10_000
+/** Of one client, and of all of one user. */
 const MOST_WAITING = 1_000
+const MOST_OF_USER = 5_000
+/** So many locks are looked at to find out whether a request would wait for ever; fcntl(2) of Linux follows ten that wait. */
+const MOST_LOOKED_AT = 2_000
 
 /** The requests of one user that wait, by who waits. */
 export class Queues {
   readonly #waiting = new Map<string, Set<{ inode: InodeLocks; wanted: Waiting }>>()
+  #count = 0
 
   /** @throws FileError ENOLCK */
   add(inode: InodeLocks, wanted: Waiting): void {
     const { session } = wanted
+    if (this.#count >= MOST_OF_USER) {
+      throw new FileError('ENOLCK', 'the clients of this user wait for too many locks')
+    }
     if (session.waiting >= MOST_WAITING || session.inodes.size >= MOST_INODES) {
       throw new FileError('ENOLCK', 'this client waits for too many locks')
     }
+    this.#count += 1
     session.waiting += 1
     session.inodes.add(inode.ino)
     inode.queue.push(wanted)
@@ -78,6 +106,7 @@ export class Queues {
   }
 
   remove(inode: InodeLocks, wanted: Waiting): void {
+    this.#count -= 1
     wanted.session.waiting -= 1
     inode.queue.splice(inode.queue.indexOf(wanted), 1)
     const { owner } = wanted.lock
@@ -86,8 +115,17 @@ export class Queues {
     if (all?.size === 0) this.#waiting.delete(owner)
   }
 
-  /** Whether waiting would never end: someone it waits for waits, in the end, for its own owner (fcntl(2), EDEADLK). */
+  /**
+   * Whether waiting would never end: someone it waits for waits, in the end, for its own owner (fcntl(2), EDEADLK). Where that takes
+   * too long to find out it waits: who has thousands of locks must not keep everybody else waiting.
+   */
   isDeadlock(inode: InodeLocks, wanted: Waiting): boolean {
+    let left = MOST_LOOKED_AT
+    const mayLookAt = ({ held, queue }: InodeLocks) => {
+      left -= held.size + queue.length
+      return left >= 0
+    }
+    if (!mayLookAt(inode)) return false
     const seen = new Set<string>()
     const next = inode.blockers(wanted).map(({ owner }) => owner)
     for (let owner = next.pop(); owner !== undefined; owner = next.pop()) {
@@ -96,6 +134,7 @@ export class Queues {
       seen.add(owner)
       for (const other of this.#waiting.get(owner) ?? []) {
         if (other.wanted.lock.space !== 'posix' || !other.wanted.waits) continue
+        if (!mayLookAt(other.inode)) return false
         for (const blocker of other.inode.blockers(other.wanted)) next.push(blocker.owner)
       }
     }

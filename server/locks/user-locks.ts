@@ -8,7 +8,10 @@ import { connectionOf, isOf, owned } from './owners.js'
 import type { Before, Claim, LockAnswer, LockRequest } from './requests.js'
 import type { Decision, LockSession } from './session.js'
 
+/** Of one client. */
 const MOST_LOCKS = 20_000
+/** Each is compared with all others there. */
+const MOST_OF_INODE = 10_000
 
 /** All locks of one user's tree. */
 export class UserLocks {
@@ -52,7 +55,7 @@ export class UserLocks {
     // flock(2): converting is not atomic, "the existing lock is first removed".
     const converts = lock.space === 'flock' && known === undefined
     if (converts) session.held -= inode.held.clear(lock)
-    const wanted = known ?? { session, request, lock, waits }
+    const wanted = known ?? { session, request, lock, waits, isChecked: false }
     const decision = this.#decide(inode, wanted)
     if (decision === 'later') {
       if (known === undefined) this.#queues.add(inode, wanted)
@@ -99,7 +102,7 @@ export class UserLocks {
       this.#recall(inode, inode.delegated)
       if (inode.delegated !== undefined) return 'unknown'
     }
-    const [first] = inode.held.conflicts(owned(connection, lock))
+    const first = inode.held.conflict(owned(connection, lock))
     if (first === undefined) return 'none'
     return { ...first, owner: '', pid: isOf(connection, first) ? first.pid : 0 }
   }
@@ -200,7 +203,7 @@ export class UserLocks {
     const session = this.#clients.of(connection)
     const inode = this.#inode(ino)
     const claimed = locks.map((lock) => owned(connection, lock))
-    const isFree = claimed.every((lock) => inode.held.conflicts(lock).length === 0)
+    const isFree = claimed.every((lock) => inode.held.conflict(lock) === undefined)
     session.inodes.add(ino)
     for (const lock of isFree ? claimed : []) {
       session.held += inode.held.set(lock)
@@ -246,20 +249,30 @@ export class UserLocks {
       this.#recall(inode, inode.delegated)
       if (inode.delegated !== undefined) return 'later'
     }
-    for (const lock of inode.blockers(wanted)) this.#revokeIfExpired(connectionOf(lock))
-    if (inode.blockers(wanted).length > 0) {
+    if (this.#isBlocked(inode, wanted)) {
       if (!wanted.waits) return { state: 'refused', code: 'EAGAIN' }
-      return lock.space === 'posix' && this.#queues.isDeadlock(inode, wanted)
+      if (lock.space !== 'posix' || wanted.isChecked) return 'later'
+      wanted.isChecked = true
+      return this.#queues.isDeadlock(inode, wanted)
         ? { state: 'refused', code: 'EDEADLK' }
         : 'later'
     }
-    if (session.held >= MOST_LOCKS || session.inodes.size >= MOST_INODES) {
+    const isFull = session.held >= MOST_LOCKS || inode.held.size >= MOST_OF_INODE
+    if (isFull || session.inodes.size >= MOST_INODES) {
       return { state: 'refused', code: 'ENOLCK' }
     }
     this.#clients.taken(inode.ino)
     session.held += inode.held.set(lock)
     session.inodes.add(inode.ino)
     return { state: 'granted' }
+  }
+
+  /** Whoever is in the way, and has not been heard of for too long, goes. */
+  #isBlocked(inode: InodeLocks, wanted: Waiting): boolean {
+    for (let lock = inode.blocker(wanted); lock !== undefined; lock = inode.blocker(wanted)) {
+      if (!this.#revokeIfExpired(connectionOf(lock))) return true
+    }
+    return false
   }
 
   get #isGrace(): boolean {
@@ -360,9 +373,11 @@ export class UserLocks {
     if (inode.isEmpty && !this.#isContended(inode)) this.#inodes.delete(inode.ino)
   }
 
-  #revokeIfExpired(connection: string): void {
+  #revokeIfExpired(connection: string): boolean {
     const session = this.#clients.get(connection)
-    if (session !== undefined && this.#clients.isExpired(session)) this.#revoke(session)
+    if (session === undefined || !this.#clients.isExpired(session)) return false
+    this.#revoke(session)
+    return true
   }
 
   /** Takes everything from a client that is gone, and keeps it from writing where it had locks until it has heard of it. */
