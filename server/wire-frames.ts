@@ -135,6 +135,8 @@ export interface QueuedFrame {
 }
 
 const NOTHING = Buffer.alloc(0)
+/** More than one frame has that comes as it should: a peer that sends single bytes would have each take a hundred times its room. */
+const MOST_PIECES = 256
 
 /** Takes frames off bytes that are pushed in, as far as they have come: nothing is waited for. */
 export class FrameQueue {
@@ -163,6 +165,7 @@ export class FrameQueue {
   push(data: Buffer): void {
     this.#pieces.push(data)
     this.#size += data.length
+    if (this.#pieces.length > MOST_PIECES) this.#joined(this.#size)
   }
 
   /**

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
-import { encodeFrame, FrameError, FrameReader } from '../../server/wire-frames.js'
+import { encodeFrame, FrameError, FrameQueue, FrameReader } from '../../server/wire-frames.js'
 
 /** A body that comes `size` bytes at a time. */
 async function* cut(body: Buffer, size: number): AsyncGenerator<Buffer> {
@@ -77,4 +79,26 @@ describe('frames of POST /batch', () => {
     }
     expect(ops).to.deep.equal(['a', 'b', 'c'])
   })
+})
+
+describe('frames that come in single bytes', () => {
+  it('take not much more memory than their bytes', () => {
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    const content = Buffer.alloc(200_000, 'x')
+    const frame = encodeFrame({ op: 'put' }, content)
+    const queue = new FrameQueue(1000, content.length)
+    collect()
+    const before = process.memoryUsage().heapUsed
+    for (const byte of frame.subarray(0, -1)) {
+      queue.push(Buffer.from([byte]))
+      expect(queue.next()).to.equal(undefined)
+    }
+    collect()
+    // A Buffer for each would be a hundred times as much.
+    expect(process.memoryUsage().heapUsed - before).to.be.below(4_000_000)
+    queue.push(frame.subarray(-1))
+    expect(queue.next()?.content).to.deep.equal(content)
+    expect(queue.size).to.equal(0)
+  }).timeout(20_000)
 })
