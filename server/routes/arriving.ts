@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http'
 
 /** Once so much waits to be taken, the client has to wait too. */
 const GATHERED_BYTES = 256 * 1024
+/** Also once it came in so many pieces: of a client that sends single bytes, each takes a hundred times its room. */
+const GATHERED_PIECES = 256
 /** Pieces smaller than this are worth a copy. */
 const SMALL_BYTES = 4096
 
@@ -67,7 +69,8 @@ class Come {
   readonly #arrived = (piece: Buffer): void => {
     this.#pieces.push(piece)
     this.#size += piece.length
-    if (this.#size >= GATHERED_BYTES) this.#request.pause()
+    const isMuch = this.#size >= GATHERED_BYTES || this.#pieces.length >= GATHERED_PIECES
+    if (isMuch) this.#request.pause()
     const wake = this.#wake
     this.#wake = undefined
     if (wake !== undefined) setImmediate(wake)
