@@ -267,10 +267,11 @@ export class UserLocks {
     return { state: 'granted' }
   }
 
-  /** Whoever is in the way, and has not been heard of for too long, goes. */
+  /** Whoever is in the way, and has not been heard of for too long, goes; but not for its own sake: it would go on to get the lock. */
   #isBlocked(inode: InodeLocks, wanted: Waiting): boolean {
     for (let lock = inode.blocker(wanted); lock !== undefined; lock = inode.blocker(wanted)) {
-      if (!this.#revokeIfExpired(connectionOf(lock))) return true
+      const isOwn = isOf(wanted.session.connection, lock)
+      if (isOwn || !this.#revokeIfExpired(connectionOf(lock))) return true
     }
     return false
   }

@@ -123,6 +123,15 @@ describe('the table of locks', () => {
     })
   })
 
+  it('grants nothing to who was waiting for its own lock when its lease ended', () => {
+    const { locks, pass } = world()
+    locks.lock(ann, INO, asking(lock('a')))
+    expect(locks.lock(ann, INO, asking(lock('b'), 'waits')).state).to.equal('waiting')
+    pass(LOCK_TIMES.leaseMilliseconds)
+    locks.tick()
+    expect(locks.lock(desk, INO, asking(lock('c')))).to.deep.equal(GRANTED)
+  })
+
   describe('after a restart', () => {
     it('lets nobody in before all have claimed what they had', () => {
       const { locks, restarted } = world()
