@@ -135,7 +135,11 @@ export interface QueuedFrame {
 }
 
 const NOTHING = Buffer.alloc(0)
-/** More than one frame has that comes as it should: a peer that sends single bytes would have each take a hundred times its room. */
+/**
+ * Pieces that are smaller than this are put together once they are so many: of a peer that sends single bytes each would take a
+ * hundred times its room. To do that after every few would copy those before again and again.
+ */
+const PIECE_BYTES = 1024
 const MOST_PIECES = 256
 
 /** Takes frames off bytes that are pushed in, as far as they have come: nothing is waited for. */
@@ -165,7 +169,7 @@ export class FrameQueue {
   push(data: Buffer): void {
     this.#pieces.push(data)
     this.#size += data.length
-    if (this.#pieces.length > MOST_PIECES) this.#joined(this.#size)
+    if (this.#pieces.length > MOST_PIECES + this.#size / PIECE_BYTES) this.#joined(this.#size)
   }
 
   /**

@@ -101,4 +101,13 @@ describe('frames that come in single bytes', () => {
     expect(queue.next()?.content).to.deep.equal(content)
     expect(queue.size).to.equal(0)
   }).timeout(20_000)
+
+  it('are put together no oftener than they grow, and others not before they are taken', () => {
+    const queue = new FrameQueue(1000, 1)
+    queue.push(encodeFrame({ op: 'put', length: 1_400_000 }))
+    expect(queue.next()?.content).to.equal(undefined)
+    const pieces = Array.from({ length: 1000 }, () => Buffer.alloc(1400))
+    for (const piece of pieces) queue.push(piece)
+    expect(queue.some(1400).buffer).to.equal(pieces[0]?.buffer)
+  })
 })
