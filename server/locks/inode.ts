@@ -55,7 +55,7 @@ export class InodeLocks {
     return undefined
   }
 
-  /** All of them, held or waited for before it. */
+  /** All of them: those that are held, then those that are waited for before it. */
   blockers(wanted: Waiting): Lock[] {
     const held = this.held.conflicts(wanted.lock)
     // Whoever holds something here goes first: those who wait may be waiting for just that.
@@ -127,15 +127,17 @@ export class Queues {
     }
     if (!mayLookAt(inode)) return false
     const seen = new Set<string>()
-    const next = inode.blockers(wanted).map(({ owner }) => owner)
-    for (let owner = next.pop(); owner !== undefined; owner = next.pop()) {
+    // Who holds something is followed before who only waits there, too: of those may be many, and they wait for the same.
+    const next = inode.blockers(wanted).toReversed()
+    for (let blocker = next.pop(); blocker !== undefined; blocker = next.pop()) {
+      const { owner } = blocker
       if (owner === wanted.lock.owner) return true
       if (seen.has(owner)) continue
       seen.add(owner)
       for (const other of this.#waiting.get(owner) ?? []) {
         if (other.wanted.lock.space !== 'posix' || !other.wanted.waits) continue
         if (!mayLookAt(other.inode)) return false
-        for (const blocker of other.inode.blockers(other.wanted)) next.push(blocker.owner)
+        next.push(...other.inode.blockers(other.wanted).toReversed())
       }
     }
     return false

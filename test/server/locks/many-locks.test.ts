@@ -40,6 +40,18 @@ describe('more locks of one file than any program has', () => {
     }
   }).timeout(20_000)
 
+  it('hide no circle that is closed among those who wait for one file', () => {
+    const locks = begin()
+    const take = (owner: string, ino: number) =>
+      locks.lock(client('one'), ino, asking(lock(owner, 'write'), true))
+    for (const ino of [1, 2, 3]) take(`o${ino}`, ino)
+    for (let at = 0; at < 100; at++) expect(take(`w${at}`, 1).state).to.equal('waiting')
+    expect(take('o2', 1).state).to.equal('waiting')
+    expect(take('o1', 3).state).to.equal('waiting')
+    const last = take('o3', 2)
+    expect(last).to.deep.equal({ state: 'refused', code: 'EDEADLK' })
+  })
+
   it('are refused, whoever of a user asks for them', () => {
     const locks = begin()
     expect(hold(locks, 'one', 10_000).at(-1)).to.equal('granted')
