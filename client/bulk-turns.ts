@@ -2,11 +2,13 @@
 const AT_ONCE = 8
 /** So many of them may be for what is read ahead: on a slow link each takes long, and a program does not wait behind them. */
 const AHEAD_AT_ONCE = 6
+/** So few come before programs, which may be uploading without a pause: whoever reads on waits for what is read ahead. */
+const AHEAD_AT_LEAST = 2
 
 /** Whom an exchange is for: `ahead`, if nobody waits for it yet. */
 export type Whose = 'program' | 'ahead'
 
-/** Who may have a long exchange now; others wait in the order they come, programs first. */
+/** Who may have a long exchange now; others wait in the order they come, programs mostly first. */
 export class BulkTurns {
   readonly #taken: Record<Whose, number> = { program: 0, ahead: 0 }
   readonly #waiting: Record<Whose, (() => void)[]> = { program: [], ahead: [] }
@@ -23,14 +25,16 @@ export class BulkTurns {
   }
 
   #next(): void {
-    for (const whose of ['program', 'ahead'] as const) {
-      for (;;) {
-        const begin = this.#isFree(whose) ? this.#waiting[whose].shift() : undefined
-        if (begin === undefined) break
-        this.#taken[whose] += 1
-        begin()
-      }
+    for (;;) {
+      const whose = this.#order().find((one) => this.#waiting[one].length > 0 && this.#isFree(one))
+      if (whose === undefined) return
+      this.#taken[whose] += 1
+      this.#waiting[whose].shift()?.()
     }
+  }
+
+  #order(): readonly Whose[] {
+    return this.#taken.ahead < AHEAD_AT_LEAST ? ['ahead', 'program'] : ['program', 'ahead']
   }
 
   #isFree(whose: Whose): boolean {

@@ -63,13 +63,19 @@ export class Pace {
 
 /** The kernel asks for no more at once: what is longer is read ahead. */
 const SHORT_BYTES = 1 << 20
+/** What is short counts for so much more while something long waits: a quarter of the rate is left to that. */
+const SURCHARGE = 4 / 3
 
-/** What a program waits for does not wait for what is read ahead, which gets what is left of the rate. */
+/**
+ * What a program waits for does not wait for what is read ahead, which gets what is left of the rate: a quarter of it at least, for
+ * whoever reads on waits for that.
+ */
 class Downloads {
   readonly #short: Pace
   readonly #all: Pace
   /** Of what is long, which is asked for in the order it comes. */
   #turn: Promise<void> = Promise.resolve()
+  #isWaiting = false
 
   constructor(bytesPerSecond: number, clock: () => number) {
     this.#short = new Pace(bytesPerSecond, clock)
@@ -79,7 +85,7 @@ class Downloads {
   /** What came is there already: who asks for more waits, not who reads this. */
   async came(bytes: number): Promise<void> {
     this.#all.turn(bytes)
-    const milliseconds = this.#short.turn(bytes).begins
+    const milliseconds = this.#short.turn(this.#isWaiting ? bytes * SURCHARGE : bytes).begins
     if (milliseconds > 0) await delay(milliseconds)
   }
 
@@ -91,6 +97,7 @@ class Downloads {
   }
 
   async #paid(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#isWaiting = true
     try {
       signal?.throwIfAborted()
       for (let wait = this.#all.wait; wait > 0; wait = this.#all.wait) {
@@ -98,6 +105,8 @@ class Downloads {
       }
     } catch (cause) {
       throw new RemoteError('EINTR', 'given up', { cause })
+    } finally {
+      this.#isWaiting = false
     }
     this.#all.turn(bytes)
   }

@@ -47,6 +47,21 @@ describe('a rate limit', () => {
     expect(asked).to.deep.equal([long, 1000])
   })
 
+  it('lets what is read ahead come, too, while a program reads without a pause', async () => {
+    const files = {
+      read: async (_: number, __: number, length: number) => ({ data: Buffer.alloc(length) }),
+    } as unknown as RemoteFiles
+    const limited = limitedRate(files, { download: 64 << 20 }, () => performance.now())
+    await limited.read(1, 0, 1 << 20)
+    let isThere = false
+    const ahead = limited.read(2, 0, 4 << 20).then(() => {
+      isThere = true
+    })
+    for (let reads = 0; reads < 100 && !isThere; reads++) await limited.read(1, 0, 1 << 20)
+    expect(isThere).to.equal(true)
+    await ahead
+  })
+
   it('lets a second of bytes pass in a second, and what came first goes first', () => {
     let now = 0
     const pace = new Pace(1000, () => now)
