@@ -59,6 +59,7 @@ export class UserLocks {
     const decision = this.#decide(inode, wanted)
     if (decision === 'later') {
       if (known === undefined) this.#queues.add(inode, wanted)
+      if (converts) this.#settle(inode)
       return { state: 'waiting' }
     }
     if (known !== undefined) this.#queues.remove(inode, known)

@@ -123,6 +123,21 @@ describe('the table of locks', () => {
     })
   })
 
+  it('gives others at once what who converts a flock lock lets go of, and waits for', () => {
+    const { locks } = world()
+    const flock = (owner: string, type: LockType): Lock => ({
+      ...lock(owner, type),
+      space: 'flock',
+    })
+    const box = locks.listen(desk)
+    locks.lock(ann, INO, asking(flock('a', 'read')))
+    const first = asking(flock('b', 'write'), 'waits')
+    expect(locks.lock(desk, INO, first).state).to.equal('waiting')
+    expect(locks.lock(ann, INO, asking(flock('a', 'write'), 'waits')).state).to.equal('waiting')
+    const decided = { kind: 'lock', request: first.request, decision: { state: 'granted' } }
+    expect(box.take()).to.deep.equal([decided])
+  })
+
   it('grants nothing to who was waiting for its own lock when its lease ended', () => {
     const { locks, pass } = world()
     locks.lock(ann, INO, asking(lock('a')))
