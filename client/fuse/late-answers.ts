@@ -45,7 +45,8 @@ export class LateAnswers {
   tell(): void {
     const now = this.#clock()
     for (const [key, { due, tell }] of this.#owed) {
-      if (due > now) return
+      // What is due later than that was owed before somebody set the clock back.
+      if (due > now && due <= now + TAKEN_MILLISECONDS) return
       this.#owed.delete(key)
       tell()
     }

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { LateAnswers } from '../../../client/fuse/late-answers.js'
 import { OPERATIONS } from '../../../client/fuse/operations.js'
 import { MemoryFileSystem } from './memory-file-system.js'
 
@@ -38,5 +39,21 @@ describe('an answer that the kernel may take up after it was told to drop what i
     const range = { handle, offset: 0, size: 4096 }
     const listed = await OPERATIONS.readdirplus(fs, ROOT, range, context)
     expect(listed.about, 'readdirplus').to.include.members([node, another])
+  })
+
+  it('is taken back once more a second later, also where the clock is set back', () => {
+    let now = 7_200_000
+    const told: string[] = []
+    const answers = new LateAnswers(() => now)
+    const tell = (what: string) => answers.told(node, what, () => told.push(what))
+    answers.answered([node])
+    tell('before')
+    now = 3_600_000
+    answers.answered([node])
+    tell('after')
+    now += 1000
+    answers.tell()
+    answers.close()
+    expect(told).to.deep.equal(['before', 'after'])
   })
 })
