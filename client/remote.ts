@@ -115,7 +115,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
   )
   const files = filesOverHttp(requests, root)
   const again = filesOverHttp(requests.again(), root)
-  const changes = (signal: AbortSignal) =>
+  const told = (signal: AbortSignal) =>
     changeStream(
       (lastEventId, isWaiting) => {
         const headers = { [HEADERS.connection]: connectionSecret, ...lastEventId }
@@ -126,6 +126,13 @@ export function remoteFiles(options: RemoteOptions): Remote {
       connection,
       pauses,
     )
+  async function* changes(signal: AbortSignal) {
+    for await (const news of told(signal)) {
+      // The server may have been started again in our version: only a channel shows that.
+      if (news.kind === 'connected' && connection.state.kind === 'incompatible') channels.prepare()
+      yield news
+    }
+  }
   const locks = locksOverChannels(channels, requests)
   return {
     files: {

@@ -1,4 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Control, type ControlReply, openControl } from '../../client/control.js'
@@ -9,6 +10,7 @@ import { ownPort } from '../support/own-port.js'
 import { type Outcome, outcome } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
 import { type FaultyProxy, faultyProxy, type OtherProtocol } from './faulty-proxy.js'
 
 /** What a mount said of itself before it was asked for the folder that it shows, and for times that were given up. */
@@ -94,6 +96,29 @@ describe('a mount of a server of another version', function () {
     const again = await home.mount()
     expect(await readFile(join(again.directory, 'before'), 'utf8')).to.equal('after')
     await again.unmount()
+  })
+
+  it('finds out that the server speaks its version again, though no program asks for anything', async () => {
+    const streams: Socket[] = []
+    proxy.fault = ({ url, socket }) => {
+      if (url?.startsWith('/changes')) streams.push(socket)
+      return 'pass'
+    }
+    const { directory, unmount } = await home.mount()
+    await writeFile(join(directory, 'asked-for'), 'over a channel')
+    upgrades.protocol = NEWER
+    for (const { client } of proxy.tunnels) client.destroy()
+    const error = await readFile(join(directory, 'unknown')).catch((caught: unknown) => caught)
+    expect(error).to.have.property('code', 'EIO')
+    expect((await home.coffer('status')).status).to.equal(1)
+    upgrades.protocol = undefined
+    for (const stream of streams) stream.destroy()
+    await until(
+      'it is connected',
+      async () => (await home.coffer('status')).stdout.includes('connected, mounted since'),
+      20_000,
+    )
+    await unmount()
   })
 })
 
