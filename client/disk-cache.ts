@@ -14,7 +14,9 @@ import {
   isWritten,
   lengthOf,
 } from './disk-cache-entry.js'
+import { codeOf } from './error-of.js'
 import { type FileLock, lockFile } from './file-lock.js'
+import { Slots } from './slots.js'
 
 const SMALLEST_BLOCK = 64 << 10
 /** The table of slots is in memory, so there may be so many. */
@@ -50,8 +52,7 @@ export class DiskCache {
   /** Slots below have their room on the disk. */
   #grown: number
   #waitingBytes = 0
-  #writes = 0
-  readonly #waiting: (() => void)[] = []
+  readonly #writes = new Slots(WRITES_AT_ONCE)
   #isOff = false
   #hasSaid = false
 
@@ -146,18 +147,10 @@ export class DiskCache {
     if (this.#waitingBytes + length > MOST_WAITING_BYTES) return
     this.#waitingBytes += length
     const kept = Buffer.from(data)
-    await this.#turn()
+    await this.#writes.take()
     await this.#write(key, block, kept)
-    this.#writes -= 1
-    this.#waiting.shift()?.()
+    this.#writes.give()
     this.#waitingBytes -= length
-  }
-
-  async #turn(): Promise<void> {
-    while (this.#writes >= WRITES_AT_ONCE) {
-      await new Promise<void>((begin) => this.#waiting.push(begin))
-    }
-    this.#writes += 1
   }
 
   async #write(key: ContentKey, block: number, data: Buffer): Promise<void> {
@@ -180,7 +173,7 @@ export class DiskCache {
       this.#places.set(name, slot)
     } catch (error) {
       this.#free.push(slot)
-      if (FULL.has((error as NodeJS.ErrnoException).code)) return this.#isShort(error)
+      if (FULL.has(codeOf(error))) return this.#isShort(error)
       await this.#switchOff(error)
     }
   }

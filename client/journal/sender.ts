@@ -1,12 +1,12 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { codeOf } from '../error-of.js'
 import { RemoteError, type RemoteFiles } from '../remote-files.js'
+import { Slots } from '../slots.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import { hasFailed, type Pending } from './pending.js'
 import type { Place } from './record.js'
 import { DamagedData } from './segment.js'
 import { permissionsLeft, type Sent, sendChange, statOrNone } from './send-change.js'
-import { Slots } from './slots.js'
 import { changesContent, type UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
 

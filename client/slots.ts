@@ -8,7 +8,7 @@ export class Slots {
     this.#free = count
   }
 
-  async take(isUrgent: () => boolean): Promise<void> {
+  async take(isUrgent = () => false): Promise<void> {
     if (this.#free > 0) {
       this.#free -= 1
       return
