@@ -108,8 +108,8 @@ export class Directories {
 
   /** What stands only here is sent first, so that the listing has it. */
   async #list(directory: number): Promise<Listing> {
-    const { files, cache, unborn, listings, log } = this.#state
-    await unborn.sendAll(directory).catch((error) => log('a new file could not be sent', error))
+    const { files, cache, listings } = this.#state
+    await this.#state.newFilesSent(directory)
     await listings.arrival(directory)
     const listing = new Listing(files, cache, directory, {
       observe: (attributes) => this.#state.observe(attributes),

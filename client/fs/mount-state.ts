@@ -221,6 +221,13 @@ export class MountState {
     if (content?.birth !== undefined) return content.flush()
   }
 
+  /** Sends the new files of a directory. One that the server does not take stays for those who have it open. */
+  newFilesSent(directory: number): Soon<void> {
+    if (!this.unborn.areIn(directory)) return
+    const sent = this.unborn.sendAll(directory)
+    return sent.catch((error: unknown) => this.log('a new file could not be sent', error))
+  }
+
   /** The server told attributes: a version newer than the kernel's pages is somebody else's. */
   observe(attributes: WireAttributes): void {
     const node = this.nodes.of(attributes.ino)

@@ -61,7 +61,8 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     const content = known?.content
     if (handle !== undefined) state.locks?.refuseLost(handle)
     if (known === undefined || content === undefined || content.isClean)
-      return when(newFilesSent(node), () => asStored(node))
+      // A new file changes the times of its directory when it comes there: so it comes before they are told, or others are set.
+      return when(state.newFilesSent(ino(node)), () => asStored(node))
     // By its handle the kernel asks for the size alone, after a read at the end or before a seek: nothing of that is kept.
     if (handle !== undefined) return view.attributesOf(known, content.attributes(), 0)
     const asKnown = () =>
@@ -71,14 +72,6 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     if (content.isBlank) return asKnown()
     // Times come from the server, and stay as they were first seen: so what is unsent goes first.
     return content.flush().then(asKnown, asKnown)
-  }
-
-  /** A new file changes the times of its directory when it comes there: so it comes before they are told, or others are set. */
-  function newFilesSent(node: Node): Soon<void> {
-    const directory = ino(node)
-    if (!state.unborn.areIn(directory)) return
-    const sent = state.unborn.sendAll(directory)
-    return sent.catch((error: unknown) => log('a new file could not be sent', error))
   }
 
   function asStored(node: Node): Soon<FuseAttributes> {
@@ -157,7 +150,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       if (context.killPrivileges === true) await dropPrivileges(node)
       const isOwned = changes.uid !== undefined || changes.gid !== undefined
       if (isOwned && changes.mode === undefined) await dropPrivileges(node)
-      if (changes.mtime !== undefined) await newFilesSent(node)
+      if (changes.mtime !== undefined) await state.newFilesSent(ino(node))
       await changeAttributes(node, storedChanges(changes, state.owners))
       const content = nodes.get(node)?.content
       if (content !== undefined && !content.isClean) return view.attributes(content.attributes(), 0)
