@@ -59,8 +59,8 @@ export class LockTable {
   }
 
   /** What keeps a lock from being had. */
-  conflicts(wanted: Lock): Lock[] {
-    return this.#locks.filter((lock) => inTheWay(lock, wanted))
+  *conflicts(wanted: Lock): Generator<Lock> {
+    for (const lock of this.#locks) if (inTheWay(lock, wanted)) yield lock
   }
 
   /** One of them. */

@@ -162,7 +162,7 @@ export class MountLocks {
   ): Promise<Lock | undefined> {
     const inode = this.#inodes.get(node.ino)
     if (inode?.isDelegated === true && this.#mount.lease.isValid) {
-      return inode.held.conflicts(lock)[0]
+      return inode.held.conflict(lock)
     }
     for (;;) {
       const answer = await this.#mount.remote.test(node.ino, lock)
@@ -269,7 +269,7 @@ export class MountLocks {
     if (inode.held.size >= MOST_DELEGATED_LOCKS) return 'elsewhere'
     // flock(2): what is converted is let go first.
     if (lock.space === 'flock') inode.clear(lock)
-    if (inode.held.conflicts(lock).length === 0) {
+    if (inode.held.conflict(lock) === undefined) {
       inode.set(lockOf(lock), handle)
       return 'granted'
     }
@@ -319,7 +319,7 @@ export class MountLocks {
     if (answer.state !== 'granted') return answer
     lease.renewed(start, answer.lease)
     inode.isDelegated = answer.delegated
-    const isOurs = !answer.delegated || inode.held.conflicts(lock).length === 0
+    const isOurs = !answer.delegated || inode.held.conflict(lock) === undefined
     if (isOurs) inode.set(lock, wanted.handle)
     return answer
   }

@@ -45,32 +45,21 @@ export class InodeLocks {
     return this.queue.length === 0 && this.held.all().every((lock) => isOf(connection, lock))
   }
 
-  /** One of the locks that a request waits for. */
-  blocker(wanted: Waiting): Lock | undefined {
-    const held = this.held.conflict(wanted.lock)
-    if (held !== undefined || !wanted.waits || this.held.holds(wanted.lock.owner)) return held
-    for (const { lock, waits } of this.#before(wanted)) {
-      if (waits && inTheWay(lock, wanted.lock)) return lock
-    }
-    return undefined
-  }
-
-  /** All of them: those that are held, then those that are waited for before it. */
-  blockers(wanted: Waiting): Lock[] {
-    const held = this.held.conflicts(wanted.lock)
+  /** The locks that a request waits for: those that are held, then those that are waited for before it. */
+  *blockers(wanted: Waiting): Generator<Lock> {
+    yield* this.held.conflicts(wanted.lock)
     // Whoever holds something here goes first: those who wait may be waiting for just that.
-    if (!wanted.waits || this.held.holds(wanted.lock.owner)) return held
-    for (const { lock, waits } of this.#before(wanted)) {
-      if (waits && inTheWay(lock, wanted.lock)) held.push(lock)
+    if (!wanted.waits || this.held.holds(wanted.lock.owner)) return
+    for (const earlier of this.queue) {
+      if (earlier === wanted) return
+      if (earlier.waits && inTheWay(earlier.lock, wanted.lock)) yield earlier.lock
     }
-    return held
   }
 
-  *#before(wanted: Waiting): Generator<Waiting> {
-    for (const one of this.queue) {
-      if (one === wanted) return
-      yield one
-    }
+  /** The first of them. */
+  blocker(wanted: Waiting): Lock | undefined {
+    const [first] = this.blockers(wanted)
+    return first
   }
 }
 
@@ -128,7 +117,7 @@ export class Queues {
     if (!mayLookAt(inode)) return false
     const seen = new Set<string>()
     // Who holds something is followed before who only waits there, too: of those may be many, and they wait for the same.
-    const next = inode.blockers(wanted).toReversed()
+    const next = [...inode.blockers(wanted)].toReversed()
     for (let blocker = next.pop(); blocker !== undefined; blocker = next.pop()) {
       const { owner } = blocker
       if (owner === wanted.lock.owner) return true
@@ -137,7 +126,7 @@ export class Queues {
       for (const other of this.#waiting.get(owner) ?? []) {
         if (other.wanted.lock.space !== 'posix' || !other.wanted.waits) continue
         if (!mayLookAt(other.inode)) return false
-        next.push(...other.inode.blockers(other.wanted).toReversed())
+        next.push(...[...other.inode.blockers(other.wanted)].toReversed())
       }
     }
     return false
