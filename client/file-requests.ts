@@ -7,7 +7,7 @@ import type { Answer, Exchange } from './exchange.js'
 import { type Changed, hasCode, RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
-import { bodyMade, headerAttributes, successful } from './wire-answer.js'
+import { bodyMade, headerAttributes, ofServer, successful } from './wire-answer.js'
 
 /** Where the requests of one mount go, and how they are sent. */
 export interface Transport {
@@ -87,9 +87,9 @@ export class FileRequests {
         limit: request.limit ?? ANSWER_LIMIT,
         signal,
       })
-    if (request.settles === true) return settled(await attempts.settling(sent))
+    if (request.settles === true) return ofServer(settled(await attempts.settling(sent)))
     const changes = method !== 'GET' && method !== 'HEAD'
-    const answer = settled(await (changes ? attempts.request(sent) : sent({})))
+    const answer = ofServer(settled(await (changes ? attempts.request(sent) : sent({}))))
     const others = answer.headers[HEADERS.others.toLowerCase()]
     if (others !== undefined) this.heardOfOthers(Number(others))
     return answer

@@ -27,13 +27,13 @@ const LONGEST_REQUESTED_PAUSE_MILLISECONDS = 10_000
 /** What a gateway, a restarting or a busy server answers (RFC 9110 section 15, RFC 6585 section 4): worth another try. */
 const PASSING = new Set([408, 425, 429, 502, 503, 504])
 
-/** The server is there but does not serve this now. */
+/** The server, or something before it, is there but does not serve this now. */
 export class Busy extends Error {
   override readonly name = 'Busy'
   readonly pauseMilliseconds: number | undefined
 
-  constructor(answer: Answer) {
-    super(`the server answered ${answer.status}`)
+  constructor(answer: Answer, who = 'the server') {
+    super(`${who} answered ${answer.status}`)
     const seconds = Number(answer.headers['retry-after'] ?? Number.NaN)
     this.pauseMilliseconds = Number.isFinite(seconds)
       ? Math.min(seconds * 1000, LONGEST_REQUESTED_PAUSE_MILLISECONDS)

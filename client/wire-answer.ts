@@ -3,6 +3,7 @@ import { type FileErrorCode, STATUS } from '../server/wire-errors.js'
 import { HEADERS } from '../server/wire-headers.js'
 import type { Answer } from './exchange.js'
 import { RemoteError } from './remote-files.js'
+import { Busy } from './retry.js'
 import { checkedAttributes, checkedEntries } from './wire-attributes.js'
 import { checkedStrings, isCount, isRecord, nonsense } from './wire-values.js'
 
@@ -29,11 +30,28 @@ export function successful(answer: Answer): Answer {
   throw problem(answer)
 }
 
+/** What is said of a file, on which names and what is unsent of it are given up: only the server knows that. */
+const OF_FILES: ReadonlySet<number> = new Set([400, 404, 409, 410, 412])
+
+/**
+ * A gateway that does not reach its server may say so by a 404 of its own.
+ * @throws Busy for an answer about a file that is not the server's
+ */
+export function ofServer(answer: Answer): Answer {
+  if (OF_FILES.has(answer.status) && !isProblem(answer)) {
+    throw new Busy(answer, 'something before the server')
+  }
+  return answer
+}
+
+function isProblem({ headers }: Answer): boolean {
+  return /^application\/problem\+json\b/i.test(headers['content-type'] ?? '')
+}
+
 /** The errno of a problem+json answer (RFC 9457), or of its status. */
 export function problem(answer: Answer): RemoteError {
   // The answer to a HEAD has the same fields and no body (RFC 9110 section 9.3.2).
-  const isProblem = /^application\/problem\+json\b/i.test(answer.headers['content-type'] ?? '')
-  if (isProblem && answer.body.length > 0) {
+  if (isProblem(answer) && answer.body.length > 0) {
     const document = parsedJson(answer.body)
     if (isRecord(document) && isCode(document.code)) return refused(document)
   }

@@ -349,7 +349,8 @@ describe('the remote files over HTTP', () => {
   })
 
   describe('when the server is in trouble', () => {
-    for (const fault of ['cut', 429, 502, 503, 504] as const) {
+    // What a gateway says of files without asking the server is as little worth.
+    for (const fault of ['cut', 400, 404, 409, 410, 412, 429, 502, 503, 504] as const) {
       it(`tries again after ${fault}`, async () => {
         let left = 3
         proxy.fault = () => (left-- > 0 ? fault : 'pass')
