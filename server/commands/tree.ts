@@ -23,9 +23,11 @@ export function treeCommands(program: Command, line: CommandLine): void {
         const { id } = existing(bench, name)
         await withTree(bench, id, { option: '--into', path: into }, async (tree, directory) => {
           const skip = (path: string, reason: string) => line.print(`skipped ${path}: ${reason}`)
-          const { files, bytes, skipped } = await importTree(tree, directory, from, skip)
+          const imported = await importTree(tree, directory, from, skip)
+          const { files, bytes, skipped, complaint } = imported
+          if (complaint !== '') line.print(complaint)
           line.print(`Imported ${files} files and folders (${bytes} bytes), skipped ${skipped}.`)
-          if (skipped > 0) line.fail(1)
+          if (skipped > 0 || complaint !== '') line.fail(1)
         })
       }),
     )
@@ -43,7 +45,11 @@ export function treeCommands(program: Command, line: CommandLine): void {
         }
         if (!overwrite) refuseUsed(to)
         await withTree(bench, id, { option: '--from', path: from }, async (tree, directory) => {
-          await exportTree(tree, directory, to)
+          const complaint = await exportTree(tree, directory, to)
+          if (complaint !== '') {
+            line.print(complaint)
+            line.fail(1)
+          }
           line.print(`Exported the files of ${name} to ${to}.`)
         })
       }),

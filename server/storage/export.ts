@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { isErrno } from './fs.js'
 import { makeDirectory } from './make-directory.js'
 import { DESCRIPTORS, survey, writeSegments } from './segments.js'
 import type { Ino, Inode, Tree } from './storage.js'
 import { END, encodeMember, padding } from './tar.js'
+import { startTar, tarEnded } from './tar-process.js'
 import { type Extent, encodeMap } from './tar-sparse.js'
 import { walk } from './walk.js'
 
@@ -18,6 +16,7 @@ const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map()
 /**
  * Writes a directory of a user, with all attributes, as a plain tree. tar(1) makes it, which knows how, but only names each
  * file by its whole path; deeper trees are written in segments.
+ * @returns what could not be written as it is, if anything: as tar(1) says it
  * @throws Error with what tar(1) complained about
  */
 export async function exportTree(
@@ -25,28 +24,36 @@ export async function exportTree(
   from: Ino,
   to: string,
   descriptors = DESCRIPTORS,
-): Promise<void> {
+): Promise<string> {
   makeDirectory(to)
   const found = await survey(tree, from)
   if (found.segments.length === 1) return extract(archive(tree, from), to)
+  const complaints: string[] = []
+  const extracted = async (source: AsyncIterable<Buffer>, into: string | FileHandle) => {
+    const complaint = await extract(source, into)
+    if (complaint !== '') complaints.push(complaint)
+  }
   await writeSegments(
     tree,
     found,
     to,
     descriptors,
-    (folder) => extract(linkedArchive(tree, found.linked), folder),
-    ({ ino }, directory) => extract(archive(tree, ino, found.linked), directory),
+    (folder) => extracted(linkedArchive(tree, found.linked), folder),
+    ({ ino }, directory) => extracted(archive(tree, ino, found.linked), directory),
   )
+  return complaints.join('\n')
 }
 
 /** @param into a path, or a directory that tar(1) then has as its descriptor 3 */
-async function extract(source: AsyncIterable<Buffer>, into: string | FileHandle): Promise<void> {
+async function extract(source: AsyncIterable<Buffer>, into: string | FileHandle): Promise<string> {
   const [directory, third] = typeof into === 'string' ? [into, 'ignore' as const] : [FD_3, into.fd]
-  const options = ['--extract', '--file=-', `--directory=${directory}`, '--preserve-permissions']
-  const tar = spawn(
-    'tar',
-    [...options, '--delay-directory-restore', '--xattrs', '--xattrs-include=*'],
-    { stdio: ['pipe', 'ignore', 'pipe', third] },
+  const tar = startTar(
+    [
+      ...['--extract', '--file=-', `--directory=${directory}`, '--preserve-permissions'],
+      // a time to come is no reason to complain
+      ...['--delay-directory-restore', '--xattrs', '--xattrs-include=*', '--warning=no-timestamp'],
+    ],
+    ['pipe', 'ignore', 'pipe', third],
   )
   if (tar.stdin === null) throw new Error('tar has no standard input')
   const ended = tarEnded(tar)
@@ -54,24 +61,10 @@ async function extract(source: AsyncIterable<Buffer>, into: string | FileHandle)
     pipeline(Readable.from(source, { objectMode: false }), tar.stdin),
     ended,
   ])
-  await ended
+  const complaint = await ended
   if (sent.status === 'rejected') throw sent.reason
+  return complaint
 }
-
-/** Resolves when tar(1) has ended well. */
-export async function tarEnded(tar: ReturnType<typeof spawn>): Promise<void> {
-  let complaint = ''
-  tar.stderr?.on('data', (text: Buffer) => {
-    if (complaint.length < COMPLAINT_MAX) complaint += text
-  })
-  const [code] = await once(tar, 'close').catch((cause) => {
-    if (!isErrno(cause, 'ENOENT')) throw cause
-    throw new Error('tar(1) is needed for this, and is not there: install it first', { cause })
-  })
-  if (code !== 0) throw new Error(`tar failed: ${complaint.trim() || `exit status ${code}`}`)
-}
-
-const COMPLAINT_MAX = 4096
 
 /**
  * A pax archive of a directory and all below it, as far as paths are not too long. Memory grows with the hard links, not with

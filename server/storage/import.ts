@@ -1,15 +1,19 @@
-import { spawn } from 'node:child_process'
 import { FileError } from '../errors.js'
-import { tarEnded } from './export.js'
 import { Importing } from './importing.js'
 import { SizedInput } from './sized-input.js'
 import type { Ino, Tree } from './storage.js'
 import { BLOCK, decodeHeader, extendMember } from './tar.js'
+import { startTar, tarEnded } from './tar-process.js'
 
 export interface Imported {
   readonly files: number
   readonly bytes: number
   readonly skipped: number
+}
+
+export interface ImportedTree extends Imported {
+  /** What of the plain tree could not be read as it is, if anything: as tar(1) says it. */
+  readonly complaint: string
 }
 
 /** Says which member could not be imported, and why; the others are. */
@@ -24,24 +28,27 @@ export async function importTree(
   into: Ino,
   from: string,
   skip: Skip,
-): Promise<Imported> {
+): Promise<ImportedTree> {
   const options = ['--create', '--sparse', '--file=-', '--format=posix', `--directory=${from}`]
-  const tar = spawn('tar', [...options, '--xattrs', '--xattrs-include=*', '--numeric-owner', '.'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const tar = startTar(
+    [...options, '--xattrs', '--xattrs-include=*', '--numeric-owner', '.'],
+    ['ignore', 'pipe', 'pipe'],
+  )
+  const { stdout } = tar
+  if (stdout === null) throw new Error('tar has no standard output')
   const ended = tarEnded(tar)
   const [imported] = await Promise.allSettled([
-    importArchive(tree, into, tar.stdout, skip).catch((error) => {
-      tar.stdout.destroy()
+    importArchive(tree, into, stdout, skip).catch((error) => {
+      stdout.destroy()
       throw error
     }),
     ended.catch(() => {}),
   ])
   // What tar(1) complains about says more than that its archive ends too early.
   if (imported.status === 'rejected' && tar.signalCode !== null) throw imported.reason
-  await ended
+  const complaint = await ended
   if (imported.status === 'rejected') throw imported.reason
-  return imported.value
+  return { ...imported.value, complaint }
 }
 
 /** Takes in a pax archive below a directory. */

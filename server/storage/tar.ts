@@ -63,7 +63,7 @@ export function encodeMember(member: Member & { readonly type: Typed }): Buffer 
   for (const key of ['uid', 'gid'] as const) {
     if (member[key] > OCTAL_8_MAX) records.push(record(key, Buffer.from(String(member[key]))))
   }
-  for (const [name, value] of member.xattrs) records.push(record(XATTR + name, value))
+  for (const [name, value] of member.xattrs) records.push(record(XATTR + keyOf(name), value))
   const extended = Buffer.concat(records)
   return Buffer.concat([
     header({ ...member, size: extended.length, path: 'pax', linkpath: '' }, 'x'),
@@ -106,6 +106,10 @@ function header(member: Member, typeflag: string): Buffer {
   octal(checksum(block), 148, 7)
   return block
 }
+
+/** "=" ends a keyword: GNU tar writes it in the name of an attribute as "%3D", and so "%" as "%25". */
+const keyOf = (name: string) => name.replaceAll('%', '%25').replaceAll('=', '%3D')
+const nameOf = (key: string) => key.replaceAll('%3D', '=').replaceAll('%25', '%')
 
 /** record = length " " keyword "=" value LF, where the length counts itself. */
 function record(keyword: string, value: Buffer): Buffer {
@@ -175,7 +179,7 @@ export function extendMember(member: Member, extended: Buffer): Member {
     xattrs: new Map(
       [...records]
         .filter(([key]) => key.startsWith(XATTR))
-        .map(([key, value]) => [key.slice(XATTR.length), value]),
+        .map(([key, value]) => [nameOf(key.slice(XATTR.length)), value]),
     ),
   }
 }

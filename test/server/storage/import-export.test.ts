@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
@@ -7,6 +9,7 @@ import { exportTree } from '../../../server/storage/export.js'
 import { importTree } from '../../../server/storage/import.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../server/storage/storage.js'
+import { getxattr, setxattr } from '../../posix/libc.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { put, read } from './contract.js'
 import { type TemporaryStorage, temporaryStorage } from './temporary.js'
@@ -83,6 +86,64 @@ describe('import and export', () => {
     const back = await other.lookup(other.root, name('f'))
     expect(await other.getXattr(back.ino, 'user.coffer')).to.deep.equal(value)
     expect(await other.getXattr(other.root, 'user.coffer')).to.deep.equal(value)
+  })
+
+  it('calls xattrs as the disk does, whatever tar(1) writes for "=" and "%"', async () => {
+    const [from, to] = [join(directory, 'from'), join(directory, 'to')]
+    await mkdir(from)
+    await writeFile(join(from, 'f'), '')
+    const names = ['user.a=b', 'user.a%3Db', 'user.%', 'user.%253D=']
+    for (const each of names) await setxattr(join(from, 'f'), each, Buffer.from(each))
+    await importTree(tree, tree.root, from, none)
+    const { ino } = await tree.lookup(tree.root, name('f'))
+    expect((await tree.listXattrs(ino)).sort()).to.deep.equal(names.toSorted())
+    await exportTree(tree, tree.root, to)
+    for (const each of names) {
+      expect((await getxattr(join(to, 'f'), each)).toString()).to.equal(each)
+      expect((await tree.getXattr(ino, each)).toString()).to.equal(each)
+    }
+  })
+
+  it('says which xattrs the disk does not take, and which files have no place in an archive', async () => {
+    const { ino } = await put(tree, { directory: tree.root, name: name('f') }, 'x')
+    await tree.setXattr(ino, 'of no namespace', Buffer.from('x'), 'either', overwrite, {})
+    const far = { ...(await tree.stat(ino)), mtime: 4_000_000_000n * 1_000_000_000n }
+    await tree.setAttributes(ino, { mtime: far.mtime }, overwrite, {})
+    const to = join(directory, 'to')
+    expect(await exportTree(tree, tree.root, to)).to.match(/^tar: [^\n]*of no namespace[^\n]*$/)
+    expect((await stat(join(to, 'f'), { bigint: true })).mtimeNs).to.equal(far.mtime)
+    const listening = createServer()
+    listening.listen(join(to, 'socket'))
+    await once(listening, 'listening')
+    const other = await subject.storage.tree('bob')
+    const { complaint } = await importTree(other, other.root, to, none)
+    listening.close()
+    expect(complaint).to.match(/^tar: [^\n]*socket[^\n]*$/)
+  })
+
+  it('starts tar(1) without the options and the locale of whoever starts it', async () => {
+    const [from, to] = [join(directory, 'from'), join(directory, 'to')]
+    const [programs, locales] = [join(directory, 'programs'), join(directory, 'locales')]
+    for (const each of [from, programs]) await mkdir(each)
+    for (const file of ['a.o', 'b.c']) await writeFile(join(from, file), '')
+    const { stdout: real } = await run('sh', ['-c', 'command -v tar'])
+    const noting = `#!/bin/sh\necho "$LC_ALL" >> ${locales}\nexec ${real.trim()} "$@"\n`
+    await writeFile(join(programs, 'tar'), noting, { mode: 0o755 })
+    const { PATH, LC_ALL, TAR_OPTIONS } = process.env
+    try {
+      Object.assign(process.env, { PATH: `${programs}:${PATH}`, LC_ALL: 'de_DE' })
+      process.env.TAR_OPTIONS = '--exclude=*.o'
+      await importTree(tree, tree.root, from, none)
+      process.env.TAR_OPTIONS = '--exclude=*.c'
+      await exportTree(tree, tree.root, to)
+    } finally {
+      for (const [key, value] of Object.entries({ PATH, LC_ALL, TAR_OPTIONS })) {
+        if (value === undefined) delete process.env[key]
+        else process.env[key] = value
+      }
+    }
+    expect(await readdir(to)).to.have.members(['a.o', 'b.c'])
+    expect(await readFile(locales, 'utf8')).to.equal('C\nC\n')
   })
 
   it('keeps holes, at the beginning, in between, at the end, and alone', async () => {
