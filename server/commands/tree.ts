@@ -21,6 +21,12 @@ export function treeCommands(program: Command, line: CommandLine): void {
     .action(async (name: string, from: string, { into }: { into: string }) =>
       atWorkbench(line, async (bench) => {
         const { id } = existing(bench, name)
+        const { data } = bench.config
+        if (isInside(from, data) || isInside(data, from)) {
+          throw new Error(
+            `the data directory ${data} would be imported, too, with its secret and the files of all: choose a directory outside of it, and not one that has it in it`,
+          )
+        }
         await withTree(bench, id, { option: '--into', path: into }, async (tree, directory) => {
           const skip = (path: string, reason: string) => line.print(`skipped ${path}: ${reason}`)
           const imported = await importTree(tree, directory, from, skip)

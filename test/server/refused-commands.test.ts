@@ -92,6 +92,16 @@ describe('coffer-server that is asked for what is wrong', () => {
     }
   }).timeout(60_000)
 
+  it('takes in no tree that has the data directory in it, or lies in that', async () => {
+    await coffer(['user', 'add', 'anna'])
+    for (const from of [place.parent, place.data, join(place.data, 'tls')]) {
+      const { status, stderr } = await coffer(['import', 'anna', from])
+      expect(status, from).to.equal(1)
+      expect(stderr).to.contain('data directory').and.contain('would be imported, too')
+    }
+    expect((await coffer(['user', 'quota', 'anna'])).stdout).to.contain(' 0 bytes and 1 files')
+  })
+
   it('says so where no directory can be made', async () => {
     for (const command of [
       ['backup', '/proc/nothing'],
