@@ -6,12 +6,12 @@ import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
 import { Parameters } from './parameters.js'
 import { seal, unseal } from './sealed.js'
-import type { BrowserSession, Digest } from './types.js'
+import type { BrowserSession, PushedUse } from './types.js'
 
 export interface Pending {
   readonly query: Parameters
   /** The pushed request it came from; spent when the code is issued. */
-  readonly pushed: Digest | undefined
+  readonly pushed: PushedUse | undefined
   /** A login since then satisfies prompt=login and max_age. */
   readonly startedAt: number
   /** CSP source of the redirection endpoint, once that is trusted. */
@@ -23,7 +23,8 @@ const CONSENT = 'consent'
 
 interface Wire {
   readonly query: readonly (readonly [string, string])[]
-  readonly pushed?: Digest
+  /** Not `pushed`: pages of a former version have something else there. */
+  readonly pushedUse?: PushedUse
   readonly startedAt: number
   readonly source?: string
   readonly sid?: string
@@ -34,7 +35,7 @@ function wire({ query, pushed, startedAt, source }: Pending): Wire {
   return {
     query: query.pairs,
     startedAt,
-    ...(pushed !== undefined && { pushed }),
+    ...(pushed !== undefined && { pushedUse: pushed }),
     ...(source !== undefined && { source }),
   }
 }
@@ -78,7 +79,7 @@ function open(context: Context, purpose: string, sealed: string) {
       'this page has expired: start again from the application',
     )
   }
-  const { query, pushed, startedAt } = content
+  const { query, pushedUse: pushed, startedAt } = content
   return { content, pending: { query: new Parameters(query), pushed, startedAt } }
 }
 

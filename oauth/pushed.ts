@@ -9,7 +9,7 @@ import { currentNonce, provenKey } from './dpop.js'
 import { OAuthError } from './errors.js'
 import { Parameters } from './parameters.js'
 import { digestOf, randomSecret } from './secrets.js'
-import type { Client, Digest } from './types.js'
+import type { Client, PushedUse } from './types.js'
 
 const URI_PREFIX = 'urn:ietf:params:oauth:request_uri:'
 
@@ -59,7 +59,7 @@ async function pushedKey(
 /** What the parameters of an authorization request say, and how they came. */
 export interface Effective {
   readonly query: Parameters
-  readonly pushed: Digest | undefined
+  readonly pushed: PushedUse | undefined
 }
 
 /** Pushed parameters replace all others: nothing from the browser can change them (RFC 9101 section 6.3). */
@@ -80,6 +80,10 @@ export async function effectiveParameters(context: Context, query: Parameters): 
   const jkt = pushed.dpop_jkt
   return {
     query: new Parameters(jkt === undefined ? pairs : [...withoutKey, ['dpop_jkt', jkt]]),
-    pushed: digest,
+    // Who came just in time has so long to log in and decide.
+    pushed: {
+      uriDigest: digest,
+      until: pushed.expiresAt + context.lifetimes.interaction * 1000,
+    },
   }
 }

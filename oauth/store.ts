@@ -6,6 +6,7 @@ import type {
   Grant,
   Milliseconds,
   PushedRequest,
+  PushedUse,
   RefreshToken,
   StoredKey,
 } from './types.js'
@@ -50,13 +51,13 @@ export interface Store {
   replaceSigningKeys(seen: readonly string[], keys: readonly StoredKey[]): Promise<boolean>
 
   /**
-   * Writes a grant and its code. With `spends`, a pushed request is spent in the same step: `spent` when somebody was
-   * faster, and then nothing is written.
+   * Writes a grant and its code. With `spends`, a pushed request is spent in the same step, whether it is still kept or not: `spent`
+   * when somebody was faster, and then nothing is written.
    */
   issueCode(
     grant: Grant,
     code: AuthorizationCode,
-    spends: Digest | undefined,
+    spends: PushedUse | undefined,
   ): Promise<'issued' | 'spent'>
   authorizationCode(code: Digest, at: Milliseconds): Promise<CodeState>
   /** Spends the code and writes its first refresh token. A second time revokes the grant in the same step. */

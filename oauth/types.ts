@@ -126,6 +126,13 @@ export interface PushedRequest {
   readonly expiresAt: Milliseconds
 }
 
+/** A pushed request as a page carries it, which may be answered after the request has expired. */
+export interface PushedUse {
+  readonly uriDigest: Digest
+  /** No page carries it any longer: so long it is known that it was spent. */
+  readonly until: Milliseconds
+}
+
 /** A device authorization (RFC 8628). */
 export interface DeviceAuthorization {
   readonly deviceDigest: Digest

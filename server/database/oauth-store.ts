@@ -4,7 +4,7 @@ import { clientStore } from './oauth/clients.js'
 import { codeStore } from './oauth/codes.js'
 import { deviceStore } from './oauth/devices.js'
 import { grantRows, grantStore } from './oauth/grants.js'
-import { onceStore } from './oauth/once.js'
+import { onceRows, onceStore } from './oauth/once.js'
 import { refreshTokenRows, refreshTokenStore } from './oauth/refresh-tokens.js'
 import { signingKeyStore } from './oauth/signing-keys.js'
 
@@ -15,13 +15,14 @@ import { signingKeyStore } from './oauth/signing-keys.js'
 export function oauthStore(database: Database): Store {
   const grants = grantRows(database)
   const tokens = refreshTokenRows(database)
+  const once = onceRows(database)
   return {
     ...clientStore(database),
     ...signingKeyStore(database),
     ...grantStore(database, grants),
-    ...codeStore(database, grants, tokens),
+    ...codeStore(database, grants, tokens, once),
     ...refreshTokenStore(database, grants, tokens),
     ...deviceStore(database, grants, tokens),
-    ...onceStore(database),
+    ...onceStore(database, once),
   }
 }

@@ -139,7 +139,7 @@ export function behavesLikeStore(name: string, open: () => Store): void {
         return store.issueCode(
           grant,
           { ...code, grantId: grant.grantId, codeDigest: digestOf(`${n}`) },
-          uriDigest,
+          { uriDigest, until: NOW + 2 * MINUTE },
         )
       }
       expect(await Promise.all([again(1), again(2)])).to.deep.equal(['issued', 'spent'])

@@ -3,12 +3,14 @@ import type {
   CodeOutcome,
   Digest,
   Grant,
+  PushedUse,
   Redemption,
   Store,
 } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { groupCommitOf } from '../group-commit.js'
 import type { GrantRows } from './grants.js'
+import type { OnceRows } from './once.js'
 import type { RefreshTokenRows } from './refresh-tokens.js'
 
 interface Row {
@@ -53,13 +55,14 @@ export function codeStore(
   database: Database,
   grants: GrantRows,
   tokens: RefreshTokenRows,
+  once: OnceRows,
 ): CodeStore {
   const select = database.prepare<[string], Row>('SELECT * FROM codes WHERE code_digest = ?')
   const insert = database.prepare('INSERT INTO codes VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)')
   const markRedeemed = database.prepare(
     'UPDATE codes SET redeemed_at = ? WHERE code_digest = ? AND redeemed_at IS NULL',
   )
-  const spend = database.prepare('DELETE FROM pushed_requests WHERE uri_digest = ?')
+  const forget = database.prepare('DELETE FROM pushed_requests WHERE uri_digest = ?')
   const push = database.prepare('INSERT INTO pushed_requests VALUES (?, ?, ?, ?, ?)')
   const pushed = database.prepare<[string, number], PushedRow>(
     'SELECT * FROM pushed_requests WHERE uri_digest = ? AND expires_at > ?',
@@ -67,8 +70,11 @@ export function codeStore(
 
   const commits = groupCommitOf(database)
 
-  function issue(grant: Grant, code: AuthorizationCode, spends: Digest | undefined) {
-    if (spends !== undefined && spend.run(spends).changes === 0) return 'spent'
+  function issue(grant: Grant, code: AuthorizationCode, spends: PushedUse | undefined) {
+    if (spends !== undefined) {
+      forget.run(spends.uriDigest)
+      if (!once.isFirstUse(spends.uriDigest, spends.until)) return 'spent'
+    }
     grants.insert(grant, code.expiresAt)
     const { codeDigest, grantId, client_id, redirect_uri, code_challenge } = code
     const sent = Number(code.redirect_uri_sent)

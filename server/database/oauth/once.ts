@@ -31,11 +31,21 @@ const ID_BYTES = 16
 /** Asked about at every request of a client that authenticates, and hardly ever there. */
 const BUCKETS_MAX = 10_000
 
-/** Identifiers that count once, counters of attempts, and the sweep of what has expired. */
-export function onceStore(database: Database): OnceStore {
+/** What other stores do with identifiers that count once, inside their own transactions. */
+export interface OnceRows {
+  isFirstUse(id: Digest, expiresAt: number): boolean
+}
+
+export function onceRows(database: Database): OnceRows {
   const use = database.prepare('INSERT INTO used_once VALUES (?, ?) ON CONFLICT DO NOTHING')
-  const isFirstUse = (id: Digest, expiresAt: number) =>
-    use.run(expiresAt, Buffer.from(id, 'base64url').subarray(0, ID_BYTES)).changes > 0
+  return {
+    isFirstUse: (id, expiresAt) =>
+      use.run(expiresAt, Buffer.from(id, 'base64url').subarray(0, ID_BYTES)).changes > 0,
+  }
+}
+
+/** Identifiers that count once, counters of attempts, and the sweep of what has expired. */
+export function onceStore(database: Database, once: OnceRows): OnceStore {
   const count = database
     .prepare<{ bucket: string; at: number; expiresAt: number }, number>(
       `INSERT INTO attempts VALUES (@bucket, 1, @expiresAt) ON CONFLICT DO UPDATE SET
@@ -60,7 +70,7 @@ export function onceStore(database: Database): OnceStore {
   })
   const commits = groupCommitOf(database)
   return {
-    useOnce: (id, expiresAt) => commits.run(() => isFirstUse(id, expiresAt)),
+    useOnce: (id, expiresAt) => commits.run(() => once.isFirstUse(id, expiresAt)),
     countAttempt(bucket, windowSeconds, at) {
       const attempt = { bucket, at, expiresAt: at + windowSeconds * 1000 }
       return commits.run(() => count.get(attempt) ?? 1)
