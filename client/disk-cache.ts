@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { privateDirectory } from './atomic-file.js'
+import { briefly } from './briefly.js'
 import {
   blockOf,
   type ContentKey,
@@ -17,6 +18,7 @@ import {
 import { codeOf } from './error-of.js'
 import { type FileLock, lockFile } from './file-lock.js'
 import { Slots } from './slots.js'
+import { TimelyReads } from './timely-reads.js'
 
 const SMALLEST_BLOCK = 64 << 10
 /** The table of slots is in memory, so there may be so many. */
@@ -53,8 +55,10 @@ export class DiskCache {
   #grown: number
   #waitingBytes = 0
   readonly #writes = new Slots(WRITES_AT_ONCE)
+  readonly #reads: TimelyReads
   #isOff = false
   #hasSaid = false
+  #hasSaidLate = false
 
   private constructor(
     files: { data: FileHandle; index: FileHandle; lock: FileLock; entries: Buffer },
@@ -71,6 +75,7 @@ export class DiskCache {
     this.blockBytes = size.blockBytes
     this.#slots = size.slots
     this.#log = log
+    this.#reads = new TimelyReads(() => this.#isLate())
     for (let slot = this.#slots - 1; slot >= 0; slot--) {
       const entry = this.#entry(slot)
       if (isWritten(entry)) this.#places.set(place(inoOf(entry), blockOf(entry)), slot)
@@ -128,16 +133,22 @@ export class DiskCache {
     // Used last.
     this.#places.delete(name)
     this.#places.set(name, slot)
-    const data = Buffer.allocUnsafe(lengthOf(entry))
-    const read = await this.#data
-      .read(data, 0, data.length, slot * this.blockBytes)
-      .catch(() => ({ bytesRead: -1 }))
+    const read = await this.#reads.read(() => this.#bytes(slot, lengthOf(entry)))
+    if (read === undefined) return undefined
     const isStillHere = this.#entry(slot).equals(entry)
-    if (read.bytesRead === data.length && isStillHere && isIntact(entry, data)) {
-      return data
-    }
+    if (isStillHere && read.isWhole && isIntact(entry, read.data)) return read.data
     if (isStillHere) this.#drop(name, slot)
     return undefined
+  }
+
+  async #bytes(slot: number, length: number): Promise<{ data: Buffer; isWhole: boolean }> {
+    const data = Buffer.allocUnsafe(length)
+    try {
+      const { bytesRead } = await this.#data.read(data, 0, length, slot * this.blockBytes)
+      return { data, isWhole: bytesRead === length }
+    } catch {
+      return { data, isWhole: false }
+    }
   }
 
   /** Keeps a block, whose memory may be used again at once; what cannot be kept is no harm. */
@@ -210,11 +221,23 @@ export class DiskCache {
     this.#hasSaid = true
   }
 
+  #isLate(): void {
+    if (!this.#hasSaidLate) this.#log('the disk of the cache hangs: the server is asked meanwhile')
+    this.#hasSaidLate = true
+  }
+
+  /** Nothing in it is worth that who ends waits for a disk that hangs, or hears of one that is broken. */
   async close(): Promise<void> {
     this.#isOff = true
-    await this.#data.close()
-    await this.#index.close()
+    await briefly(this.#closed()).catch((error: unknown) => {
+      this.#log('the disk cache could not be closed', error)
+    })
+  }
+
+  async #closed(): Promise<void> {
+    const files = await Promise.allSettled([this.#data.close(), this.#index.close()])
     await this.#lock.release()
+    for (const file of files) if (file.status === 'rejected') throw file.reason
   }
 
   #entry(slot: number): Buffer {

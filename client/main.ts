@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { MountMessage } from './background.js'
 import { openBrowser } from './browser.js'
@@ -12,6 +13,7 @@ import { CommandError } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
 import { MountError } from './fuse/mount-error.js'
+import { koffi } from './koffi.js'
 import { mountHelperArguments } from './mount-helper.js'
 import { printable } from './printable.js'
 import { RemoteError } from './remote-files.js'
@@ -160,6 +162,32 @@ function said(error: unknown): string {
     : `unexpected: ${error instanceof Error ? error.stack : String(error)}`
 }
 
+/** How long what is under way on a disk may take when all else is done. */
+const LAST_LOOKS = 20
+const LOOK_MILLISECONDS = 50
+
+/** Node.js ends only once its threads have, and one that waits for a disk that hangs never does. */
+async function end(status: number): Promise<void> {
+  for (let look = 0; isAtDisk(); look++) {
+    if (look === LAST_LOOKS) endAtOnce(status)
+    await delay(LOOK_MILLISECONDS)
+  }
+  process.exit(status)
+}
+
+function isAtDisk(): boolean {
+  return process.getActiveResourcesInfo().some((kind) => kind.startsWith('FSReq'))
+}
+
+/** exit_group(2), without what Node.js and the C library do before. */
+function endAtOnce(status: number): void {
+  try {
+    koffi().load(null).func('void _exit(int status)')(status)
+  } catch {
+    process.kill(process.pid, 'SIGKILL')
+  }
+}
+
 let status = 0
 try {
   const finish = (result: number): void => {
@@ -176,4 +204,4 @@ try {
   status = 1
 }
 // What could not be written is told only now.
-setImmediate(() => process.exit(status))
+setImmediate(() => void end(status))

@@ -10,9 +10,10 @@ import { hasMoreThreadsThan } from './thread-pool.js'
 
 /**
  * What UV_THREADPOOL_SIZE must be, at least, when the process that mounts is started: the session's threads wait in the
- * kernel all the time, and what else the process does (files, names, compression) needs some as well.
+ * kernel all the time, and what else the process does (files, names, compression) needs some as well, also while six wait for
+ * a disk of the cache that hangs.
  */
-export const THREAD_POOL_SIZE = SESSION_THREADS + 6
+export const THREAD_POOL_SIZE = SESSION_THREADS + 10
 
 /** The kernel's own protocol over /dev/fuse. */
 export const kernelBinding: Binding = async (directory, fileSystem, options) => {

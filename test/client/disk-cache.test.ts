@@ -5,10 +5,13 @@ import { expect } from 'chai'
 import { DiskCache } from '../../client/disk-cache.js'
 import type { ContentKey } from '../../client/disk-cache-entry.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { ended } from '../support/is-running.js'
 import { type Machine, machine } from '../support/mount.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type SmallDisk, smallDisk } from '../support/small-disk.js'
+import { until } from '../support/until.js'
+import { MemoryMount } from './fuse/memory-mount.js'
 
 const BLOCK = 64 << 10
 const KEY: ContentKey = { ino: 7, generation: 1, version: 3, mtime: '1000', size: 1 << 20 }
@@ -210,6 +213,35 @@ describe('the cache on the local disk', () => {
     })
   })
 
+  describe('on a disk that hangs', () => {
+    let disk: MemoryMount
+
+    beforeEach(async function () {
+      requires(this, 'fuse')
+      this.timeout(60_000)
+      disk = await MemoryMount.start({ directIo: true })
+    })
+    afterEach(async () => {
+      await disk?.ask({ kind: 'stick', how: 'no' })
+      await disk?.stop()
+    })
+
+    it('lets nobody wait, and goes on when it answers again', async () => {
+      const cache = await opened(16 << 20, disk.path('cache'))
+      const blocks = Array.from({ length: 8 }, (_, block) => block)
+      for (const block of blocks) await cache.write(KEY, block, randomBytes(BLOCK))
+      await disk.ask({ kind: 'stick', how: 'deaf' })
+      const found = await Promise.all(blocks.map((block) => cache.read(KEY, block)))
+      expect(found.every((block) => block === undefined)).to.equal(true)
+      expect(await cache.read(KEY, 0)).to.equal(undefined)
+      expect(log).to.have.length(1)
+      await disk.ask({ kind: 'stick', how: 'no' })
+      await until('it is read again', async () => (await cache.read(KEY, 0)) !== undefined)
+      for (const block of blocks) expect(await cache.read(KEY, block)).to.have.length(BLOCK)
+      await cache.close()
+    })
+  })
+
   it('survives garbage', async () => {
     const cache = await opened()
     await cache.close()
@@ -278,5 +310,37 @@ describe('coffer mount --cache-dir', function () {
     const third = await home.mount({ flags })
     expect((await readFile(join(third.directory, 'long'))).equals(changed)).to.equal(true)
     await third.unmount()
+  })
+
+  describe('on a disk that hangs', () => {
+    let disk: MemoryMount
+
+    before(async () => {
+      disk = await MemoryMount.start({ directIo: true })
+    })
+    after(() => disk?.stop())
+
+    it('reads from the server, and ends when it is unmounted', async () => {
+      const flags = ['--cache-dir', disk.path('cache'), '--cache-size', '64M']
+      const content = randomBytes(3_000_001)
+      const first = await home.mount({ flags })
+      await writeFile(join(first.directory, 'hanging'), content)
+      await first.unmount()
+      const second = await home.mount({ flags })
+      await readFile(join(second.directory, 'hanging'))
+      await second.unmount()
+
+      const third = await home.mount({ flags })
+      const pid = await third.pid()
+      await disk.ask({ kind: 'stick', how: 'deaf' })
+      try {
+        expect((await readFile(join(third.directory, 'hanging'))).equals(content)).to.equal(true)
+        expect((await reads()).disk.bytes).to.equal(0)
+        await third.unmount()
+        await ended(pid)
+      } finally {
+        await disk.ask({ kind: 'stick', how: 'no' })
+      }
+    })
   })
 })
