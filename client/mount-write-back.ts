@@ -22,13 +22,6 @@ export function accountIdentity(server: string, root: WireAttributes): string {
   return digest.digest('hex').slice(0, 32)
 }
 
-export function journalsOf(
-  { stateDirectory }: Pick<MountRequest, 'stateDirectory'>,
-  account: string,
-): string {
-  return join(stateDirectory, 'journal', account)
-}
-
 /** The journals of a mount: with --write-back one of its own, and in any case what earlier mounts left. */
 export async function openWriteBack(
   request: MountRequest,
@@ -42,7 +35,7 @@ export async function openWriteBack(
   },
 ): Promise<WriteBack | undefined> {
   const say = (message: string, error?: unknown) => log.warn({ err: error }, message)
-  const directory = journalsOf(request, remote.identity)
+  const directory = join(request.stateDirectory, 'journal', remote.identity)
   const keepsNew = request.writeBack !== undefined && !request.readOnly
   const limitBytes = request.writeBack?.bytes ?? JOURNAL_BYTES
   const journals = await openJournals(directory, {

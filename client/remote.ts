@@ -176,7 +176,7 @@ function clientOptions(
 }
 
 /** @throws CommandError for what is no path on the server */
-export function rootTarget(path: string): string {
+function rootTarget(path: string): string {
   const names = path.split('/').filter((name) => name !== '')
   if (names.some((name) => name === '.' || name === '..')) {
     throw new CommandError(`"${path}" must be a path on the server without "." and ".."`)

@@ -118,7 +118,7 @@ export function isName(value: unknown): value is string {
 }
 
 /** @throws RemoteError EIO */
-export function checkedEntry(value: unknown): WireEntry {
+function checkedEntry(value: unknown): WireEntry {
   const entry = checkedAttributes(value) as WireEntry
   const { name } = value as { name?: unknown }
   if (!isName(name)) throw nonsense('a directory has an entry that is no name')

@@ -1,5 +1,5 @@
 /** Error codes of the OAuth family, with the status each is sent with when it is not sent by a redirect. */
-export const STATUS = {
+const STATUS = {
   // RFC 6749 sections 4.1.2.1 and 5.2
   invalid_request: 400,
   invalid_client: 401,

@@ -79,11 +79,6 @@ export class FrameReader {
     return { header, length, content: this.#content() }
   }
 
-  /** The caller is done before the end. */
-  async close(): Promise<void> {
-    await this.#source.return?.()
-  }
-
   /** What nobody wanted to read. */
   async #skip(): Promise<void> {
     for await (const _ of this.#content()) {

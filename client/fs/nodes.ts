@@ -42,10 +42,6 @@ export class Nodes {
     this.known(root).lookups = 1
   }
 
-  get size(): number {
-    return this.#byId.size
-  }
-
   id(ino: number): Node {
     return this.#adopted.get(ino) ?? this.#swapped(ino)
   }

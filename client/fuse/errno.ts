@@ -7,8 +7,8 @@ export class FuseError extends Error {
   override readonly name = 'FuseError'
   readonly code: string
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(`${code}: ${message}`, options)
+  constructor(code: string, message: string) {
+    super(`${code}: ${message}`)
     this.code = code
   }
 }

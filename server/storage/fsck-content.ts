@@ -70,7 +70,7 @@ export async function* orphans(
   }
 }
 
-export function lengthOf(disk: Disk, path: string): number | undefined {
+function lengthOf(disk: Disk, path: string): number | undefined {
   try {
     const fd = disk.open(path, constants.O_RDONLY)
     try {

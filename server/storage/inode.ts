@@ -17,9 +17,9 @@ export const TYPE_BITS = {
   blockdev: 0o060000,
 } as const satisfies Record<FileType, number>
 
-export const S_ISUID = 0o4000
+const S_ISUID = 0o4000
 export const S_ISGID = 0o2000
-export const S_IXGRP = 0o0010
+const S_IXGRP = 0o0010
 export const PERMISSIONS = 0o7777
 
 const TYPES: ReadonlyMap<number, FileType> = new Map(

@@ -58,7 +58,7 @@ function jwk(random: Random): unknown {
 }
 
 /** A JWT with something wrong in it, and never a good signature. */
-export function brokenJwt(random: Random): string {
+function brokenJwt(random: Random): string {
   const { one, many, below, bytes } = random
   const encode = (text: string) => Buffer.from(text).toString('base64url')
   const header = JSON.stringify({

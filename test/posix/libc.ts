@@ -53,7 +53,6 @@ export async function copy_file_range(from: number, to: number, length: number):
 }
 
 export const S_IFIFO = 0o010000
-export const S_IFCHR = 0o020000
 const mknod_ = libc.func('int mknod(str, uint, uint64)')
 export async function mknod(path: string, mode: number, device = 0): Promise<void> {
   checked('mknod', mknod_(path, mode, device))
@@ -166,7 +165,6 @@ export async function flock(fd: number, operation: number): Promise<void> {
 
 export const F_RDLCK = 0
 export const F_WRLCK = 1
-export const F_UNLCK = 2
 const fcntl_ = libc.func('int fcntl(int, int, ...)')
 /** A record lock that is taken at once or not at all (F_SETLK): struct flock of a 64-bit Linux. */
 export async function setlk(

@@ -119,7 +119,7 @@ export interface LoginTo {
 }
 
 const REDIRECT_URI = 'http://127.0.0.1:49152/callback'
-export const EVERYTHING = 'openid profile email offline_access file.read file.write'
+const EVERYTHING = 'openid profile email offline_access file.read file.write'
 
 /** Walks through the login and the consent page; answers the address that the client is sent back to. */
 async function allow(

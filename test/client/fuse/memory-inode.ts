@@ -1,5 +1,5 @@
 /** One inode of the memory file system. Content is in chunks, so that files may be sparse. */
-export const CHUNK = 1 << 20
+const CHUNK = 1 << 20
 
 interface Common {
   readonly ino: number

@@ -10,7 +10,7 @@ import type { BindingName, Order, Settings } from './hold-memory-mount.js'
 
 const HOLDER = fileURLToPath(new URL('hold-memory-mount.ts', import.meta.url))
 
-export const OPTIONS: MountOptions = {
+const OPTIONS: MountOptions = {
   fsname: 'memory',
   subtype: 'coffer-test',
   readOnly: false,

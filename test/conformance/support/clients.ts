@@ -1,7 +1,7 @@
 import { type CryptoKey, exportJWK, generateKeyPair } from 'jose'
 
 /** Clients that the suite needs, as metadata of RFC 7591; a target elsewhere must have the same. */
-export const SCOPE = 'openid profile email offline_access file.read file.write'
+const SCOPE = 'openid profile email offline_access file.read file.write'
 export const LOOPBACK = 'http://127.0.0.1:49152/cb'
 export const WEB_URI = 'https://rp.test/cb?x=1'
 /** openid-client leaves the query of a redirect_uri out, so it gets one without. */

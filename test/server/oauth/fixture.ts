@@ -23,7 +23,7 @@ export const RESOURCE = `${ISSUER}/files`
 export const OTHER_RESOURCE = 'https://other.test/api'
 export const REDIRECT_URI = 'http://127.0.0.1:49152/cb'
 export const CODE_VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
-export const CODE_CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
+const CODE_CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
 export const SECRET = Buffer.alloc(32, 7)
 
 export interface World {

@@ -1487,7 +1487,7 @@ export async function put(
   return (await upload.commit(target, given, overwrite, NOBODY)).inode
 }
 
-export async function readBytes(tree: Tree, ino: number): Promise<Buffer> {
+async function readBytes(tree: Tree, ino: number): Promise<Buffer> {
   const content = await tree.open(ino)
   const chunks: Buffer[] = []
   for await (const chunk of content.stream(0, content.inode.size - 1)) chunks.push(chunk)

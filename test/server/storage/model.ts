@@ -294,7 +294,7 @@ function separated(node: Node): Node {
 }
 
 /** Bytes that a seed stands for. */
-export function content(seed: number, size: number): Buffer {
+function content(seed: number, size: number): Buffer {
   return Buffer.alloc(size, `<${seed}>`)
 }
 
