@@ -1,7 +1,14 @@
 import type { Command } from 'commander'
 import { type Lock, lockDataDirectory } from '../database/lock.js'
-import { fsck } from '../storage/fsck.js'
+import { fsck, type Problem } from '../storage/fsck.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
+
+/** What is "repaired" of these is that metadata agree with what is left. */
+const LOSSES: ReadonlySet<Problem> = new Set([
+  'content missing',
+  'content too short',
+  'small content wrong',
+])
 
 /** fsck [--repair]: whether metadata and content agree. */
 export function fsckCommand(program: Command, line: CommandLine): void {
@@ -13,16 +20,24 @@ export function fsckCommand(program: Command, line: CommandLine): void {
       atWorkbench(line, async ({ config, database }) => {
         const lock = repair ? lockDataDirectory(config.data) : tryLock(config.data)
         try {
+          let cut = 0
           const { found, repaired } = await fsck({
             directory: config.data,
             database,
             mode: repair ? 'repair' : lock === undefined ? 'serving' : 'check',
-            report: (finding) =>
-              line.print(
-                `${finding.problem}: ${finding.text}${finding.repaired ? ' (repaired)' : ''}`,
-              ),
+            report: ({ problem, text, repaired }) => {
+              if (LOSSES.has(problem)) cut += 1
+              line.print(`${problem}: ${text}${repaired ? ' (repaired)' : ''}`)
+            },
           })
           line.print(summary(found, repaired))
+          if (cut > 0) {
+            line.print(
+              repaired > 0
+                ? `${cut} of these are files that were cut to what was left of them: a backup may have the rest.`
+                : `${cut} of these are files that --repair cuts to what is left of them: look for the rest in a backup first.`,
+            )
+          }
           if (found > repaired) line.fail(1)
         } finally {
           lock?.release()

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
@@ -142,6 +150,23 @@ describe('coffer-server', () => {
     expect(broken.stdout).to.contain('fsck --repair')
     expect((await coffer(['fsck', '--repair'])).status).to.equal(0)
     expect((await coffer(['fsck'])).stdout).to.equal('Everything agrees.')
+  })
+
+  it('says of which files only a backup has what is missing', async () => {
+    const tree = join(place.parent, 'tree')
+    mkdirSync(tree)
+    for (const file of ['a', 'b']) writeFileSync(join(tree, file), Buffer.alloc(100_000, file))
+    await coffer(['user', 'add', 'nora'])
+    await coffer(['import', 'nora', tree])
+    const contents = readdirSync(join(place.data, 'content'), { recursive: true, encoding: 'utf8' })
+      .map((path) => join(place.data, 'content', path))
+      .filter((path) => statSync(path).isFile())
+    expect(contents).to.have.length(2)
+    rmSync(contents[0] ?? '')
+    const found = await coffer(['fsck'])
+    expect(found.stdout).to.match(/1 of these are files .*--repair cuts.* a backup first\.$/)
+    const repaired = await coffer(['fsck', '--repair'])
+    expect(repaired.stdout).to.match(/1 of these are files .* cut .* a backup may have the rest\.$/)
   })
 
   it('takes in a plain tree, backs up while serving, restores, and gives the tree back', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { contentPath } from '../../../server/storage/content-path.js'
@@ -82,6 +82,26 @@ describe('fsck', () => {
       expect(await run('repair')).to.deep.equal([])
     })
   }
+
+  it('repairs nothing while all contents are away, as on a disk that is not mounted', async () => {
+    await put(tree, at(tree, 'f'), 'content')
+    await subject.storage.swept()
+    sql('UPDATE trees SET bytes = bytes + 1')
+    const root = join(subject.directory, 'content')
+    await rename(root, `${root}.away`)
+    for (const isThere of [false, true]) {
+      if (isThere) await mkdir(join(root, 'lost+found'), { recursive: true })
+      expect(await run('check'))
+        .to.include('content missing')
+        .and.include('wrong usage')
+      const refused = await run('repair').catch((error: Error) => error.message)
+      expect(refused).to.match(/content is empty, and 1 files .* mounted\?/)
+    }
+    await rm(root, { recursive: true })
+    await rename(`${root}.away`, root)
+    expect(await run('repair')).to.deep.equal(['wrong usage: repaired'])
+    expect(await run('check')).to.deep.equal([])
+  })
 
   it('takes a file in a folder that is not its own for nothing, and so does the sweep', async () => {
     const directory = await temporaryDirectory('misplaced')
