@@ -1,76 +1,41 @@
 import { expect } from 'chai'
-import { httpClient } from '../../client/api.js'
-import { Attempts } from '../../client/attempts.js'
-import { Connection } from '../../client/connection.js'
-import { FileRequests } from '../../client/file-requests.js'
-import { filesOverHttp } from '../../client/files-over-http.js'
 import { fileSystem } from '../../client/fs/operations.js'
 import type { CofferFileSystem } from '../../client/fs/options.js'
-import { login } from '../support/login.js'
-import { startServer, type TestServer } from '../support/server.js'
-import { type FaultyProxy, faultyProxy } from './faulty-proxy.js'
+import { behindProxy } from './behind-proxy.js'
+import type { Connected } from './connected-files.js'
 import { caller, kernelCalls, ROOT } from './fs/kernel-calls.js'
 
 describe('a listing that a proxy holds back while the directory changes', () => {
-  let server: TestServer
-  let proxy: FaultyProxy
-  let token: string
-  let client: ReturnType<typeof httpClient>
+  const line = behindProxy()
+  let remote: Connected
   let fs: CofferFileSystem
   let calls: ReturnType<typeof kernelCalls>
   let directory: number
   let file: number
 
-  before(async function () {
-    this.timeout(60_000)
-    server = await startServer()
-    proxy = await faultyProxy(server)
-    token = (await login(server)).access_token
-  })
-  after(async () => {
-    await proxy?.close()
-    await server?.remove()
-  })
-
   /** A mount whose clock stands still: what it once believes it goes on believing. */
   async function mounted(): Promise<void> {
-    const headers = async () => ({ authorization: `Bearer ${token}` })
-    client = httpClient({
-      trust: { kind: 'authority', pem: server.ca },
-      credentials: { headers, renewed: headers },
-    })
-    const requests = new FileRequests({
-      attempts: new Attempts(),
-      base: proxy.url,
-      connectionSecret: 'the-client-of-the-held-listing',
-      send: client.send,
-      retry: {
-        connection: new Connection(() => performance.now()),
-        patience: { milliseconds: 10_000, whileAwayMilliseconds: 10_000 },
-        lost: client.forgetIdle,
-      },
-    })
-    const { changes: _, ...files } = filesOverHttp(requests, '/files/')
+    remote = line.connected()
+    const { changes: _, ...files } = remote.files
     fs = fileSystem(files, { root: await files.root(), now: () => 0 })
     calls = kernelCalls(fs)
   }
 
   let counter = 0
   beforeEach(async () => {
-    proxy.fault = () => 'pass'
     await mounted()
     const name = `d${counter++}`
     const made = await fs.mkdir(ROOT, name, 0o755, caller)
     await calls.store(made.node, 'old', 'x')
     await fs.destroy?.()
-    client.close()
+    remote.close()
     await mounted()
     directory = (await calls.lookup(ROOT, name)).node
     file = (await calls.lookup(directory, 'old')).node
   })
   afterEach(async () => {
     await fs.destroy?.()
-    client.close()
+    remote.close()
   })
 
   /** Lists the directory as it is before the change, and hears of it afterwards. */
@@ -80,12 +45,12 @@ describe('a listing that a proxy holds back while the directory changes', () => 
       letGo = resolve
     })
     const answered = new Promise<void>((resolve) => {
-      proxy.fault = ({ method, url }) =>
+      line.proxy.fault = ({ method, url }) =>
         method === 'GET' && url?.includes('?limit=') ? { answered: resolve, until } : 'pass'
     })
     const listed = calls.list(directory)
     await answered
-    proxy.fault = () => 'pass'
+    line.proxy.fault = () => 'pass'
     await change()
     letGo()
     return listed

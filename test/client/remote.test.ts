@@ -1,49 +1,28 @@
 import { expect } from 'chai'
 import type { RemoteFiles } from '../../client/remote-files.js'
-import { login } from '../support/login.js'
-import { startServer, type TestServer } from '../support/server.js'
-import {
-  type Connected,
-  type ConnectionSettings,
-  codeOf,
-  connectedFiles,
-} from './connected-files.js'
-import { type Fault, type FaultyProxy, faultyProxy } from './faulty-proxy.js'
+import { behindProxy } from './behind-proxy.js'
+import { type Connected, codeOf } from './connected-files.js'
+import type { Fault } from './faulty-proxy.js'
 import { network } from './tcp-proxy.js'
 
 const content = (...pieces: string[]) => pieces.map((piece) => Buffer.from(piece))
 const process_ = { durability: 'process' } as const
 
 describe('the remote files over HTTP', () => {
-  let server: TestServer
-  let proxy: FaultyProxy
-  let token: string
+  const line = behindProxy()
   let remote: Connected
   let files: RemoteFiles
   let root: number
   let counter = 0
 
-  before(async function () {
-    this.timeout(60_000)
-    server = await startServer()
-    proxy = await faultyProxy(server)
-    token = (await login(server)).access_token
-  })
-  after(async () => {
-    await proxy?.close()
-    await server?.remove()
-  })
   beforeEach(async () => {
-    proxy.fault = () => 'pass'
-    remote = connected()
+    remote = line.connected()
     files = remote.files
     root = (await files.root()).ino
-    proxy.carriedOut.length = 0
+    line.proxy.carriedOut.length = 0
   })
   afterEach(() => remote.close())
 
-  const connected = (settings: ConnectionSettings = {}) =>
-    connectedFiles(server, proxy, token, settings)
   const fresh = (): string => `name-${counter++}`
   const textOf = async (ino: number): Promise<string> =>
     (await files.read(ino, 0, 1_000)).data.toString()
@@ -51,7 +30,7 @@ describe('the remote files over HTTP', () => {
   /** The first matching request meets the fault, all others pass. */
   function once(method: string, fault: Fault): void {
     let left = 1
-    proxy.fault = (request) => (request.method === method && left-- > 0 ? fault : 'pass')
+    line.proxy.fault = (request) => (request.method === method && left-- > 0 ? fault : 'pass')
   }
 
   it('puts, reads, writes and lists', async () => {
@@ -87,7 +66,7 @@ describe('the remote files over HTTP', () => {
   })
 
   it('sends a content in pieces without waiting for the server to acknowledge each', async () => {
-    const direct = connected({ base: server.issuer })
+    const direct = line.connected({ base: line.server.issuer })
     const { ino } = await files.put(root, fresh(), content('0123456789'), {
       mode: 'create',
       attributes: { mode: 0o600 },
@@ -216,7 +195,7 @@ describe('the remote files over HTTP', () => {
       once('PUT', 'lose the answer')
       const name = fresh()
       expect((await put(name, 'once')).size).to.equal(4)
-      expect(proxy.carriedOut.filter((line) => line.startsWith('PUT'))).to.have.length(2)
+      expect(line.proxy.carriedOut.filter((line) => line.startsWith('PUT'))).to.have.length(2)
     })
 
     it('still reports a true EEXIST', async () => {
@@ -258,9 +237,9 @@ describe('the remote files over HTTP', () => {
     it('does not remove what somebody else has put there since', async () => {
       const name = fresh()
       await put(name, 'ours')
-      const other = connected()
+      const other = line.connected()
       let left = 1
-      proxy.fault = (request) => {
+      line.proxy.fault = (request) => {
         if (request.method !== 'DELETE' || left-- === 0) return 'pass'
         return 'lose the answer'
       }
@@ -335,7 +314,7 @@ describe('the remote files over HTTP', () => {
       expect(copy.copied).to.equal(undefined)
       expect(copy.attributes).to.include({ size: 24, version: longer.version + 1 })
       expect(await textOf(ino)).to.equal('01234567\0\0\0\0'.repeat(2))
-      expect(proxy.carriedOut.filter((line) => line.startsWith('PATCH'))).to.have.length(2)
+      expect(line.proxy.carriedOut.filter((line) => line.startsWith('PATCH'))).to.have.length(2)
     })
 
     it('sets an extended attribute once', async () => {
@@ -353,32 +332,32 @@ describe('the remote files over HTTP', () => {
     for (const fault of ['cut', 400, 404, 409, 410, 412, 429, 502, 503, 504] as const) {
       it(`tries again after ${fault}`, async () => {
         let left = 3
-        proxy.fault = () => (left-- > 0 ? fault : 'pass')
+        line.proxy.fault = () => (left-- > 0 ? fault : 'pass')
         expect((await files.stat(root)).ino).to.equal(root)
       })
     }
 
     it('gives up with EIO when its patience is over, and says that the server is away', async () => {
       remote.close()
-      remote = connected({ patience: 300 })
-      proxy.fault = () => 'cut'
+      remote = line.connected({ patience: 300 })
+      line.proxy.fault = () => 'cut'
       expect(await codeOf(remote.files.stat(root))).to.equal('EIO')
       expect(remote.connection.state.kind).to.equal('away')
-      proxy.fault = () => 'pass'
+      line.proxy.fault = () => 'pass'
       expect(await codeOf(remote.files.stat(root))).to.equal('done')
       expect(remote.connection.state.kind).to.equal('connected')
     })
 
     it('does not wait for ever on a connection that fell silent', async () => {
       remote.close()
-      remote = connected({ silenceMilliseconds: 200 })
+      remote = line.connected({ silenceMilliseconds: 200 })
       let left = 1
-      proxy.fault = () => (left-- > 0 ? 'silence' : 'pass')
+      line.proxy.fault = () => (left-- > 0 ? 'silence' : 'pass')
       expect((await remote.files.stat(root)).ino).to.equal(root)
     })
 
     it('stops waiting with EINTR when its caller gives up', async () => {
-      proxy.fault = () => 'silence'
+      line.proxy.fault = () => 'silence'
       const given = new AbortController()
       const waiting = codeOf(files.stat(root, given.signal))
       setImmediate(() => given.abort())
@@ -391,15 +370,15 @@ describe('the remote files over HTTP', () => {
         attributes: {},
         ...process_,
       })
-      const net = await network(() => Number(new URL(proxy.url).port))
-      const distant = connected({ base: `https://localhost:${net.port}` })
-      proxy.carriedOut.length = 0
+      const net = await network(() => Number(new URL(line.proxy.url).port))
+      const distant = line.connected({ base: `https://localhost:${net.port}` })
+      line.proxy.carriedOut.length = 0
       const given = new AbortController()
       const waiting = codeOf(distant.files.read(ino, 0, 1 << 20, given.signal))
       await net.connected()
       given.abort()
       expect(await waiting).to.equal('EINTR')
-      expect(proxy.carriedOut).to.deep.equal([])
+      expect(line.proxy.carriedOut).to.deep.equal([])
       distant.close()
       await net.close()
     })
@@ -412,7 +391,7 @@ describe('the remote files over HTTP', () => {
         ...process_,
       })
       let silenced = 0
-      proxy.fault = ({ headers }) => {
+      line.proxy.fault = ({ headers }) => {
         if (headers.range?.startsWith('bytes=0-') !== true) return 'pass'
         silenced += 1
         return 'silence'
@@ -427,7 +406,7 @@ describe('the remote files over HTTP', () => {
 
     it('sends an upload again from its beginning', async () => {
       let left = 2
-      proxy.fault = (request) => (request.method === 'PUT' && left-- > 0 ? 'cut' : 'pass')
+      line.proxy.fault = (request) => (request.method === 'PUT' && left-- > 0 ? 'cut' : 'pass')
       const big = Array.from({ length: 64 }, (_, piece) => String(piece % 10).repeat(64 * 1024))
       const made = await files.put(root, fresh(), content(...big), {
         mode: 'create',

@@ -1,34 +1,20 @@
 import { expect } from 'chai'
 import { type Remote, remoteFiles } from '../../client/remote.js'
 import type { RemoteFiles } from '../../client/remote-files.js'
-import { login } from '../support/login.js'
-import { startServer, type TestServer } from '../support/server.js'
-import { type Connected, codeOf, connectedFiles } from './connected-files.js'
+import { behindProxy } from './behind-proxy.js'
+import { type Connected, codeOf } from './connected-files.js'
 import { type FaultyProxy, faultyProxy } from './faulty-proxy.js'
 
 /** As from a queue: docs/retries.md. */
 describe('what another machine takes before its maker has an answer', () => {
-  let server: TestServer
-  let proxy: FaultyProxy
-  let token: string
+  const line = behindProxy()
   let remote: Connected
   let files: RemoteFiles
   let root: number
   let counter = 0
 
-  before(async function () {
-    this.timeout(60_000)
-    server = await startServer()
-    proxy = await faultyProxy(server)
-    token = (await login(server)).access_token
-  })
-  after(async () => {
-    await proxy?.close()
-    await server?.remove()
-  })
   beforeEach(async () => {
-    proxy.fault = () => 'pass'
-    remote = connectedFiles(server, proxy, token)
+    remote = line.connected()
     files = remote.files
     root = (await files.root()).ino
   })
@@ -51,7 +37,7 @@ describe('what another machine takes before its maker has an answer', () => {
     name: string,
     take: (other: RemoteFiles) => Promise<unknown>,
   ): () => Promise<void> {
-    const other = connectedFiles(server, proxy, token)
+    const other = line.connected()
     const takes = async () => {
       while ((await codeOf(other.files.lookup(root, name))) !== 'done')
         await new Promise(setImmediate)
@@ -60,7 +46,7 @@ describe('what another machine takes before its maker has an answer', () => {
     }
     let [ours, isTaken] = ['', false]
     let taken: Promise<void> | undefined
-    proxy.fault = (request) => {
+    line.proxy.fault = (request) => {
       const connection = String(request.headers['coffer-connection'])
       if (taken !== undefined) return connection === ours && !isTaken ? 'cut' : 'pass'
       if (request.method !== method) return 'pass'
@@ -123,7 +109,7 @@ describe('what another machine takes before its maker has an answer', () => {
     await files.link(ino, root, name)
     await files.remove(root, name, 'unlink', { keep: false })
     let left = 1
-    proxy.fault = ({ method }) => (method === 'POST' && left-- > 0 ? 'cut' : 'pass')
+    line.proxy.fault = ({ method }) => (method === 'POST' && left-- > 0 ? 'cut' : 'pass')
     await files.link(ino, root, name)
     expect((await files.lookup(root, name)).ino).to.equal(ino)
   })
@@ -133,7 +119,7 @@ describe('what another machine takes before its maker has an answer', () => {
     const { ino, version } = await put(name)
     const parts = [{ offset: 'append' as const, data: Buffer.from('x') }]
     await files.write(ino, parts, { durability: 'process', change: 'j1-1' })
-    const next = connectedFiles(server, proxy, token)
+    const next = line.connected()
     await next.files.write(ino, parts, { durability: 'process' })
     const made = await next.files.made?.(ino, 'j1-1', remote.secret)
     expect(made).to.include({ version: version + 2, made: version + 1 })
@@ -146,11 +132,11 @@ describe('what another machine takes before its maker has an answer', () => {
     let tunnels: FaultyProxy
     let channels: Remote
     before(async () => {
-      tunnels = await faultyProxy(server, 'tunnel')
-      const headers = async () => ({ authorization: `Bearer ${token}` })
+      tunnels = await faultyProxy(line.server, 'tunnel')
+      const headers = async () => ({ authorization: `Bearer ${line.token}` })
       channels = remoteFiles({
         server: tunnels.url,
-        trust: { trust: { kind: 'authority', pem: server.ca }, renew: async () => {} },
+        trust: { trust: { kind: 'authority', pem: line.server.ca }, renew: async () => {} },
         credentials: { headers, renewed: headers },
         clock: () => performance.now(),
       })
