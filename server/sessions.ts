@@ -48,9 +48,11 @@ export interface Sessions {
   current(request: Request): SignedIn | undefined
   /**
    * Signs in: always under a new id, so that one planted before is worth nothing (session fixation).
+   * What its user granted here before ends with the new session, and what somebody else did, who was signed in, ends now.
    * @param authTime when the password was found right: what has ended all sessions since then has ended this one, too
+   * @returns how many grants of somebody else ended
    */
-  begin(request: Request, user: User, authTime: number): SignedIn
+  begin(request: Request, user: User, authTime: number): number
   end(request: Request): void
   /** For forms, before and after the login. Belongs to this browser and to this session. */
   csrfToken(request: Request): string
@@ -140,7 +142,7 @@ export function sessions(options: SessionOptions): Sessions {
       const before = cookieId(request)
       const sid = randomBytes(32).toString('base64url')
       const at = now()
-      table.begin(
+      const ended = table.begin(
         {
           id: digest(sid),
           userId: user.id,
@@ -153,14 +155,7 @@ export function sessions(options: SessionOptions): Sessions {
         before === undefined ? undefined : digest(before),
       )
       request.session = { sid }
-      return {
-        sid: digest(sid),
-        sub: user.id,
-        authTime,
-        csrfToken: tokenOf(sid),
-        address: address(request),
-        user,
-      }
+      return ended
     },
     end(request) {
       const sid = cookieId(request)

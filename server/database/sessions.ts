@@ -1,4 +1,5 @@
 import type { Database } from './database.js'
+import { sessionGrants } from './oauth/session-grants.js'
 import { withRoom } from './room.js'
 
 /** A browser in which somebody is signed in. The cookie's secret is not in here, only its digest. */
@@ -27,8 +28,11 @@ export interface SessionTable {
   get(id: string, now: number): StoredSession | undefined
   /** The living ones of a user, latest use first. */
   ofUser(userId: string, now: number): StoredSession[]
-  /** Ends `replaces` and begins the new one, in one step. */
-  begin(session: StoredSession, replaces: string | undefined): void
+  /**
+   * Ends `replaces` and begins the new one, in one step, to which the grants of the same user go over. How many ended, of somebody
+   * else.
+   */
+  begin(session: StoredSession, replaces: string | undefined): number
   touch(id: string, lastUsedAt: number, address: string): void
   end(id: string): void
   endAllOf(userId: string): void
@@ -54,9 +58,12 @@ export function sessionTable(database: Database): SessionTable {
   const sweep = database.prepare(
     'DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ? LIMIT ?)',
   )
+  const grants = sessionGrants(database)
   const begin = database.transaction((session: StoredSession, replaces: string | undefined) => {
-    if (replaces !== undefined) end.run(replaces)
     insert.run(session)
+    if (replaces === undefined) return 0
+    end.run(replaces)
+    return grants.handOver(replaces, session, session.lastUsedAt)
   })
 
   return {

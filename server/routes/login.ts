@@ -112,7 +112,17 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
         return
       }
       await ownTurn()
-      sessions.begin(request, user, authTime)
+      const former = sessions.current(request)
+      const ended = sessions.begin(request, user, authTime)
+      if (ended > 0 || (former !== undefined && former.sub !== user.id)) {
+        site.audit({
+          event: 'logout',
+          outcome: 'success',
+          subject: former?.sub,
+          address: address(request),
+          detail: `${ended} grants ended, as somebody else signed in`,
+        })
+      }
       response.redirect(303, to)
     } catch (error) {
       if (!(error instanceof Busy)) throw error

@@ -2,6 +2,7 @@ import type { Grant, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
 import { groupCommitOf } from '../group-commit.js'
 import { grantUsesOf } from './grant-uses.js'
+import { sessionGrants } from './session-grants.js'
 
 export interface GrantRow {
   readonly grant_id: string
@@ -125,10 +126,7 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
   const revokeOfUser = database.prepare(
     'UPDATE grants SET revoked_at = ? WHERE sub = ? AND revoked_at IS NULL',
   )
-  const revokeOfSession = database.prepare(
-    `UPDATE grants SET revoked_at = ? WHERE sid = ? AND revoked_at IS NULL
-     AND ' ' || scope || ' ' NOT LIKE '% offline_access %'`,
-  )
+  const ofSessions = sessionGrants(database)
   const revokeToken = database.prepare(
     'INSERT INTO revoked_tokens VALUES (?, ?) ON CONFLICT DO NOTHING',
   )
@@ -153,7 +151,7 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
     noteUse: (grantId, at, address) => uses.note(grantId, at, address),
     revokeGrant: (grantId, at) => commits.run(() => rows.revoke(grantId, at)),
     revokeGrantsOf: (sub, at) => commits.run(() => revokeOfUser.run(at, sub).changes),
-    revokeGrantsOfSession: (sid, at) => commits.run(() => revokeOfSession.run(at, sid).changes),
+    revokeGrantsOfSession: (sid, at) => commits.run(() => ofSessions.revoke(sid, at)),
     async revokeAccessToken(jti, expiresAt) {
       await commits.run(() => revokeToken.run(jti, expiresAt))
     },
