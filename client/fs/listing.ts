@@ -17,7 +17,13 @@ export interface ListingHooks {
   completed?(): void
 }
 
-/** A directory as it was when somebody began to read it, fetched page by page as far as they read; each page feeds the cache. */
+/** As many as the cache knows. Of a longer directory it will not know all names anyway, and nobody reads on from far back. */
+const MOST_KEPT = 200_000
+
+/**
+ * A directory as it was when somebody began to read it, fetched page by page as far as they read; each page feeds the cache. However
+ * long it is, no more of it is kept than is needed: a server may have no end of entries.
+ */
 export class Listing {
   readonly #files: RemoteFiles
   readonly #cache: Cache
@@ -27,6 +33,8 @@ export class Listing {
   /** All names, if they were known from the start: what else is known of them is looked up where they are read. */
   readonly #known: readonly { name: string; ino: number }[] | undefined
   #entries: Listed[] = []
+  /** How many came before those. */
+  #dropped = 0
   #pages: AsyncIterator<readonly WireEntry[]> | undefined
   #isComplete = false
   #turn: Promise<void> = Promise.resolve()
@@ -47,7 +55,7 @@ export class Listing {
 
   /** How many entries have come. */
   get fetched(): number {
-    return this.#entries.length
+    return this.#dropped + this.#entries.length
   }
 
   /** Up to `count` entries from an index on; none at the end. */
@@ -57,20 +65,34 @@ export class Listing {
         return { name, ino, attributes: this.#cache.attributes(ino)?.value }
       })
     }
-    while (!this.#isComplete && this.#entries.length <= index) await this.next()
+    // Far back: from the beginning again.
+    if (index < this.#dropped) await this.#inTurn(() => this.#restart())
+    while (!this.#isComplete && this.fetched <= index) await this.next()
     // One page ahead; for most directories that is only to learn that there is no more.
-    if (this.#entries.length < index + 2 * count) this.next().catch(() => {})
-    return this.#entries.slice(index, index + count)
+    if (this.fetched < index + 2 * count) this.next().catch(() => {})
+    const at = index - this.#dropped
+    return this.#entries.slice(at, at + count)
   }
 
   /** Fetches one more page; concurrent readers of one directory wait for each other. */
   next(): Promise<void> {
-    const seen = this.#entries.length
-    const turn = this.#turn.then(async () => {
-      if (this.#entries.length === seen && !this.#isComplete) await this.#fetch()
+    const seen = this.fetched
+    return this.#inTurn(async () => {
+      if (this.fetched === seen && !this.#isComplete) await this.#fetch()
     })
+  }
+
+  #inTurn(work: () => void | Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work)
     this.#turn = turn.catch(() => {})
     return turn
+  }
+
+  #restart(): void {
+    this.#pages = undefined
+    this.#entries = []
+    this.#dropped = 0
+    this.#isComplete = false
   }
 
   async #fetch(): Promise<void> {
@@ -81,16 +103,17 @@ export class Listing {
     try {
       page = await this.#pages.next()
     } catch (error) {
-      this.#pages = undefined
-      this.#entries = []
+      this.#restart()
       throw error
     }
     if (page.done === true) {
       this.#isComplete = true
-      cache.learnComplete(this.#directory, this.#entries, this.#ticket)
+      if (this.#dropped === 0) cache.learnComplete(this.#directory, this.#entries, this.#ticket)
       this.#hooks.completed?.()
       return
     }
+    // Before it grows: what the reader waits for is in the page.
+    if (this.#entries.length >= MOST_KEPT) this.#dropHalf()
     for (const entry of page.value) {
       this.#hooks.observe(entry)
       const { name, ino } = entry
@@ -98,5 +121,11 @@ export class Listing {
       cache.learnName(this.#directory, name, ino, ticket)
       this.#entries.push({ name, ino, attributes: entry })
     }
+  }
+
+  #dropHalf(): void {
+    const half = this.#entries.length >> 1
+    this.#entries = this.#entries.slice(half)
+    this.#dropped += half
   }
 }
