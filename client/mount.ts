@@ -28,6 +28,9 @@ const NEWS_MILLISECONDS = 1000
 /** Longer than all that is done briefly; a bind mount, or another mount namespace, may keep the process for good. */
 const LAST_MILLISECONDS = 5_000
 
+/** Whoever ends this process may be ending the programs that use the mount, too: they have this long for it. */
+const LEAVING_MILLISECONDS = 3_000
+
 /** Mounts, serves the mount until it is unmounted by whomever, and resolves once everything is sent and tidied up. */
 export async function runMount(request: MountRequest, surroundings: MountProcess): Promise<void> {
   const { log, stop } = surroundings
@@ -132,12 +135,16 @@ async function announced(
 
 /** SIGINT and SIGTERM: what is written is sent; programs that still use the mount lose it. */
 async function stopMount(serving: Serving, log: Logger): Promise<void> {
+  const { mounted } = serving
   for await (const step of unmountGently(serving, () => troubleOf(serving))) {
     if (step.kind === 'pending') log.info(step.pending, 'still sending')
     if (step.kind !== 'failed') continue
     log.warn(step.message)
-    await serving.mounted.unmount({ lazy: true })
+    await mounted.unmount({ lazy: true })
   }
+  const late = setTimeout(() => mounted.abandon?.(), LEAVING_MILLISECONDS)
+  await mounted.ended.catch(() => {}) // which is told elsewhere
+  clearTimeout(late)
 }
 
 async function* answer(

@@ -275,10 +275,11 @@ export interface Kernel {
 
 /** A mounted file system. */
 export interface Mounted {
-  /** Settles when the mount is gone, whoever unmounted it, and `destroy` is through. */
-  readonly ended: Promise<void>
+  readonly ended: Promise<void> // once the mount is gone, whoever unmounted it, and `destroy` is through
   /** Takes the mount from its directory. `lazy`: even while files are open in it; `ended` then waits for the last of them. */
   unmount(options: { lazy: boolean }): Promise<void>
+  /** Programs that use it still are told ENOTCONN. Where that cannot be, `ended` goes on to wait for them. */
+  abandon?(): void
 }
 
 export interface MountOptions {
@@ -292,7 +293,6 @@ export interface MountOptions {
   readonly defaultPermissions: boolean
 }
 
-/** How a binding is started. */
 export type Binding = (
   directory: string,
   fileSystem: FileSystem,

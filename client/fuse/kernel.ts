@@ -21,12 +21,14 @@ export const kernelBinding: Binding = async (directory, fileSystem, options) => 
   await checkDevice()
   const point = await mountPoint(directory)
   await checkThreads()
-  const session = new Session(await mountedDevice(point, options), fileSystem)
+  const device = await mountedDevice(point, options)
+  const session = new Session(device, fileSystem)
   await session.ready
   await raiseReadAhead(point)
   return {
     ended: session.ended,
     unmount: ({ lazy }) => unmountDirectory(point, lazy),
+    abandon: () => device.watched?.stop(),
   }
 }
 

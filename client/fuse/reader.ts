@@ -15,6 +15,8 @@ export interface Watched {
   readNow(buffer: Buffer): number
   /** @param first where the first request goes */
   watch(first: Buffer, listener: RequestListener): { goOn(): void }
+  /** Nothing is asked any more, as if the mount were gone. A thread that waits in read(2) could not be woken. */
+  stop(): void
 }
 
 export interface RequestListener {

@@ -18,6 +18,7 @@ export function watchedDevice(
   const libc = native.load(null)
   const read = libc.func('int64_t read(int device, void *buffer, size_t length)')
   const dup3 = libc.func('int dup3(int from, int to, int flags)')
+  let socket: Socket | undefined
   return {
     descriptor,
     readNow: (buffer) => Number(read(descriptor, buffer, buffer.length)),
@@ -33,15 +34,17 @@ export function watchedDevice(
       }
       const [place, other] = socketpair()
       const options: SocketConstructorOpts & { readonly onread: OnReadOpts } = { fd: place, onread }
-      const socket = new Socket(options)
+      const watching = new Socket(options)
+      socket = watching
       // epoll(7) gets to know it in the next turn of the event loop, as what it is by then
       const moved = dup3(descriptor, place, O_CLOEXEC)
       closeSync(other)
       if (moved !== place) throw new MountError('failed', 'dup3(2) failed')
       // the mount is gone (ENODEV), which `close` tells, too
-      socket.on('error', () => undefined)
-      socket.on('close', gone)
-      return { goOn: () => socket.resume() }
+      watching.on('error', () => undefined)
+      watching.on('close', gone)
+      return { goOn: () => watching.resume() }
     },
+    stop: () => socket?.destroy(),
   }
 }

@@ -112,20 +112,6 @@ describe('the mount command', function () {
     expect((await status()).mounts).to.deep.equal([])
   })
 
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    it(`sends what is written and unmounts on ${signal}`, async () => {
-      const mount = await home.mount()
-      await writeFile(join(mount.directory, signal), 'kept')
-      const pid = await mount.pid()
-      process.kill(pid, signal)
-      await ended(pid)
-      expect(await isMounted(mount.directory)).to.equal(false)
-      const again = await home.mount()
-      expect(await readFile(join(again.directory, signal), 'utf8')).to.equal('kept')
-      await again.unmount()
-    })
-  }
-
   it('stays in the foreground if asked, and ends with Ctrl-C', async () => {
     const directory = join(home.home, 'front')
     await mkdir(directory)
