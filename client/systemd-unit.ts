@@ -8,7 +8,7 @@ export function systemdUnit(
   // The user manager has no network-online.target to wait for: the command waits, and is started again.
   const start = [...command, 'mount', '--foreground', '--no-login', '--wait', '60', url, directory]
   return `[Unit]
-Description=Coffer: ${url} on ${escaped(directory)}
+Description=Coffer: ${url} on ${described(directory)}
 Documentation=https://www.freedesktop.org/software/systemd/man/systemd.service.html
 
 [Service]
@@ -32,14 +32,20 @@ function environment(settings: Readonly<Record<string, string>>): string {
     .join('')
 }
 
-/** man 5 systemd.exec, "Environment=": as a command line, but "$" has no special meaning. */
+/** man 5 systemd.exec, "Environment=": as a command line, but "$" has no special meaning. A line ends at its end, quoted or not. */
 function quotedSetting(setting: string): string {
-  return `"${escaped(setting.replaceAll('\\', '\\\\').replaceAll('"', '\\"'))}"`
+  const quotable = setting.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+  return `"${escaped(quotable)}"`
 }
 
 /** man 5 systemd.service, "Command lines": quoted, backslashes and quotes escaped, "%" and "$" doubled. */
 function quoted(argument: string): string {
   return quotedSetting(argument).replaceAll('$', '$$$$')
+}
+
+/** Words for people on one line; a backslash at the end would join the next. */
+function described(directory: string): string {
+  return escaped(directory.replaceAll('\n', '?').replace(/\\$/, '\\/'))
 }
 
 function escaped(text: string): string {

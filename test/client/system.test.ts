@@ -187,6 +187,11 @@ describe('coffer unit', () => {
     expect(unit).to.include(
       'ExecStart="/usr/bin/node" "/a b/main.js" "mount" "--foreground" "--no-login" "--wait" "60" "https://a" "/home/ada/50%% \\"$$x\\""',
     )
+    const odd = systemdUnit(['/usr/bin/coffer'], 'https://a', '/home/ada/new\nline\\', {})
+    expect(odd.match(/^(?:Description|ExecStart)=.*\n(?=Documentation|Restart)/gm)).to.deep.equal([
+      'Description=Coffer: https://a on /home/ada/new?line\\/\n',
+      'ExecStart="/usr/bin/coffer" "mount" "--foreground" "--no-login" "--wait" "60" "https://a" "/home/ada/new\\nline\\\\"\n',
+    ])
     expect(unit).to.match(/^Type=notify$/m)
     expect(unit.match(/^Environment=.*$/gm)).to.deep.equal([
       'Environment="COFFER_CA=/etc/my \\"50%%\\"/$ca.pem"',
