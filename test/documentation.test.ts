@@ -73,6 +73,6 @@ describe('the documentation', () => {
   it('opens the README with the two commands', async () => {
     const readme = await readFile(join(root, 'README.md'), 'utf8')
     const commands = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, code]) => code?.trim())
-    expect(commands.slice(0, 2)).to.deep.equal(['make serve', 'make mount MNT=~/coffer'])
+    expect(commands.slice(0, 2)).to.deep.equal(['make serve', 'make mount MNT=~/files'])
   })
 })

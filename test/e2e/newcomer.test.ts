@@ -13,6 +13,7 @@ const SOURCES = ['server', 'client', 'oauth', 'views']
 const NOT_BUILT = ['keytar', 'fuse-native', 'koffi']
 
 describe('somebody new types the two commands of the README', () => {
+  let home = ''
   let checkout = ''
   let mountPoint = ''
   let env: NodeJS.ProcessEnv = {}
@@ -27,7 +28,9 @@ describe('somebody new types the two commands of the README', () => {
   before(async function () {
     requires(this, 'fuse')
     this.timeout(120_000)
-    checkout = await temporaryDirectory('checkout')
+    home = await temporaryDirectory('newcomer')
+    checkout = join(home, 'coffer') // where "git clone" puts it
+    await mkdir(checkout)
     for (const part of [...PARTS, ...SOURCES])
       await cp(join(root, part), join(checkout, part), { recursive: true })
     const packages = join(checkout, 'node_modules')
@@ -35,9 +38,7 @@ describe('somebody new types the two commands of the README', () => {
     for (const name of await readdir(join(root, 'node_modules')))
       if (!NOT_BUILT.includes(name))
         await symlink(join(root, 'node_modules', name), join(packages, name))
-    const home = join(checkout, 'home')
-    await mkdir(home)
-    mountPoint = join(home, 'coffer')
+    mountPoint = join(home, 'files')
     env = {
       HOME: home,
       COFFER_PORT: '0',
@@ -56,7 +57,7 @@ describe('somebody new types the two commands of the README', () => {
     if (mountPoint !== '' && (await isMounted(mountPoint)))
       await run('fusermount3', ['-u', '-z', mountPoint])
     await serving?.stop()
-    await removeDirectory(checkout)
+    await removeDirectory(home)
   })
 
   it('make serve: builds, shows the one-time password, serves', async () => {
@@ -73,7 +74,7 @@ describe('somebody new types the two commands of the README', () => {
   }).timeout(180_000)
 
   it('make mount without koffi: trusts this server, logs in, says what is missing', async () => {
-    const mounting = make('mount', 'MNT=~/coffer', `SERVER=${issuer}`)
+    const mounting = make('mount', 'MNT=~/files', `SERVER=${issuer}`)
     const [, url = ''] = await mounting.printed(/^\s*(https:\/\/\S+\/authorize\?\S+)\s*$/m, 120_000)
     const ca = await readFile(join(checkout, '.coffer', 'data', 'tls', 'ca.pem'), 'utf8')
     await approve(url, { issuer, ca, username: 'admin', password })
@@ -84,7 +85,7 @@ describe('somebody new types the two commands of the README', () => {
 
   it('make mount with it: mounts', async () => {
     await symlink(join(root, 'node_modules', 'koffi'), join(checkout, 'node_modules', 'koffi'))
-    const mounting = make('mount', 'MNT=~/coffer', `SERVER=${issuer}`)
+    const mounting = make('mount', 'MNT=~/files', `SERVER=${issuer}`)
     await mounting.ended
     expect(mounting.child.exitCode, mounting.log()).to.equal(0)
     await writeFile(join(mountPoint, 'hello'), 'remote')
