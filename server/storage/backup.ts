@@ -109,6 +109,9 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
   const snapshot = openBackup(next, 'write')
   const report = { contents: 0, copied: 0, bytes: 0 }
   try {
+    // One transaction for all of it, or each content would wait for the disk; what a crash leaves is made anew, and needs no journal.
+    snapshot.pragma('journal_mode = MEMORY')
+    snapshot.exec('BEGIN')
     const list = contentList(snapshot, 'make')
     const known = earlier === undefined ? undefined : contentList(earlier, 'read').find
     for await (const content of contentsOf(snapshot)) {
@@ -138,7 +141,7 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
       if (existsSync(from))
         list.addFile.run(name, await copyFileOfServer(from, join(to, FILES, name)))
     }
-    snapshot.pragma('wal_checkpoint(TRUNCATE)')
+    snapshot.exec('COMMIT')
   } finally {
     snapshot.close()
     earlier?.close()

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type BackupOptions, backup } from '../../../server/storage/backup.js'
@@ -168,6 +168,14 @@ describe('backup and restore', () => {
       expect(await read(tree, ino)).to.equal('ONE')
       expect(await read(tree, (await tree.lookup(tree.root, name('replaced'))).ino)).to.equal('TWO')
     })
+  })
+
+  it('waits for the disk no more often for its list the more contents there are', async () => {
+    await make()
+    const transactions = await transactionsOf(join(to(), 'coffer.db'))
+    for (let index = 0; index < 20; index += 1) await put(tree, at(`file${index}`), 'content')
+    await make()
+    expect(await transactionsOf(join(to(), 'coffer.db'))).to.equal(transactions)
   })
 
   it('is of one moment, although everything changes while it is made', async () => {
@@ -395,3 +403,8 @@ describe('backup and restore', () => {
     expect(await readdir(target)).to.deep.equal(['lost+found'])
   })
 })
+
+/** How many transactions have changed a database: the file change counter of its header (https://sqlite.org/fileformat2.html). */
+async function transactionsOf(path: string): Promise<number> {
+  return (await readFile(path)).readUInt32BE(24)
+}
