@@ -76,7 +76,15 @@ export async function sweepUnused(engine: Engine, stopped: () => boolean): Promi
     if (page.length === 0 || stopped()) break
   }
   await forgetChanges(engine, stopped)
-  engine.sql.forgetReservations.run(engine.clock().sec - KEPT_SECONDS, PAGE)
+  await forgetReservations(engine, stopped)
+}
+
+/** Numbers that were given to files of which the server never heard, one by one, and those that mounts had left in the end. */
+async function forgetReservations(engine: Engine, stopped: () => boolean): Promise<void> {
+  const before = engine.clock().sec - KEPT_SECONDS
+  while (!stopped() && engine.sql.forgetReservations.run(before, PAGE).changes === PAGE) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 /** Others have had their turn since it was found: what was used or named meanwhile stays. A directory without a name is empty. */

@@ -76,6 +76,16 @@ describe('Storage after a restart', () => {
     expect(await files(directory)).to.have.length(0)
   })
 
+  it('forgets what was reserved and not used for a month, however much it is', async () => {
+    const { storage, clock, database } = await start()
+    const tree = await storage.tree('ann')
+    for (let count = 0; count < 250; count += 1) await tree.reserve(2)
+    clock.date = new Date(clock.date.getTime() + 31 * 24 * HOUR)
+    const first = await tree.reserve(2)
+    await storage.sweep()
+    expect(database.prepare('SELECT first FROM reservations').pluck().all()).to.deep.equal([first])
+  })
+
   it('never gives a number out twice', async () => {
     const seen = new Set<number>()
     for (let run = 0; run < 3; run += 1) {
