@@ -1,3 +1,4 @@
+import { refuseWithoutContents } from './contents-away.js'
 import type { Engine } from './context.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
 import type { NameGuard } from './name-guard.js'
@@ -20,6 +21,7 @@ const TREES = 1024
  * a time: the caller holds the lock of the data directory.
  */
 export async function openStorage(options: StorageOptions): Promise<SqliteStorage> {
+  await refuseWithoutContents(options)
   const engine = createEngine(options)
   await putBackAll(engine)
   return new SqliteStorage(engine)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { fileStatements } from '../database/files.js'
-import { parseHex } from './content-path.js'
+import { refuseWithoutContents } from './contents-away.js'
 import type { Engine } from './context.js'
 import type { StorageOptions } from './create-engine.js'
 import { createEngine } from './create-engine.js'
@@ -71,22 +71,6 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   await engine().contents.close()
   await engine().checkpoints.close()
   return count
-}
-
-/**
- * A disk that is not mounted looks like this. All files would be cut to nothing, and what they had in them, once it is there again, would
- * be nobody's and removed.
- */
-async function refuseWithoutContents({ directory, database, disk = nodeDisk }: FsckOptions) {
-  const root = join(directory, 'content')
-  const names = await disk.names(root)
-  if (names.some((name) => parseHex(name) !== undefined)) return
-  const count = database.prepare<[number], number>('SELECT count(*) FROM inodes WHERE stored = ?')
-  const claimed = count.pluck().get(STORED.file) ?? 0
-  if (claimed === 0) return
-  throw new Error(
-    `${root} is empty, and ${claimed} files have their content there: is its disk mounted? Nothing was repaired; if all of it is lost, restore a backup`,
-  )
 }
 
 type Report = (problem: Problem, text: string, repaired: boolean) => void

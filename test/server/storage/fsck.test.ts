@@ -2,6 +2,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { expect } from 'chai'
 import { contentPath } from '../../../server/storage/content-path.js'
+import { openStorage } from '../../../server/storage/engine.js'
 import { nodeDisk } from '../../../server/storage/fs.js'
 import { type FsckOptions, fsck } from '../../../server/storage/fsck.js'
 import { fileName as name } from '../../../server/storage/path.js'
@@ -83,24 +84,41 @@ describe('fsck', () => {
     })
   }
 
-  it('repairs nothing while all contents are away, as on a disk that is not mounted', async () => {
+  it('neither repairs nor opens while all contents are away, as on a disk that is not mounted', async () => {
     await put(tree, at(tree, 'f'), 'content')
     await subject.storage.swept()
     sql('UPDATE trees SET bytes = bytes + 1')
     const root = join(subject.directory, 'content')
+    const open = async () => {
+      const { directory, database } = subject
+      await (await openStorage({ directory, database })).close()
+      return 'opened'
+    }
+    const messageOf = (error: Error) => error.message
     await rename(root, `${root}.away`)
     for (const isThere of [false, true]) {
       if (isThere) await mkdir(join(root, 'lost+found'), { recursive: true })
       expect(await run('check'))
-        .to.include('content missing')
-        .and.include('wrong usage')
-      const refused = await run('repair').catch((error: Error) => error.message)
-      expect(refused).to.match(/content is empty, and 1 files .* mounted\?/)
+        .to.contain('content missing')
+        .and.contain('wrong usage')
+      for (const outcome of [await run('repair').catch(messageOf), await open().catch(messageOf)])
+        expect(outcome).to.match(/content is empty, and 1 files .* mounted\?/)
     }
     await rm(root, { recursive: true })
     await rename(`${root}.away`, root)
     expect(await run('repair')).to.deep.equal(['wrong usage: repaired'])
     expect(await run('check')).to.deep.equal([])
+    expect(await open()).to.equal('opened')
+  })
+
+  it('goes on without all contents when it is told so', async () => {
+    const { ino } = await put(tree, at(tree, 'f'), 'content')
+    await subject.storage.swept()
+    const root = join(subject.directory, 'content')
+    await rm(root, { recursive: true })
+    await mkdir(join(root, '0'), { recursive: true })
+    expect(await run('repair')).to.deep.equal(['content missing: repaired'])
+    expect((await tree.stat(ino)).ino).to.equal(ino)
   })
 
   it('takes a file in a folder that is not its own for nothing, and so does the sweep', async () => {
