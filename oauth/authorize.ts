@@ -18,7 +18,7 @@ import { type Pending, sealConsent, sealPending, unsealConsent, unsealPending } 
 import { effectiveParameters } from './pushed.js'
 import { destination, formActionSource, isLoopback } from './redirect-uri.js'
 import { covers } from './scope.js'
-import type { BrowserSession } from './types.js'
+import type { BrowserSession, Client } from './types.js'
 
 /** What the browser gets; an OAuthError that is thrown instead belongs on an error page. */
 export type Step =
@@ -31,6 +31,13 @@ export type Step =
     }
   | { readonly kind: 'consent'; readonly page: Omit<ConsentPage, 'action'> }
   | { readonly kind: 'redirect'; readonly location: string }
+  /** An error for a client that the user may not want to be sent to. */
+  | {
+      readonly kind: 'stay'
+      readonly error: OAuthError
+      readonly location: string
+      readonly destination: string
+    }
 
 export async function authorize(
   context: Context,
@@ -86,8 +93,24 @@ async function advance(
     if (!(error instanceof OAuthError)) throw error
     // Nobody is sent to a client before logging in, not even with an error (RFC 9700 section 4.11.2).
     if (session === undefined && !silent) return signInStep(context, pending, trusted)
-    return { kind: 'redirect', location: redirectError(context, trusted, error) }
+    const location = redirectError(context, trusted, error)
+    if (await isTrusted(context, trusted.client, session)) return { kind: 'redirect', location }
+    return { kind: 'stay', error, location, destination: destination(trusted.redirect_uri) }
   }
+}
+
+/**
+ * Where anybody may register clients, a request that must fail would send people anywhere: that takes an administrator who registered
+ * the client, or a user who has let it in before (RFC 9700 section 4.11.2).
+ */
+async function isTrusted(
+  { store }: Context,
+  client: Client,
+  session: BrowserSession | undefined,
+): Promise<boolean> {
+  if (client.registration_digest === undefined) return true
+  if (session === undefined) return false
+  return (await store.consent(session.sub, client.client_id)) !== undefined
 }
 
 function signInStep(

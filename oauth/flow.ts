@@ -10,7 +10,14 @@ import {
   type LogoutStep,
   requestLogout,
 } from './logout.js'
-import type { ConsentPage, LogoutPage, MessagePage, UserCodePage } from './pages.js'
+import {
+  type ConsentPage,
+  type ErrorPage,
+  errorPage,
+  type LogoutPage,
+  type MessagePage,
+  type UserCodePage,
+} from './pages.js'
 import type { Parameters } from './parameters.js'
 import type { BrowserSession } from './types.js'
 
@@ -39,6 +46,7 @@ export type Shown =
   | { readonly kind: 'logout'; readonly page: LogoutPage }
   | { readonly kind: 'signOut'; readonly location: string | undefined }
   | { readonly kind: 'message'; readonly page: MessagePage }
+  | { readonly kind: 'error'; readonly page: ErrorPage }
 
 export type PageHandler =
   | { readonly kind: 'open'; readonly handle: (visit: Visit) => Promise<Shown> }
@@ -66,6 +74,11 @@ export function pagesOf(context: Context): readonly Page[] {
         return step
       case 'consent':
         return { kind: 'consent', page: { action: `${base}/authorize/decision`, ...step.page } }
+      case 'stay': {
+        const { location, destination, error } = step
+        const link = { href: location, text: `Go on to ${destination}` }
+        return { kind: 'error', page: { ...errorPage(error), link } }
+      }
       case 'signIn': {
         const { request, reauthenticate, loginHint } = step
         const returnTo = `${base}${CONTINUE_PATH}?${new URLSearchParams({ request })}`

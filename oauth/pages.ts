@@ -1,4 +1,5 @@
 /** What the site is asked to show. It renders; every decision is made here. */
+import type { OAuthError } from './errors.js'
 
 /** A form the page must post: `action` with every one of `fields` as a hidden input, and the session's `csrf_token`. */
 export interface PageForm {
@@ -59,4 +60,10 @@ export interface ErrorPage {
   readonly status: number
   readonly error: string
   readonly message: string
+  /** For the user to decide whether to go there. */
+  readonly link?: { readonly href: string; readonly text: string }
+}
+
+export function errorPage({ status, error, message }: OAuthError): ErrorPage {
+  return { status, error, message }
 }

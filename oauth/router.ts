@@ -10,7 +10,14 @@ import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
 import { type Page, pagesOf, type Shown } from './flow.js'
 import { addressOf, setFields } from './guard.js'
-import type { ConsentPage, ErrorPage, LogoutPage, MessagePage, UserCodePage } from './pages.js'
+import {
+  type ConsentPage,
+  type ErrorPage,
+  errorPage,
+  type LogoutPage,
+  type MessagePage,
+  type UserCodePage,
+} from './pages.js'
 import { type Parameters, parseForm } from './parameters.js'
 import { type Middleware, methodNotAllowed } from './serve-endpoints.js'
 import type { BrowserSession } from './types.js'
@@ -117,6 +124,8 @@ async function show(
       return interaction.logout(request, response, shown.page)
     case 'message':
       return interaction.message(request, response, shown.page)
+    case 'error':
+      return interaction.error(request, response, shown.page)
     case 'signOut':
       await interaction.signOut(request, response)
       if (shown.location !== undefined) return redirect(response, 303, shown.location)
@@ -137,7 +146,6 @@ function pageError(interaction: Interaction): ErrorRequestHandler {
   return async (error, request, response, next) => {
     if (!(error instanceof OAuthError) || response.headersSent) return next(error)
     setFields(response, error.headers)
-    const { status, error: code, message } = error
-    await interaction.error(request, response, { status, error: code, message })
+    await interaction.error(request, response, errorPage(error))
   }
 }

@@ -73,7 +73,7 @@ export function interaction(site: Site): Interaction {
       await pages.render(response, 'message', { title }, { message })
     },
 
-    async error(request, response, { status, error, message }) {
+    async error(request, response, { status, error, message, link }) {
       site.log.info(
         {
           request_id: response.locals.requestId,
@@ -97,7 +97,7 @@ export function interaction(site: Site): Interaction {
           status,
           error,
           message,
-          link: undefined,
+          link,
           request_id: response.locals.requestId,
         },
       )
