@@ -1,6 +1,9 @@
 import { ABSENT, believedAs, type Directory, type Known } from './known.js'
 
-/** What the cache keeps of names, absent ones too. Of too many those of a directory go of which nothing was learned for longest. */
+/**
+ * What the cache keeps of names, absent ones too. Of too many those of a directory go of which nothing was learned for longest. A
+ * directory counts as a name, or empty ones would be kept without end.
+ */
 export class KnownNames {
   readonly #directories = new Map<number, Directory>()
   readonly #limit: number
@@ -15,24 +18,20 @@ export class KnownNames {
   }
 
   set(directory: number, name: string, ino: Known<number>): void {
-    const known = this.of(directory) ?? { names: new Map(), complete: undefined }
+    const known = this.of(directory) ?? this.#begin(directory)
     this.#directories.delete(directory)
     this.#directories.set(directory, known)
     if (!known.names.has(name)) this.#count += 1
     known.names.set(name, ino)
-    while (this.#count > this.#limit) {
-      const [oldest] = this.#directories.keys()
-      if (oldest === undefined) return
-      this.forget(oldest)
-    }
+    this.#forgetOldest()
   }
 
   /** These are all names of the directory, unless there were too many of them to remember. */
   setComplete(directory: number, listed: readonly { name: string }[], complete: Known<true>): void {
     let known = this.of(directory)
     if (known === undefined && listed.length === 0) {
-      known = { names: new Map(), complete: undefined }
-      this.#directories.set(directory, known)
+      known = this.#begin(directory)
+      this.#forgetOldest()
     }
     if (known === undefined || !listed.every(({ name }) => known.names.has(name))) return
     if (known.names.size > listed.length) this.#keepOnly(listed, known, complete)
@@ -50,7 +49,7 @@ export class KnownNames {
     const known = this.of(directory)
     if (known === undefined) return
     this.#directories.delete(directory)
-    this.#count -= known.names.size
+    this.#count -= known.names.size + 1
   }
 
   forgetName(directory: number, name: string): void {
@@ -67,6 +66,21 @@ export class KnownNames {
 
   *in(directory: number, isWanted: (known: Known<number>) => boolean): Generator<string> {
     for (const [name, known] of this.of(directory)?.names ?? []) if (isWanted(known)) yield name
+  }
+
+  #begin(directory: number): Directory {
+    const known = { names: new Map(), complete: undefined }
+    this.#directories.set(directory, known)
+    this.#count += 1
+    return known
+  }
+
+  #forgetOldest(): void {
+    while (this.#count > this.#limit) {
+      const [oldest] = this.#directories.keys()
+      if (oldest === undefined) return
+      this.forget(oldest)
+    }
   }
 
   /** Others may have removed, while nobody told, what stood there before. What is absent is so still. */
