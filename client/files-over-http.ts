@@ -1,5 +1,6 @@
 import type { WireAttributes, WireEntry } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
+import { COPY_TYPE, ZERO_TYPE } from '../server/wire-patch.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import { creation, linkOnce, makeOnce, putOnce } from './make-once.js'
 import { changeOnce, renameOnce, writeOnce } from './once.js'
@@ -85,7 +86,7 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
         const answer = await requests.succeed({
           method: 'PATCH',
           target: `/inodes/${ino}`,
-          headers: { ...headers, 'Content-Type': 'application/vnd.coffer.zero+json' },
+          headers: { ...headers, 'Content-Type': ZERO_TYPE },
           json: { offset, bytes: length, extend },
         })
         return headerAttributes(answer)
@@ -98,7 +99,7 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
         const answer = await requests.succeed({
           method: 'PATCH',
           target: `/inodes/${to.ino}`,
-          headers: { ...headers, 'Content-Type': 'application/vnd.coffer.copy+json' },
+          headers: { ...headers, 'Content-Type': COPY_TYPE },
           json: { from, offset: to.offset, bytes: length },
         })
         copied = bodyNumbers(answer, ['copied']).copied

@@ -1,10 +1,8 @@
 import type { WireAttributeChanges } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
+import { AT_THE_END, PIECE_HEAD_BYTES, RANGES_TYPE } from '../server/wire-patch.js'
 import type { FileRequest } from './file-requests.js'
 import type { RemotePart, WriteOptions } from './remote-files.js'
-
-/** The offset that means the end of the file (docs/file-api.md, application/vnd.coffer.ranges). */
-const AT_THE_END = 0xffff_ffff_ffff_ffffn
 
 /** Parts of a file as one PATCH: plain bytes where each goes on behind the one before, or else framed pieces. */
 export function writeRequest(
@@ -31,9 +29,9 @@ export function writeRequest(
   return {
     method: 'PATCH',
     target,
-    headers: { ...headers, 'Content-Type': 'application/vnd.coffer.ranges' },
+    headers: { ...headers, 'Content-Type': RANGES_TYPE },
     content: {
-      size: parts.reduce((sum, part) => sum + 12 + part.data.length, 0),
+      size: parts.reduce((sum, part) => sum + PIECE_HEAD_BYTES + part.data.length, 0),
       open: () => framed(parts),
     },
   }
@@ -75,14 +73,13 @@ async function* framed(parts: readonly RemotePart[]): AsyncGenerator<Buffer> {
   for (const part of parts) yield* piece(part)
 }
 
-/** All pieces (application/vnd.coffer.ranges), at once. */
+/** All pieces (`RANGES_TYPE`), at once. */
 export function ranges(parts: readonly RemotePart[]): Buffer {
   return Buffer.concat(parts.flatMap(piece))
 }
 
-/** A piece: offset (8 bytes), length (4 bytes), bytes; numbers big-endian. */
 function piece({ offset, data }: RemotePart): [Buffer, Buffer] {
-  const head = Buffer.alloc(12)
+  const head = Buffer.alloc(PIECE_HEAD_BYTES)
   head.writeBigUInt64BE(offset === 'append' ? AT_THE_END : BigInt(offset))
   head.writeUInt32BE(data.length, 8)
   return [head, data]

@@ -1,10 +1,5 @@
 import { FileError } from '../errors.js'
-
-/** application/vnd.coffer.ranges: pieces of offset (8 bytes), length (4 bytes), bytes; numbers are big-endian. */
-export const RANGES_TYPE = 'application/vnd.coffer.ranges'
-const HEADER_BYTES = 12
-/** The offset of a piece that goes to the end, wherever that is. */
-const AT_THE_END = 0xffff_ffff_ffff_ffffn
+import { AT_THE_END, PIECE_HEAD_BYTES } from '../wire-patch.js'
 
 export interface Piece {
   readonly offset: number | 'append'
@@ -12,7 +7,7 @@ export interface Piece {
 }
 
 /**
- * Decodes the body while it comes, in as many steps; memory does not grow with a piece. A long piece is yielded in several.
+ * Decodes a body of `RANGES_TYPE` while it comes, in as many steps; memory does not grow with a piece. A long piece is yielded in several.
  * @throws FileError EINVAL, EFBIG
  */
 export async function* rangesBody(
@@ -33,10 +28,10 @@ export async function* rangesBody(
           if (position !== 'append') position += data.length
           continue
         }
-        const missing = HEADER_BYTES - header.length
+        const missing = PIECE_HEAD_BYTES - header.length
         header = Buffer.concat([header, chunk.subarray(0, missing)])
         chunk = chunk.subarray(missing)
-        if (header.length < HEADER_BYTES) break
+        if (header.length < PIECE_HEAD_BYTES) break
         left = header.readUInt32BE(8)
         position = pieceOffset(header.readBigUInt64BE(0), left)
         header = Buffer.alloc(0)

@@ -7,9 +7,6 @@ import { isNotModified } from './preconditions.js'
 import { parseChoice, parseCount } from './query.js'
 import { copiedRange, seekingFor, zeroRange } from './schemas.js'
 
-export const ZERO_TYPE = 'application/vnd.coffer.zero+json'
-export const COPY_TYPE = 'application/vnd.coffer.copy+json'
-
 const zeroBody = z.strictObject(zeroRange)
 const copyBody = z.strictObject({
   from: copiedRange.from,
