@@ -18,7 +18,7 @@ import { mountHelperArguments } from './mount-helper.js'
 import { printable } from './printable.js'
 import { RemoteError } from './remote-files.js'
 
-/** The only file of the client that touches `process`. */
+/** The program `coffer`: nothing else of the client reads the environment, the arguments or the terminal. */
 
 process.umask(0o077)
 const stop = new AbortController()

@@ -59,7 +59,7 @@ export interface Composed {
   readonly app: LeanListener
   /** Removes expired state of the authorization server. */
   sweep(): Promise<void>
-  /** From now on no connection is taken. */
+  /** The server is about to stop: from now on no lease runs out. */
   stopping(): void
   /** Writes down what is still only in memory; nothing comes afterwards. */
   close(): void

@@ -25,7 +25,7 @@ export const FUSE_NATIVE_LIMITS: readonly string[] = [
 /** How often to look whether somebody else has unmounted: fuse-native does not notice. */
 const LOOK_MILLISECONDS = 1000
 
-/** The second binding: for macOS, and where the first does not work. */
+/** The second binding: for where the first does not work. */
 export const fuseNativeBinding: Binding = async (directory, fileSystem, options) => {
   const point = await mountPoint(directory)
   const Fuse = fuseNative()

@@ -23,7 +23,6 @@ export interface Busy {
  * which word of its names waits in the kernel, however short before it was written.
  */
 export class Invalidations implements Kernel {
-  /** Oldest first. */
   readonly #busy = new Map<Node, Set<Busy>>()
   readonly #names: InvalidationQueue
   readonly #inodes: InvalidationQueue
