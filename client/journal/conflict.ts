@@ -47,7 +47,7 @@ export async function copyBeside(
   mount: ConflictMount,
   file: UnsentFile,
   isThere: boolean,
-): Promise<{ ino: number; place: Place }> {
+): Promise<Place> {
   const { files } = mount
   const { mode, uid, gid, atime, mtime, size } = file.shown
   const fetch = async (offset: number, length: number) =>
@@ -73,11 +73,11 @@ export async function copyBeside(
         attributes,
         ino,
       })
-      return copy
+      return place
     } catch (error) {
       if (!hasCode(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
       // Made before, and perhaps moved or removed by others since.
-      if ((await inodeNow(files, ino)) !== 'unknown') return copy
+      if ((await inodeNow(files, ino)) !== 'unknown') return place
       if (attempt === TRIES) throw error
       file.copy = undefined
     }

@@ -239,7 +239,7 @@ export class Sender {
       () => {},
     )
     try {
-      const copy = await settled
+      const place = await settled
       this.conflicts += 1
       file.gap = undefined
       for (const change of changes) {
@@ -247,11 +247,11 @@ export class Sender {
         unsent.removeFirst(file, there)
       }
       if (pending.change.kind === 'birth' && taken !== undefined) doubted(taken)
-      doubted(copy.place)
+      doubted(place)
       replaced(file.ino)
       const what = there === undefined ? 'was removed elsewhere' : 'was changed elsewhere'
       const why = isWhole ? what : 'lost a part of what was written here'
-      log(`${before} ${why}; what was written here is in "${copy.place.name}"`)
+      log(`${before} ${why}; what was written here is in "${place.name}"`)
     } finally {
       file.settling = undefined
     }

@@ -3,10 +3,10 @@ import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { AttributeChanges, NewAttributes } from '../storage/storage.js'
 import { HEADERS } from '../wire-headers.js'
+import { MAX_ID } from './schemas.js'
 import { TIME_RULE, timeOf } from './time.js'
 
-/** Attributes that come as header fields, beside a body of bytes. Integers stay below (uid_t)-1, which means "leave". */
-const MAX_ID = 0xffff_fffe
+/** Attributes that come as header fields, beside a body of bytes. */
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 

@@ -19,8 +19,8 @@ import type { Admitted } from './exchange.js'
 import { rawTarget } from './target.js'
 
 /** What is left of a body nobody wants is read and dropped up to here, so that the client gets to read the answer. */
-const LINGER_BYTES = 16 * 1024 * 1024
-const LINGER_MILLISECONDS = 10_000
+export const LINGER_BYTES = 16 * 1024 * 1024
+export const LINGER_MILLISECONDS = 10_000
 
 const DIGEST_FIELDS: readonly DigestFieldName[] = ['Content-Digest', 'Repr-Digest']
 

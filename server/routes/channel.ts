@@ -11,6 +11,7 @@ import {
 import { settled } from './answer.js'
 import { expectedBytes } from './answer-bytes.js'
 import { type Answer, answerFrame } from './batch-operation.js'
+import { LINGER_BYTES, LINGER_MILLISECONDS } from './body.js'
 import type { Exchange } from './exchange.js'
 import type { Held } from './held-answers.js'
 import {
@@ -30,9 +31,6 @@ import { upgraded } from './upgrade.js'
 const WHOLE_BYTES = 256 * 1024
 /** Once so much waits to be taken, the client has to wait too. */
 const GATHERED_BYTES = 256 * 1024
-/** After the last answer. */
-const LINGER_BYTES = 16 * 1024 * 1024
-const LINGER_MILLISECONDS = 10_000
 const EMPTY = Buffer.alloc(0)
 const CLOSING = encodeFrame({ outcome: 'closing' })
 

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import { type FileName, fileName } from '../storage/path.js'
 import type { Inode, SpelledPage, Tree } from '../storage/storage.js'
 import { answerNotModified, inodeFields } from './answer.js'
+import { MAX_ENTRIES } from './answer-bytes.js'
 import { entryJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
 import { isNotModified } from './preconditions.js'
@@ -9,7 +10,6 @@ import { parseCount } from './query.js'
 
 /** Entries taken from the engine at a time: bounds the memory of a listing and how long it holds the event loop. */
 const PAGE_ENTRIES = 1000
-const MAX_LIMIT = 10_000
 
 /** A directory as a JSON array: all of it, streamed page by page, or the page asked for. */
 export async function answerEntries(exchange: Exchange, directory: Inode): Promise<void> {
@@ -18,7 +18,7 @@ export async function answerEntries(exchange: Exchange, directory: Inode): Promi
   const start = after === undefined ? undefined : fileName(after)
   const limit = query.get('limit')
   if (limit === undefined) return answerAll(exchange, directory, start)
-  const count = Math.min(parseCount('limit', limit, 1, Number.MAX_SAFE_INTEGER), MAX_LIMIT)
+  const count = Math.min(parseCount('limit', limit, 1, Number.MAX_SAFE_INTEGER), MAX_ENTRIES)
   const page = await tree.spell(directory.ino, pageAfter(start, count))
   const { last } = page
   const more =

@@ -5,7 +5,7 @@ import { TIME_RULE, timeOf } from './time.js'
 /** The JSON the file API takes. Whatever is not named here is refused. */
 
 /** (uid_t)-1 means "leave" to chown(2), so it is nobody's number. */
-const MAX_ID = 0xffff_fffe
+export const MAX_ID = 0xffff_fffe
 
 const bits = z.int().min(0).max(0o7777)
 const id = z.int().min(0).max(MAX_ID)
