@@ -17,6 +17,7 @@ export interface CallbackRequest {
 }
 
 const PATH = '/callback'
+const BASE = 'http://127.0.0.1'
 
 /** Whichever of them this machine has (RFC 8252 section 7.3). */
 const ADDRESSES = ['127.0.0.1', '::1']
@@ -68,8 +69,11 @@ async function listenOnFirst(server: Server, [address, ...others]: string[]): Pr
 
 /** One value for each name, as RFC 6749 section 3.1 demands; anything else is no authorization response. */
 function authorizationResponse(request: IncomingMessage): URLSearchParams | undefined {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://127.0.0.1')
-  if (request.method !== 'GET' || pathname !== PATH) return undefined
+  const { method, url = '' } = request
+  // Any page that is open in the browser may ask for what is no address.
+  if (method !== 'GET' || !URL.canParse(url, BASE)) return undefined
+  const { pathname, searchParams } = new URL(url, BASE)
+  if (pathname !== PATH) return undefined
   const names = [...searchParams.keys()]
   return new Set(names).size === names.length ? searchParams : undefined
 }

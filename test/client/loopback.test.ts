@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
 import { expect } from 'chai'
 import { openLoopback } from '../../client/loopback.js'
 
@@ -11,6 +13,24 @@ describe('the loopback redirect (RFC 8252 section 7.3)', () => {
       expect(loopback.redirect_uri).to.match(/^http:\/\/127\.0\.0\.1:\d+\/callback$/)
       const response = await fetch(`${loopback.redirect_uri}?state=other`)
       expect(response.status).to.equal(400)
+    } finally {
+      await loopback.close()
+    }
+  })
+
+  it('turns away what is no address, and waits on', async () => {
+    const loopback = await openLoopback('state')
+    try {
+      // fetch would make an address of it
+      const asked = get({ port: new URL(loopback.redirect_uri).port, path: '//' })
+      const [{ statusCode }] = (await once(asked, 'response')) as [IncomingMessage]
+      expect(statusCode).to.equal(404)
+      const [{ parameters }] = await Promise.all([
+        loopback.response,
+        fetch(`${loopback.redirect_uri}?state=state`).then((page) => page.text()),
+        loopback.response.then(({ answer }) => answer({ title: '', text: '', status: 200 })),
+      ])
+      expect(parameters.get('state')).to.equal('state')
     } finally {
       await loopback.close()
     }
