@@ -41,8 +41,20 @@ const PAUSE_MILLISECONDS = 1_000
 const OTHER_ACCOUNT =
   'somebody else has logged in since; unmount and mount again to go on as that account, or log in again as the one before'
 
-/** RFC 9449 sections 5 and 8 */
-const PROOF_ERRORS: ReadonlySet<string> = new Set(['use_dpop_nonce', 'invalid_dpop_proof'])
+/**
+ * RFC 6749 section 5.2, RFC 8707 section 2. Whatever else comes, as from a gateway that has an `error` in its JSON, too, or about a
+ * proof (RFC 9449 sections 5 and 8), says nothing of the login: the next try may do better.
+ */
+const ENDS_LOGIN: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'access_denied',
+  'invalid_target',
+])
 
 /** The login of one account in this process: access tokens that work, refreshed by one process at a time. */
 export class Session implements Credentials {
@@ -179,12 +191,10 @@ export class Session implements Credentials {
   }
 
   #failure(error: unknown, tokens: Tokens | undefined): unknown {
-    // What is wrong with a proof is not the login: the next try has another one.
-    if (error instanceof Refused && PROOF_ERRORS.has(error.error)) {
-      return new ExchangeError('unreachable', error.message, { cause: error })
-    }
-    if (error instanceof Refused && error.error !== 'server_error') {
-      return this.#dying(tokens, `the server ended the login (${error.message})`)
+    if (error instanceof Refused) {
+      return ENDS_LOGIN.has(error.error)
+        ? this.#dying(tokens, `the server ended the login (${error.message})`)
+        : new ExchangeError('unreachable', error.message, { cause: error })
     }
     // Whatever became of the refresh, the file request itself was not sent.
     if (error instanceof ExchangeError && error.kind === 'lost') {

@@ -21,7 +21,7 @@ describe('a session (RFC 6749 section 6)', () => {
   let store: TokenStore
   let now: number
   let redeemed: string[]
-  let answer: 'tokens' | 'invalid_grant' | 'invalid_dpop_proof' | 'cut'
+  let answer: 'tokens' | 'invalid_grant' | 'invalid_dpop_proof' | 'cut' | 'a gateway'
   let notices: SessionNotice[]
 
   const request = { method: 'GET', url: new URL('https://localhost/files/a') }
@@ -36,6 +36,7 @@ describe('a session (RFC 6749 section 6)', () => {
       const form = new URLSearchParams(await bodyOf(request))
       const presented = form.get('refresh_token') ?? ''
       if (answer === 'cut') return request.socket.destroy()
+      if (answer === 'a gateway') return json(response, 404, { error: 'Not Found' })
       if (answer === 'invalid_dpop_proof') return json(response, 400, { error: answer })
       if (answer === 'invalid_grant' || redeemed.includes(presented)) {
         return json(response, 400, { error: 'invalid_grant', error_description: 'it is used up' })
@@ -329,6 +330,7 @@ describe('a session (RFC 6749 section 6)', () => {
   for (const [what, given] of [
     ['a proof that was refused (RFC 9449)', 'invalid_dpop_proof'],
     ['a lost answer', 'cut'],
+    ['what something before the server says', 'a gateway'],
   ] as const) {
     it(`takes ${what} for a server out of reach, not for the end of the login`, async () => {
       now += 901_000
