@@ -111,24 +111,34 @@ export function limits(dependencies: LimitOptions): Limits {
 
 /**
  * The same as express-rate-limit does, for endpoints that are asked thousands of times a second: nothing is waited for.
- * A request counts while it is under way, so that many at once cannot all pass, and stays counted where it was a guess.
+ * A request counts while it is under way, so that many at once cannot all pass, and stays counted where it was a guess. Where only
+ * those under way are too many, as when all mounts behind one address come back at the same time, that is over in a moment.
  *
  * Where it cannot be counted it passes, unlike a login: on a full disk nobody but who has more addresses than are kept in memory
  * is not bounded then, and such a one hardly was; and mounts get the tokens that they go on with.
  */
 function clientLimit(counters: LimitStore, most: number, note: Note): Guard {
   const what = 'Too many failed requests from your address'
+  const underWay = new Map<string, number>()
   counters.init({ windowMs: 5 * MINUTE })
   return (request, response, next) => {
     const key = networkKey(address(request))
     const counted = unlessFull(() => counters.increment(key))
     if (counted === undefined) return next()
     const { totalHits, resetTime } = counted
+    const others = underWay.get(key) ?? 0
+    underWay.set(key, others + 1)
     response.on('close', () => {
+      const left = (underWay.get(key) ?? 1) - 1
+      if (left > 0) underWay.set(key, left)
+      else underWay.delete(key)
       const isGuess = response.statusCode === 401 || response.locals.refusal === 'invalid_grant'
       if (!isGuess || !response.writableEnded) counters.decrement(key)
     })
     if (totalHits <= most) return next()
+    if (totalHits - others <= most) {
+      return next(protocolError('Too many requests at the same time from your address', 1))
+    }
     const wait = Math.max(1, Math.ceil(((resetTime?.getTime() ?? 0) - Date.now()) / 1000))
     note(request, 'client', key, what)
     next(protocolError(what, wait))
@@ -139,14 +149,18 @@ type Note = (request: GuardedRequest, prefix: string, key: string, detail: strin
 
 /** What programs are told, with when to come back; those in browsers, too, as the endpoints themselves do (CORS). */
 function protocolError(what: string, seconds: number): OAuthError {
-  return new OAuthError('temporarily_unavailable', `${what}: come again in ${seconds} seconds`, {
-    status: 429,
-    headers: {
-      'Retry-After': String(seconds),
-      'Access-Control-Allow-Origin': '*',
-      'Access-Control-Expose-Headers': 'Retry-After',
+  return new OAuthError(
+    'temporarily_unavailable',
+    `${what}: come again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}`,
+    {
+      status: 429,
+      headers: {
+        'Retry-After': String(seconds),
+        'Access-Control-Allow-Origin': '*',
+        'Access-Control-Expose-Headers': 'Retry-After',
+      },
     },
-  })
+  )
 }
 
 /** Marks the answer to a wrong password: nothing else is a guess, neither an old form nor a busy server. */
