@@ -127,7 +127,7 @@ export async function decideDevice(
     .split(' ')
     .filter((token) => token === 'openid' || ticked.includes(token))
   const { sub, address } = session
-  if (device === undefined) return EXPIRED
+  if (device === undefined) return SETTLED
   const { client_id } = device
   if (decision !== 'allow' || scope.length === 0) {
     await context.store.denyDevice(confirmation.userCode, at)
@@ -148,7 +148,7 @@ export async function decideDevice(
     lastUsedFrom: device.address,
     ...(device.deviceName !== undefined && { deviceName: device.deviceName }),
   })
-  if (!(await context.store.approveDevice(confirmation.userCode, grant, at))) return EXPIRED
+  if (!(await context.store.approveDevice(confirmation.userCode, grant, at))) return SETTLED
   const { grantId } = grant
   context.audit({
     type: 'device.consent',
@@ -162,7 +162,9 @@ export async function decideDevice(
   return { title: 'Done', message: 'The device is signed in. You can close this page.' }
 }
 
-const EXPIRED: MessagePage = {
-  title: 'Too late',
-  message: 'The code has expired or was used already. Start again on the device.',
+/** Also what a form that was sent twice is answered, or a page that was loaded again: the device may well be signed in. */
+const SETTLED: MessagePage = {
+  title: 'Nothing left to decide',
+  message:
+    'This was answered already, or the code has expired. If the device is not signed in, start again there.',
 }

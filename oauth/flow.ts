@@ -76,8 +76,9 @@ export function pagesOf(context: Context): readonly Page[] {
         return { kind: 'consent', page: { action: `${base}/authorize/decision`, ...step.page } }
       case 'stay': {
         const { location, destination, error } = step
+        const message = `${error.message}. You have not let this application in so far`
         const link = { href: location, text: `Go on to ${destination}` }
-        return { kind: 'error', page: { ...errorPage(error), link } }
+        return { kind: 'error', page: { ...errorPage(error), message, link } }
       }
       case 'signIn': {
         const { request, reauthenticate, loginHint } = step

@@ -11,6 +11,7 @@ import { PROBLEM_TYPE, problemOf } from './routes/problem.js'
 import { failure } from './storage/failure.js'
 import { wantsPage } from './wants-page.js'
 import type { FileErrorCode } from './wire-errors.js'
+import { sentence } from './words.js'
 
 /** What the file API serves: its errors are problem details, whatever the client would accept. */
 const FILE_API = /^(?:\*$|\/(?:files|inodes|totals|batch|changes|uploads)(?:[/?]|$))/
@@ -138,8 +139,12 @@ function failureOfDisk(error: unknown): Failure | undefined {
   if (!(told instanceof FileError)) return undefined
   const status = OF_THE_DISK[told.code]
   if (status === undefined) return undefined
-  const message = `${told.message.charAt(0).toUpperCase()}${told.message.slice(1)}.`
-  return { status, title: STATUS_CODES[status] ?? 'Error', message, fields: {} }
+  return {
+    status,
+    title: STATUS_CODES[status] ?? 'Error',
+    message: sentence(told.message),
+    fields: {},
+  }
 }
 
 /** The status that Express and its parsers put on what is the client's fault. */

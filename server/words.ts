@@ -1,5 +1,10 @@
 /** What the pages say in plain words. */
 
+/** What an error says, which begins and ends as part of a line of a log would. */
+export function sentence(message: string): string {
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}.`
+}
+
 /** What a scope allows, as the consent page says it. */
 const SCOPES: Readonly<Record<string, { label: string; hint?: string }>> = {
   openid: { label: 'know that it is you' },

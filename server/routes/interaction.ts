@@ -3,7 +3,7 @@ import type { Interaction } from '../../oauth/index.js'
 import { address } from '../sessions.js'
 import type { Site } from '../site.js'
 import { wantsPage } from '../wants-page.js'
-import { describeScope, describeTime } from '../words.js'
+import { describeScope, describeTime, sentence } from '../words.js'
 
 /** What the authorization server asks of the site: who is signed in, and the pages of its flows. */
 export function interaction(site: Site): Interaction {
@@ -96,7 +96,7 @@ export function interaction(site: Site): Interaction {
         {
           status,
           error,
-          message,
+          message: sentence(message),
           link,
           request_id: response.locals.requestId,
         },

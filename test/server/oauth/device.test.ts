@@ -11,21 +11,32 @@ interface Begun {
   readonly user_code: string
 }
 
-/** Enters the code and decides, as user-1. */
-async function decide(
-  { app }: World,
-  { user_code }: Begun,
+interface Shown {
+  readonly action: string
+  readonly fields: Record<string, string>
+}
+
+/** A form that user-1 sends. */
+function send({ app }: World, path: string, fields: Record<string, string>) {
+  const sent = supertest(app).post(path).set('Cookie', 'who=user-1@').type('form')
+  return sent.send({ csrf_token: 'good', ...fields })
+}
+
+/** Enters the code. */
+async function shown(at: World, { user_code }: Begun): Promise<Shown> {
+  return (await send(at, '/device', { user_code })).body
+}
+
+async function answered(
+  at: World,
+  { action, fields }: Shown,
   decision: 'allow' | 'deny',
 ): Promise<string> {
-  const send = (path: string, fields: Record<string, string>) =>
-    supertest(app)
-      .post(path)
-      .set('Cookie', 'who=user-1@')
-      .type('form')
-      .send({ csrf_token: 'good', ...fields })
-  const { body: page } = await send('/device', { user_code })
-  const { body } = await send(page.action, { ...page.fields, scope: 'file.read', decision })
-  return body.title
+  return (await send(at, action, { ...fields, scope: 'file.read', decision })).body.title
+}
+
+async function decide(at: World, device: Begun, decision: 'allow' | 'deny'): Promise<string> {
+  return answered(at, await shown(at, device), decision)
 }
 
 function poll(at: World, { device_code }: Begun, changes: Record<string, string> = {}) {
@@ -82,6 +93,14 @@ describe('a device authorization (RFC 8628)', () => {
     expect(events.map(({ outcome, sub, detail }) => [outcome, sub, detail])).to.deep.equal([
       ['failure', 'user-1', 'denied by the user'],
     ])
+  })
+
+  it('is not said to be lost to whoever sends the form again', async () => {
+    const device = await begun()
+    const first = await shown(at, device)
+    const answers = [await answered(at, first, 'allow'), await answered(at, first, 'allow')]
+    expect(answers).to.deep.equal(['Done', 'Nothing left to decide'])
+    expect((await poll(at, device)).status).to.equal(200)
   })
 
   it('brings nothing to an account that was disabled since', async () => {
