@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { codeOf } from '../error-of.js'
-import { RemoteError, type RemoteFiles } from '../remote-files.js'
+import { RemoteError } from '../remote-files.js'
 import { Slots } from '../slots.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import { hasFailed, type Pending } from './pending.js'
@@ -11,7 +11,6 @@ import { changesContent, type UnsentFile } from './unsent-file.js'
 import type { UnsentFiles } from './unsent-files.js'
 
 export interface SenderMount extends ConflictMount {
-  readonly files: RemoteFiles
   readonly unsent: UnsentFiles
   log(message: string, error?: unknown): void
   /** Resolves once what is being removed here is, and the files are known that lost their last name by it. */

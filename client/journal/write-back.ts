@@ -43,10 +43,9 @@ export class WriteBack {
     this.#files = files
     this.#options = options
     const { root, hostname, log } = options
-    const { unsent } = this
     this.sender = new Sender({
       files,
-      unsent,
+      unsent: this.unsent,
       root,
       hostname,
       log,
@@ -57,8 +56,8 @@ export class WriteBack {
       replaced: (ino) => this.#tell({ ...HERE, kind: 'content', ino }),
     })
     const add = this.#add.bind(this)
-    for (const journal of options.journals) recover(journal, unsent, add)
-    for (const { ino, place } of unsent.all())
+    for (const journal of options.journals) recover(journal, this.unsent, add)
+    for (const { ino, place } of this.unsent.all())
       if (place !== undefined) this.#places.found(place, ino)
   }
 
