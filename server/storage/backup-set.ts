@@ -60,14 +60,17 @@ export function openBackup(path: string, mode: 'read' | 'write'): Database {
 }
 
 /** Whether a file is the database of a backup, not that of a server or something else. */
-export function isBackup(path: string): boolean {
-  const database = openBackup(path, 'read')
+export function isBackup(path: string, mode: 'read' | 'write' = 'read'): boolean {
+  const database = openBackup(path, mode)
   const table = `SELECT 1 FROM sqlite_master WHERE name = 'backup_contents'`
   try {
     return opening(path, () => database.prepare(table).get() !== undefined)
   } catch (error) {
     const { cause } = error as Error
-    if (cause instanceof BetterSqlite3.SqliteError && cause.code === 'SQLITE_NOTADB') return false
+    if (!(cause instanceof BetterSqlite3.SqliteError)) throw error
+    if (cause.code === 'SQLITE_NOTADB') return false
+    // A first start that was killed while it made the database has left that undone: it is, before anything can be read.
+    if (cause.code === 'SQLITE_READONLY_ROLLBACK' && mode === 'read') return isBackup(path, 'write')
     throw error
   } finally {
     database.close()

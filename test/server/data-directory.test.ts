@@ -20,6 +20,17 @@ import { openDatabase } from '../../server/database/database.js'
 import { contentList } from '../../server/storage/backup-set.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 
+/** What SQLite undoes by it (https://sqlite.org/fileformat2.html#the_rollback_journal): there was no page before. */
+function journalOfNewDatabase(): Buffer {
+  const header = Buffer.alloc(512)
+  header.writeBigUInt64BE(0xd9d505f920a163d7n)
+  const [records, nonce, pages, sector, page] = [0, 1, 0, 512, 4096]
+  for (const [at, value] of [records, nonce, pages, sector, page].entries()) {
+    header.writeUInt32BE(value, 8 + 4 * at)
+  }
+  return header
+}
+
 describe('what may be a data directory', () => {
   const uid = process.getuid?.()
   let directory: string
@@ -42,6 +53,14 @@ describe('what may be a data directory', () => {
     for (const name of ['tls', 'lost+found']) mkdirSync(join(directory, name))
     prepareDataDirectory(directory, uid)
     expect(modeOf()).to.equal(0o700)
+  })
+
+  it('is what a first start has left that was killed while it made the database', () => {
+    openDatabase(databaseFile(directory)).close()
+    writeFileSync(`${databaseFile(directory)}-journal`, journalOfNewDatabase())
+    prepareDataDirectory(directory, uid)
+    expect(statSync(databaseFile(directory)).size).to.equal(0)
+    openDatabase(databaseFile(directory)).close()
   })
 
   it('is one where the files are that its configuration names, and no others', () => {
