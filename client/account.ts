@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, constants, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { privateDirectory, replaceFile } from './atomic-file.js'
 import { CommandError } from './command-error.js'
-import { codeOf } from './error-of.js'
+import { codeOf, messageOf } from './error-of.js'
 import type { Trust } from './trust.js'
 
 /** What is remembered of a server between logins: everything but the tokens. */
@@ -69,6 +69,19 @@ export class AccountDirectory {
     return found === undefined ? undefined : `${found.ino}/${found.ctimeNs}`
   }
 
+  /** Before somebody logs in for nothing. @throws CommandError where a login cannot be kept */
+  async checkWritable(): Promise<void> {
+    for (let path = this.path; ; path = dirname(path)) {
+      try {
+        return await access(path, constants.W_OK | constants.X_OK)
+      } catch (cause) {
+        if (codeOf(cause) === 'ENOENT') continue
+        const why = `a login cannot be kept in ${this.path}: ${messageOf(cause)}`
+        throw new CommandError(`${why}; COFFER_CONFIG_DIR names another place`, { cause })
+      }
+    }
+  }
+
   async save(account: Account): Promise<void> {
     await privateDirectory(this.path)
     await replaceFile(this.#file, `${JSON.stringify(account, null, 2)}\n`)
@@ -86,7 +99,7 @@ export class AccountDirectory {
 /** Every account somebody logged in to. */
 export async function allAccounts(configDirectory: string): Promise<Account[]> {
   const folder = join(configDirectory, 'accounts')
-  const keys = await readdir(folder).catch(() => [])
+  const keys = await namesIfThere(folder)
   const accounts = await Promise.all(
     keys.map((key) => loadAccount(join(folder, key, ACCOUNT_FILE))),
   )
@@ -113,9 +126,18 @@ function accountKey(server: URL): string {
   return `${server.host.replace(/[^A-Za-z0-9.-]/g, '_')}-${digest}`
 }
 
-export async function readIfThere(path: string): Promise<string | undefined> {
+export function readIfThere(path: string): Promise<string | undefined> {
+  return ifThere(readFile(path, 'utf8'))
+}
+
+export async function namesIfThere(directory: string): Promise<string[]> {
+  return (await ifThere(readdir(directory))) ?? []
+}
+
+/** What cannot be read is not taken for missing. */
+async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(path, 'utf8')
+    return await found
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

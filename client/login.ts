@@ -92,6 +92,7 @@ export async function login(options: LoginOptions): Promise<LoggedIn> {
     const { authority, remembered, send } = await trustedAuthority(options)
     const scope = options.readOnly ? SCOPE.replace(' file.write', '') : SCOPE
     const key = keyFor(options.binding, authority, clock)
+    await directory.checkWritable()
     const { deviceName } = options
     const login = { authority, scope, send, clock, key, deviceName, signal, terminal }
     const tokens = await LOGINS[options.way](login)

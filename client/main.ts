@@ -12,11 +12,10 @@ import { commandLine } from './cli.js'
 import { CommandError } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
-import { MountError } from './fuse/mount-error.js'
 import { koffi } from './koffi.js'
 import { mountHelperArguments } from './mount-helper.js'
 import { printable } from './printable.js'
-import { RemoteError } from './remote-files.js'
+import { told } from './told.js'
 
 /** The program `coffer`: nothing else of the client reads the environment, the arguments or the terminal. */
 
@@ -53,7 +52,7 @@ function surroundings(): Surroundings {
       environment: process.env,
     },
     ready: notifyReady,
-    workingDirectory: process.cwd(),
+    workingDirectory: workingDirectory(),
     hostName: hostname(),
     uid: process.getuid?.() ?? 0,
     gid: process.getgid?.() ?? 0,
@@ -61,6 +60,15 @@ function surroundings(): Surroundings {
     localAuthorities: localAuthorities(),
     clock: Date.now,
     stop: stop.signal,
+  }
+}
+
+/** None where it has been removed, or was in a mount that is gone: who names places from the root on needs none. */
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return ''
   }
 }
 
@@ -141,7 +149,7 @@ async function serveMount(): Promise<number> {
     return 0
   } catch (error) {
     log.error({ err: error }, 'the mount failed')
-    tell({ kind: 'failed', message: said(error) })
+    tell({ kind: 'failed', message: told(error) })
     return 1
   } finally {
     if (process.connected) process.disconnect()
@@ -152,14 +160,6 @@ async function serveMount(): Promise<number> {
 function parameters(): string[] | 'nothing' {
   const [, name = '', ...given] = process.argv
   return basename(name) === 'mount.coffer' ? mountHelperArguments(given) : given
-}
-
-function said(error: unknown): string {
-  const told =
-    error instanceof CommandError || error instanceof MountError || error instanceof RemoteError
-  return told
-    ? error.message
-    : `unexpected: ${error instanceof Error ? error.stack : String(error)}`
 }
 
 /** How long what is under way on a disk may take when all else is done. */
@@ -200,7 +200,7 @@ try {
       .parseAsync(given, { from: 'user' })
   }
 } catch (error) {
-  process.stderr.write(`coffer: ${printable(said(error))}\n`)
+  process.stderr.write(`coffer: ${printable(told(error))}\n`)
   status = 1
 }
 // What could not be written is told only now.

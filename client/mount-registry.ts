@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { lstat, readdir, rm } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { jsonOrNothing, readIfThere } from './account.js'
+import { jsonOrNothing, namesIfThere, readIfThere } from './account.js'
 import { privateDirectory, replaceFile } from './atomic-file.js'
 
 /** What the kernel shows a mount as (man 8 mount.fuse3): of the type "fuse.coffer". */
@@ -109,7 +109,7 @@ function temporary(): string {
 }
 
 async function recordsIn(directory: string): Promise<string[]> {
-  const names = await readdir(directory).catch(() => [])
+  const names = await namesIfThere(directory)
   return names.filter((name) => name.endsWith('.json')).map((name) => join(directory, name))
 }
 

@@ -38,7 +38,8 @@ export async function loginCommand(
 
 /** A mount whose login was over, or whose certificate was not trusted, finds out by itself, but only when it tries again. */
 async function tellMounts(server: string, { config, stop }: Surroundings): Promise<void> {
-  for (const record of await new MountRegistry(config.stateDirectory).all()) {
+  const mounts = await new MountRegistry(config.stateDirectory).all().catch(() => [])
+  for (const record of mounts) {
     if (record.server !== server) continue
     try {
       for await (const _ of askMount(record.socket, { command: 'login' }, stop, TOLD_MILLISECONDS));

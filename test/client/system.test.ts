@@ -1,4 +1,4 @@
-import { mkdir, symlink } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { CommandError } from '../../client/command-error.js'
@@ -118,6 +118,47 @@ describe('mount.coffer, the helper of mount(8)', () => {
       expect(stderr).to.include('coffer login https://localhost:9')
     } finally {
       await removeDirectory(directory)
+    }
+  })
+})
+
+describe('what coffer cannot use', () => {
+  let home: string
+  beforeEach(async () => {
+    home = await temporaryDirectory('odd')
+  })
+  afterEach(() => removeDirectory(home))
+
+  const run = (parameters: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    outcome(process.execPath, [...program('client'), ...parameters], {
+      env: { HOME: home, ...env },
+    })
+
+  it('is a working directory that is gone, for relative names alone', async () => {
+    const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    const inGone = (...parameters: string[]) => {
+      const given = ['-c', script, 'bash', process.execPath, ...program('client'), ...parameters]
+      return outcome('bash', given, { cwd: home, env: { HOME: home } })
+    }
+    expect((await inGone('status')).stderr).to.equal('')
+    expect((await inGone('unmount', '/mnt')).stderr).to.include('Nothing is mounted on /mnt')
+    const { status, stderr } = await inGone('unmount', 'files')
+    expect(status).to.equal(1)
+    expect(stderr).to.match(/^coffer: the directory that you are in .* cd\n$/)
+  })
+
+  it('is a place that is no directory: it says which, and what names another', async () => {
+    await writeFile(join(home, 'file'), '')
+    for (const [name, command] of [
+      ['COFFER_STATE_DIR', 'list'],
+      ['COFFER_STATE_DIR', 'status'],
+      ['COFFER_CONFIG_DIR', 'status'],
+    ] as const) {
+      const { status, stderr } = await run([command], { [name]: join(home, 'file') })
+      expect(status, command).to.equal(1)
+      expect(stderr).to.match(
+        /^coffer: ENOTDIR: .*file.*COFFER_CONFIG_DIR and COFFER_STATE_DIR.*\n$/,
+      )
     }
   })
 })

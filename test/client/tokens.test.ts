@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { AccountDirectory } from '../../client/account.js'
@@ -52,6 +52,14 @@ describe('the token store of files', () => {
     await store.save({ ...tokens, access_token: 'b' })
     expect((await stat(directory.tokensFile)).ino).to.not.equal(ino)
     expect(await readdir(directory.path)).to.deep.equal(['tokens.json'])
+  })
+
+  it('says beforehand where nothing can be kept, and makes nothing', async () => {
+    await directory.checkWritable()
+    expect(await readdir(config)).to.deep.equal([])
+    await writeFile(join(config, 'c'), '')
+    const failure = await directory.checkWritable().catch((error: unknown) => error)
+    expect(failure).to.be.instanceOf(CommandError).with.property('message').that.contains('ENOTDIR')
   })
 
   it('keeps accounts of different servers apart', () => {
