@@ -24,7 +24,8 @@ export class AnswerParser {
   #state: State = { kind: 'head' }
   /** What has come of a head or a line. */
   #begun: Buffer = Buffer.alloc(0)
-  readonly #chunks: Buffer[] = []
+  /** The bytes of chunks, together: of a server that sends single ones each would take a hundred times its room. */
+  #chunks: Buffer = Buffer.alloc(0)
   #chunked = 0
 
   constructor(buffers: LentBuffers, limit: number) {
@@ -49,10 +50,8 @@ export class AnswerParser {
         }
         case 'chunk': {
           if (rest.length === 0) return undefined
-          const piece = Buffer.from(rest.subarray(0, state.left))
-          this.#chunks.push(piece)
-          this.#chunked += piece.length
-          if (this.#chunked > this.#limit) throw oversized(this.#limit)
+          const piece = rest.subarray(0, state.left)
+          this.#gather(piece)
           state.left -= piece.length
           rest = rest.subarray(piece.length)
           if (state.left === 0) this.#state = { kind: 'chunk end', answer: state.answer }
@@ -76,14 +75,27 @@ export class AnswerParser {
     if (this.#state.kind === 'counted') this.#state.answer.release?.()
   }
 
+  #gather(piece: Buffer): void {
+    const length = this.#chunked + piece.length
+    if (length > this.#limit) throw oversized(this.#limit)
+    if (length > this.#chunks.length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.#limit, 2 * length))
+      this.#chunks.copy(larger, 0, 0, this.#chunked)
+      this.#chunks = larger
+    }
+    piece.copy(this.#chunks, this.#chunked)
+    this.#chunked = length
+  }
+
   #upTo(bytes: Buffer, end: Buffer): { text: string; rest: Buffer } | undefined {
-    const begun = Buffer.concat([this.#begun, bytes])
+    // Chunks may be short, and many in what has come: it is copied only where it is to be kept.
+    const begun = this.#begun.length === 0 ? bytes : Buffer.concat([this.#begun, bytes])
     const at = begun.indexOf(end)
     if (at > MOST_HEAD_BYTES || (at === -1 && begun.length > MOST_HEAD_BYTES)) {
       throw nonsense('a header is too long')
     }
     if (at === -1) {
-      this.#begun = begun
+      this.#begun = begun === bytes ? Buffer.from(bytes) : begun
       return undefined
     }
     this.#begun = Buffer.alloc(0)
@@ -108,7 +120,9 @@ export class AnswerParser {
         this.#state = { kind: 'chunk size', answer: state.answer }
         return undefined
       case 'trailer':
-        return text === '' ? { ...state.answer, body: Buffer.concat(this.#chunks) } : undefined
+        return text === ''
+          ? { ...state.answer, body: this.#chunks.subarray(0, this.#chunked) }
+          : undefined
     }
   }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { AnswerParser } from '../../client/answer-parser.js'
 import type { Answer } from '../../client/exchange.js'
@@ -49,6 +51,22 @@ describe('an answer of HTTP/1.1 (RFC 9112)', () => {
       }
     })
   }
+
+  it('in chunks of single bytes takes not much more memory than these, and is read through once', () => {
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    const bytes = 1 << 20
+    const chunks = Buffer.from('1\r\nx\r\n'.repeat(bytes))
+    const parser = new AnswerParser(new LentBuffers(), bytes)
+    parser.take(Buffer.from(`${ok}Transfer-Encoding: chunked\r\n\r\n`))
+    collect()
+    const before = process.memoryUsage().heapUsed
+    // to search all that has come for each of them would take hours
+    expect(parser.take(chunks)).to.equal(undefined)
+    collect()
+    expect(process.memoryUsage().heapUsed - before).to.be.below(4 * bytes)
+    expect(parser.take(Buffer.from('0\r\n\r\n'))?.body).to.deep.equal(Buffer.alloc(bytes, 'x'))
+  }).timeout(20_000)
 
   it('has its status and its fields, by names in small letters', () => {
     const answer = parsed('HTTP/1.1 404 Not Found\r\nETag:  "a" \r\nContent-Length: 0\r\n\r\n', 9)
