@@ -27,7 +27,9 @@ export async function requestLogout(
 ): Promise<LogoutStep> {
   const { hint, client, target } = await logoutRequest(context, parameters)
   const state = parameters.optional('state')
-  const location = target && withParameters(target, { state })
+  const location = mayLead(client, session)
+    ? target && withParameters(target, { state })
+    : undefined
   // Without proof that the application speaks for this user, the user is asked (section 2).
   if (session === undefined || hint?.sub === session.sub) return { kind: 'done', location }
   const content: Confirmation = { sid: session.sid, ...(location !== undefined && { location }) }
@@ -39,6 +41,11 @@ export async function requestLogout(
       formAction: target === undefined ? [] : [formActionSource(target)],
     },
   }
+}
+
+/** Whose client registered itself gets an ID token of their own: that leads nobody anywhere who is not signed in (section 3). */
+function mayLead(client: Client | undefined, session: BrowserSession | undefined): boolean {
+  return session !== undefined || client?.registration_digest === undefined
 }
 
 interface LogoutRequest {

@@ -36,6 +36,26 @@ describe('a logout that the user is asked about (RP-Initiated Logout section 2)'
     expect(await shown(id_token, 'user-1')).to.equal('message')
   })
 
+  it('leads nobody to a client that registered itself who is not signed in (section 3)', async () => {
+    const at = await world({ registration: 'open' })
+    const [redirect_uri, post_logout_redirect_uri] = ['https://rp.test/cb', 'https://rp.test/out']
+    const metadata = {
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [redirect_uri],
+      post_logout_redirect_uris: [post_logout_redirect_uri],
+    }
+    const { client_id } = (await supertest(at.app).post('/register').send(metadata)).body
+    const issued = await code(at, { client_id, redirect_uri })
+    const { id_token } = (await redeem(at, issued, { client_id, redirect_uri })).body
+    const led = async (who: string) => {
+      const query = { id_token_hint: id_token, post_logout_redirect_uri }
+      const asked = supertest(at.app).get('/logout').query(query)
+      return (await asked.set('Cookie', `who=${who}@`)).headers.location
+    }
+    expect(await led('nobody')).to.equal(undefined)
+    expect(await led('user-1')).to.equal(post_logout_redirect_uri)
+  })
+
   it('takes an ID token with the one algorithm that its key is for (RFC 8725 section 3.1)', async () => {
     const at = await world()
     const { id_token } = await tokens(at)
