@@ -154,11 +154,12 @@ describe('RFC 9449: DPoP proofs', () => {
       ]) {
         expect((await read(htu)).status, htu).to.equal(200)
       }
-      // There is no such file, but the proof is for it, however its "~" is written.
+      // There are no such files, but the proofs are for them, however their "~" and "é" are written.
       const tilde = `${url}~tilde`
       for (const [htu, at] of [
         [tilde.replace('~', '%7E'), tilde],
         [tilde, tilde.replace('~', '%7e')],
+        [`${url}%c3%a9`, `${url}%C3%A9`],
       ] as const) {
         expect((await read(htu, at)).status, htu).to.equal(404)
       }
