@@ -121,6 +121,9 @@ async function build(
 async function fill(engine: Engine, tree: TreeId, from: Ino, to: Ino): Promise<void> {
   const stack = [{ from, to, after: '' }]
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    // What is at hand is waited for in no turn of its own: without these everybody would wait for all of it.
+    await new Promise((resolve) => setImmediate(resolve))
+    await engine.checkpoints.pause()
     const { from: source, to: target, after } = top
     const page = engine.sql.entries.all(source, after, PAGE)
     const last = page.at(-1)
