@@ -52,6 +52,11 @@ export class BulkConnection {
     return this.#isReusable && !this.#socket.destroyed && this.#socket.writable
   }
 
+  /** Reading goes on, after a pause. */
+  goOn(): void {
+    this.#socket.resume()
+  }
+
   /** What the socket has read; the memory is used again. */
   received(bytes: Buffer): void {
     const waiting = this.#waiting

@@ -4,6 +4,7 @@ import { BulkTurns } from './bulk-turns.js'
 import { type Answer, type Exchange, ExchangeError, MOST_REFUSALS, type Send } from './exchange.js'
 import { LentBuffers } from './lent-buffers.js'
 import { connector, isUntrusted, type Trust } from './trust.js'
+import { TurnShare } from './turn-share.js'
 import type { Uploading } from './uploading.js'
 
 /** From here on the bytes cost more than the request. */
@@ -41,6 +42,7 @@ export function bulkSender(options: BulkOptions): BulkSender {
   const idle: BulkConnection[] = []
   const busy = new Set<BulkConnection>()
   const turns = new BulkTurns()
+  const share = new TurnShare()
   let isClosed = false
   let connect: ReturnType<typeof connector> | undefined
 
@@ -52,7 +54,7 @@ export function bulkSender(options: BulkOptions): BulkSender {
         buffer: Buffer.allocUnsafeSlow(READ_BYTES),
         callback: (bytes, buffer) => {
           connection?.received(Buffer.from(buffer.buffer, buffer.byteOffset, bytes))
-          return true
+          return share.take(bytes, () => connection?.goOn())
         },
       })
       const { origin } = url

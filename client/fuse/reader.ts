@@ -32,8 +32,9 @@ export const MOST_READERS = 4
 export const MOST_BUFFERS = 64
 const SPARE_BUFFERS = 16
 
-/** Requests handled before timers and sockets get their turn. */
+/** Requests handled before timers and sockets get their turn; fewer once they are long, as writes are. */
 const MOST_IN_A_TURN = 16
+const MOST_BYTES_IN_A_TURN = 1 << 20
 
 /** What read(2) says when there is no request this time, but will be (man 4 fuse). */
 const READ_AGAIN: ReadonlySet<string | undefined> = new Set(['EINTR', 'ENOENT', 'EAGAIN'])
@@ -120,12 +121,15 @@ export class Reader {
   #takeAll(watched: Watched, buffer: Buffer, length: number): Buffer {
     let own = buffer
     let come = length
+    let bytes = length
     for (let taken = 1; ; taken += 1) {
       const accepted = this.#receiver.accept(own, come, watched.descriptor)
       if (accepted === 'waiting with its buffer') own = this.#fresh()
-      if (taken === MOST_IN_A_TURN || this.#buffers.isEmpty) return own
+      const isEnough = taken === MOST_IN_A_TURN || bytes >= MOST_BYTES_IN_A_TURN
+      if (isEnough || this.#buffers.isEmpty) return own
       come = watched.readNow(own)
       if (come < 1) return own
+      bytes += come
     }
   }
 

@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { systemCalls } from '../../../client/fuse/fusermount.js'
-import { MOST_BUFFERS, Reader } from '../../../client/fuse/reader.js'
+import {
+  MOST_BUFFERS,
+  Reader,
+  type RequestListener,
+  type Watched,
+} from '../../../client/fuse/reader.js'
 import { watchedDevice } from '../../../client/fuse/watched-device.js'
 import { koffi } from '../../../client/koffi.js'
 
@@ -81,4 +86,34 @@ describe('reading requests by the event loop', () => {
     )
     expect(new Set(kept.map(({ buffer }) => buffer))).to.have.length(MOST_BUFFERS)
   })
+})
+
+describe('how many requests one turn of the event loop takes', () => {
+  const WRITE_BYTES = (1 << 20) + 80
+  for (const [what, length, expected] of [
+    ['a single one, if it is a long write', WRITE_BYTES, 1],
+    ['a few of middle length', WRITE_BYTES / 4, 4],
+    ['sixteen short ones', 80, 16],
+  ] as const) {
+    it(`is ${what}, however many there are`, () => {
+      let taken = 0
+      let listener: RequestListener | undefined
+      const watched: Watched = {
+        descriptor: -1,
+        readNow: () => length,
+        stop: () => undefined,
+        watch: (_, who) => {
+          listener = who
+          return { goOn: () => undefined }
+        },
+      }
+      const accept = () => {
+        taken += 1
+        return 'answered' as const
+      }
+      new Reader({ descriptor: -1, watched }, { accept, ended: () => undefined }).start()
+      listener?.came(Buffer.alloc(WRITE_BYTES), length)
+      expect(taken).to.equal(expected)
+    })
+  }
 })
