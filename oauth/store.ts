@@ -29,6 +29,8 @@ export interface Store {
   clients(): Promise<readonly Client[]>
   /** Inserts, or replaces the one of the same client_id. */
   saveClient(client: Client): Promise<void>
+  /** The same, and forgets what was allowed it so far, in one step: its users know it as another one. */
+  changeClient(client: Client): Promise<void>
   /** Removes the client and revokes its grants. False when there is none. */
   removeClient(client_id: string, at: Milliseconds): Promise<boolean>
   /** Notes when a client was used first. */

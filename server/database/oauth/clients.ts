@@ -4,7 +4,13 @@ import { Remembered } from '../remembered.js'
 
 export type ClientStore = Pick<
   Store,
-  'client' | 'clients' | 'saveClient' | 'removeClient' | 'noteClientUse' | 'removeUnusedClients'
+  | 'client'
+  | 'clients'
+  | 'saveClient'
+  | 'changeClient'
+  | 'removeClient'
+  | 'noteClientUse'
+  | 'removeUnusedClients'
 >
 
 const KNOWN_MAX = 1000
@@ -23,6 +29,10 @@ export function clientStore(database: Database): ClientStore {
     'UPDATE grants SET revoked_at = ? WHERE client_id = ? AND revoked_at IS NULL',
   )
   const removeConsents = database.prepare('DELETE FROM consents WHERE client_id = ?')
+  const change = database.transaction((client: Client) => {
+    removeConsents.run(client.client_id)
+    save.run(client.client_id, JSON.stringify(client))
+  })
   const removeAll = database.transaction((client_id: string, at: number) => {
     revokeGrants.run(at, client_id)
     removeConsents.run(client_id)
@@ -61,6 +71,9 @@ export function clientStore(database: Database): ClientStore {
     },
     async saveClient(client) {
       save.run(client.client_id, JSON.stringify(client))
+    },
+    async changeClient(client) {
+      change.immediate(client)
     },
     async removeClient(client_id, at) {
       return removeAll.immediate(client_id, at)

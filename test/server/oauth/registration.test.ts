@@ -241,6 +241,25 @@ describe('managing a registration (RFC 7592)', () => {
     expect((await read(at, access_token)).status).to.equal(401)
   })
 
+  it('has its users asked again once it has another name, or answers go elsewhere', async () => {
+    const query = (redirect_uri: string) => authorizeQuery({ client_id, redirect_uri })
+    const kind = async (redirect_uri: string) => {
+      const asked = supertest(at.app).get('/authorize').query(query(redirect_uri))
+      const { status, body } = await asked.set('Cookie', `who=user-1@${at.now}`)
+      return status === 302 ? 'redirect' : body.kind
+    }
+    const [here, elsewhere] = ['https://rp.test/cb', 'https://elsewhere.test/cb']
+    await allow(at, query(here))
+    await manage('put').send(METADATA)
+    expect(await kind(here)).to.equal('redirect')
+    await manage('put').send({ ...METADATA, redirect_uris: [here, elsewhere] })
+    expect(await kind(elsewhere)).to.equal('consent')
+    await allow(at, query(here))
+    expect(await kind(elsewhere)).to.equal('redirect')
+    await manage('put').send({ ...METADATA, redirect_uris: [here, elsewhere], client_name: 'Bank' })
+    expect(await kind(here)).to.equal('consent')
+  })
+
   it('refuses every other token', async () => {
     for (const method of ['get', 'put', 'delete'] as const) {
       const asked = manage(method, 'wrong')
