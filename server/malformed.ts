@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { type ParserError, waitsForParser } from './paused-parser.js'
 import { afterAnswers, answering } from './pipeline.js'
 import { PROBLEM_TYPE } from './routes/problem.js'
 import type { WireProblem } from './wire-errors.js'
@@ -33,13 +34,6 @@ const LONGEST_LINE = 16_384
 /** So long the client may take to read the answer before what it still sends resets the connection (RFC 9112 section 9.6). */
 const LINGER_MILLISECONDS = 2_000
 
-interface ParserError extends Error {
-  readonly code?: string
-  /** What the parser was given, and how much of it was in order. */
-  readonly rawPacket?: Buffer
-  readonly bytesParsed?: number
-}
-
 /** Answers what never becomes a request, as a problem like all others (RFC 9457), and the last of its connection. */
 export function refuseMalformed(server: Server<typeof IncomingMessage, typeof ServerResponse>) {
   const refused = new WeakSet<Socket>()
@@ -60,6 +54,7 @@ export function refuseMalformed(server: Server<typeof IncomingMessage, typeof Se
     const socket = stream as Socket
     // what comes after it is no request either, and is dropped
     if (refused.has(socket)) return
+    if (waitsForParser(socket, error)) return
     if (socket.writable) refuse(statusOf(error), socket)
     else socket.destroy()
   })
