@@ -38,8 +38,8 @@ export function recoveryStatements(row: Prepare) {
     keptBefore: row<[used: number, limit: number], { ino: number }>(
       'SELECT ino FROM kept WHERE used < ? AND building = 0 LIMIT ?',
     ),
-    building: row<[limit: number], { ino: number }>(
-      'SELECT ino FROM kept WHERE building = 1 LIMIT ?',
+    building: row<[below: number, limit: number], { ino: number }>(
+      'SELECT ino FROM kept WHERE building = 1 AND ino < ? LIMIT ?',
     ),
     touchKept: row<[used: number, ino: number], never>('UPDATE kept SET used = ? WHERE ino = ?'),
     unkeep: row<[ino: number], never>('DELETE FROM kept WHERE ino = ?'),

@@ -7,10 +7,14 @@ import type { Ino } from './storage.js'
 /** Inodes destroyed in one transaction. */
 const PAGE = 100
 
-/** Destroys an inode without a name, and all below it, in short steps from the leaves up. */
-export async function demolish(engine: Engine, ino: Ino): Promise<void> {
+/**
+ * Destroys an inode without a name, and all below it, in short steps from the leaves up. What is left where it was stopped is for
+ * another time.
+ */
+export async function demolish(engine: Engine, ino: Ino, stopped = () => false): Promise<void> {
   const stack = [ino]
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    if (stopped()) return
     const directory = top
     const next = engine.transactions.run(() => clear(engine, directory))
     if (next === 'empty') stack.pop()

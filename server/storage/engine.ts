@@ -39,7 +39,7 @@ export class SqliteStorage implements Storage {
   constructor(engine: Engine) {
     this.#engine = engine
     this.#sweeping = this.#swept(async () => {
-      await sweepBuilding(engine)
+      await sweepBuilding(engine, this.#stopped)
       await sweepContents(engine, engine.generations.start, this.#stopped)
       await sweepUnused(engine, this.#stopped)
     })

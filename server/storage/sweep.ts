@@ -53,12 +53,12 @@ async function sweepFolder(
     await engine.disk.removeFolder(path).catch(() => {})
 }
 
-/** At start: copies that were not finished. */
-export async function sweepBuilding(engine: Engine): Promise<void> {
+/** At start: copies that were not finished. Those that this process makes have higher numbers. */
+export async function sweepBuilding(engine: Engine, stopped: () => boolean): Promise<void> {
   for (;;) {
-    const page = engine.sql.building.all(PAGE)
-    for (const { ino } of page) await demolish(engine, ino)
-    if (page.length === 0) return
+    const page = engine.sql.building.all(engine.inos.start, PAGE)
+    for (const { ino } of page) await demolish(engine, ino, stopped)
+    if (page.length === 0 || stopped()) return
   }
 }
 
