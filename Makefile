@@ -17,8 +17,8 @@ SOURCES := $(shell find server client oauth -name '*.ts') $(wildcard views/*) ts
 # A checkout keeps the data of its server to itself; its client looks for the certificate there.
 serve dev: export COFFER_DATA ?= $(CURDIR)/.coffer/data
 
-# "~" is expanded by some shells only
-MOUNTPOINT = $(patsubst ~/%,$(HOME)/%,$(or $(MNT),$(error say where: make $@ MNT=directory)))
+# "~" is expanded by some shells only; all else is taken as it is, in the environment, where no shell reads it again
+mount unmount: export MOUNTPOINT = $(subst :MNT:,,$(subst :MNT:~/,$(HOME)/,:MNT:$(or $(value MNT),$(error say where: MNT=directory))))
 
 all: check test build
 
@@ -27,11 +27,11 @@ serve: build
 
 mount: build
 	@scripts/install-packages mount
-	@mkdir "$(MOUNTPOINT)" 2>/dev/null || true # the client says what is wrong with a mount point
-	@$(NODE) dist/client/main.js mount $(SERVER) "$(MOUNTPOINT)"
+	@mkdir "$$MOUNTPOINT" 2>/dev/null || true # the client says what is wrong with a mount point
+	@$(NODE) dist/client/main.js mount $(SERVER) "$$MOUNTPOINT"
 
 unmount: build
-	@$(NODE) dist/client/main.js unmount "$(MOUNTPOINT)"
+	@$(NODE) dist/client/main.js unmount "$$MOUNTPOINT"
 
 test: export NODE_ENV = test
 test:

@@ -99,6 +99,13 @@ describe('somebody new types the two commands of the README', () => {
     expect(await isMounted(mountPoint)).to.equal(false)
   }).timeout(60_000)
 
+  it('takes a directory as it is named, whatever is in it, but for "~/"', async () => {
+    const name = 'my  "files" ~/of $HOME and `id`'
+    const unmounting = make('unmount', `MNT=~/${name}`)
+    await unmounting.ended
+    expect(unmounting.log()).to.include(`Nothing is mounted on ${join(home, name)};`)
+  }).timeout(60_000)
+
   it('a second make builds nothing', async () => {
     expect(await run('make', ['-o', 'node_modules', 'build'], { cwd: checkout, env })).to.match(
       /Nothing to be done|^$/,
