@@ -135,7 +135,7 @@ async function serveMount(): Promise<number> {
   process.once('disconnect', () => {
     if (request.foreground) stop.abort(new CommandError('the command that mounted has ended'))
   })
-  const log = request.log === undefined ? descriptorLog(2) : fileLog(request.log)
+  const log = request.log === undefined ? descriptorLog(2) : await fileLog(request.log)
   try {
     await runMount(request, {
       pid: process.pid,

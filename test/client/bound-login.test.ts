@@ -63,7 +63,7 @@ describe('a login that is bound to a key (RFC 9449)', function () {
   }
 
   async function open(): Promise<{ remote: Remote; session: Session }> {
-    const log = fileLog(logFile())
+    const log = await fileLog(logFile())
     const request = {
       server: server.issuer,
       configDirectory: config,

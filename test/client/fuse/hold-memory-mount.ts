@@ -34,8 +34,8 @@ export type Order =
 const BINDINGS = { kernel: kernelBinding, 'fuse-native': fuseNativeBinding } as const
 export type BindingName = keyof typeof BINDINGS
 
-/** What read does: its work, wait until its caller is interrupted, or wait for ever. */
-export type Stickiness = 'no' | 'heeding' | 'deaf'
+/** What read does: its work, wait until its caller is interrupted, or wait for ever; where all is frozen, so does write. */
+export type Stickiness = 'no' | 'heeding' | 'deaf' | 'frozen'
 
 class StickyFileSystem extends MemoryFileSystem {
   sticky: Stickiness = 'no'
@@ -61,8 +61,22 @@ class StickyFileSystem extends MemoryFileSystem {
     if (this.sticky === 'no') return super.read(node, handle, offset, size, context)
     return new Promise((resolve, reject) => {
       this.#release.push(() => resolve(super.read(node, handle, offset, size, context)))
-      if (this.sticky === 'deaf') return
+      if (this.sticky !== 'heeding') return
       context.signal.addEventListener('abort', () => reject(context.signal.reason))
+    })
+  }
+
+  override async write(
+    node: number,
+    handle: number,
+    offset: number,
+    data: Buffer,
+    context: Context,
+  ): Promise<number> {
+    if (this.sticky !== 'frozen') return super.write(node, handle, offset, data, context)
+    const kept = Buffer.from(data)
+    return new Promise((resolve) => {
+      this.#release.push(() => resolve(super.write(node, handle, offset, kept, context)))
     })
   }
 }
