@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WireAttributes } from '../server/wire.js'
+import { briefly } from './briefly.js'
 import { messageOf } from './error-of.js'
 import type { CofferFileSystem } from './fs/options.js'
 import { openJournals } from './journal/open-journals.js'
@@ -122,6 +123,11 @@ export async function endWriteBack(
   }
   const left = writeBack.pending()
   if (left.files > 0) log.warn(left, 'not everything was sent; the next mount sends the rest')
-  await writeBack.close()
+  await briefly(writeBack.close(), LAST_MILLISECONDS).catch((error: unknown) => {
+    log.warn(
+      { err: error },
+      'the journal could not be closed; the next mount finds out what was sent',
+    )
+  })
   return left.files === 0
 }

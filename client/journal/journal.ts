@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { privateDirectory } from '../atomic-file.js'
+import { briefly, TooLate } from '../briefly.js'
 import { type FileLock, lockFile } from '../file-lock.js'
 import { type Recovered, type RecoveryNews, recover } from './earlier-run.js'
 import {
@@ -17,6 +18,8 @@ import { Segments } from './segments.js'
 export interface JournalOptions extends RecoveryNews {
   /** What the journal may take on the disk. */
   readonly limitBytes: number
+  /** How long its disk may take; tests have less time. */
+  readonly patienceMilliseconds?: number
 }
 
 interface Waiting {
@@ -31,6 +34,8 @@ interface Waiting {
 const LOCK = 'lock'
 /** How long a disk that took no notes is left alone, unless it takes a change before. */
 const RETRY_MILLISECONDS = 5000
+/** Longer than a disk takes that works, however busy it is. */
+const PATIENCE_MILLISECONDS = 30_000
 
 /** What is written and not yet on the server, on the local disk (docs/write-back.md). */
 export class Journal {
@@ -39,6 +44,7 @@ export class Journal {
   /** What became of changes of an earlier run. */
   readonly notes: readonly Note[]
   readonly #lock: FileLock
+  readonly #patience: number
   readonly #segments: Segments
   readonly #places = new Map<number, { segment: Segment; ino: number }>()
   #queue: Waiting[] = []
@@ -46,6 +52,7 @@ export class Journal {
   #owed: Note[] = []
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
+  #isHanging = false
   #writing: Promise<void> = Promise.resolve()
   #trimming: Promise<void> = Promise.resolve()
   #nextId: number
@@ -55,7 +62,9 @@ export class Journal {
     lock: FileLock,
     segments: Segments,
     found: Awaited<ReturnType<typeof recover>>,
+    patience = PATIENCE_MILLISECONDS,
   ) {
+    this.#patience = patience
     this.directory = directory
     this.#lock = lock
     this.#segments = segments
@@ -78,7 +87,7 @@ export class Journal {
       // Where nothing waits there is nothing to note: the first change takes the room again.
       await (found.recovered.length > 0 ? reserve.begin() : reserve.remove())
       const segments = new Segments(directory, options.limitBytes, reserve, found)
-      const journal = new Journal(directory, lock, segments, found)
+      const journal = new Journal(directory, lock, segments, found, options.patienceMilliseconds)
       await journal.#trim()
       return journal
     } catch (error) {
@@ -94,6 +103,11 @@ export class Journal {
 
   get isEmpty(): boolean {
     return this.#places.size === 0
+  }
+
+  /** Its disk does not answer: it takes no changes. */
+  get isHanging(): boolean {
+    return this.#isHanging
   }
 
   hasRoom(bytes: number): boolean {
@@ -137,7 +151,7 @@ export class Journal {
   note(note: Note): void {
     if (this.#isClosed) return
     this.#owed.push(note)
-    if (this.#retry === undefined) this.#writeNotes()
+    if (this.#retry === undefined && !this.#isHanging) this.#writeNotes()
   }
 
   #writeNotes(): void {
@@ -162,7 +176,7 @@ export class Journal {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#writing // what of it fails is owed
-    this.#writeNotes()
+    if (!this.#isHanging) this.#writeNotes()
     await this.#writing
     clearTimeout(this.#retry)
     await this.#trimming
@@ -194,19 +208,52 @@ export class Journal {
     while (this.#queue.length > 0) {
       const [first] = this.#queue
       if (first === undefined) return
+      if (this.#isHanging) return this.#refuse(new TooLate(`${this.directory}: the disk hangs`))
       const batch = this.#queue.filter(({ segment }) => segment === first.segment)
       this.#queue = this.#queue.filter(({ segment }) => segment !== first.segment)
+      const written = this.#writeBatch(first.segment, first.start, batch)
       try {
-        const isChange = batch.some(({ waiter }) => waiter !== undefined)
-        if (isChange) await this.#segments.keepReserve()
-        await writeBatch(first.segment, first.start, batch)
-        if (isChange) this.#segments.tookChange()
+        await briefly(written, this.#patience)
         for (const { waiter } of batch) waiter?.stored()
         if (this.#retry !== undefined) this.#writeNotes()
       } catch (error) {
-        await this.#broken(first.segment, first.start, batch, error)
+        if (error instanceof TooLate) this.#hangs(first, batch, written, error)
+        else await this.#broken(first.segment, first.start, batch, error)
       }
     }
+  }
+
+  async #writeBatch(segment: Segment, start: number, batch: readonly Waiting[]): Promise<void> {
+    const isChange = batch.some(({ waiter }) => waiter !== undefined)
+    if (isChange) await this.#segments.keepReserve()
+    await writeBatch(segment, start, batch)
+    if (isChange) this.#segments.tookChange()
+  }
+
+  /** Nobody waits any more: what reaches the disk after all is taken back, for it has gone another way by then. */
+  #hangs(
+    { segment, start }: Waiting,
+    batch: readonly Waiting[],
+    written: Promise<void>,
+    error: unknown,
+  ): void {
+    this.#isHanging = true
+    this.#queue.unshift(...batch)
+    this.#refuse(error)
+    const end = () => {
+      this.#isHanging = false
+      if (!this.#isClosed) this.#writeNotes()
+    }
+    const takenBack = written.catch(() => {}).then(() => segment.cut(start))
+    takenBack.then(end, end)
+  }
+
+  /** All that is to be written. */
+  #refuse(error: unknown): void {
+    const all = this.#queue.splice(0)
+    for (const { segment } of all) this.#segments.giveUp(segment)
+    this.#owed.unshift(...all.flatMap(({ note }) => note ?? []))
+    for (const { waiter } of all) waiter?.failed(error)
   }
 
   /** Nothing more is written to this segment; who waited for it must do without the journal. */

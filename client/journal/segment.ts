@@ -2,10 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { briefly } from '../briefly.js'
+import { Slots } from '../slots.js'
 import { checksum, type JournalRecord, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
 
 /** What the name of a segment that is kept aside ends with. */
 export const DAMAGED = '.damaged'
+
+/** Where the disk hangs, each read has one of libuv's threads: the mount needs the others. */
+const READS = new Slots(3)
+const READ_MILLISECONDS = 30_000
 
 /** A note is shorter, whatever name it has in it. */
 const NOTE_BYTES = 4096
@@ -101,12 +107,17 @@ export class Segment {
   async cut(size: number): Promise<void> {
     this.size = size
     await this.#file?.truncate(size)
+    await this.#file?.datasync()
   }
 
   async read(offset: number, length: number): Promise<Buffer> {
-    if (this.#file === undefined) throw new Error(`${this.path} is closed`)
+    const file = this.#file
+    if (file === undefined) throw new Error(`${this.path} is closed`)
     const data = Buffer.allocUnsafe(length)
-    const { bytesRead } = await this.#file.read(data, 0, length, offset)
+    const reading = READS.take()
+      .then(() => file.read(data, 0, length, offset))
+      .finally(() => READS.give())
+    const { bytesRead } = await briefly(reading, READ_MILLISECONDS)
     if (bytesRead !== length) throw new Error(`${this.path} is too short`)
     return data
   }

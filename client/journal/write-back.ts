@@ -246,7 +246,7 @@ export class WriteBack {
   async #journalFor(content: readonly Buffer[]): Promise<Journal | undefined> {
     const bytes = content.reduce((sum, { length }) => sum + length, 0)
     const [journal] = this.#options.journals
-    if (journal === undefined) return undefined
+    if (journal === undefined || journal.isHanging) return undefined
     const end = performance.now() + ROOM_MILLISECONDS
     while (!journal.hasRoom(bytes) || this.unsent.count >= MOST_CHANGES) {
       if (performance.now() > end) return undefined

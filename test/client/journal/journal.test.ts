@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { TooLate } from '../../../client/briefly.js'
 import { codeOf } from '../../../client/error-of.js'
 import { Journal } from '../../../client/journal/journal.js'
 import type { Change } from '../../../client/journal/record.js'
@@ -19,6 +20,7 @@ import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { requires } from '../../support/requires.js'
 import { type SmallDisk, smallDisk } from '../../support/small-disk.js'
 import { until } from '../../support/until.js'
+import { MemoryMount } from '../fuse/memory-mount.js'
 
 const LIMIT = 64 << 20
 
@@ -37,9 +39,13 @@ describe('the journal of a mount', () => {
   })
   afterEach(() => removeDirectory(directory))
 
-  async function opened(limitBytes = LIMIT): Promise<Journal> {
-    const options = { limitBytes, log: (message: string) => log.push(message) }
-    const journal = await Journal.open(join(directory, 'journal'), options)
+  async function opened(limitBytes = LIMIT, where = directory): Promise<Journal> {
+    const options = {
+      limitBytes,
+      log: (message: string) => log.push(message),
+      patienceMilliseconds: 500,
+    }
+    const journal = await Journal.open(join(where, 'journal'), options)
     if (journal === undefined) throw new Error('somebody else has the journal')
     return journal
   }
@@ -340,6 +346,40 @@ describe('the journal of a mount', () => {
         await journal.close()
         expect(await foundAfterwards()).to.deep.equal([1])
       })
+    })
+  })
+
+  describe('on a disk that hangs', () => {
+    let disk: MemoryMount
+
+    beforeEach(async function () {
+      requires(this, 'fuse')
+      this.timeout(60_000)
+      disk = await MemoryMount.start()
+    })
+    afterEach(async () => {
+      await disk?.ask({ kind: 'stick', how: 'no' })
+      await disk?.stop()
+    })
+
+    it('takes no changes, forgets those that get there after all, and notes what is done later', async () => {
+      const journal = await opened(LIMIT, disk.directory)
+      const [before = 0] = await appended(journal, 'before')
+      await disk.ask({ kind: 'stick', how: 'frozen' })
+      for (const content of ['late', 'later']) {
+        const told = await appended(journal, content).catch((error: unknown) => error)
+        expect(told).to.be.instanceOf(TooLate)
+        expect(journal.isHanging).to.equal(true)
+      }
+      journal.done(before)
+      await disk.ask({ kind: 'stick', how: 'no' })
+      await until('it takes changes again', async () => !journal.isHanging)
+      await appended(journal, 'after')
+      await abandoned(journal)
+      const again = await opened(LIMIT, disk.directory)
+      expect(await contents(again)).to.deep.equal(['after'])
+      expect(log).to.deep.equal([])
+      await again.close()
     })
   })
 
