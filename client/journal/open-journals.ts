@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { codeOf } from '../error-of.js'
+import { codeOf, messageOf } from '../error-of.js'
 import { OtherJournal } from './earlier-run.js'
 import { Journal, type JournalOptions } from './journal.js'
 
@@ -46,7 +46,7 @@ export async function openJournals(
   return journals
 }
 
-/** @returns undefined if it is not for this mount; one that cannot be read is told of */
+/** @returns undefined if it is not for this mount; one that cannot be read is left as it is, and told of */
 async function openJournal(
   directory: string,
   options: JournalOptions,
@@ -54,9 +54,13 @@ async function openJournal(
   try {
     return await Journal.open(directory, options)
   } catch (error) {
-    if (!(error instanceof OtherJournal)) throw error
-    options.log(error.message)
-    options.warn?.(error.message)
+    const why = error instanceof OtherJournal ? error.message : unreadable(directory, error)
+    options.log(why)
+    options.warn?.(why)
     return undefined
   }
+}
+
+function unreadable(directory: string, error: unknown): string {
+  return `${directory}: what an earlier mount left there cannot be sent now (${messageOf(error)})`
 }

@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { Journal } from '../../../client/journal/journal.js'
@@ -30,7 +30,7 @@ describe('whether a journal is left', () => {
   })
 })
 
-describe('a journal of another version', () => {
+describe('a journal that is not for this mount', () => {
   let directory: string
   let log: string[]
   let warned: string[]
@@ -56,7 +56,7 @@ describe('a journal of another version', () => {
   })
 
   for (const where of ['behind all else', 'before other changes'] as const) {
-    it(`is left as it is, and told of, if what is not known stands ${where}`, async () => {
+    it(`because another version wrote it is left as it is, and told of, if what is not known stands ${where}`, async () => {
       const old = await Journal.open(join(directory, '1'), options())
       await old?.append(birth(1), [Buffer.from('kept')]).stored
       await old?.close()
@@ -83,4 +83,25 @@ describe('a journal of another version', () => {
       expect(await isJournalLeft(join(directory, '1'))).to.equal(true)
     })
   }
+
+  it('because it cannot be read keeps nobody from the others, and is told of', async () => {
+    const journals = [1, 2].map((number) => Journal.open(join(directory, `${number}`), options()))
+    for (const opening of journals) {
+      const journal = await opening
+      await journal?.append(birth(1), [Buffer.from('kept')]).stored
+      await journal?.close()
+    }
+    const unreadable = join(directory, '1', '000000.journal')
+    await mkdir(unreadable)
+
+    const [own, ...others] = await openJournals(directory, options())
+    expect(others).to.deep.equal([])
+    expect(own?.directory).to.equal(join(directory, '2'))
+    expect(own?.recovered).to.have.length(1)
+    await own?.close()
+    expect(warned).to.deep.equal(log)
+    expect(log).to.have.length(1)
+    expect(log[0]).to.contain(join(directory, '1')).and.contain('EISDIR')
+    expect(await isJournalLeft(join(directory, '1'))).to.equal(true)
+  })
 })
