@@ -1,6 +1,7 @@
 import { BoundedMap } from '../server/bounded-map.js'
 import type { WireAttributes } from '../server/wire.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
+import { ForgottenNames } from './forgotten-names.js'
 import { ABSENT, believedAs, type Fresh, type Known } from './known.js'
 import { KnownNames, type NameIn } from './known-names.js'
 import { LatestChanges, type Ticket } from './latest-changes.js'
@@ -18,6 +19,7 @@ export class Cache {
   readonly #belief: Belief
   readonly #attributes: BoundedMap<number, Known<WireAttributes>>
   readonly #names: KnownNames
+  readonly #forgotten = new ForgottenNames()
   readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
   /** Names that others changed; those of one directory that change here do not get in each other's way. */
   readonly #toldNames = new LatestChanges<string>(CHANGES_LIMIT)
@@ -28,7 +30,9 @@ export class Cache {
   constructor(options: { now: () => number; timeoutMilliseconds: number; limit: number }) {
     this.#belief = new Belief(options.now, options.timeoutMilliseconds)
     this.#attributes = new BoundedMap(options.limit)
-    this.#names = new KnownNames(options.limit)
+    this.#names = new KnownNames(options.limit, (directory, names) =>
+      this.#forgotten.add(directory, names),
+    )
   }
 
   /** To be taken before a request whose answer is to be kept. */
@@ -199,6 +203,7 @@ export class Cache {
   /** What the change stream vouched for no longer holds, also when it is back, nor do answers that are under way for longer. */
   forgetVouched(): void {
     this.#belief.forgetVouched()
+    this.#forgotten.clear()
     this.#doubtAnswers()
   }
 
@@ -218,9 +223,10 @@ export class Cache {
     return this.#names.in(directory, this.#isBelieved)
   }
 
-  /** Names, present or absent, that the change stream vouches for or did until it was interrupted. */
-  vouchedNames(): Generator<NameIn> {
-    return this.#names.where((known) => this.#belief.wasVouched(known))
+  /** Names, present or absent, that the change stream vouches for or did until it was interrupted, as far as the kernel knows. */
+  *vouchedNames(): Generator<NameIn> {
+    yield* this.#names.where((known) => this.#belief.wasVouched(known))
+    yield* this.#forgotten.all()
   }
 
   /** A change stream is connected. */

@@ -7,10 +7,12 @@ import { ABSENT, believedAs, type Directory, type Known } from './known.js'
 export class KnownNames {
   readonly #directories = new Map<number, Directory>()
   readonly #limit: number
+  readonly #forgotten: (directory: number, names: Iterable<string>) => void
   #count = 0
 
-  constructor(limit: number) {
+  constructor(limit: number, forgotten: (directory: number, names: Iterable<string>) => void) {
     this.#limit = limit
+    this.#forgotten = forgotten
   }
 
   of(directory: number): Directory | undefined {
@@ -50,6 +52,7 @@ export class KnownNames {
     if (known === undefined) return
     this.#directories.delete(directory)
     this.#count -= known.names.size + 1
+    if (known.names.size > 0) this.#forgotten(directory, known.names.keys())
   }
 
   forgetName(directory: number, name: string): void {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { codeOf } from '../../../client/error-of.js'
 import { caller, O_EXCL, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
 import { type Machine, twoMachines, type World } from './local-mount.js'
 
@@ -220,6 +221,21 @@ describe('the mount file system with a stream of changes', () => {
     news.say({ kind: 'reset' }, { kind: 'connected' })
     await settled()
     expect(invalidated).to.include('entry 1 absent')
+  })
+
+  it('takes back, once it may have missed a change, also what it has forgotten and the kernel believes', async () => {
+    await there.calls.store(ROOT, 'f', 'x')
+    await there.fs.mkdir(ROOT, 'd', 0o755, caller)
+    const alone = await earth.machine({}, 'as the test says')
+    const { fs, news, calls, invalidated } = alone
+    news.say({ kind: 'connected' })
+    await settled()
+    expect((await calls.lookup(ROOT, 'd')).validMilliseconds).to.equal(LONG)
+    const refused = await fs.rename(ROOT, 'f', ROOT, 'd', 0, caller).catch(codeOf)
+    expect(refused).to.equal('EISDIR')
+    news.say({ kind: 'reset' }, { kind: 'connected' })
+    await settled()
+    expect(invalidated).to.include('entry 1 d')
   })
 
   it('believes again what it knew when the stream comes back and has missed nothing', async () => {
