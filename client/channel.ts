@@ -146,6 +146,8 @@ class Channel implements FrameReceiver {
     if (result.outcome === 'broken') {
       throw new Declined(`the batch ended before this: ${result.detail}`)
     }
+    // Or one that came twice: what comes next would be taken for the answer to something else.
+    if (asked === undefined) throw new FrameError('an answer came that nobody asked for')
     if (this.#isOver && this.#waiting.length === 0) this.#connection?.end()
   }
 

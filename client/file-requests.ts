@@ -8,6 +8,7 @@ import { type Changed, hasCode, RemoteError } from './remote-files.js'
 import { type Attempt, persistently, type RetryOptions, settled } from './retry.js'
 import type { UploadContent } from './upload-content.js'
 import { bodyMade, headerAttributes, ofServer, successful } from './wire-answer.js'
+import { nonsense } from './wire-values.js'
 
 /** Where the requests of one mount go, and how they are sent. */
 export interface Transport {
@@ -128,7 +129,7 @@ export class FileRequests {
     })
     const { made, version } = bodyMade(answer)
     if (!made) return undefined
-    const now = this.seen(headerAttributes(answer))
+    const now = this.seenOf(ino, headerAttributes(answer))
     return version === undefined ? now : { ...now, made: version }
   }
 
@@ -161,7 +162,7 @@ export class FileRequests {
 
   async stat(ino: number, signal?: AbortSignal): Promise<WireAttributes> {
     const answer = await this.succeed({ method: 'HEAD', target: `/inodes/${ino}`, signal })
-    return this.seen(headerAttributes(answer))
+    return this.seenOf(ino, headerAttributes(answer))
   }
 
   /** An answer has said up to which change of others there is something to hear. */
@@ -180,6 +181,15 @@ export class FileRequests {
       this.#names.set(`${directory}/${name}`, attributes.ino)
     }
     return attributes
+  }
+
+  /**
+   * The same, of an inode that was asked for by its number.
+   * @throws RemoteError EIO for another one: the kernel gives up what turns out to be something else, the root, too
+   */
+  seenOf(ino: number, attributes: WireAttributes): WireAttributes {
+    if (attributes.ino !== ino) throw nonsense(`it is about inode ${attributes.ino}, not ${ino}`)
+    return this.seen(attributes)
   }
 
   found(directory: number, name: string, ino: number): void {

@@ -86,6 +86,7 @@ export function filesOverChannels(
   const attributes = ({ result }: Reply): WireAttributes =>
     checkedAttributes(result.outcome === 'done' ? result.attributes : undefined)
   const seen = (reply: Reply) => requests.seen(attributes(reply))
+  const seenOf = (ino: number) => (reply: Reply) => requests.seenOf(ino, attributes(reply))
   const named = (directory: number, name: string) => (reply: Reply) =>
     requests.seen(attributes(reply), directory, name)
   const place = (directory: number, name: string) => ({ directory, name })
@@ -93,7 +94,7 @@ export function filesOverChannels(
   return {
     ...first,
     stat: (ino, signal) =>
-      asked({ op: 'stat', ino }, undefined, seen, (files) => files.stat(ino, signal)),
+      asked({ op: 'stat', ino }, undefined, seenOf(ino), (files) => files.stat(ino, signal)),
     lookup: (directory, name, signal) =>
       asked({ op: 'lookup', directory, name }, undefined, named(directory, name), (files) =>
         files.lookup(directory, name, signal),
@@ -124,7 +125,7 @@ export function filesOverChannels(
         undefined,
         (reply) => ({
           data: bytesRead(reply, length),
-          attributes: requests.seen(attributes(reply)),
+          attributes: requests.seenOf(ino, attributes(reply)),
         }),
         (files) => files.read(ino, offset, length, signal),
       )
@@ -159,8 +160,8 @@ export function filesOverChannels(
       const named = { durability: 'power', ...options, change } as const
       const otherwise = (files: RemoteFiles) => files.write(ino, parts, named)
       return isOneStretch(parts)
-        ? asked({ op: 'write', offset: part.offset, ...given }, whole(data), seen, otherwise)
-        : asked({ op: 'writeRanges', ...given }, ranges(parts), seen, otherwise)
+        ? asked({ op: 'write', offset: part.offset, ...given }, whole(data), seenOf(ino), otherwise)
+        : asked({ op: 'writeRanges', ...given }, ranges(parts), seenOf(ino), otherwise)
     },
     seek: (ino, from, what, signal) =>
       asked({ op: 'seek', ino, offset: from, what }, undefined, offset, (files) =>
@@ -168,7 +169,7 @@ export function filesOverChannels(
       ),
     zero(ino, { offset, length, extend }, { change = requests.nameChange() } = {}) {
       const asks = { op: 'zero', ino, offset, bytes: length, extend, change } as const
-      return asked(asks, undefined, seen, (files) =>
+      return asked(asks, undefined, seenOf(ino), (files) =>
         files.zero(ino, { offset, length, extend }, { change }),
       )
     },
@@ -178,7 +179,7 @@ export function filesOverChannels(
       return asked(
         { op: 'copyRange', from, to, bytes: length, change },
         undefined,
-        (reply) => ({ copied: copied(reply, length), attributes: seen(reply) }),
+        (reply) => ({ copied: copied(reply, length), attributes: seenOf(to.ino)(reply) }),
         (files) => files.copyRange(from, to, length, { change }),
       )
     },
@@ -259,7 +260,7 @@ export function filesOverChannels(
       { durability = 'process', change = requests.nameChange(), ...more } = {},
     ) {
       const asks = { op: 'setAttributes', ino, changes, change, ...more } as const
-      return asked({ ...asks, ...durable(durability) }, undefined, seen, (files) =>
+      return asked({ ...asks, ...durable(durability) }, undefined, seenOf(ino), (files) =>
         files.setAttributes(ino, changes, { durability, change, ...more }),
       )
     },

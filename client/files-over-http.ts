@@ -66,7 +66,7 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
       if (answer.status === 416) {
         return { data: Buffer.alloc(0), attributes: await this.stat(ino, signal) }
       }
-      const attributes = seen(headerAttributes(successful(answer)))
+      const attributes = requests.seenOf(ino, headerAttributes(successful(answer)))
       if (answer.status === 206) {
         const release = answer.release === undefined ? {} : { release: answer.release }
         return { data: exactly(answer.body, offset, length, attributes), attributes, ...release }

@@ -107,7 +107,7 @@ export function changeOnce(
   return requests
     .retry(async (earlier) => {
       const made = earlier === 'none' ? undefined : await requests.made(ino, change, durability)
-      return made ?? requests.seen(await attempt(headers))
+      return made ?? requests.seenOf(ino, await attempt(headers))
     })
     .catch((error: unknown) => {
       throw isUnanswered(error) ? openError(error, change) : error

@@ -3,7 +3,7 @@ import type { Node } from '../fuse/filesystem.js'
 import type { Content } from './content.js'
 
 /** FUSE_ROOT_ID */
-const ROOT: Node = 1
+export const ROOT: Node = 1
 
 /** An inode that the kernel knows or has open. */
 export interface KnownNode {

@@ -2,9 +2,10 @@ import type { WireAttributes } from '../../server/wire.js'
 import type { Cache } from '../cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
 import { withoutPrivileges } from '../privileges.js'
+import { refusal } from './answer.js'
 import { fuseAttributes, type Owners } from './attributes.js'
 import type { ContestedNames } from './contested-names.js'
-import type { KnownNode, Nodes } from './nodes.js'
+import { type KnownNode, type Nodes, ROOT } from './nodes.js'
 import type { Unborn } from './unborn.js'
 
 /** How the kernel is shown an inode: what the server said, under what is written here and not yet there. */
@@ -93,6 +94,10 @@ export class View {
     remote: WireAttributes,
     milliseconds: number,
   ): FuseAttributes {
+    // The kernel would give the root up for good: nobody could look for its name again.
+    if (node?.id === ROOT && remote.type !== 'directory') {
+      throw refusal('EIO', 'the answer makes no sense: the root is no directory')
+    }
     const content = node?.content
     const ino = node === undefined ? remote.ino : this.#nodes.numberOf(node)
     if (content === undefined || content.isClean) {

@@ -872,4 +872,16 @@ describe('the mount file system', () => {
     expect(await refused(acl)).to.equal('ENOTSUP')
     expect(here.fs.getxattr(node, 'security.capability', caller)).to.equal(undefined)
   })
+
+  it('shows no root that is no directory: the kernel would give it up for good', async () => {
+    let type: 'file' | 'directory' = 'directory'
+    const lying = await earth.machine({}, 'not told', {
+      stat: async (ino) => ({ ...(await here.files.stat(ino)), type }),
+    })
+    type = 'file'
+    earth.pass(2_000)
+    expect(await refused(lying.fs.getattr(ROOT, undefined, caller))).to.equal('EIO')
+    type = 'directory'
+    expect(await lying.fs.getattr(ROOT, undefined, caller)).to.have.property('mode')
+  })
 })

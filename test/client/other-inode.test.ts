@@ -1,0 +1,92 @@
+import { expect } from 'chai'
+import { Attempts } from '../../client/attempts.js'
+import type { Reply } from '../../client/channel.js'
+import { Connection } from '../../client/connection.js'
+import { FileRequests } from '../../client/file-requests.js'
+import { filesOverChannels } from '../../client/files-over-channel.js'
+import { filesOverHttp } from '../../client/files-over-http.js'
+import type { RemoteFiles } from '../../client/remote-files.js'
+import type { WireAttributes } from '../../server/wire.js'
+import { codeOf } from './connected-files.js'
+
+const ASKED = 5
+
+/** What a server tells of an inode, whichever was asked about. */
+function told(ino: number): WireAttributes {
+  return {
+    ino,
+    type: 'file',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    nlink: 1,
+    size: 1,
+    rdev: 0,
+    atime: '0',
+    mtime: '0',
+    ctime: '0',
+    crtime: '0',
+    version: 1,
+    generation: 1,
+    etag: '"1"',
+    modified_time: '',
+  }
+}
+
+const TRANSPORTS: Record<string, (attributes: WireAttributes) => RemoteFiles> = {
+  'a channel': (attributes) => {
+    const reply: Reply = {
+      result: { outcome: 'done', attributes, copied: 1 },
+      content: Buffer.from('x'),
+    }
+    const http = filesOverHttp(requests(attributes), '/files')
+    return filesOverChannels({ ask: async () => reply }, requests(attributes), http, http)
+  },
+  HTTP: (attributes) => filesOverHttp(requests(attributes), '/files'),
+}
+
+function requests(attributes: WireAttributes): FileRequests {
+  const headers = { 'coffer-attributes': JSON.stringify(attributes) }
+  return new FileRequests({
+    base: 'https://localhost',
+    connectionSecret: 'secret',
+    attempts: new Attempts(),
+    send: async ({ method, headers: asked }) => ({
+      status: asked?.Range === undefined ? 200 : 206,
+      headers,
+      // of a read its bytes; of a change what it says beside the header
+      body: Buffer.from(method === 'GET' ? 'x' : JSON.stringify({ ...attributes, copied: 1 })),
+    }),
+    retry: {
+      connection: new Connection(() => 0),
+      patience: { milliseconds: 0, whileAwayMilliseconds: 0 },
+      lost: () => {},
+    },
+  })
+}
+
+const data = Buffer.from('x')
+const CALLS: Record<string, (files: RemoteFiles) => Promise<unknown>> = {
+  stat: (files) => files.stat(ASKED),
+  read: (files) => files.read(ASKED, 0, 1),
+  write: (files) => files.write(ASKED, [{ offset: 0, data }]),
+  'write of several ranges': (files) =>
+    files.write(ASKED, [
+      { offset: 0, data },
+      { offset: 9, data },
+    ]),
+  setAttributes: (files) => files.setAttributes(ASKED, { mode: 0o600 }),
+  zero: (files) => files.zero(ASKED, { offset: 0, length: 1, extend: false }),
+  copyRange: (files) => files.copyRange({ ino: 9, offset: 0 }, { ino: ASKED, offset: 0 }, 1),
+}
+
+for (const [transport, connected] of Object.entries(TRANSPORTS)) {
+  describe(`an answer over ${transport} that is about another inode`, () => {
+    for (const [call, ask] of Object.entries(CALLS)) {
+      it(`makes no sense (${call})`, async () => {
+        expect(await codeOf(ask(connected(told(ASKED))))).to.equal('done')
+        expect(await codeOf(ask(connected(told(ASKED + 1))))).to.equal('EIO')
+      })
+    }
+  })
+}
