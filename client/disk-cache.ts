@@ -1,5 +1,4 @@
-import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, readFile, rm, statfs } from 'node:fs/promises'
+import { type FileHandle, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { privateDirectory } from './atomic-file.js'
 import { briefly } from './briefly.js'
@@ -15,14 +14,12 @@ import {
   isWritten,
   lengthOf,
 } from './disk-cache-entry.js'
+import { openCacheFiles } from './disk-cache-files.js'
 import { codeOf } from './error-of.js'
 import { type FileLock, lockFile } from './file-lock.js'
 import { Slots } from './slots.js'
 import { TimelyReads } from './timely-reads.js'
 
-const SMALLEST_BLOCK = 64 << 10
-/** The table of slots is in memory, so there may be so many. */
-const MOST_SLOTS = 1 << 17
 const MOST_CACHES = 8
 /** This much of the disk is left to everything else: its twentieth part, or, of a large one, a gigabyte. */
 const LEFT_SHARE = 20
@@ -97,25 +94,13 @@ export class DiskCache {
       await privateDirectory(own)
       const lock = await lockFile(join(own, 'lock'))
       if (lock === undefined) continue
-      const blockBytes = blockBytesFor(bytes)
-      const slots = Math.floor(bytes / (blockBytes + ENTRY_BYTES))
-      const names = namesFor(blockBytes)
-      await removeOthers(own, names)
-      const flags = constants.O_RDWR | constants.O_CREAT
-      const data = await open(join(own, names.blocks), flags, 0o600)
-      const index = await open(join(own, names.index), flags, 0o600)
-      const entries = Buffer.alloc(slots * ENTRY_BYTES)
-      ;(await readFile(index)).copy(entries)
-      // A smaller cache than before gives back the room.
-      if ((await data.stat()).size > slots * blockBytes) await data.truncate(slots * blockBytes)
-      if ((await index.stat()).size > entries.length) await index.truncate(entries.length)
-      const grown = Math.ceil((await data.stat()).size / blockBytes)
-      return new DiskCache(
-        { data, index, lock, entries },
-        { blockBytes, slots, grown },
-        directory,
-        log,
-      )
+      try {
+        const { data, index, entries, ...size } = await openCacheFiles(own, bytes)
+        return new DiskCache({ data, index, lock, entries }, size, directory, log)
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
     }
     return undefined
   }
@@ -257,26 +242,6 @@ export class DiskCache {
     this.#places.delete(name)
     this.#entry(slot).fill(0)
     this.#free.push(slot)
-  }
-}
-
-/** Larger blocks for a large cache, so that the table stays small. */
-function blockBytesFor(bytes: number): number {
-  let block = SMALLEST_BLOCK
-  while (bytes / block > MOST_SLOTS) block *= 2
-  return block
-}
-
-function namesFor(blockBytes: number): { readonly blocks: string; readonly index: string } {
-  const name = `${blockBytes >> 10}k`
-  return { blocks: `${name}.blocks`, index: `${name}.index` }
-}
-
-/** A cache of another size may have had other blocks, which nobody reads any more: their room is to be used again. */
-async function removeOthers(own: string, { blocks, index }: ReturnType<typeof namesFor>) {
-  for (const name of await readdir(own)) {
-    const isOther = name !== blocks && name !== index && /^\d+k\.(blocks|index)$/.test(name)
-    if (isOther) await rm(join(own, name))
   }
 }
 

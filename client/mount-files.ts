@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { WireAttributes } from '../server/wire.js'
+import { briefly } from './briefly.js'
 import { DiskCache } from './disk-cache.js'
 import { messageOf } from './error-of.js'
 import { filesThroughDisk } from './files-through-disk.js'
@@ -67,6 +68,9 @@ export async function mountedFiles(
   }
 }
 
+/** A disk that slept may need as long; of one that hangs nobody waits to be mounted. */
+const OPEN_MILLISECONDS = 10_000
+
 async function openDiskCache(
   { cache }: MountRequest,
   identity: string,
@@ -75,7 +79,14 @@ async function openDiskCache(
   if (cache === undefined) return undefined
   const say = (message: string, error?: unknown) => log.warn({ err: error }, message)
   try {
-    const opened = await DiskCache.open(join(cache.directory, identity), cache.bytes, say)
+    const opening = DiskCache.open(join(cache.directory, identity), cache.bytes, say)
+    const opened = await briefly(opening, OPEN_MILLISECONDS).catch((error: unknown) => {
+      opening.then(
+        (late) => late?.close(),
+        () => {},
+      )
+      throw error
+    })
     if (opened === undefined) {
       const message = `too many mounts use ${cache.directory}: this one does without a cache there`
       say(message)

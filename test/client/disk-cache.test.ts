@@ -1,12 +1,24 @@
 import { randomBytes } from 'node:crypto'
-import { open, readdir, readFile, readlink, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { DiskCache } from '../../client/disk-cache.js'
 import type { ContentKey } from '../../client/disk-cache-entry.js'
+import { codeOf } from '../../client/error-of.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { ended } from '../support/is-running.js'
 import { type Machine, machine } from '../support/mount.js'
+import { run } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { type SmallDisk, smallDisk } from '../support/small-disk.js'
@@ -242,6 +254,12 @@ describe('the cache on the local disk', () => {
     })
   })
 
+  it('holds nothing where it could not be opened', async () => {
+    await mkdir(join(directory, '1', '64k.index'), { recursive: true })
+    expect(await opened().catch(codeOf)).to.equal('EISDIR')
+    expect((await openFiles()).filter((path) => path.startsWith(directory))).to.deep.equal([])
+  })
+
   it('survives garbage', async () => {
     const cache = await opened()
     await cache.close()
@@ -310,6 +328,22 @@ describe('coffer mount --cache-dir', function () {
     const third = await home.mount({ flags })
     expect((await readFile(join(third.directory, 'long'))).equals(changed)).to.equal(true)
     await third.unmount()
+  })
+
+  it('does without one that hangs from the beginning, and says so', async () => {
+    const cache = join(home.home, 'hanging')
+    const flags = ['--cache-dir', cache, '--cache-size', '64M']
+    const first = await home.mount({ flags })
+    await first.unmount()
+    const [account = ''] = await readdir(cache)
+    const index = join(cache, account, '1', '64k.index')
+    await rm(index)
+    await run('mkfifo', [index]) // who reads it waits
+    const second = await home.mount({ flags })
+    const pid = await second.pid()
+    expect(await readFile(join(second.directory, 'short'), 'utf8')).to.equal('short')
+    await second.unmount()
+    await ended(pid)
   })
 
   describe('on a disk that hangs', () => {
