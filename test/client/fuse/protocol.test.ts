@@ -352,9 +352,9 @@ describe('answers (linux/fuse.h)', () => {
 
   it('entries in no more memory than they need, however much the kernel has room for', () => {
     const list = LIST.map((entry) => ({ ...entry, entry: ENTRY }))
-    // Small ones may be part of the pool: 8 KiB, 64 from Node.js 24 on.
-    expect(direntsOut(2 ** 20, LIST).buffer.byteLength).to.be.at.most(2 ** 16)
-    expect(direntsPlusOut(2 ** 20, list).data.buffer.byteLength).to.be.at.most(2 ** 16)
+    // Small ones may be part of the pool: 8 KiB, 64 from Node.js 24 on, a little more from 26 on.
+    expect(direntsOut(2 ** 20, LIST).buffer.byteLength).to.be.at.most(2 ** 17)
+    expect(direntsPlusOut(2 ** 20, list).data.buffer.byteLength).to.be.at.most(2 ** 17)
   })
 
   it('fuse_notify_inval_entry_out and fuse_notify_inval_inode_out', () => {
