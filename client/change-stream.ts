@@ -4,7 +4,8 @@ import type { Begun } from './connection.js'
 import type { Duplex } from './duplex.js'
 import { Declined, ExchangeError, type NoAnswer } from './exchange.js'
 import type { Pauses } from './pauses.js'
-import { RemoteError, type RemoteNews } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
+import type { RemoteNews } from './remote-files.js'
 import { Busy } from './retry.js'
 
 /** Opens GET /changes, from where it was interrupted. */

@@ -9,7 +9,7 @@ import type { WireOperation, WireResult } from '../server/wire-operations.js'
 import { Declined, ExchangeError } from './exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from './frame-connection.js'
 import type { Meter } from './meter.js'
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 
 /** What an operation of POST /batch answered. */
 export interface Reply {

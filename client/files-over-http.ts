@@ -4,7 +4,8 @@ import { COPY_TYPE, ZERO_TYPE } from '../server/wire-patch.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import { creation, linkOnce, makeOnce, putOnce } from './make-once.js'
 import { changeOnce, renameOnce, writeOnce } from './once.js'
-import { hasCode, type RemoteContent, RemoteError, type RemoteFiles } from './remote-files.js'
+import { hasCode, RemoteError } from './remote-error.js'
+import type { RemoteContent, RemoteFiles } from './remote-files.js'
 import {
   bodyAttributes,
   bodyEntries,

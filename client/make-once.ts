@@ -2,13 +2,8 @@ import { randomInt } from 'node:crypto'
 import type { WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
-import {
-  hasCode,
-  type PutOptions,
-  RemoteError,
-  type RemoteNew,
-  type RemoteNewAttributes,
-} from './remote-files.js'
+import { hasCode, RemoteError } from './remote-error.js'
+import type { PutOptions, RemoteNew, RemoteNewAttributes } from './remote-files.js'
 import { type PutContent, uploadContent } from './upload-content.js'
 import { bodyAttributes, successful } from './wire-answer.js'
 import { attributeHeaders } from './write-request.js'

@@ -1,13 +1,8 @@
 import type { WireAttributes } from '../server/wire.js'
 import { HEADERS } from '../server/wire-headers.js'
 import { type FileRequests, namePath } from './file-requests.js'
-import {
-  type Changed,
-  hasCode,
-  RemoteError,
-  type RemotePart,
-  type WriteOptions,
-} from './remote-files.js'
+import { hasCode, RemoteError } from './remote-error.js'
+import type { Changed, RemotePart, WriteOptions } from './remote-files.js'
 import { headerAttributes, successful } from './wire-answer.js'
 import { writeRequest } from './write-request.js'
 

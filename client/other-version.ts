@@ -1,5 +1,5 @@
 import { CHANNEL_PROTOCOL } from '../server/wire-frames.js'
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 
 /** coffer-channel = "coffer-channel/" 1*DIGIT, of what a server says that it knows (RFC 9110 section 7.8) */
 const CHANNEL = /(?:^|,)[ \t]*coffer-channel\/(\d{1,9})[ \t]*(?:,|$)/i

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CommandError } from './command-error.js'
-import { RemoteError, type RemoteFiles } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
+import type { RemoteFiles } from './remote-files.js'
 import { bytesOf, isAtHand, type UploadContent } from './upload-content.js'
 
 /** How many bytes a second may pass in each direction. */

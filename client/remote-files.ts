@@ -6,7 +6,6 @@ import type {
   WireTotals,
 } from '../server/wire.js'
 import type { WireChange } from '../server/wire-changes.js'
-import type { FileErrorCode } from '../server/wire-errors.js'
 import type { Lock, LockRange, WireClaim, WireLease, WireLockAnswer } from '../server/wire-locks.js'
 import type { WirePosition } from '../server/wire-operations.js'
 import type { PutContent } from './upload-content.js'
@@ -270,30 +269,4 @@ export interface RemoteNewAttributes {
   /** Nanoseconds since the epoch as decimal strings. */
   readonly atime?: string
   readonly mtime?: string
-}
-
-/**
- * The server refused, or could not be reached. `code` is an errno name: the server's own, or
- * EACCES (the login is dead), EIO (no answer within the limit; the answer made no sense).
- */
-export class RemoteError extends Error {
-  override readonly name = 'RemoteError'
-  readonly code: FileErrorCode | 'EINTR' | 'ENXIO'
-  /** The name of a change that may have been made all the same; `made` tells. */
-  readonly change: string | undefined
-
-  constructor(
-    code: FileErrorCode | 'EINTR' | 'ENXIO',
-    message: string,
-    { change, ...options }: ErrorOptions & { readonly change?: string } = {},
-  ) {
-    super(message, options)
-    this.code = code
-    this.change = change
-  }
-}
-
-/** Whether it is a refusal with one of these codes. */
-export function hasCode(error: unknown, ...codes: readonly RemoteError['code'][]): boolean {
-  return error instanceof RemoteError && codes.includes(error.code)
 }

@@ -1,11 +1,7 @@
 import type { WireOperation } from '../server/wire-operations.js'
 import type { Reply } from './channel.js'
-import {
-  RemoteError,
-  type RemoteFiles,
-  type RemoteRemoval,
-  type RemovalOutcome,
-} from './remote-files.js'
+import { RemoteError } from './remote-error.js'
+import type { RemoteFiles, RemoteRemoval, RemovalOutcome } from './remote-files.js'
 import { refused } from './wire-answer.js'
 import { checkedAttributes } from './wire-attributes.js'
 

@@ -1,6 +1,7 @@
 import type { WireEntry } from '../server/wire.js'
 import type { Reply } from './channel.js'
-import { type RemoteContent, RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
+import type { RemoteContent } from './remote-files.js'
 import { checkedAttributes, checkedEntries } from './wire-attributes.js'
 import { checkedCount, checkedStrings, isCount, isRecord } from './wire-values.js'
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from './connection.js'
 import { type Answer, Declined, ExchangeError } from './exchange.js'
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 import { HANDSHAKE_MILLISECONDS } from './trust.js'
 
 /**

@@ -5,7 +5,7 @@ import { DpopKey, wantsProof } from './dpop.js'
 import { messageOf } from './error-of.js'
 import { type Answer, type Exchange, ExchangeError, type Send } from './exchange.js'
 import { withRefreshLock } from './refresh-lock.js'
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 import { Refused, requestTokens } from './token-endpoint.js'
 import type { TokenStore, Tokens } from './tokens.js'
 

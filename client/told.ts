@@ -1,6 +1,6 @@
 import { CommandError } from './command-error.js'
 import { MountError } from './fuse/mount-error.js'
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 
 /** What a command that failed says: a defect of ours with its place in the program, all else in words. */
 export function told(error: unknown): string {

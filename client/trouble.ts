@@ -1,7 +1,7 @@
 import { CommandError } from './command-error.js'
 import { ExchangeError } from './exchange.js'
 import { printedFingerprint } from './fingerprint.js'
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 import { Busy } from './retry.js'
 import { Refused } from './token-endpoint.js'
 import { CertificateChanged } from './trust.js'

@@ -1,4 +1,4 @@
-import { RemoteError } from './remote-files.js'
+import { RemoteError } from './remote-error.js'
 
 /** What JSON from the server may be, value by value. */
 

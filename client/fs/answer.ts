@@ -1,6 +1,6 @@
 import type { Context } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
-import { hasCode, RemoteError } from '../remote-files.js'
+import { hasCode, RemoteError } from '../remote-error.js'
 
 /** Refuses an operation without asking the server. */
 export function refusal(code: RemoteError['code'], message: string, cause?: unknown): RemoteError {

@@ -1,5 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
-import { RemoteError } from '../remote-files.js'
+import { RemoteError } from '../remote-error.js'
 import { isTransient, orStale, refusal } from './answer.js'
 import type { Birth } from './birth.js'
 import { BlockBuffers } from './block-buffers.js'

@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
-import { hasCode } from '../remote-files.js'
+import { hasCode } from '../remote-error.js'
 import { NAMES } from './locked-inode.js'
 import type { MountLocks } from './locks.js'
 import type { Nodes } from './nodes.js'

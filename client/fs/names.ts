@@ -3,13 +3,8 @@ import type { Cache } from '../cache.js'
 import { ABSENT } from '../known.js'
 import type { Ticket } from '../latest-changes.js'
 import type { NameChange } from '../name-change.js'
-import {
-  hasCode,
-  type LeaseWish,
-  type RemoteFiles,
-  type RemoteNew,
-  type RemoteNewAttributes,
-} from '../remote-files.js'
+import { hasCode } from '../remote-error.js'
+import type { LeaseWish, RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import type { Named, Place } from './lookups.js'
 import { LosingNames } from './losing-names.js'
 import type { KnownNode, Nodes } from './nodes.js'

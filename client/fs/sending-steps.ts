@@ -1,5 +1,6 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
-import { hasCode, type RemotePart, type WriteOptions } from '../remote-files.js'
+import { hasCode } from '../remote-error.js'
+import type { RemotePart, WriteOptions } from '../remote-files.js'
 import { isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'

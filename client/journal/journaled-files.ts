@@ -1,6 +1,7 @@
 import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire.js'
 import { orRemembered } from '../away.js'
-import { RemoteError, type RemoteFiles, type RemovalOutcome } from '../remote-files.js'
+import { RemoteError } from '../remote-error.js'
+import type { RemoteFiles, RemovalOutcome } from '../remote-files.js'
 import { isAtHand } from '../upload-content.js'
 import { afterSending } from './after-sending.js'
 import { markedTime } from './clock.js'

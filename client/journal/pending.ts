@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { RemoteError } from '../remote-files.js'
+import { RemoteError } from '../remote-error.js'
 import type { Journal } from './journal.js'
 import type { Change } from './record.js'
 import type { JournalData } from './segment.js'

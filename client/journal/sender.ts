@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
 import { codeOf } from '../error-of.js'
-import { RemoteError } from '../remote-files.js'
+import { RemoteError } from '../remote-error.js'
 import { Slots } from '../slots.js'
 import { type ConflictMount, copyBeside, otherPlace } from './conflict.js'
 import { hasFailed, type Pending } from './pending.js'

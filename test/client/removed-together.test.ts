@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { RemoteError } from '../../client/remote-files.js'
+import { RemoteError } from '../../client/remote-error.js'
 import { outcomes, removeAll, together } from '../../client/removed-together.js'
 
 const removal = (name: string) => ({ directory: 1, name, kind: 'unlink' as const })

@@ -1,11 +1,11 @@
-import {
-  RemoteError,
-  type RemoteFiles,
-  type RemoteNewAttributes,
-  type RemoteNews,
-  type RemotePart,
-  type RemovalOutcome,
-  type WriteOptions,
+import { RemoteError } from '../../../client/remote-error.js'
+import type {
+  RemoteFiles,
+  RemoteNewAttributes,
+  RemoteNews,
+  RemotePart,
+  RemovalOutcome,
+  WriteOptions,
 } from '../../../client/remote-files.js'
 import { uploadContent } from '../../../client/upload-content.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'

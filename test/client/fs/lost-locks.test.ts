@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { LostLocks } from '../../../client/fs/lost-locks.js'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 
 describe('open files whose locks went to another machine', () => {
   it('are refused until they are closed, and no others', () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { LOCK_END } from '../../../server/wire-locks.js'
 import { until } from '../../support/until.js'

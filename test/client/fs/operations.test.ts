@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Soon } from '../../../client/fuse/soon.js'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { until } from '../../support/until.js'
 import {
   caller,

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { until } from '../../support/until.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, twoMachines, type World } from './local-mount.js'

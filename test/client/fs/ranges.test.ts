@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { caller, O_RDONLY, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, twoMachines, type World } from './local-mount.js'
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { timespec } from '../../../client/fuse/integers.js'
-import { RemoteError } from '../../../client/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { caller, O_APPEND, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
 
