@@ -1,5 +1,4 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { MOUNT_COMMAND } from './background.js'
 import { byteSizeFrom } from './byte-size.js'
 import { CommandError } from './command-error.js'
 import type { DamagedFlags } from './commands/damaged.js'
@@ -10,8 +9,9 @@ import type { Surroundings } from './commands/surroundings.js'
 import type { UnmountFlags } from './commands/unmount.js'
 import { completion, SHELLS } from './completion/shells.js'
 import { showExamples } from './examples.js'
-import { parseFingerprint } from './fingerprint.js'
-import { parseRateLimit } from './rate-limit.js'
+import { parseFingerprint } from './http/fingerprint.js'
+import { MOUNT_COMMAND } from './mount/background.js'
+import { parseRateLimit } from './remote/rate-limit.js'
 
 /** What a command needs is loaded when it is given: `coffer status` starts twice as fast without the rest. */
 const COMMANDS = {

@@ -6,13 +6,13 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { MountMessage } from './background.js'
-import { openBrowser } from './browser.js'
 import { commandLine } from './cli.js'
 import { CommandError } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
 import { koffi } from './koffi.js'
+import { openBrowser } from './login/browser.js'
+import type { MountMessage } from './mount/background.js'
 import { mountHelperArguments } from './mount-helper.js'
 import { printable } from './printable.js'
 import { told } from './told.js'
@@ -123,9 +123,9 @@ async function serveMount(): Promise<number> {
   // which no other command needs
   const [{ MOUNT_REQUEST }, { descriptorLog, fileLog }, { runMount }, { hasProcess }] =
     await Promise.all([
-      import('./mount-request.js'),
-      import('./log.js'),
-      import('./mount.js'),
+      import('./mount/mount-request.js'),
+      import('./mount/log.js'),
+      import('./mount/mount.js'),
       import('./running-process.js'),
     ])
   const request = MOUNT_REQUEST.parse(

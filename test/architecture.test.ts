@@ -4,6 +4,15 @@ import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from './support/directory.js'
 import { root } from './support/process.js'
 
+/** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
+function client(...rooms: readonly string[]): RegExp {
+  const beside = '(?!main|cli|told)[a-z-]+\\.ts'
+  const agreed = '^server/(bounded-map|wire(-[a-z]+)?)\\.ts$|^oauth/pkce\\.ts$'
+  return new RegExp(
+    `^client/(${[...rooms.map((room) => `${room}/.*`), beside].join('|')})$|${agreed}`,
+  )
+}
+
 /** Which of our files may be imported from where: the first row that matches the importing file holds. */
 const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^oauth\/pkce\.ts$/, /^$/],
@@ -13,7 +22,21 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^server\/storage\//, /^server\/(storage|database)\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
   [/^server\/http\//, /^server\/http\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
   [/^server\//, /^server\/|^oauth\/index\.ts$/],
-  [/^client\//, /^client\/|^server\/(bounded-map|wire(-[a-z]+)?)\.ts$|^oauth\/pkce\.ts$/],
+  [/^client\/http\//, client('http')],
+  [/^client\/login\//, client('login', 'http')],
+  [/^client\/remote\//, client('remote', 'http')],
+  [/^client\/cache\//, client('cache', 'remote')],
+  [/^client\/fuse\//, /^client\/(fuse\/.*|[a-z-]+\.ts)$/],
+  [/^client\/fs\//, client('fs', 'fuse', 'cache', 'remote')],
+  [/^client\/journal\//, client('journal', 'remote', 'http')],
+  [
+    /^client\/mount\//,
+    client('mount', 'fs', 'fuse', 'journal', 'cache', 'login', 'remote', 'http'),
+  ],
+  [/^client\/completion\//, client('completion')],
+  [/^client\/commands\//, client('[a-z]+')],
+  [/^client\/(main|cli|told)\.ts$/, /^client\/|^server\/wire(-[a-z]+)?\.ts$/],
+  [/^client\//, client()],
   [/^test\/oauth\//, /^(test|oauth)\//],
   [/^test\//, /./],
 ]
@@ -22,8 +45,8 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
 const ONLY_IN: Readonly<Record<string, RegExp>> = {
   'fuse-native': /^client\/fuse\/fuse-native\.ts$/,
   koffi: /^client\/koffi\.ts$|^server\/storage\/sparse-calls\.ts$/,
-  keytar: /^client\/keyring-process\.ts$/,
-  got: /^client\/api\.ts$/,
+  keytar: /^client\/login\/keyring-process\.ts$/,
+  got: /^client\/http\/api\.ts$/,
   express: /^oauth\/router\.ts$|^server\/(?!storage\/|http\/)/,
 }
 
@@ -113,13 +136,17 @@ describe('the architecture', () => {
       ['oauth/token.ts', `import type { Request } from 'express'`],
       ['oauth/pkce.ts', `import { equal } from './secrets.js'`],
       ['server/app.ts', `import { challenge } from '../oauth/pkce.js'`],
-      ['server/app.ts', `import { mount } from '../client/mount.js'`],
+      ['server/app.ts', `import { mount } from '../client/mount/mount.js'`],
       ['server/storage/tree.ts', `import { parseRange } from '../http/range.js'`],
       ['server/storage/tree.ts', `import express from 'express'`],
       ['server/http/range.ts', `import { storagePath } from '../storage/path.js'`],
       ['server/wire.ts', `export { FileError } from './errors.js'`],
-      ['client/api.ts', `import { storagePath } from '../server/storage/path.js'`],
-      ['client/login.ts', `import got from 'got'`],
+      ['client/http/api.ts', `import { storagePath } from '../../server/storage/path.js'`],
+      ['client/http/api.ts', `import { Session } from '../login/session.js'`],
+      ['client/fuse/session.ts', `import { NAME_MAX } from '../../server/wire.js'`],
+      ['client/fs/names.ts', `import { runMount } from '../mount/mount.js'`],
+      ['client/config.ts', `import { commandLine } from './cli.js'`],
+      ['client/login/login.ts', `import got from 'got'`],
       ['client/main.ts', `const { setPassword } = await import('keytar')`],
       ['client/fuse/session.ts', `import koffi from 'koffi'`],
       ['test/oauth/token.test.ts', `import { createApp } from '../../server/app.js'`],
@@ -141,7 +168,8 @@ describe('the architecture', () => {
       ...(await loadedWith('server/main.ts')),
     ]
     expect(loaded).to.include.members(['client/cli.ts', 'server/tls/context.ts'])
-    const few = /^client\/(api|log|mount|commands\/.*)\.ts$|^server\/tls\/authority\.ts$/
+    const few =
+      /^client\/(http\/api|mount\/log|mount\/mount|commands\/.*)\.ts$|^server\/tls\/authority\.ts$/
     expect(loaded.filter((file) => few.test(file))).to.deep.equal([])
   })
 

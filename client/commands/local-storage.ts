@@ -4,8 +4,8 @@ import { privateDirectory } from '../atomic-file.js'
 import { CommandError } from '../command-error.js'
 import { codeOf, messageOf } from '../error-of.js'
 import { koffi } from '../koffi.js'
-import type { MountRequest } from '../mount-request.js'
-import { JOURNAL_BYTES } from '../mount-write-back.js'
+import type { MountRequest } from '../mount/mount-request.js'
+import { JOURNAL_BYTES } from '../mount/mount-write-back.js'
 
 export interface StorageFlags {
   readonly cacheDir?: string

@@ -1,11 +1,11 @@
-import { AccountDirectory, serverBase } from '../account.js'
 import { CommandError } from '../command-error.js'
 import { serverUrl } from '../config.js'
-import { askMount } from '../control.js'
-import type { Fingerprint } from '../fingerprint.js'
-import { type Binding, login, logout } from '../login.js'
-import { MountRegistry } from '../mount-registry.js'
-import { chosenTrust } from '../trust-choice.js'
+import type { Fingerprint } from '../http/fingerprint.js'
+import { AccountDirectory, serverBase } from '../login/account.js'
+import { type Binding, login, logout } from '../login/login.js'
+import { chosenTrust } from '../login/trust-choice.js'
+import { askMount } from '../mount/control.js'
+import { MountRegistry } from '../mount/mount-registry.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface TrustFlags {

@@ -1,7 +1,7 @@
-import type { MountStatus } from '../control.js'
 import type { DamagedSegment } from '../journal/damaged-segments.js'
-import { amount } from '../progress.js'
+import type { MountStatus } from '../mount/control.js'
 import { size } from '../wording.js'
+import { amount } from './progress.js'
 
 export interface LoginStatus {
   readonly server: string

@@ -1,6 +1,6 @@
-import type { Program } from '../background.js'
 import type { ClientConfig } from '../config.js'
-import type { Terminal } from '../login.js'
+import type { Terminal } from '../login/login.js'
+import type { Program } from '../mount/background.js'
 
 /** What a command sees of the process it runs in. Only main.ts makes one. */
 export interface Surroundings {

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
-import { serverBase } from '../account.js'
 import { serverUrl } from '../config.js'
-import { mountDirectory } from '../mount-directory.js'
-import { systemdUnit } from '../systemd-unit.js'
+import { serverBase } from '../login/account.js'
+import { mountDirectory } from './mount-directory.js'
 import type { Surroundings } from './surroundings.js'
+import { systemdUnit } from './systemd-unit.js'
 
 const SETTINGS = {
   COFFER_CA: 'path',

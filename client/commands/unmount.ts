@@ -1,10 +1,10 @@
 import { CommandError } from '../command-error.js'
-import { askMount, NobodyAnswers, NobodyListens, type PendingWrites } from '../control.js'
 import { unmountDirectory } from '../fuse/fusermount.js'
 import { mountOn } from '../fuse/mount-point.js'
-import { mountDirectory } from '../mount-directory.js'
-import { type MountRecord, MountRegistry, SUBTYPE } from '../mount-registry.js'
-import { amount, Progress } from '../progress.js'
+import { askMount, NobodyAnswers, NobodyListens, type PendingWrites } from '../mount/control.js'
+import { type MountRecord, MountRegistry, SUBTYPE } from '../mount/mount-registry.js'
+import { mountDirectory } from './mount-directory.js'
+import { amount, Progress } from './progress.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface UnmountFlags {

@@ -1,4 +1,4 @@
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import { eachMethod } from './each-method.js'
 import type { Removals } from './removals.js'
 

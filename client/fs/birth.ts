@@ -1,5 +1,5 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
-import type { RemoteFiles, WriteOptions } from '../remote-files.js'
+import type { RemoteFiles, WriteOptions } from '../remote/remote-files.js'
 import { isTime } from './time.js'
 
 /** A new file that the server has not heard of yet. */

@@ -1,5 +1,5 @@
 import type { Kernel } from '../fuse/filesystem.js'
-import type { RemoteFiles, RemoteNews } from '../remote-files.js'
+import type { RemoteFiles, RemoteNews } from '../remote/remote-files.js'
 import { refusal } from './answer.js'
 import type { MountLocks } from './locks.js'
 import { TakenBack, type TakenBackMount } from './taken-back.js'

@@ -1,6 +1,6 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import type { Soon } from '../fuse/soon.js'
-import type { Changed } from '../remote-files.js'
+import type { Changed } from '../remote/remote-files.js'
 import type { Birth } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import { LocalContent } from './local-content.js'

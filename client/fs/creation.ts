@@ -1,7 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Context } from '../fuse/filesystem.js'
 import { plannedFile } from '../planned-file.js'
-import type { RemoteNew } from '../remote-files.js'
+import type { RemoteNew } from '../remote/remote-files.js'
 import { type Owners, TYPE_BITS } from './attributes.js'
 import { localTime } from './time.js'
 

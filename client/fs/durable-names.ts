@@ -1,4 +1,4 @@
-import type { RemoteFiles, WriteOptions } from '../remote-files.js'
+import type { RemoteFiles, WriteOptions } from '../remote/remote-files.js'
 import { type Ask, eachMethod } from './each-method.js'
 
 /** Change nothing that fsync(2) of a directory is about. */

@@ -1,4 +1,4 @@
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 
 /** A method of RemoteFiles, whichever. */
 export type Ask = (...parameters: unknown[]) => unknown

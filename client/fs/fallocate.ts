@@ -1,4 +1,4 @@
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import { refusal } from './answer.js'
 import type { Content, MustHold } from './content.js'
 

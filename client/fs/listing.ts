@@ -1,7 +1,7 @@
 import type { WireAttributes, WireEntry } from '../../server/wire.js'
-import type { Cache } from '../cache.js'
-import type { Ticket } from '../latest-changes.js'
-import type { RemoteFiles } from '../remote-files.js'
+import type { Cache } from '../cache/cache.js'
+import type { Ticket } from '../cache/latest-changes.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 
 export interface Listed {
   readonly name: string

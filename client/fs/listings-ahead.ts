@@ -1,7 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
-import type { Cache } from '../cache.js'
+import type { Cache } from '../cache/cache.js'
 import { dropOldest } from '../drop-oldest.js'
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import { Listing } from './listing.js'
 import type { Nodes } from './nodes.js'
 

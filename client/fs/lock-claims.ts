@@ -1,5 +1,5 @@
+import type { RemoteLocks } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemoteLocks } from '../remote-files.js'
 import type { Content } from './content.js'
 import { type LockedInode, MOST_DELEGATED_LOCKS, NAMES } from './locked-inode.js'
 

@@ -1,5 +1,5 @@
 import type { Handle } from '../fuse/filesystem.js'
-import type { RemoteLocks } from '../remote-files.js'
+import type { RemoteLocks } from '../remote/remote-files.js'
 import type { Content } from './content.js'
 import type { Lease } from './lease.js'
 import type { KnownNode } from './nodes.js'

@@ -1,10 +1,15 @@
 import type { WireAttributes } from '../../server/wire.js'
-import type { Cache } from '../cache.js'
-import { ABSENT } from '../known.js'
-import type { Ticket } from '../latest-changes.js'
-import type { NameChange } from '../name-change.js'
+import type { Cache } from '../cache/cache.js'
+import { ABSENT } from '../cache/known.js'
+import type { Ticket } from '../cache/latest-changes.js'
+import type { NameChange } from '../cache/name-change.js'
+import type {
+  LeaseWish,
+  RemoteFiles,
+  RemoteNew,
+  RemoteNewAttributes,
+} from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { LeaseWish, RemoteFiles, RemoteNew, RemoteNewAttributes } from '../remote-files.js'
 import type { Named, Place } from './lookups.js'
 import { LosingNames } from './losing-names.js'
 import type { KnownNode, Nodes } from './nodes.js'

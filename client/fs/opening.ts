@@ -7,8 +7,8 @@ import type {
   Node,
 } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
+import type { RemoteNew } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemoteNew } from '../remote-files.js'
 import { orStale, refusal } from './answer.js'
 import { inherited, ownership, planned } from './creation.js'
 import { O_EXCL, O_TRUNC } from './handles.js'

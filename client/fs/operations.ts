@@ -11,7 +11,7 @@ import type {
 } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
 import { withoutPrivileges } from '../privileges.js'
-import type { RemoteFiles, RemoteNew } from '../remote-files.js'
+import type { RemoteFiles, RemoteNew } from '../remote/remote-files.js'
 import { orStale, refusal, unlessInterrupted } from './answer.js'
 import { ownership, special } from './creation.js'
 import { Directories } from './directories.js'

@@ -1,5 +1,5 @@
-import type { Cache } from '../cache.js'
-import type { RemoteFiles } from '../remote-files.js'
+import type { Cache } from '../cache/cache.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import type { Contents } from './contents.js'
 import type { KnownNode, Nodes } from './nodes.js'
 

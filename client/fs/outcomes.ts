@@ -1,6 +1,6 @@
 import type { WireAttributes } from '../../server/wire.js'
-import type { Ticket } from '../latest-changes.js'
-import type { Changed } from '../remote-files.js'
+import type { Ticket } from '../cache/latest-changes.js'
+import type { Changed } from '../remote/remote-files.js'
 import type { Birth } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import type { LocalContent } from './local-content.js'

@@ -1,5 +1,5 @@
 import type { LockRange } from '../../server/wire-locks.js'
-import type { RemoteLocks } from '../remote-files.js'
+import type { RemoteLocks } from '../remote/remote-files.js'
 
 /** Beyond these the lease that is not renewed does it. */
 const MOST_OWED = 1_000

@@ -1,5 +1,5 @@
 import type { Context } from '../fuse/filesystem.js'
-import type { RemoteContent } from '../remote-files.js'
+import type { RemoteContent } from '../remote/remote-files.js'
 import type { AheadMemory, Holder } from './ahead-memory.js'
 
 /**

@@ -1,5 +1,5 @@
+import type { RemoteFiles } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemoteFiles } from '../remote-files.js'
 import { eachMethod } from './each-method.js'
 
 /** A program sees EIO and nothing else: so why is written to the log. */

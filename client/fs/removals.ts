@@ -1,7 +1,7 @@
 import type { WireAttributes, WireTime } from '../../server/wire.js'
-import type { Ticket } from '../latest-changes.js'
+import type { Ticket } from '../cache/latest-changes.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemoteFiles } from '../remote-files.js'
 import { localTime } from './time.js'
 
 /** Removals of which nobody waits for the end; with more, programs wait. */

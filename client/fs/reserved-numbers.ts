@@ -1,5 +1,5 @@
 import type { Soon } from '../fuse/soon.js'
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 
 const FIRST_COUNT = 64
 const LAST_COUNT = 1024

@@ -1,6 +1,6 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { RemotePart, WriteOptions } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemotePart, WriteOptions } from '../remote-files.js'
 import { isTransient, refusal } from './answer.js'
 import { type Birth, bear } from './birth.js'
 import type { ContentMount } from './content-mount.js'

@@ -1,6 +1,6 @@
-import type { Cache } from '../cache.js'
+import type { Cache } from '../cache/cache.js'
 import { dropOldest } from '../drop-oldest.js'
-import type { RemoteContent, RemoteFiles } from '../remote-files.js'
+import type { RemoteContent, RemoteFiles } from '../remote/remote-files.js'
 import type { AheadMemory, Holder } from './ahead-memory.js'
 import type { Nodes } from './nodes.js'
 

@@ -1,6 +1,6 @@
 import type { WireAttributeChanges } from '../../server/wire.js'
+import type { Changed } from '../remote/remote-files.js'
 import { RemoteError } from '../remote-error.js'
-import type { Changed } from '../remote-files.js'
 import type { Batch } from './unsent.js'
 
 /** A change that got no answer in time. The program was told so; whether the server has made it nobody knows yet. */

@@ -1,5 +1,5 @@
 import type { WireAttributes } from '../../server/wire.js'
-import type { Cache } from '../cache.js'
+import type { Cache } from '../cache/cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
 import { withoutPrivileges } from '../privileges.js'
 import { refusal } from './answer.js'

@@ -1,5 +1,5 @@
 import type { Lock, WireLockAnswer } from '../../server/wire-locks.js'
-import type { LeaseWish } from '../remote-files.js'
+import type { LeaseWish } from '../remote/remote-files.js'
 
 /** A lock that is asked for with an inode before there is one, and what became of it. */
 export class WishedLock implements LeaseWish {

@@ -1,4 +1,4 @@
-import type { RemoteFiles } from '../remote-files.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import type { WriteBack } from './write-back.js'
 
 type AfterSending = Pick<

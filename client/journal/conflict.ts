@@ -1,6 +1,6 @@
 import { NAME_MAX } from '../../server/wire.js'
+import type { RemoteFiles } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemoteFiles } from '../remote-files.js'
 import type { Place } from './record.js'
 import { inodeNow, statOrNone } from './send-change.js'
 import type { PlannedCopy, UnsentFile } from './unsent-file.js'

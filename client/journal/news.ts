@@ -1,4 +1,4 @@
-import type { RemoteNews } from '../remote-files.js'
+import type { RemoteNews } from '../remote/remote-files.js'
 
 /** The server's stream of changes, with what this machine has to tell itself between. */
 export class News {

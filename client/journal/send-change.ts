@@ -1,7 +1,7 @@
 import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
 import { leftToOthers, permissionsIn } from '../permissions.js'
+import type { RemoteFiles, RemotePart } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import type { RemoteFiles, RemotePart } from '../remote-files.js'
 import type { Pending } from './pending.js'
 import type { Change, Seen } from './record.js'
 import { changesContent, type UnsentFile } from './unsent-file.js'

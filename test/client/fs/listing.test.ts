@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
-import { Cache } from '../../../client/cache.js'
+import { Cache } from '../../../client/cache/cache.js'
 import { Listing } from '../../../client/fs/listing.js'
-import type { RemoteFiles } from '../../../client/remote-files.js'
+import type { RemoteFiles } from '../../../client/remote/remote-files.js'
 import type { WireEntry } from '../../../server/wire.js'
 
 const DIRECTORY = 1

@@ -1,5 +1,5 @@
+import type { RemoteLocks, RemoteNews } from '../../../client/remote/remote-files.js'
 import { RemoteError } from '../../../client/remote-error.js'
-import type { RemoteLocks, RemoteNews } from '../../../client/remote-files.js'
 import type { Locks } from '../../../server/locks/locks.js'
 import type { LockNews } from '../../../server/locks/session.js'
 import type { Tree } from '../../../server/storage/storage.js'

@@ -1,7 +1,7 @@
 import { fileSystem } from '../../../client/fs/operations.js'
 import type { CofferFileSystem, FileSystemOptions } from '../../../client/fs/options.js'
 import type { Kernel } from '../../../client/fuse/filesystem.js'
-import type { RemoteFiles, RemoteNews } from '../../../client/remote-files.js'
+import type { RemoteFiles, RemoteNews } from '../../../client/remote/remote-files.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'

@@ -1,4 +1,4 @@
-import { RemoteError } from '../../../client/remote-error.js'
+import { uploadContent } from '../../../client/http/upload-content.js'
 import type {
   RemoteFiles,
   RemoteNewAttributes,
@@ -6,8 +6,8 @@ import type {
   RemotePart,
   RemovalOutcome,
   WriteOptions,
-} from '../../../client/remote-files.js'
-import { uploadContent } from '../../../client/upload-content.js'
+} from '../../../client/remote/remote-files.js'
+import { RemoteError } from '../../../client/remote-error.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
 import { wireAttributes, wireEntry, wireTotals } from '../../../server/routes/attributes.js'
 import { type FileName, fileName } from '../../../server/storage/path.js'

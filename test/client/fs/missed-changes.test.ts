@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { RemoteNews } from '../../../client/remote-files.js'
+import type { RemoteNews } from '../../../client/remote/remote-files.js'
 import { caller, O_RDONLY, ROOT } from './kernel-calls.js'
 import { type Machine, type World, world } from './local-mount.js'
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { AheadMemory } from '../../../client/fs/ahead-memory.js'
 import { ReadAhead } from '../../../client/fs/read-ahead.js'
-import type { RemoteContent } from '../../../client/remote-files.js'
+import type { RemoteContent } from '../../../client/remote/remote-files.js'
 import { until } from '../../support/until.js'
 
 const PIECE = 512 << 10

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { withReasons } from '../../../client/fs/reasons.js'
+import type { RemoteFiles } from '../../../client/remote/remote-files.js'
 import { RemoteError } from '../../../client/remote-error.js'
-import type { RemoteFiles } from '../../../client/remote-files.js'
 
 describe('why a program is told EIO', () => {
   const refuses = (code: 'EIO' | 'ENOENT') => {

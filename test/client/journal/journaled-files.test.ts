@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { journaledFiles } from '../../../client/journal/journaled-files.js'
 import { WriteBack } from '../../../client/journal/write-back.js'
+import type { RemoteFiles, RemoteNews } from '../../../client/remote/remote-files.js'
 import { RemoteError } from '../../../client/remote-error.js'
-import type { RemoteFiles, RemoteNews } from '../../../client/remote-files.js'
 import { type World, world } from '../fs/local-mount.js'
 
 /** What is to be sent is kept in memory alone. */

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { Journal } from '../../../client/journal/journal.js'
 import { journaledFiles } from '../../../client/journal/journaled-files.js'
 import { WriteBack } from '../../../client/journal/write-back.js'
-import type { RemoteFiles } from '../../../client/remote-files.js'
+import type { RemoteFiles } from '../../../client/remote/remote-files.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type Machine, type World, world } from '../fs/local-mount.js'
 
