@@ -2,13 +2,22 @@ import type { NameIn } from './known-names.js'
 
 /** Some hundred thousand names. */
 const MOST_CHARACTERS = 16 << 20
+/** Shorter than this a text is not worth looking through. */
+const SHORT_CHARACTERS = 4096
+
+/** Names with slashes between them, which may be in it more than once. */
+interface Names {
+  readonly text: string
+  /** How long it was when each was in it once. */
+  readonly lengthOnce: number
+}
 
 /**
  * Names of which the cache knows nothing any more, because there were too many or something was wrong with them, while the kernel may
  * still believe them. As text, which takes a fraction of the room; of too many those are lost that came first.
  */
 export class ForgottenNames {
-  readonly #directories = new Map<number, string>()
+  readonly #directories = new Map<number, Names>()
   readonly #most: number
   #length = 0
 
@@ -17,11 +26,13 @@ export class ForgottenNames {
   }
 
   add(directory: number, names: Iterable<string>): void {
-    const all = new Set([...this.#of(directory), ...names])
+    const known = this.#directories.get(directory)
+    const added = [...names].join('/')
+    const text = known === undefined ? added : `${known.text}/${added}`
+    const all = eachOnceAtTimes(text, known?.lengthOnce ?? 0)
     this.#remove(directory)
-    const text = [...all].join('/')
-    this.#directories.set(directory, text)
-    this.#length += text.length
+    this.#directories.set(directory, all)
+    this.#length += all.text.length
     for (const oldest of this.#directories.keys()) {
       if (this.#length <= this.#most) return
       this.#remove(oldest)
@@ -29,8 +40,8 @@ export class ForgottenNames {
   }
 
   *all(): Generator<NameIn> {
-    for (const directory of this.#directories.keys())
-      for (const name of this.#of(directory)) yield { directory, name }
+    for (const [directory, { text }] of this.#directories)
+      for (const name of new Set(text.split('/'))) yield { directory, name }
   }
 
   clear(): void {
@@ -38,12 +49,15 @@ export class ForgottenNames {
     this.#length = 0
   }
 
-  #of(directory: number): string[] {
-    return this.#directories.get(directory)?.split('/') ?? []
-  }
-
   #remove(directory: number): void {
-    this.#length -= this.#directories.get(directory)?.length ?? 0
+    this.#length -= this.#directories.get(directory)?.text.length ?? 0
     this.#directories.delete(directory)
   }
+}
+
+/** Looks through the text only when it has doubled: a directory may be forgotten time and again, a few names at a time. */
+function eachOnceAtTimes(text: string, lengthOnce: number): Names {
+  if (text.length <= Math.max(2 * lengthOnce, SHORT_CHARACTERS)) return { text, lengthOnce }
+  const once = [...new Set(text.split('/'))].join('/')
+  return { text: once, lengthOnce: once.length }
 }

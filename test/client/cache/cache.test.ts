@@ -51,4 +51,13 @@ describe('names that were forgotten', () => {
       '3/d',
     ])
   })
+
+  it('do not push out others by being forgotten again and again, a few at a time', () => {
+    const names = new ForgottenNames(20_000)
+    names.add(1, ['first'])
+    for (let time = 0; time < 10_000; time++) names.add(2, [`${time % 100}`, 'again'])
+    const all = [...names.all()].map(({ directory, name }) => `${directory}/${name}`)
+    expect(all).to.include('1/first')
+    expect(all).to.have.length(102)
+  })
 })
