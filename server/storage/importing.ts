@@ -41,7 +41,8 @@ export class Importing {
     const names = namesOf(member.path.slice(above?.length ?? 0))
     const name = names.at(-1)
     if (name === undefined) {
-      if (above !== undefined) return
+      // one in use stays as it is, as does all that exists
+      if (above !== undefined || !(await this.#isEmpty(this.#into))) return
       await this.#setXattrs(this.#into, member)
       this.#enter(this.#into, member)
       return
@@ -55,6 +56,10 @@ export class Importing {
 
   async end(): Promise<void> {
     while (this.#open.length > 0) await this.#close()
+  }
+
+  async #isEmpty(ino: Ino): Promise<boolean> {
+    return (await this.#tree.list(ino, { limit: 1 })).length === 0
   }
 
   async #setXattrs(ino: Ino, { xattrs }: Member): Promise<void> {

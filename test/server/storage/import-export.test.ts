@@ -171,13 +171,19 @@ describe('import and export', () => {
   it('leaves what exists as it is and says so', async () => {
     await writeFile(join(directory, 'a'), 'new')
     await writeFile(join(directory, 'b'), 'new')
+    await setxattr(directory, 'user.whose', Buffer.from('new'))
     const { ino } = await put(tree, { directory: tree.root, name: name('a') }, 'old')
+    const attributes = { mode: 0o751, uid: 1234, gid: 1235 }
+    await tree.setAttributes(tree.root, attributes, overwrite, {})
+    await tree.setXattr(tree.root, 'user.whose', Buffer.from('old'), 'either', overwrite, {})
     const skipped: string[] = []
     const imported = await importTree(tree, tree.root, directory, (path) => skipped.push(path))
     expect(imported.skipped).to.equal(1)
     expect(skipped).to.deep.equal(['./a'])
     expect(await read(tree, ino)).to.equal('old')
     expect((await tree.lookup(tree.root, name('b'))).size).to.equal(3)
+    expect(await tree.stat(tree.root)).to.include(attributes)
+    expect((await tree.getXattr(tree.root, 'user.whose')).toString()).to.equal('old')
   })
 
   it('says which names are not UTF-8, and makes no others of them', async () => {
