@@ -59,7 +59,8 @@ function explained(issue: z.core.$ZodRawIssue): string | undefined {
       return isNumber(issue.origin) ? `must be at most ${issue.maximum}` : undefined
     case 'unrecognized_keys': {
       const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : []
-      return `must not have ${quoted(issue.keys.slice(0, 5))}; it may have ${quoted(known)}`
+      const refused = `must not have ${quoted(issue.keys.slice(0, 5))}`
+      return known.length === 0 ? refused : `${refused}; it may have ${quoted(known)}`
     }
     default:
       return undefined

@@ -162,6 +162,13 @@ function operations(transport: 'POST /batch' | 'GET /batch with Upgrade'): void 
     expect(await body('/files/c')).to.equal('first')
   })
 
+  it('says what an operation must not have, and what it may have if there is anything', async () => {
+    const { detail } = await one({ op: 'root', ino })
+    expect(detail).to.equal('the JSON must not have "ino"')
+    const other = await one({ op: 'stat', ino, size: 1 })
+    expect(other.detail).to.equal('the JSON must not have "size"; it may have "ino" or "names"')
+  })
+
   it('renames a file onto itself without any change (rename(2))', async () => {
     const place = (name: string) => ({ directory: root, name })
     const [, ...answers] = await batch(
