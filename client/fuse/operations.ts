@@ -240,14 +240,14 @@ function locked(way: 'at once' | 'waiting'): Operations['setlk'] {
 /** Operations that may wait for long. */
 export const LOCKING: ReadonlySet<OperationName> = new Set(['getlk', 'setlk', 'setlkw'])
 
-/** Operations that hold nothing in the kernel that dropping pages or names waits for. */
-export const HOLDING_NOTHING: ReadonlySet<OperationName> = new Set([...LOCKING, 'lseek'])
-
 /** What a file still has to do when it is closed, `destroy` does for all that are open. */
-export const CLOSING: ReadonlySet<OperationName> = new Set<Operation>([
-  'flush',
-  'release',
-  'releasedir',
+export const CLOSING: ReadonlySet<OperationName> = new Set(['flush', 'release', 'releasedir'])
+
+/** What holds nothing in the kernel that dropping waits for: who closes may wait for a lock, and that for dropping. */
+export const HOLDING_NOTHING: ReadonlySet<OperationName> = new Set([
+  ...LOCKING,
+  ...CLOSING,
+  'lseek',
 ])
 
 /** Operations on a directory that give a name in it: the kernel holds the lock of the directory's names for them, and no page. */
