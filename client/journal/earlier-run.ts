@@ -1,4 +1,4 @@
-import { open, readdir, truncate } from 'node:fs/promises'
+import { type FileHandle, open, readdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Change, Note } from './record.js'
 import { scanSegment } from './scan.js'
@@ -28,8 +28,18 @@ export class OtherJournal extends Error {
 
 const SEGMENT_NAME = /^\d{6,}\.journal(\.damaged)?$/
 
-/** What an earlier run left in its segments. @throws OtherJournal */
-export async function recover(directory: string, { log, warn }: RecoveryNews) {
+/** What an earlier run left in its segments. @throws OtherJournal, and what the disk says; then it holds none of them open */
+export async function recover(directory: string, news: RecoveryNews) {
+  const files: FileHandle[] = []
+  try {
+    return await recoverFrom(directory, files, news)
+  } catch (error) {
+    await Promise.allSettled(files.map((file) => file.close()))
+    throw error
+  }
+}
+
+async function recoverFrom(directory: string, files: FileHandle[], { log, warn }: RecoveryNews) {
   const all = (await readdir(directory)).filter((name) => SEGMENT_NAME.test(name)).sort()
   const names = all.filter((name) => !name.endsWith(DAMAGED))
   const segments: Segment[] = []
@@ -39,12 +49,9 @@ export async function recover(directory: string, { log, warn }: RecoveryNews) {
   for (const name of names) {
     const path = join(directory, name)
     const file = await open(path, 'r')
+    files.push(file)
     const { records, isDamaged, isUnknown, tornBytes, roomBytes } = await scanSegment(file)
-    if (isUnknown) {
-      await file.close()
-      for (const segment of segments) await segment.close()
-      throw new OtherJournal(path)
-    }
+    if (isUnknown) throw new OtherJournal(path)
     const size = (await file.stat()).size - roomBytes
     // On a full disk a mount needs it.
     if (roomBytes > 0 && !isDamaged) await truncate(path, size)

@@ -81,8 +81,9 @@ export class Journal {
     await privateDirectory(directory)
     const lock = await lockFile(join(directory, LOCK))
     if (lock === undefined) return undefined
+    let found: Awaited<ReturnType<typeof recover>> | undefined
     try {
-      const found = await recover(directory, options)
+      found = await recover(directory, options)
       const reserve = await Reserve.of(directory, options.limitBytes)
       // Where nothing waits there is nothing to note: the first change takes the room again.
       await (found.recovered.length > 0 ? reserve.begin() : reserve.remove())
@@ -91,6 +92,7 @@ export class Journal {
       await journal.#trim()
       return journal
     } catch (error) {
+      for (const segment of found?.segments ?? []) await segment.close()
       await lock.release()
       throw error
     }

@@ -5,6 +5,7 @@ import { Journal } from '../../../client/journal/journal.js'
 import { isJournalLeft, openJournals } from '../../../client/journal/open-journals.js'
 import { encodeRecord, type JournalRecord } from '../../../client/journal/record.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { openFiles } from '../../support/open-files.js'
 
 describe('whether a journal is left', () => {
   let directory: string
@@ -91,8 +92,7 @@ describe('a journal that is not for this mount', () => {
       await journal?.append(birth(1), [Buffer.from('kept')]).stored
       await journal?.close()
     }
-    const unreadable = join(directory, '1', '000000.journal')
-    await mkdir(unreadable)
+    await mkdir(join(directory, '1', '000002.journal'))
 
     const [own, ...others] = await openJournals(directory, options())
     expect(others).to.deep.equal([])
@@ -102,6 +102,8 @@ describe('a journal that is not for this mount', () => {
     expect(warned).to.deep.equal(log)
     expect(log).to.have.length(1)
     expect(log[0]).to.contain(join(directory, '1')).and.contain('EISDIR')
+    // Node.js 26 ends a process that leaves one to the garbage collector.
+    expect(await openFiles(join(directory, '1'))).to.deep.equal([])
     expect(await isJournalLeft(join(directory, '1'))).to.equal(true)
   })
 })
