@@ -14,21 +14,13 @@ import {
 import { Reserve } from './reserve.js'
 import { JournalData, type Segment } from './segment.js'
 import { Segments } from './segments.js'
+import { type Waiting, writeBatch } from './waiting.js'
 
 export interface JournalOptions extends RecoveryNews {
   /** What the journal may take on the disk. */
   readonly limitBytes: number
   /** How long its disk may take; tests have less time. */
   readonly patienceMilliseconds?: number
-}
-
-interface Waiting {
-  readonly segment: Segment
-  readonly start: number
-  readonly pieces: readonly Buffer[]
-  /** Undefined for a note, which nobody waits for. */
-  readonly waiter: { stored(): void; failed(error: unknown): void } | undefined
-  readonly note: Note | undefined
 }
 
 const LOCK = 'lock'
@@ -55,6 +47,8 @@ export class Journal {
   #isHanging = false
   #writing: Promise<void> = Promise.resolve()
   #trimming: Promise<void> = Promise.resolve()
+  /** What the disk took too long for is done with. */
+  #takenBack: Promise<void> = Promise.resolve()
   #nextId: number
 
   private constructor(
@@ -181,6 +175,7 @@ export class Journal {
     if (!this.#isHanging) this.#writeNotes()
     await this.#writing
     clearTimeout(this.#retry)
+    await this.#takenBack
     await this.#trimming
     await (this.isEmpty ? this.#segments.remove() : this.#segments.close())
     await this.#lock.release()
@@ -247,7 +242,7 @@ export class Journal {
       if (!this.#isClosed) this.#writeNotes()
     }
     const takenBack = written.catch(() => {}).then(() => segment.cut(start))
-    takenBack.then(end, end)
+    this.#takenBack = takenBack.then(end, end)
   }
 
   /** All that is to be written. */
@@ -282,19 +277,9 @@ export class Journal {
   #trim(): Promise<void> {
     const isAwaited = (segment: Segment) =>
       this.#queue.some((waiting) => waiting.segment === segment)
-    const written = () => this.#writing
+    // A segment that is removed before would be made anew by what goes on.
+    const written = () => this.#writing.then(() => this.#takenBack)
     this.#trimming = this.#trimming.then(() => this.#segments.trim(isAwaited, written))
     return this.#trimming
   }
-}
-
-async function writeBatch(
-  segment: Segment,
-  start: number,
-  batch: readonly Waiting[],
-): Promise<void> {
-  const pieces = batch.flatMap((waiting) => waiting.pieces)
-  await segment.write(pieces, start)
-  const end = start + pieces.reduce((sum, { length }) => sum + length, 0)
-  if (batch.some(({ waiter }) => waiter !== undefined)) await segment.sync(end)
 }

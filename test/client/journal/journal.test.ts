@@ -17,6 +17,7 @@ import { codeOf } from '../../../client/error-of.js'
 import { Journal } from '../../../client/journal/journal.js'
 import type { Change } from '../../../client/journal/record.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { openFiles } from '../../support/open-files.js'
 import { requires } from '../../support/requires.js'
 import { type SmallDisk, smallDisk } from '../../support/small-disk.js'
 import { until } from '../../support/until.js'
@@ -380,6 +381,22 @@ describe('the journal of a mount', () => {
       expect(await contents(again)).to.deep.equal(['after'])
       expect(log).to.deep.equal([])
       await again.close()
+    })
+
+    it('leaves nothing of what it could not begin there, also when all before is done meanwhile', async () => {
+      const earlier = await opened(LIMIT, disk.directory)
+      await appended(earlier, 'before')
+      await earlier.close()
+      const journal = await opened(LIMIT, disk.directory)
+      await disk.ask({ kind: 'stick', how: 'frozen' })
+      const told = await appended(journal, 'late').catch((error: unknown) => error)
+      expect(told).to.be.instanceOf(TooLate)
+      for (const { change } of journal.recovered) journal.done(change.id)
+      await disk.ask({ kind: 'stick', how: 'no' })
+      await until('it takes changes again', async () => !journal.isHanging)
+      await journal.close()
+      expect(await readdir(join(disk.directory, 'journal'))).to.deep.equal(['lock'])
+      expect(await openFiles(join(disk.directory, 'journal'))).to.deep.equal([])
     })
   })
 
