@@ -140,7 +140,8 @@ async function stopMount(serving: Serving, log: Logger): Promise<void> {
     if (step.kind === 'pending') log.info(step.pending, 'still sending')
     if (step.kind !== 'failed') continue
     log.warn(step.message)
-    await mounted.unmount({ lazy: true })
+    // Where it cannot be, as somebody else has done it already, those that use it lose it all the same.
+    await mounted.unmount({ lazy: true }).catch((error: unknown) => log.warn(messageOf(error)))
   }
   const late = setTimeout(() => mounted.abandon?.(), LEAVING_MILLISECONDS)
   await mounted.ended.catch(() => {}) // which is told elsewhere

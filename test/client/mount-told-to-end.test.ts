@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { ended } from '../support/is-running.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
+import { run } from '../support/process.js'
 import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 
@@ -47,6 +48,21 @@ describe("a mount's process that is told to end", function () {
     await held.close().catch(() => {})
     const again = await home.mount()
     expect(await readFile(join(again.directory, 'held'), 'utf8')).to.equal('kept')
+    await again.unmount()
+  })
+
+  it('ends also where somebody has unmounted it already, and a program stays in it', async () => {
+    const mount = await home.mount()
+    const held = await open(join(mount.directory, 'left'), 'w')
+    await held.write('kept')
+    const pid = await mount.pid()
+    await run('fusermount3', ['-u', '-z', mount.directory])
+    process.kill(pid, 'SIGTERM')
+    await ended(pid)
+    expect(await held.write('lost').catch((error) => error.code)).to.equal('ENOTCONN')
+    await held.close().catch(() => {})
+    const again = await home.mount()
+    expect(await readFile(join(again.directory, 'left'), 'utf8')).to.equal('kept')
     await again.unmount()
   })
 })
