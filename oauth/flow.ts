@@ -76,7 +76,7 @@ export function pagesOf(context: Context): readonly Page[] {
         return { kind: 'consent', page: { action: `${base}/authorize/decision`, ...step.page } }
       case 'stay': {
         const { location, destination, error } = step
-        const message = `${error.message}. You have not let this application in so far`
+        const message = `${error.message}. Nobody who is signed in here has let this application in as it is now`
         const link = { href: location, text: `Go on to ${destination}` }
         return { kind: 'error', page: { ...errorPage(error), message, link } }
       }

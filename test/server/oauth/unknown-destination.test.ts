@@ -43,6 +43,12 @@ describe('an error for a client that registered itself (RFC 9700 section 4.11.2)
     expect([status, body.error]).to.deep.equal([400, 'login_required'])
   })
 
+  it('says of nobody that they have not let the client in, who may have', async () => {
+    await allow(at, query({}))
+    const { body } = await asked({ prompt: 'none' }, ANYBODY)
+    expect(body.message).to.match(/\. Nobody who is signed in here has let this application in/)
+  })
+
   it('is sent there once the user has let the client in', async () => {
     await allow(at, query({}))
     const { headers } = await asked({ scope: 'unheard-of' }, `who=user-1@${at.now}`)
