@@ -1,6 +1,7 @@
 import type { WireAttributes } from '../../server/wire.js'
 import type { Ticket } from '../cache/latest-changes.js'
 import type { Changed } from '../remote/remote-files.js'
+import { hasCode } from '../remote-error.js'
 import type { Birth } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import type { LocalContent } from './local-content.js'
@@ -107,9 +108,15 @@ export class Outcomes {
   /** Whether somebody else has changed the file since that was written which is not sent. What is on its way may have done it, too. */
   async areOvertaken(): Promise<boolean> {
     await this.#requests.settled()
-    while (!this.areDecided) await this.decide()
-    const { version } = await this.#mount.files.stat(this.#node.ino)
-    return !this.#versions.isOurs(version)
+    try {
+      while (!this.areDecided) await this.decide()
+      const { version } = await this.#mount.files.stat(this.#node.ino)
+      return !this.#versions.isOurs(version)
+    } catch (error) {
+      // somebody else has removed it
+      if (hasCode(error, 'ESTALE', 'ENOENT')) return true
+      throw error
+    }
   }
 
   /** Whether a version that was just answered is of our only request. After a lost answer another machine may have written since. */

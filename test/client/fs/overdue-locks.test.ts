@@ -220,6 +220,19 @@ describe('a lock that may be lost', () => {
       expect(await theirs.read()).to.equal('before')
     })
 
+    it('takes it where another one has removed the file, and no other lock of the mount with it', async () => {
+      await here.calls.store(ROOT, 'g', 'x')
+      const ours = await unsent()
+      const other = await program(here, O_RDWR, 'flock', 'g')
+      await takenElsewhere('theirs')
+      await there.fs.unlink(ROOT, 'f', caller)
+      const locked = refused(other.lock())
+      tell()
+      expect(await locked).to.equal('nothing was refused')
+      expect(await refused(ours.close())).to.equal('EIO')
+      await refused(other.close())
+    })
+
     it('leaves what has come to the server, though its answer was lost', async () => {
       await here.calls.store(ROOT, 'g', 'x')
       const other = await program(here, O_RDWR, 'flock', 'g')
