@@ -113,12 +113,22 @@ export class Segment {
   async read(offset: number, length: number): Promise<Buffer> {
     const file = this.#file
     if (file === undefined) throw new Error(`${this.path} is closed`)
-    const data = Buffer.allocUnsafe(length)
-    const reading = READS.take()
-      .then(() => file.read(data, 0, length, offset))
-      .finally(() => READS.give())
-    const { bytesRead } = await briefly(reading, READ_MILLISECONDS)
-    if (bytesRead !== length) throw new Error(`${this.path} is too short`)
+    let isWanted = true
+    const read = async () => {
+      await READS.take()
+      try {
+        // Of those that wait in vain no memory is held, however many they get.
+        if (!isWanted) return Buffer.alloc(0)
+        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset)
+        return buffer.subarray(0, bytesRead)
+      } finally {
+        READS.give()
+      }
+    }
+    const data = await briefly(read(), READ_MILLISECONDS).finally(() => {
+      isWanted = false
+    })
+    if (data.length !== length) throw new Error(`${this.path} is too short`)
     return data
   }
 

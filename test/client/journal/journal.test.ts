@@ -356,7 +356,7 @@ describe('the journal of a mount', () => {
     beforeEach(async function () {
       requires(this, 'fuse')
       this.timeout(60_000)
-      disk = await MemoryMount.start()
+      disk = await MemoryMount.start({ directIo: true })
     })
     afterEach(async () => {
       await disk?.ask({ kind: 'stick', how: 'no' })
@@ -397,6 +397,23 @@ describe('the journal of a mount', () => {
       await journal.close()
       expect(await readdir(join(disk.directory, 'journal'))).to.deep.equal(['lock'])
       expect(await openFiles(join(disk.directory, 'journal'))).to.deep.equal([])
+    })
+
+    it('holds no memory for what cannot be read yet', async () => {
+      const earlier = await opened(LIMIT, disk.directory)
+      const content = 'x'.repeat(4 << 20)
+      await appended(earlier, content, 'the last, which is read when it is opened')
+      await earlier.close()
+      const journal = await opened(LIMIT, disk.directory)
+      await disk.ask({ kind: 'stick', how: 'frozen' })
+      const before = process.memoryUsage().arrayBuffers
+      const reading = Array.from({ length: 50 }, () => journal.recovered[0]?.data.whole())
+      await disk.ask({ kind: 'stuck', readers: 3 })
+      expect(process.memoryUsage().arrayBuffers - before).to.be.below(20 << 20)
+      await disk.ask({ kind: 'stick', how: 'no' })
+      const lengths = (await Promise.all(reading)).map((data) => data?.length)
+      expect(new Set(lengths)).to.deep.equal(new Set([content.length]))
+      await journal.close()
     })
   })
 
