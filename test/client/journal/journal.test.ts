@@ -356,7 +356,7 @@ describe('the journal of a mount', () => {
     beforeEach(async function () {
       requires(this, 'fuse')
       this.timeout(60_000)
-      disk = await MemoryMount.start({ directIo: true })
+      disk = await MemoryMount.start()
     })
     afterEach(async () => {
       await disk?.ask({ kind: 'stick', how: 'no' })
@@ -400,6 +400,8 @@ describe('the journal of a mount', () => {
     })
 
     it('holds no memory for what cannot be read yet', async () => {
+      await disk.stop()
+      disk = await MemoryMount.start({ directIo: true }) // each read gets there
       const earlier = await opened(LIMIT, disk.directory)
       const content = 'x'.repeat(4 << 20)
       await appended(earlier, content, 'the last, which is read when it is opened')
