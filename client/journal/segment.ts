@@ -2,16 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { briefly } from '../briefly.js'
-import { Slots } from '../slots.js'
+import { DiskReads } from '../disk-reads.js'
 import { checksum, type JournalRecord, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
 
 /** What the name of a segment that is kept aside ends with. */
 export const DAMAGED = '.damaged'
 
-/** Where the disk hangs, each read has one of libuv's threads: the mount needs the others. */
-const READS = new Slots(3)
-const READ_MILLISECONDS = 30_000
+/** Of all segments. */
+const READS = new DiskReads(30_000)
 
 /** A note is shorter, whatever name it has in it. */
 const NOTE_BYTES = 4096
@@ -113,20 +111,9 @@ export class Segment {
   async read(offset: number, length: number): Promise<Buffer> {
     const file = this.#file
     if (file === undefined) throw new Error(`${this.path} is closed`)
-    let isWanted = true
-    const read = async () => {
-      await READS.take()
-      try {
-        // Of those that wait in vain no memory is held, however many they get.
-        if (!isWanted) return Buffer.alloc(0)
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset)
-        return buffer.subarray(0, bytesRead)
-      } finally {
-        READS.give()
-      }
-    }
-    const data = await briefly(read(), READ_MILLISECONDS).finally(() => {
-      isWanted = false
+    const data = await READS.read(async () => {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset)
+      return buffer.subarray(0, bytesRead)
     })
     if (data.length !== length) throw new Error(`${this.path} is too short`)
     return data
