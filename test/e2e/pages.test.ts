@@ -5,15 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { registerClient } from '../../oauth/index.js'
-import { atWorkbench } from '../../server/commands/workbench.js'
 import { readKeyPair, tlsFiles } from '../../server/tls/files.js'
-import {
-  authorizePath,
-  configuration,
-  PASSWORD,
-  type Running,
-  startSite,
-} from '../server/running.js'
+import { authorizePath, beside, PASSWORD, type Running, startSite } from '../server/running.js'
 import { decide, launchBrowser, signIn } from '../support/browser.js'
 import { requires } from '../support/requires.js'
 
@@ -89,21 +82,11 @@ describe('the pages, in Chromium without JavaScript', () => {
     const app = await application(secure() as unknown as Server, 'localhost')
     const redirect_uri = `https://localhost:${app.port}/callback`
     let client_id = ''
-    await atWorkbench(
-      {
-        config: () => configuration(site.data),
-        clock: () => new Date(),
-        uid: undefined,
-        readInput: async () => '',
-        print: () => {},
-        fail: () => {},
-      },
-      async ({ store, accounts }) => {
-        const registry = { store, accounts, scopes: ['file.read'], clock: () => new Date() }
-        const metadata = { client_name: 'Web', redirect_uris: [redirect_uri], scope: 'file.read' }
-        client_id = (await registerClient(registry, metadata)).client.client_id
-      },
-    )
+    await beside(site, async ({ store, accounts }) => {
+      const registry = { store, accounts, scopes: ['file.read'], clock: () => new Date() }
+      const metadata = { client_name: 'Web', redirect_uris: [redirect_uri], scope: 'file.read' }
+      client_id = (await registerClient(registry, metadata)).client.client_id
+    })
     const request = { client_id, redirect_uri, scope: 'file.read' }
     await page.goto(at(authorizePath(request)))
     await signIn(page, ADMIN)

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import supertest from 'supertest'
+import { atWorkbench, type CommandLine, type Workbench } from '../../server/commands/workbench.js'
 import { type Config, parseConfig } from '../../server/config.js'
 import { openLog } from '../../server/log.js'
 import { type RunningServer, serve } from '../../server/serve.js'
@@ -59,6 +60,22 @@ export async function startSite(options: StartOptions = {}): Promise<Running> {
       if (options.data === undefined) await removeDirectory(join(data, '..'))
     },
   }
+}
+
+/** What a command does beside a running server. */
+export function beside(
+  { data }: Pick<Running, 'data'>,
+  work: (bench: Workbench) => Promise<void>,
+): Promise<void> {
+  const line: CommandLine = {
+    config: () => configuration(data),
+    clock: () => new Date(),
+    uid: undefined,
+    readInput: async () => '',
+    print: () => {},
+    fail: () => {},
+  }
+  return atWorkbench(line, work)
 }
 
 export function configuration(data: string, { environment, flags }: StartOptions = {}): Config {

@@ -2,12 +2,10 @@ import { expect } from 'chai'
 import supertest from 'supertest'
 import { registerClient } from '../../../oauth/index.js'
 import { newPassword, username } from '../../../server/accounts.js'
-import type { Workbench } from '../../../server/commands/workbench.js'
-import { atWorkbench, type CommandLine } from '../../../server/commands/workbench.js'
 import { RESOURCE_SCOPES } from '../../../server/scopes.js'
 import {
   authorizePath,
-  configuration,
+  beside,
   field,
   PASSWORD,
   type Running,
@@ -24,20 +22,8 @@ describe('/account', () => {
   })
   afterEach(() => site.remove())
 
-  /** What a command does beside the running server. */
-  function beside(work: (bench: Workbench) => Promise<void>): Promise<void> {
-    const line: CommandLine = {
-      config: () => configuration(site.data),
-      clock: () => new Date(),
-      uid: undefined,
-      readInput: async () => '',
-      print: () => {},
-      fail: () => {},
-    }
-    return atWorkbench(line, work)
-  }
   const addOther = () =>
-    beside(async ({ accounts }) => {
+    beside(site, async ({ accounts }) => {
       await accounts.add({
         username: username(OTHER.username),
         password: newPassword(OTHER.password),
@@ -158,7 +144,7 @@ describe('/account', () => {
     it(`makes an application ask again after ${path}`, async () => {
       const redirect_uri = 'https://rp.test/cb'
       let client_id = ''
-      await beside(async ({ store, accounts }) => {
+      await beside(site, async ({ store, accounts }) => {
         const registry = { store, accounts, scopes: RESOURCE_SCOPES, clock: () => new Date() }
         const metadata = { client_name: 'Photos', redirect_uris: [redirect_uri] }
         client_id = (await registerClient(registry, metadata)).client.client_id
@@ -221,7 +207,7 @@ describe('/account', () => {
     for (let n = 0; n < 3; n++) await site.tokens()
     const { browser, page, submit } = await signedIn()
     let before = 0
-    await beside(async ({ audit }) => {
+    await beside(site, async ({ audit }) => {
       before = audit.query({ limit: 1 })[0]?.number ?? 0
     })
     const grant = field(await page(), 'grant')
@@ -238,7 +224,7 @@ describe('/account', () => {
       .post('/logout/decision')
       .type('form')
       .send({ ...form, decision: 'allow' })
-    await beside(async ({ audit, accounts }) => {
+    await beside(site, async ({ audit, accounts }) => {
       const { id } = accounts.find(username('admin')) ?? {}
       const entries = audit.query({ limit: 100 }).filter(({ number }) => number > before)
       expect(
@@ -325,13 +311,13 @@ describe('/account', () => {
     await addOther()
     const tokens = await site.tokens()
     const { browser } = await signedIn()
-    await beside(async ({ accounts }) => {
+    await beside(site, async ({ accounts }) => {
       accounts.disable(accounts.lookup('admin')?.id ?? '')
     })
     expect(await statusOf(tokens.access_token)).to.equal(401)
     expect((await browser.get('/account')).status).to.equal(303)
     expect((await signIn(site.browser())).status).to.equal(403)
-    await beside(async ({ accounts }) => {
+    await beside(site, async ({ accounts }) => {
       accounts.enable(accounts.lookup('admin')?.id ?? '')
     })
     expect(await statusOf(tokens.access_token)).to.equal(401)

@@ -2,12 +2,7 @@ import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { newPassword, username } from '../../../server/accounts.js'
-import {
-  atWorkbench,
-  type CommandLine,
-  type Workbench,
-} from '../../../server/commands/workbench.js'
-import { authorizePath, configuration, field, type Running, signIn, startSite } from '../running.js'
+import { authorizePath, beside, field, type Running, signIn, startSite } from '../running.js'
 
 const VERIFIER = 'v'.repeat(43)
 const OTHER = { username: 'maria', password: 'a password of maria' }
@@ -18,19 +13,6 @@ describe('access that ends when its user signs out', () => {
     site = await startSite()
   })
   afterEach(() => site.remove())
-
-  /** What a command does beside the running server. */
-  function beside(work: (bench: Workbench) => Promise<void>): Promise<void> {
-    const line: CommandLine = {
-      config: () => configuration(site.data),
-      clock: () => new Date(),
-      uid: undefined,
-      readInput: async () => '',
-      print: () => {},
-      fail: () => {},
-    }
-    return atWorkbench(line, work)
-  }
 
   type Browser = ReturnType<Running['browser']>
 
@@ -92,7 +74,7 @@ describe('access that ends when its user signs out', () => {
   })
 
   it('ends when somebody else signs in instead', async () => {
-    await beside(async ({ accounts }) => {
+    await beside(site, async ({ accounts }) => {
       const [name, password] = [username(OTHER.username), newPassword(OTHER.password)]
       await accounts.add({ username: name, password, temporaryPassword: false })
     })
@@ -101,7 +83,7 @@ describe('access that ends when its user signs out', () => {
     const token = await allowed(browser)
     await again(browser, OTHER)
     expect(await statusOf(token)).to.equal(401)
-    await beside(async ({ accounts, audit }) => {
+    await beside(site, async ({ accounts, audit }) => {
       const { event, subject, detail } = audit.query({ limit: 1 })[0] ?? {}
       const { id } = accounts.find(username('admin')) ?? {}
       const ended = '1 grants ended, as somebody else signed in'
