@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { isBadSector, readAround } from './read-around.js'
 import {
   checksum,
   decodeHeader,
@@ -113,14 +114,19 @@ export async function isWhole(
   record: Pick<Found, 'dataAt' | 'dataLength' | 'dataChecksum'>,
 ): Promise<boolean> {
   const data = Buffer.alloc(record.dataLength)
-  const { bytesRead } = await file.read(data, 0, data.length, record.dataAt)
-  return bytesRead === data.length && checksum([data]) === record.dataChecksum
+  try {
+    const { bytesRead } = await file.read(data, 0, data.length, record.dataAt)
+    return bytesRead === data.length && checksum([data]) === record.dataChecksum
+  } catch (error) {
+    if (await isBadSector(file, error)) return false
+    throw error
+  }
 }
 
 async function roomBehind(file: FileHandle, start: number, size: number): Promise<number> {
   for (let end = size; end > start; ) {
-    const piece = Buffer.alloc(Math.min(WINDOW, end - start))
-    await file.read(piece, 0, piece.length, end - piece.length)
+    const length = Math.min(WINDOW, end - start)
+    const piece = await readAround(file, end - length, length)
     const used = piece.findLastIndex((byte) => byte !== ROOM) + 1
     end -= piece.length - used
     if (used > 0) return size - end
@@ -142,10 +148,8 @@ class Window {
   async at(offset: number, length: number): Promise<Buffer> {
     const isHere = offset >= this.#start && offset + length <= this.#start + this.#data.length
     if (!isHere) {
-      const room = Buffer.alloc(Math.max(WINDOW, length))
-      const { bytesRead } = await this.#file.read(room, 0, room.length, offset)
+      this.#data = await readAround(this.#file, offset, Math.max(WINDOW, length))
       this.#start = offset
-      this.#data = room.subarray(0, bytesRead)
     }
     return this.#data.subarray(offset - this.#start, offset - this.#start + length)
   }

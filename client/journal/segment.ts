@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DiskReads } from '../disk-reads.js'
+import { isBadSector } from './read-around.js'
 import { checksum, type JournalRecord, SEGMENT_HEAD, SEGMENT_MAGIC } from './record.js'
 
 /** What the name of a segment that is kept aside ends with. */
@@ -111,12 +112,23 @@ export class Segment {
   async read(offset: number, length: number): Promise<Buffer> {
     const file = this.#file
     if (file === undefined) throw new Error(`${this.path} is closed`)
-    const data = await READS.read(async () => {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, offset)
-      return buffer.subarray(0, bytesRead)
-    })
-    if (data.length !== length) throw new Error(`${this.path} is too short`)
-    return data
+    return READS.read(() => this.#readWhole(file, offset, length))
+  }
+
+  async #readWhole(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+    const data = Buffer.allocUnsafe(length)
+    try {
+      for (let at = 0; at < length; ) {
+        const { bytesRead } = await file.read(data, at, length - at, offset + at)
+        if (bytesRead === 0) throw new Error(`${this.path} is too short`)
+        at += bytesRead
+      }
+      return data
+    } catch (error) {
+      if (!(await isBadSector(file, error))) throw error
+      this.isDamaged = true
+      throw new DamagedData(`${this.path}: bytes at ${offset} cannot be read`, { cause: error })
+    }
   }
 
   async close(): Promise<void> {

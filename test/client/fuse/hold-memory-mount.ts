@@ -7,6 +7,7 @@ import type { Context, Mounted, MountOptions } from '../../../client/fuse/filesy
 import { fuseNativeBinding } from '../../../client/fuse/fuse-native.js'
 import { kernelBinding } from '../../../client/fuse/kernel.js'
 import { MemoryFileSystem } from './memory-file-system.js'
+import { PosixError } from './memory-inode.js'
 
 export interface Settings {
   readonly directory: string
@@ -29,6 +30,7 @@ export type Order =
   | { readonly kind: 'add-file'; readonly name: string }
   | { readonly kind: 'stick'; readonly how: Stickiness }
   | { readonly kind: 'stuck'; readonly readers?: number }
+  | { readonly kind: 'spoil'; readonly from: number; readonly to: number }
   | { readonly kind: 'die' }
 
 const BINDINGS = { kernel: kernelBinding, 'fuse-native': fuseNativeBinding } as const
@@ -39,6 +41,8 @@ export type Stickiness = 'no' | 'heeding' | 'deaf' | 'frozen'
 
 class StickyFileSystem extends MemoryFileSystem {
   sticky: Stickiness = 'no'
+  /** Where no file can be read any more, as on a disk with a bad sector there. */
+  spoilt = { from: 0, to: 0 }
   readonly #release: (() => void)[] = []
 
   /** Settles once so many wait in read. */
@@ -58,6 +62,7 @@ class StickyFileSystem extends MemoryFileSystem {
     size: number,
     context: Context,
   ): Promise<Buffer> {
+    if (offset < this.spoilt.to && offset + size > this.spoilt.from) throw new PosixError('EIO')
     if (this.sticky === 'no') return super.read(node, handle, offset, size, context)
     return new Promise((resolve, reject) => {
       this.#release.push(() => resolve(super.read(node, handle, offset, size, context)))
@@ -114,6 +119,9 @@ async function obey(order: Order): Promise<unknown> {
       return undefined
     case 'stuck':
       return fs.stuck(order.readers ?? 1)
+    case 'spoil':
+      fs.spoilt = order
+      return undefined
     case 'die':
       return process.kill(process.pid, 'SIGKILL')
   }
