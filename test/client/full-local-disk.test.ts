@@ -35,9 +35,7 @@ describe('a mount with --write-back whose local disk is full', function () {
   })
 
   async function waiting(): Promise<number | undefined> {
-    const { stdout } = await here.coffer('status', '--json')
-    const { mounts } = JSON.parse(stdout) as { mounts: { pending: { files: number } }[] }
-    return mounts[0]?.pending.files
+    return (await here.status()).mounts[0]?.pending.files
   }
 
   it('is mounted again when it was killed, and sends nothing twice', async () => {

@@ -191,8 +191,7 @@ describe('a mount that comes after one that was killed', function () {
     const second = await home.mount({ flags: ['--limit-rate', '1M'] })
     expect(await granted).to.equal('ok')
     expect((await readFile(two.at(0, written))).equals(newer)).to.equal(true)
-    const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
-    expect(mounts[0].conflicts).to.include({ overwritten: 0, copies: 0 })
+    expect((await second.status()).conflicts).to.include({ overwritten: 0, copies: 0 })
     const [log = ''] = await readdir(join(home.home, 'state', 'logs'))
     await until('it was not for the end of the lease', async () => {
       const text = await readFile(join(home.home, 'state', 'logs', log), 'utf8')
@@ -243,8 +242,7 @@ describe('a mount that comes after one that was killed', function () {
     const pid = await first.pid()
     await two.server.stop('SIGKILL')
     await until('it is noticed that the server is away', async () => {
-      const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
-      return mounts[0].connection.state === 'away'
+      return (await first.status()).connection.state === 'away'
     })
     expect((await home.coffer('unmount', '--force', first.directory)).status).to.equal(0)
     await ended(pid)

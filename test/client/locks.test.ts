@@ -286,8 +286,8 @@ describe('locks between machines', () => {
       }
       for (const program of both) await program.kill('SIGKILL')
       for (const home of homes) {
-        const status = JSON.parse((await home.coffer('status', '--json')).stdout)
-        expect(status.mounts[0].conflicts).to.include({ overwritten: 0, copies: 0 })
+        const { mounts } = await home.status()
+        expect(mounts[0]?.conflicts).to.include({ overwritten: 0, copies: 0 })
       }
       await one.unmount()
       await other.unmount()

@@ -55,19 +55,12 @@ for (const [flags, ...losses] of LOSSES) {
       return JSON.parse(String(headers['coffer-attributes'])).version
     }
     const conflicts = async (): Promise<unknown> => {
-      const { stdout } = await home.coffer('status', '--json')
-      return JSON.parse(stdout).mounts[0].conflicts
-    }
-    async function sent(): Promise<void> {
-      await until('all is sent', async () => {
-        const { stdout } = await home.coffer('status', '--json')
-        return JSON.parse(stdout).mounts[0].pending.files === 0
-      })
+      return (await mount.status()).conflicts
     }
 
     async function file(name: string, content: string): Promise<void> {
       await writeFile(at(name), content)
-      await sent()
+      await home.allSent()
       expect((await there(name)) === content).to.equal(true)
     }
 
@@ -87,7 +80,7 @@ for (const [flags, ...losses] of LOSSES) {
       net.become('pass')
       if (loses === 'the server is killed') await server.restart()
       await working
-      await sent()
+      await home.allSent()
     }
 
     for (const loses of losses) {

@@ -61,9 +61,9 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('is unmounted once its process has nothing more to do, be it that a server does not answer', async () => {
-    const { directory } = await home.mount()
+    const { directory, status } = await home.mount()
     await writeFile(join(directory, 'sent'), '')
-    const [{ log }] = JSON.parse((await home.coffer('status', '--json')).stdout).mounts
+    const { log = '' } = await status()
     process.kill(server.pid, 'SIGSTOP')
     try {
       expect((await home.coffer('unmount', directory)).status).to.equal(0)
@@ -192,7 +192,7 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('says that the certificate is another one, and goes on when it is the old one again', async () => {
-    const { directory, unmount } = await home.mount()
+    const { directory, log, unmount } = await home.mount()
     await mkdir(join(directory, 'there'))
     await writeFile(join(directory, 'locked'), 'x')
     const program = locker()
@@ -206,12 +206,7 @@ describe('a mount that something is wrong with', function () {
     const told = await home.coffer('status')
     expect(told.status).to.equal(1)
     expect(told.stdout).to.include("THE SERVER'S CERTIFICATE IS NOT TRUSTED")
-    expect(
-      await readFile(
-        JSON.parse((await home.coffer('status', '--json')).stdout).mounts[0].log,
-        'utf8',
-      ),
-    ).to.include('--fingerprint')
+    expect(await log()).to.include('--fingerprint')
     await rm(tls, { recursive: true })
     await rename(`${tls}.kept`, tls)
     await server.restart()
@@ -223,7 +218,7 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('goes on by itself once a login has accepted another certificate, and says so', async () => {
-    const { directory, unmount, pid } = await home.mount()
+    const { directory, log, unmount, pid } = await home.mount()
     await writeFile(join(directory, 'before'), 'kept')
     const before = await pid()
     await rename(join(server.data, 'tls'), join(server.data, 'tls.kept'))
@@ -231,17 +226,12 @@ describe('a mount that something is wrong with', function () {
     await refusal(directory)
     const ca = await readFile(server.caFile, 'utf8')
     await home.login((url) => approve(url, { ...server, ca }))
-    const log = async () => {
-      const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
-      return readFile(mounts[0].log, 'utf8')
-    }
     expect(await log()).to.include('told of a new login')
     expect(await readFile(join(directory, 'before'), 'utf8')).to.equal('kept')
     expect((await home.coffer('status')).status).to.equal(0)
     await writeFile(join(directory, 'after'), 'the login')
     expect(await pid()).to.equal(before)
-    const { mounts } = JSON.parse((await home.coffer('status', '--json')).stdout)
-    expect(await readFile(mounts[0].log, 'utf8')).to.include('a login has decided')
+    expect(await log()).to.include('a login has decided')
     await unmount()
     await rm(join(server.data, 'tls'), { recursive: true })
     await rename(join(server.data, 'tls.kept'), join(server.data, 'tls'))

@@ -10,6 +10,7 @@ export interface TwoMachines {
   readonly server: TestServer
   /** More of them are removed with the two. */
   readonly machines: Machine[]
+  readonly mounts: readonly Mount[]
   /** More of them are killed after the test. */
   readonly programs: Locker[]
   /** Of something on the mount of a machine. */
@@ -55,6 +56,7 @@ export function twoMachines(directory: string): TwoMachines {
       return server
     },
     machines,
+    mounts,
     programs,
     at,
     newFile: () => `${directory}/${++files}`,

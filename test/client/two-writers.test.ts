@@ -7,7 +7,7 @@ import { twoMachines } from './two-machines.js'
 /** Two machines that write, remove and replace the same files, without locks. */
 describe('two writers of one file', () => {
   const two = twoMachines('shared')
-  const { machines, at, newFile } = two
+  const { mounts, at, newFile } = two
 
   /** A program on a machine that has the file open as "f", and has given it this content. */
   async function program(on: 0 | 1, file: string, content?: string): Promise<Locker> {
@@ -49,11 +49,9 @@ describe('two writers of one file', () => {
     const whole = await readFile(at(0, file), 'utf8')
     expect(whole).to.be.oneOf(['one-that-is-long', 'other'])
     await shows(1, file, whole)
-    const { log, conflicts } = await statusOf(whole === 'other' ? 1 : 0)
-    expect(await readFile(log, 'utf8')).to.include(
-      'was rewritten here over a change of another machine',
-    )
-    expect(conflicts).to.include({ overwritten: 1, copies: 0 })
+    const mount = mounts[whole === 'other' ? 1 : 0]
+    expect(await mount?.log()).to.include('was rewritten here over a change of another machine')
+    expect((await mount?.status())?.conflicts).to.include({ overwritten: 1, copies: 0 })
   })
 
   it('shows what was there, or ESTALE, of a file removed elsewhere: never wrong bytes', async () => {
@@ -81,16 +79,4 @@ describe('two writers of one file', () => {
     expect(await one.ask('openread', 'h', at(0, file))).to.equal('ok')
     expect(await one.ask('read', 'h', 0, 7)).to.equal('=another')
   })
-
-  async function statusOf(on: 0 | 1): Promise<Status> {
-    const { stdout } = (await machines[on]?.coffer('status', '--json')) ?? { stdout: '' }
-    const [found] = (JSON.parse(stdout) as { mounts: Status[] }).mounts
-    if (found === undefined) throw new Error(`nothing is mounted: ${stdout}`)
-    return found
-  }
 })
-
-interface Status {
-  readonly log: string
-  readonly conflicts: { readonly overwritten: number; readonly copies: number }
-}

@@ -22,15 +22,6 @@ import { requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 
-interface Status {
-  mounts: {
-    pid: number
-    connection: { state: string }
-    pending: { bytes: number; files: number }
-    conflicts: { overwritten: number; copies: number }
-  }[]
-}
-
 const FLAGS = ['--write-back']
 
 describe('coffer mount --write-back', function () {
@@ -51,16 +42,11 @@ describe('coffer mount --write-back', function () {
   })
   afterEach(() => home.remove())
 
-  const status = async (): Promise<Status> =>
-    JSON.parse((await home.coffer('status', '--json')).stdout)
-  const pending = async () => (await status()).mounts[0]?.pending
-  // A busy machine takes its time, for each change is made durable on the server.
-  const allSent = () =>
-    until('everything is sent', async () => (await pending())?.files === 0, 120_000)
+  const pending = async () => (await home.status()).mounts[0]?.pending
 
   const noticed = () =>
     until('it is noticed that the server is away', async () => {
-      return (await status()).mounts.every(({ connection }) => connection.state === 'away')
+      return (await home.status()).mounts.every(({ connection }) => connection.state === 'away')
     })
 
   /** Ends the mount as loss of power does. */
@@ -86,7 +72,7 @@ describe('coffer mount --write-back', function () {
     const mount = await home.mount({ flags: FLAGS })
     const directory = await folder(mount, 'away')
     await writeFile(join(directory, 'old'), 'old content')
-    await allSent()
+    await home.allSent()
     await server.stop('SIGKILL')
     await noticed()
     for (let index = 0; index < 40; index++) {
@@ -117,7 +103,7 @@ describe('coffer mount --write-back', function () {
       expect(await readdir(where)).to.have.length(41)
     }
     await check(join(again.directory, 'away'))
-    await allSent()
+    await home.allSent()
     await again.unmount()
     const plain = await home.mount()
     await check(join(plain.directory, 'away'))
@@ -154,7 +140,7 @@ describe('coffer mount --write-back', function () {
       const found = await readFile(join(mount.directory, 'killed', name))
       expect(found.equals(bytes), name).to.equal(true)
     }
-    await allSent()
+    await home.allSent()
     const names = await readdir(join(mount.directory, 'killed'))
     expect(names.filter((name) => name.includes('conflict'))).to.deep.equal([])
     await mount.unmount()
@@ -168,7 +154,7 @@ describe('coffer mount --write-back', function () {
       if (index % 100 === 50) await server.stop('SIGKILL')
       if (index % 100 === 90) await server.restart()
     }
-    await allSent()
+    await home.allSent()
     await mount.unmount()
     const plain = await home.mount()
     for (let index = 0; index < 300; index++) {
@@ -202,7 +188,7 @@ describe('coffer mount --write-back', function () {
   it('says while unmounting why it waits, stays mounted after Ctrl-C, and ends once all is sent', async () => {
     const mount = await home.mount({ flags: FLAGS })
     const directory = await folder(mount, 'unmounted')
-    await allSent()
+    await home.allSent()
     await server.stop('SIGKILL')
     await noticed()
     await writeFile(join(directory, 'file'), Buffer.alloc(3_000_000, 1))
@@ -229,7 +215,7 @@ describe('coffer mount --write-back', function () {
     for (const name of ['changed.txt', 'removed.txt', 'same.txt']) {
       await writeFile(join(directory, name), 'before')
     }
-    await allSent()
+    await home.allSent()
     await server.stop('SIGKILL')
     await noticed()
     for (const name of ['changed.txt', 'removed.txt', 'same.txt', 'new.txt']) {
@@ -249,7 +235,7 @@ describe('coffer mount --write-back', function () {
     await other.remove()
 
     const again = await home.mount({ flags: FLAGS })
-    await allSent()
+    await home.allSent()
     const where = join(again.directory, 'conflict')
     const names = await readdir(where)
     const copyOf = (name: string): string => {
@@ -264,7 +250,7 @@ describe('coffer mount --write-back', function () {
     expect(await readFile(copyOf('removed'), 'utf8')).to.equal('from here: removed.txt')
     expect(await readFile(join(where, 'same.txt'), 'utf8')).to.equal('from here: same.txt')
     expect(names).to.have.length(6)
-    expect((await status()).mounts[0]?.conflicts).to.include({ overwritten: 0, copies: 3 })
+    expect((await home.status()).mounts[0]?.conflicts).to.include({ overwritten: 0, copies: 3 })
     expect((await home.coffer('status')).stdout).to.include('CONFLICTS: 3 copies')
     await again.unmount()
   })
@@ -273,7 +259,7 @@ describe('coffer mount --write-back', function () {
     const here = await home.mount({ flags: FLAGS })
     const directory = await folder(here, 'log')
     await writeFile(join(directory, 'log'), 'one\n')
-    await allSent()
+    await home.allSent()
     await server.stop('SIGKILL')
     await noticed()
     await appendFile(join(directory, 'log'), 'from here\n')
@@ -289,7 +275,7 @@ describe('coffer mount --write-back', function () {
     await there.unmount()
     await other.remove()
     const again = await home.mount()
-    await allSent()
+    await home.allSent()
     expect(await readFile(join(again.directory, 'log', 'log'), 'utf8')).to.equal(
       'one\nfrom elsewhere\nfrom here\n',
     )
@@ -311,7 +297,7 @@ describe('coffer mount --write-back', function () {
     await rename(below, join(directory, 'elsewhere'))
     expect(await readFile(join(directory, 'elsewhere', 'file'), 'utf8')).to.equal('content')
     await rm(join(directory, 'elsewhere'), { recursive: true })
-    await allSent()
+    await home.allSent()
     await mount.unmount()
     const plain = await home.mount()
     for (let index = 0; index < 30; index++) {
@@ -334,8 +320,8 @@ describe('coffer mount --write-back', function () {
       await appendFile(second, content(index))
       await (index % 2 === 0 ? unlink(second) : writeFile(first, content(index)))
     }
-    await allSent()
-    expect((await status()).mounts[0]?.conflicts.copies).to.equal(0)
+    await home.allSent()
+    expect((await home.status()).mounts[0]?.conflicts.copies).to.equal(0)
     await mount.unmount()
     const plain = await home.mount()
     const kept = (await readdir(join(plain.directory, 'links'))).sort()
@@ -372,7 +358,7 @@ describe('coffer mount --write-back', function () {
 
     await server.restart()
     const again = await home.mount()
-    await allSent()
+    await home.allSent()
     expect(await readFile(join(again.directory, 'mine', 'file'), 'utf8')).to.equal('secret')
     await again.unmount()
   })
@@ -458,12 +444,12 @@ describe('coffer mount --write-back', function () {
     const said = await home.coffer('mount', mount.directory)
     expect(said.status, said.stderr).to.equal(0)
     expect(said.stderr).to.match(/^Warning: the local disk has damaged .*"coffer damaged"/m)
-    await allSent()
+    await home.allSent()
     expect(await readdir(join(mount.directory, 'damaged'))).to.deep.equal(['good'])
     await mount.unmount()
 
     const kept = `${path}.damaged`
-    expect(JSON.parse((await home.coffer('status', '--json')).stdout).damaged).to.deep.equal([
+    expect((await home.status()).damaged).to.deep.equal([
       { path: kept, bytes: journal.length, written: (await stat(kept)).mtime.toISOString() },
     ])
     expect((await home.coffer('status')).stdout).to.include(`A DAMAGED JOURNAL is kept: ${kept} (`)
@@ -493,7 +479,7 @@ describe('coffer mount --write-back', function () {
     expect(stdout + stderr).to.not.match(/lost/)
     await server.restart()
     const again = await home.mount()
-    await allSent()
+    await home.allSent()
     expect(await readFile(join(again.directory, 'forced', 'file'), 'utf8')).to.equal('content')
     await again.unmount()
   })

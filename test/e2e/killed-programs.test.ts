@@ -65,8 +65,7 @@ describe('programs on a mount with --write-back that is killed', () => {
       const again = join(mount.directory, basename(work))
       const options = { cwd: again, env, timeoutMilliseconds: SLOW }
       await run('sh', ['-ec', finish(places)], options)
-      const { stdout } = await home.coffer('status', '--json')
-      expect(JSON.parse(stdout).mounts[0].conflicts).to.include({ overwritten: 0, copies: 0 })
+      expect((await mount.status()).conflicts).to.include({ overwritten: 0, copies: 0 })
       await mount.unmount()
     }).timeout(SLOW)
   }

@@ -1,10 +1,12 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { MountStatus } from '../../client/mount/control.js'
 import { removeDirectory, temporaryDirectory } from './directory.js'
 import { approve } from './login.js'
 import { type Outcome, outcome, type Running, run, start } from './process.js'
 import { type Form, program } from './program.js'
 import type { TestServer } from './server.js'
+import { until } from './until.js'
 
 /** Somebody's machine: a home directory with the client's configuration in it, and the `coffer` command. */
 export interface Machine {
@@ -13,12 +15,22 @@ export interface Machine {
   coffer(...parameters: string[]): Promise<Outcome>
   /** Starts `coffer …`. */
   start(...parameters: string[]): Running
+  /** What `coffer status --json` says. */
+  status(): Promise<Status>
+  /** Returns once the server has all that was written to what is mounted. */
+  allSent(): Promise<void>
   /** Logs in, following the printed address as a browser would. */
   login(approval?: Approval, flags?: readonly string[]): Promise<void>
   /** Mounts in the background and answers the mount point; logs in first where that is needed. */
   mount(options?: MountSettings): Promise<Mount>
   /** Unmounts what is mounted and removes the home directory. */
   remove(): Promise<void>
+}
+
+export interface Status {
+  readonly mounts: readonly MountStatus[]
+  readonly logins: readonly { readonly server: string; readonly login: string }[]
+  readonly damaged: readonly unknown[]
 }
 
 /** Opens the authorization URL, allows the access and follows the redirect to the client. */
@@ -32,6 +44,10 @@ export interface MountSettings {
 
 export interface Mount {
   readonly directory: string
+  /** What `coffer status --json` says of it. */
+  status(): Promise<MountStatus>
+  /** What it has logged. */
+  log(): Promise<string>
   /** The process that holds the mount. */
   pid(): Promise<number>
   unmount(): Promise<void>
@@ -60,6 +76,7 @@ export async function machine(
   const command = program('client', settings.form)
   const coffer = (...parameters: string[]): Promise<Outcome> =>
     outcome(process.execPath, [...command, ...parameters], { cwd: home, env })
+  const status = async (): Promise<Status> => JSON.parse((await coffer('status', '--json')).stdout)
   const approval: Approval = (url) => approve(url, server)
 
   /** A command that may ask for a login on its way. */
@@ -80,6 +97,15 @@ export async function machine(
   return {
     home,
     coffer,
+    status,
+    allSent: async () => {
+      const sent = async () => {
+        const { mounts } = await status()
+        return mounts.length > 0 && mounts.every(({ pending }) => pending.files === 0)
+      }
+      // A busy machine takes its time, for each change is made durable on the server.
+      await until('everything is sent', sent, 120_000)
+    },
     start: (...parameters) =>
       start(process.execPath, [...command, ...parameters], { cwd: home, env }),
     login: (approveLogin = approval, flags = []) => interactive(['login', ...flags], approveLogin),
@@ -90,10 +116,9 @@ export async function machine(
       await interactive(['mount', ...flags, directory], wishes.approval ?? approval)
       const mount: Mount = {
         directory,
-        pid: async () => {
-          const { stdout } = await coffer('status', '--json')
-          return mountPid(stdout, directory)
-        },
+        status: async () => statusOf(directory, await status()),
+        log: async () => readFile((await mount.status()).log ?? '', 'utf8'),
+        pid: async () => (await mount.status()).pid,
         unmount: async () => {
           const { status, stdout, stderr } = await coffer('unmount', directory)
           if (status !== 0) throw new Error(`coffer unmount: ${status}\n${stdout}${stderr}`)
@@ -117,10 +142,8 @@ export async function isMounted(directory: string): Promise<boolean> {
     .some((line) => line.split(' ')[1] === directory)
 }
 
-function mountPid(status: string, directory: string): number {
-  const found = (
-    JSON.parse(status) as { mounts: { directory: string; pid: number }[] }
-  ).mounts.find((mount) => mount.directory === directory)
-  if (found === undefined) throw new Error(`coffer status does not name ${directory}: ${status}`)
-  return found.pid
+function statusOf(directory: string, { mounts }: Status): MountStatus {
+  const found = mounts.find((mount) => mount.directory === directory)
+  if (found !== undefined) return found
+  throw new Error(`coffer status does not name ${directory}: ${JSON.stringify(mounts)}`)
 }

@@ -291,9 +291,6 @@ describe('coffer mount --cache-dir', function () {
     await server?.remove()
   })
 
-  const reads = async () =>
-    JSON.parse((await home.coffer('status', '--json')).stdout).mounts[0].reads
-
   it('reads from the disk what was read before the mount was restarted, and never what has changed', async () => {
     const flags = ['--cache-dir', join(home.home, 'cache'), '--cache-size', '64M']
     const long = randomBytes(3_000_001)
@@ -305,13 +302,13 @@ describe('coffer mount --cache-dir', function () {
     const first = await home.mount({ flags })
     expect((await readFile(join(first.directory, 'long'))).equals(long)).to.equal(true)
     expect(await readFile(join(first.directory, 'short'), 'utf8')).to.equal('short')
-    expect((await reads()).network.bytes).to.be.at.least(long.length)
+    expect((await first.status()).reads.network.bytes).to.be.at.least(long.length)
     await first.unmount()
 
     const second = await home.mount({ flags })
     expect((await readFile(join(second.directory, 'long'))).equals(long)).to.equal(true)
     expect(await readFile(join(second.directory, 'short'), 'utf8')).to.equal('short')
-    const counts = await reads()
+    const counts = (await second.status()).reads
     expect(counts.network).to.deep.equal({ reads: 0, bytes: 0 })
     expect(counts.disk.bytes).to.be.at.least(long.length)
     expect(counts.served.bytes).to.be.at.least(long.length)
@@ -369,7 +366,7 @@ describe('coffer mount --cache-dir', function () {
       await disk.ask({ kind: 'stick', how: 'deaf' })
       try {
         expect((await readFile(join(third.directory, 'hanging'))).equals(content)).to.equal(true)
-        expect((await reads()).disk.bytes).to.equal(0)
+        expect((await third.status()).reads.disk.bytes).to.equal(0)
         await third.unmount()
         await ended(pid)
       } finally {

@@ -79,6 +79,7 @@ describe('a mount of a server of another version', function () {
   it('says so where the server was upgraded meanwhile, and loses nothing of a journal', async () => {
     const { directory, unmount } = await home.mount({ flags: ['--write-back'] })
     await writeFile(join(directory, 'before'), 'before')
+    await home.allSent()
     upgrades.protocol = NEWER
     for (const { client } of proxy.tunnels) client.destroy()
     const error = await readFile(join(directory, 'unknown')).catch((caught: unknown) => caught)

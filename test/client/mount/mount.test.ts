@@ -11,20 +11,6 @@ import { startServer, type TestServer } from '../../support/server.js'
 import { until } from '../../support/until.js'
 import { locker } from '../locker.js'
 
-interface Status {
-  mounts: {
-    directory: string
-    pid: number
-    connection: { state: string; since?: string; trouble?: string }
-    changes: string
-    login: { state: string; message?: string }
-    pending: { bytes: number; files: number }
-    requests: { sent: number; failed: number; medianMilliseconds: number }
-    log: string
-  }[]
-  logins: { server: string; login: string }[]
-}
-
 describe('the mount command', function () {
   this.timeout(120_000)
 
@@ -42,8 +28,6 @@ describe('the mount command', function () {
   })
   afterEach(() => home.remove())
 
-  const status = async (): Promise<Status> =>
-    JSON.parse((await home.coffer('status', '--json')).stdout)
   const keptTokens = async () => {
     const accounts = join(home.home, 'config', 'accounts')
     const [account = ''] = await readdir(accounts)
@@ -61,7 +45,7 @@ describe('the mount command', function () {
     await writeFile(join(directory, 'a'), 'text')
     await readFile(join(directory, 'a'))
     const { mounts, logins } = await until("others' changes come at once", async () => {
-      const now = await status()
+      const now = await home.status()
       return now.mounts[0]?.changes === 'live' && now
     })
     expect(mounts[0]).to.deep.include({
@@ -83,12 +67,12 @@ describe('the mount command', function () {
     await unmount()
     expect(await isMounted(directory)).to.equal(false)
     await ended(process_)
-    expect((await status()).mounts).to.deep.equal([])
+    expect((await home.status()).mounts).to.deep.equal([])
   })
 
   it('keeps its log and its socket from others', async () => {
     const { unmount } = await home.mount()
-    const [mount] = (await status()).mounts
+    const [mount] = (await home.status()).mounts
     expect((await stat(mount?.log ?? '')).mode & 0o777).to.equal(0o600)
     const sockets = join(home.home, 'state', 'mounts')
     expect((await stat(sockets)).mode & 0o777).to.equal(0o700)
@@ -109,7 +93,7 @@ describe('the mount command', function () {
     const fusermount = start('fusermount3', ['-u', directory])
     await fusermount.ended
     await ended(process_)
-    expect((await status()).mounts).to.deep.equal([])
+    expect((await home.status()).mounts).to.deep.equal([])
   })
 
   it('stays in the foreground if asked, and ends with Ctrl-C', async () => {
@@ -246,7 +230,7 @@ describe('the mount command', function () {
       await writeFile(join(directory, `expiry-${count % 5}`), String(count))
       expect(await readFile(join(directory, `expiry-${count % 5}`), 'utf8')).to.equal(String(count))
     }
-    expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    expect((await home.status()).mounts[0]?.login.state).to.equal('alive')
     await unmount()
   })
 
@@ -257,22 +241,22 @@ describe('the mount command', function () {
     const writing = writeFile(join(directory, 'meanwhile'), 'kept')
     await until(
       'the mount says that the server is away',
-      async () => (await status()).mounts[0]?.connection.state === 'away',
+      async () => (await home.status()).mounts[0]?.connection.state === 'away',
     )
     expect((await home.coffer('status')).status).to.equal(1)
     await server.restart()
     await writing
     expect(await readFile(join(directory, 'meanwhile'), 'utf8')).to.equal('kept')
-    expect((await status()).mounts[0]?.connection.state).to.equal('connected')
+    expect((await home.status()).mounts[0]?.connection.state).to.equal('connected')
     await unmount()
   })
 
   it('says that the server is away, and since when, though nobody asks for a file', async () => {
     const { directory, unmount } = await home.mount()
-    await until('it listens', async () => (await status()).mounts[0]?.changes === 'live')
+    await until('it listens', async () => (await home.status()).mounts[0]?.changes === 'live')
     await server.stop('SIGKILL')
     const { since = '', trouble = '' } = await until('the mount says so', async () => {
-      const connection = (await status()).mounts[0]?.connection
+      const connection = (await home.status()).mounts[0]?.connection
       return connection?.state === 'away' && connection
     })
     expect(Date.now() - Date.parse(since)).to.be.within(0, 30_000)
@@ -283,7 +267,7 @@ describe('the mount command', function () {
     await server.restart()
     await until(
       'it is back, though still nobody asks',
-      async () => (await status()).mounts[0]?.connection.state === 'connected',
+      async () => (await home.status()).mounts[0]?.connection.state === 'connected',
     )
     expect(await readdir(directory)).to.be.an('array')
     await unmount()
@@ -303,7 +287,7 @@ describe('the mount command', function () {
       )
       return error instanceof Error && 'code' in error && error.code === 'EACCES'
     })
-    const [mount] = (await status()).mounts
+    const [mount] = (await home.status()).mounts
     expect(mount?.login.state).to.equal('dead')
     expect(mount?.login.message).to.include('coffer login')
     expect(await readFile(mount?.log ?? '', 'utf8')).to.include('coffer login')
@@ -315,9 +299,9 @@ describe('the mount command', function () {
     // What the kernel still has of a file can be read a moment before.
     await until(
       'its login is known',
-      async () => (await status()).mounts[0]?.login.state === 'alive',
+      async () => (await home.status()).mounts[0]?.login.state === 'alive',
     )
-    await until('it listens again', async () => (await status()).mounts[0]?.changes === 'live')
+    await until('it listens again', async () => (await home.status()).mounts[0]?.changes === 'live')
     await unmount()
   })
 
@@ -335,7 +319,7 @@ describe('the mount command', function () {
     expect(error).to.include({ code: 'EACCES' })
     expect(await program.ask('flock', 'f', 'exclusive', 'wait')).to.equal('EACCES')
     await program.kill('SIGKILL')
-    const [{ log = '' } = {}] = (await status()).mounts
+    const [{ log = '' } = {}] = (await home.status()).mounts
     await unmount()
     await ended(mounted)
     expect(await readFile(log, 'utf8')).not.to.include('the server is away')
@@ -375,7 +359,7 @@ describe('the mount command', function () {
       await writeFile(join(directory, name), name)
       expect(await readFile(join(directory, name), 'utf8')).to.equal(name)
     }
-    expect((await status()).mounts[0]?.login.state).to.equal('alive')
+    expect((await home.status()).mounts[0]?.login.state).to.equal('alive')
     await unmount()
   })
 
@@ -390,7 +374,7 @@ describe('the mount command', function () {
     await home.login((url) => approve(url, { ...server, ...maria }))
     const error: unknown = await mkdir(join(directory, 'next')).catch((caught: unknown) => caught)
     expect(error).to.include({ code: 'EACCES' })
-    expect((await status()).mounts[0]?.login).to.include({ state: 'dead' })
+    expect((await home.status()).mounts[0]?.login).to.include({ state: 'dead' })
     await home.login()
     await until('the mount lives again', () =>
       mkdir(join(directory, 'later')).then(
@@ -414,7 +398,7 @@ describe('the mount command', function () {
     }
     await Promise.all([work(one, 'by-one'), work(other, 'by-other')])
     const third = await home.mount({ directory: join(home.home, 'third') })
-    const { mounts } = await status()
+    const { mounts } = await home.status()
     expect(mounts.map(({ login }) => login.state)).to.deep.equal(['alive', 'alive', 'alive'])
     for (const mount of [one, other, third]) await mount.unmount()
   })
