@@ -18,6 +18,7 @@ import { type Pending, sealConsent, sealPending, unsealConsent, unsealPending } 
 import { effectiveParameters } from './pushed.js'
 import { destination, formActionSource, isLoopback } from './redirect-uri.js'
 import { covers } from './scope.js'
+import { shownClient } from './shown-client.js'
 import type { BrowserSession, Client } from './types.js'
 
 /** What the browser gets; an OAuthError that is thrown instead belongs on an error page. */
@@ -169,7 +170,7 @@ function consentPage(
 ): Omit<ConsentPage, 'action'> {
   const { client, redirect_uri } = trusted
   return {
-    fields: { request: sealConsent(context, pending, session) },
+    fields: { request: sealConsent(context, pending, session, client) },
     client_id: client.client_id,
     client_name: client.client_name,
     scopes: scope.map((token) => ({ scope: token, required: token === 'openid' })),
@@ -187,20 +188,30 @@ export async function decide(
   session: BrowserSession,
 ): Promise<string> {
   const ticked = form.all('scope')
-  const pending = unsealConsent(context, form.required('request'), session)
+  const { pending, shown } = unsealConsent(context, form.required('request'), session)
   const trusted = await trustedRedirect(context, pending.query)
+  const { client } = trusted
+  if (shownClient(client) !== shown) throw new ClientChanged()
   try {
     const origin = { pushed: pending.pushed !== undefined }
     const request = await authorizationRequest(context, pending.query, trusted, origin)
     const scope = request.scope.filter((token) => token === 'openid' || ticked.includes(token))
     if (form.optional('decision') !== 'allow' || scope.length === 0)
       throw denied(context, request, session)
-    const { client_id } = trusted.client
-    await context.store.saveConsent(session.sub, client_id, scope.join(' '))
+    const saved = await context.store.saveConsent(session.sub, client, scope.join(' '))
+    if (!saved) throw new ClientChanged()
     return await issueCode(context, request, pending, session, scope)
   } catch (error) {
-    if (!(error instanceof OAuthError)) throw error
+    if (!(error instanceof OAuthError) || error instanceof ClientChanged) throw error
     return redirectError(context, trusted, error)
+  }
+}
+
+/** What was allowed is not what is there now: nobody is let in, or led anywhere. */
+class ClientChanged extends OAuthError {
+  constructor() {
+    const message = 'the application has changed since you were asked: start again from it'
+    super('access_denied', message, { status: 403 })
   }
 }
 

@@ -6,7 +6,8 @@ import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
 import { Parameters } from './parameters.js'
 import { seal, unseal } from './sealed.js'
-import type { BrowserSession, PushedUse } from './types.js'
+import { shownClient } from './shown-client.js'
+import type { BrowserSession, Client, Digest, PushedUse } from './types.js'
 
 export interface Pending {
   readonly query: Parameters
@@ -29,6 +30,7 @@ interface Wire {
   readonly source?: string
   readonly sid?: string
   readonly sub?: string
+  readonly client?: Digest
 }
 
 function wire({ query, pushed, startedAt, source }: Pending): Wire {
@@ -48,18 +50,32 @@ export function unsealPending(context: Context, sealed: string): Pending {
   return open(context, WAITING, sealed).pending
 }
 
-/** For the consent form: bound to who was asked, in which session. */
+/** For the consent form: bound to who was asked, in which session, and to the client as it was shown. */
 export function sealConsent(
   context: Context,
   pending: Pending,
   { sid, sub }: BrowserSession,
+  client: Client,
 ): string {
-  return seal(context.derived.sealing, CONSENT, JSON.stringify({ ...wire(pending), sid, sub }))
+  const content: Wire = { ...wire(pending), sid, sub, client: shownClient(client) }
+  return seal(context.derived.sealing, CONSENT, JSON.stringify(content))
 }
 
-export function unsealConsent(context: Context, sealed: string, session: BrowserSession): Pending {
+/** What was asked, and about whom. */
+export interface AskedConsent {
+  readonly pending: Pending
+  readonly shown: Digest | undefined
+}
+
+export function unsealConsent(
+  context: Context,
+  sealed: string,
+  session: BrowserSession,
+): AskedConsent {
   const { pending, content } = open(context, CONSENT, sealed)
-  if (content.sid === session.sid && content.sub === session.sub) return pending
+  if (content.sid === session.sid && content.sub === session.sub) {
+    return { pending, shown: content.client }
+  }
   throw new OAuthError(
     'access_denied',
     'this page belongs to another sign-in: start again from the application',

@@ -5,6 +5,7 @@ import type { Context } from './context.js'
 import { OAuthError } from './errors.js'
 import { networkOf } from './network.js'
 import { digestOf, equalInConstantTime, randomSecret } from './secrets.js'
+import { shownClient } from './shown-client.js'
 import type { Client } from './types.js'
 
 /** What only an administrator may set. */
@@ -77,17 +78,10 @@ export async function updateRegistration(
     ...(registration_digest !== undefined && { registration_digest }),
     ...(usedAt !== undefined && { usedAt }),
   }
-  if (isShownAlike(client, updated)) await context.store.saveClient(updated)
+  if (shownClient(client) === shownClient(updated)) await context.store.saveClient(updated)
   else await context.store.changeClient(updated)
   context.audit({ type: 'client.update', outcome: 'success', client_id, address: call.address })
   return { status: 200, body: { ...information(context, updated), registration_access_token } }
-}
-
-/** Whether people who allowed the one would allow the other: by the name, and by where the answer goes. */
-function isShownAlike(one: Client, other: Client): boolean {
-  const shown = ({ client_name, application_type, redirect_uris }: Client) =>
-    JSON.stringify([client_name, application_type, [...redirect_uris].sort()])
-  return shown(one) === shown(other)
 }
 
 /** RFC 7592 section 2.3 */

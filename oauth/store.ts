@@ -102,7 +102,8 @@ export interface Store {
 
   /** What the user allowed the client before, space-separated; undefined when nothing. */
   consent(sub: string, client_id: string): Promise<string | undefined>
-  saveConsent(sub: string, client_id: string, scope: string): Promise<void>
+  /** False, and nothing is written, when the client has another name or other addresses by now than it had as it was read. */
+  saveConsent(sub: string, client: Client, scope: string): Promise<boolean>
   /** What was allowed one client, or all: they have to ask again. */
   removeConsents(sub: string, client_id?: string): Promise<void>
 

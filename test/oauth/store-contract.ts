@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Digest, Grant, Rotation, RotationOutcome, Store } from '../../oauth/index.js'
+import type { Client, Digest, Grant, Rotation, RotationOutcome, Store } from '../../oauth/index.js'
 import { digestOf, randomSecret } from '../../oauth/secrets.js'
 import { client, MINUTE, NOW, newGrant, newToken, redemption, rotation } from './store-records.js'
 
@@ -273,14 +273,35 @@ export function behavesLikeStore(name: string, open: () => Store): void {
 
     it('remembers what a user allowed', async () => {
       expect(await store.consent('u', 'c')).to.equal(undefined)
-      await store.saveConsent('u', 'c', 'a')
-      await store.saveConsent('u', 'c', 'a b')
+      await store.saveClient(client)
+      expect(await store.saveConsent('u', client, 'a')).to.equal(true)
+      await store.noteClientUse('c', NOW)
+      expect(await store.saveConsent('u', client, 'a b')).to.equal(true)
       expect(await store.consent('u', 'c')).to.equal('a b')
     })
 
+    it('takes no consent to a client that has another name or address by now, or is gone', async () => {
+      const { application_type } = client
+      const changes: Partial<Client>[] = [
+        { client_name: 'Renamed' },
+        { redirect_uris: [...client.redirect_uris, 'https://elsewhere.test/cb'] },
+        { application_type: application_type === 'web' ? 'native' : 'web' },
+      ]
+      for (const change of changes) {
+        await store.saveClient({ ...client, ...change })
+        expect(await store.saveConsent('u', client, 'a')).to.equal(false)
+      }
+      await store.removeClient('c', NOW)
+      expect(await store.saveConsent('u', client, 'a')).to.equal(false)
+      expect(await store.consent('u', 'c')).to.equal(undefined)
+    })
+
     it('forgets what a user allowed one client, or all', async () => {
-      for (const id of ['c', 'd', 'e']) await store.saveConsent('u', id, 'a')
-      await store.saveConsent('v', 'c', 'a')
+      for (const client_id of ['c', 'd', 'e']) {
+        await store.saveClient({ ...client, client_id })
+        await store.saveConsent('u', { ...client, client_id }, 'a')
+      }
+      await store.saveConsent('v', client, 'a')
       await store.removeConsents('u', 'c')
       expect(await store.consent('u', 'c')).to.equal(undefined)
       expect(await store.consent('u', 'd')).to.equal('a')

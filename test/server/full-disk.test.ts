@@ -7,6 +7,7 @@ import { lockDataDirectory } from '../../server/database/lock.js'
 import { lockSessionTable } from '../../server/database/lock-sessions.js'
 import { oauthStore } from '../../server/database/oauth-store.js'
 import { whenFull } from '../../server/database/room.js'
+import { client } from '../oauth/store-records.js'
 import { ownPort } from '../support/own-port.js'
 import { requires } from '../support/requires.js'
 import { type SmallDisk, smallDisk } from '../support/small-disk.js'
@@ -92,14 +93,15 @@ describe('while the disk of the server is full', function () {
   it('what people allow is kept, and what they take back is gone, at the cost of the ballast', async () => {
     const database = openDatabase(join(data, 'coffer.db'))
     const store = oauthStore(database)
+    await store.saveClient(client)
     const ballast = join(data, 'ballast')
     whenFull(database, () => {
       unlinkSync(ballast)
       return true
     })
     const changes: [change: () => Promise<unknown>, left: string | undefined][] = [
-      [() => store.saveConsent('ann', 'c', 'file.read'), 'file.read'],
-      [() => store.removeConsents('ann', 'c'), undefined],
+      [() => store.saveConsent('ann', client, 'file.read'), 'file.read'],
+      [() => store.removeConsents('ann', client.client_id), undefined],
     ]
     for (const [change, left] of changes) {
       await disk.clear()
@@ -107,7 +109,7 @@ describe('while the disk of the server is full', function () {
       await disk.fill()
       await change()
       expect(existsSync(ballast)).to.equal(false)
-      expect(await store.consent('ann', 'c')).to.equal(left)
+      expect(await store.consent('ann', client.client_id)).to.equal(left)
     }
     database.close()
   })

@@ -118,6 +118,10 @@ export type GrantStore = Pick<
 
 const GRANTS_MAX = 1000
 
+/** What people go by when they let a client in (oauth/shown-client.ts), of its JSON. */
+const shownOf = (client: string) =>
+  `json_extract(${client}, '$.client_name', '$.application_type', '$.redirect_uris')`
+
 export function grantStore(database: Database, rows: GrantRows): GrantStore {
   const ofUser = database.prepare<[string, number, number], GrantRow>(
     `SELECT * FROM grants WHERE sub = ? AND revoked_at IS NULL AND min(expires_at, kept_until) > ?
@@ -137,7 +141,9 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
     .prepare<[string, string], string>('SELECT scope FROM consents WHERE sub = ? AND client_id = ?')
     .pluck()
   const saveConsent = database.prepare(
-    'INSERT INTO consents VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET scope = excluded.scope',
+    `INSERT INTO consents SELECT @sub, client_id, @scope FROM clients
+     WHERE client_id = @client_id AND ${shownOf('client')} = ${shownOf('@client')}
+     ON CONFLICT DO UPDATE SET scope = excluded.scope`,
   )
   const removeConsents = database.prepare(
     'DELETE FROM consents WHERE sub = @sub AND (@client_id IS NULL OR client_id = @client_id)',
@@ -162,8 +168,10 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
       return grant === undefined ? { kind: 'revoked' } : { kind: 'live', grant }
     },
     consent: async (sub, client_id) => consent.get(sub, client_id),
-    async saveConsent(sub, client_id, scope) {
-      await commits.run(() => saveConsent.run(sub, client_id, scope))
+    async saveConsent(sub, client, scope) {
+      const { client_id } = client
+      const row = { sub, client_id, client: JSON.stringify(client), scope }
+      return (await commits.run(() => saveConsent.run(row).changes)) > 0
     },
     async removeConsents(sub, client_id) {
       await commits.run(() => removeConsents.run({ sub, client_id: client_id ?? null }))

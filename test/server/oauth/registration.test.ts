@@ -260,6 +260,23 @@ describe('managing a registration (RFC 7592)', () => {
     expect(await kind(here)).to.equal('consent')
   })
 
+  it('is let in by nobody who was shown another name, or other addresses', async () => {
+    const cookie = `who=user-1@${at.now}`
+    const here = 'https://rp.test/cb'
+    const elsewhere = { ...METADATA, redirect_uris: [here, 'https://elsewhere.test/cb'] }
+    for (const changed of [{ ...METADATA, client_name: 'Bank' }, elsewhere]) {
+      await manage('put').send(METADATA)
+      const query = authorizeQuery({ client_id, redirect_uri: here, scope: 'file.read' })
+      const ask = () => supertest(at.app).get('/authorize').query(query).set('Cookie', cookie)
+      const { body: page } = await ask()
+      await manage('put').send(changed)
+      const form = { ...page.fields, csrf_token: 'good', decision: 'allow', scope: 'file.read' }
+      const decided = await post(at, page.action, form).set('Cookie', cookie)
+      expect([decided.status, decided.body.kind]).to.deep.equal([403, 'error'])
+      expect((await ask()).body.kind).to.equal('consent')
+    }
+  })
+
   it('refuses every other token', async () => {
     for (const method of ['get', 'put', 'delete'] as const) {
       const asked = manage(method, 'wrong')
