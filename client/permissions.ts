@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../server/wire.js'
+import type { WireAttributes } from '../server/wire/inodes.js'
 
 /** Of these what somebody else has set meanwhile stays: a late change must not open what was closed since. */
 const PERMISSIONS = ['mode', 'uid', 'gid'] as const

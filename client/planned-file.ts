@@ -1,4 +1,4 @@
-import type { WireAttributes, WireTime } from '../server/wire.js'
+import type { WireAttributes, WireTime } from '../server/wire/inodes.js'
 
 /** A new file of which the server has not heard. */
 export interface Planned {

@@ -1,4 +1,4 @@
-import type { FileErrorCode } from '../server/wire-errors.js'
+import type { FileErrorCode } from '../server/wire/errors.js'
 
 /**
  * The server refused, or could not be reached. `code` is an errno name: the server's own, or

@@ -1,5 +1,8 @@
 import express, { type RequestHandler, type Router } from 'express'
 import type { AuthorizationServer, Guard } from '../oauth/index.js'
+import type { Limits } from './accounts/limits.js'
+import { apiHeaders, securityHeaders } from './headers.js'
+import { type Log, RequestLog } from './log.js'
 import {
   ahead,
   directAddress,
@@ -8,16 +11,13 @@ import {
   type Lane,
   type LeanListener,
   type LeanStep,
-} from './ahead.js'
-import { deadline } from './deadline.js'
-import { notFound, onError } from './failure.js'
-import { apiHeaders, securityHeaders } from './headers.js'
-import { expectedHost } from './host.js'
-import type { Limits } from './limits.js'
-import { type Log, RequestLog } from './log.js'
+} from './requests/ahead.js'
+import { deadline } from './requests/deadline.js'
+import { notFound, onError } from './requests/failure.js'
+import { sound } from './requests/soundness.js'
 import { rawTarget } from './routes/target.js'
-import type { Site } from './site.js'
-import { sound } from './soundness.js'
+import { expectedHost } from './site/expected-host.js'
+import type { Site } from './site/site.js'
 import { inOwnTurn } from './turn.js'
 
 export interface AppDependencies {

@@ -1,4 +1,4 @@
-import type { FileErrorCode } from './wire-errors.js'
+import type { FileErrorCode } from './wire/errors.js'
 
 /** A file operation failed. `code` is for programs, `message` for people, `cause` only for the log. */
 export class FileError extends Error {

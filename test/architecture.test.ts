@@ -4,10 +4,16 @@ import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from './support/directory.js'
 import { root } from './support/process.js'
 
+/** What a room of the server may import: itself, and these rooms and files beside main.ts; of `oauth` what it shows. */
+function server(...rooms: readonly string[]): RegExp {
+  const shown = rooms.includes('oauth') ? '|^oauth/index\\.ts$' : ''
+  return new RegExp(`^server/(${rooms.join('|')})(/.*|\\.ts)$${shown}`)
+}
+
 /** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
 function client(...rooms: readonly string[]): RegExp {
   const beside = '(?!main|cli|told)[a-z-]+\\.ts'
-  const agreed = '^server/(bounded-map|wire(-[a-z]+)?)\\.ts$|^oauth/pkce\\.ts$'
+  const agreed = '^server/(bounded-map\\.ts|wire/.*)$|^oauth/pkce\\.ts$'
   return new RegExp(
     `^client/(${[...rooms.map((room) => `${room}/.*`), beside].join('|')})$|${agreed}`,
   )
@@ -18,9 +24,29 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^oauth\/pkce\.ts$/, /^$/],
   [/^oauth\//, /^oauth\//],
   [/^server\/bounded-map\.ts$/, /^$/],
-  [/^server\/wire(-[a-z]+)?\.ts$/, /^server\/wire(-[a-z]+)?\.ts$/],
-  [/^server\/storage\//, /^server\/(storage|database)\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
-  [/^server\/http\//, /^server\/http\/|^server\/(errors|wire(-[a-z]+)?)\.ts$/],
+  [/^server\/wire\//, server('wire')],
+  [/^server\/http\//, server('http', 'wire', 'errors')],
+  [/^server\/database\//, server('database', 'oauth', 'bounded-map')],
+  [/^server\/storage\//, server('storage', 'database', 'wire', 'errors')],
+  [/^server\/locks\//, server('locks', 'storage', 'database', 'wire', 'errors')],
+  [/^server\/accounts\//, server('accounts', 'database', 'oauth', 'errors', 'error-of')],
+  [/^server\/connections\//, server('connections')],
+  [
+    /^server\/routes\//,
+    server('routes', 'locks', 'storage', 'http', 'connections', 'oauth', 'wire', 'errors'),
+  ],
+  [
+    /^server\/site\//,
+    server('site', 'accounts', 'database', 'oauth', 'errors', 'headers', 'log', 'turn'),
+  ],
+  [
+    /^server\/requests\//,
+    server(
+      ...['requests', 'routes', 'site', 'accounts', 'storage', 'http', 'connections', 'oauth'],
+      ...['wire', 'errors', 'log', 'turn'],
+    ),
+  ],
+  [/^server\/tls\//, server('tls', 'config', 'error-of')],
   [/^server\//, /^server\/|^oauth\/index\.ts$/],
   [/^client\/http\//, client('http')],
   [/^client\/login\//, client('login', 'http')],
@@ -35,7 +61,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   ],
   [/^client\/completion\//, client('completion')],
   [/^client\/commands\//, client('[a-z]+')],
-  [/^client\/(main|cli|told)\.ts$/, /^client\/|^server\/wire(-[a-z]+)?\.ts$/],
+  [/^client\/(main|cli|told)\.ts$/, /^client\/|^server\/wire\//],
   [/^client\//, client()],
   [/^test\/oauth\//, /^(test|oauth)\//],
   [/^test\//, /./],
@@ -47,7 +73,7 @@ const ONLY_IN: Readonly<Record<string, RegExp>> = {
   koffi: /^client\/koffi\.ts$|^server\/storage\/sparse-calls\.ts$/,
   keytar: /^client\/login\/keyring-process\.ts$/,
   got: /^client\/http\/api\.ts$/,
-  express: /^oauth\/router\.ts$|^server\/(?!storage\/|http\/)/,
+  express: /^oauth\/router\.ts$|^server\/((accounts|requests|site)\/.*|(app|headers|turn)\.ts)$/,
 }
 
 /** Lines a file may have without a reason. Suites are tables, and longer. */
@@ -139,11 +165,20 @@ describe('the architecture', () => {
       ['server/app.ts', `import { mount } from '../client/mount/mount.js'`],
       ['server/storage/tree.ts', `import { parseRange } from '../http/range.js'`],
       ['server/storage/tree.ts', `import express from 'express'`],
+      ['server/database/files.ts', `import { storagePath } from '../storage/path.js'`],
+      ['server/locks/locks.ts', `import { fileRoutes } from '../routes/files.js'`],
+      ['server/accounts/accounts.ts', `import type { Site } from '../site/site.js'`],
+      ['server/connections/listen.ts', `import { ahead } from '../requests/ahead.js'`],
+      ['server/routes/files.ts', `import type { Accounts } from '../accounts/accounts.js'`],
+      ['server/routes/files.ts', `import express from 'express'`],
+      ['server/site/login.ts', `import { ahead } from '../requests/ahead.js'`],
+      ['server/requests/ahead.ts', `import { createApp } from '../app.js'`],
+      ['server/tls/files.ts', `import { main } from '../main.js'`],
       ['server/http/range.ts', `import { storagePath } from '../storage/path.js'`],
-      ['server/wire.ts', `export { FileError } from './errors.js'`],
+      ['server/wire/inodes.ts', `export { FileError } from '../errors.js'`],
       ['client/http/api.ts', `import { storagePath } from '../../server/storage/path.js'`],
       ['client/http/api.ts', `import { Session } from '../login/session.js'`],
-      ['client/fuse/session.ts', `import { NAME_MAX } from '../../server/wire.js'`],
+      ['client/fuse/session.ts', `import { NAME_MAX } from '../../server/wire/inodes.js'`],
       ['client/fs/names.ts', `import { runMount } from '../mount/mount.js'`],
       ['client/config.ts', `import { commandLine } from './cli.js'`],
       ['client/login/login.ts', `import got from 'got'`],

@@ -1,5 +1,5 @@
 import { BoundedMap } from '../../server/bounded-map.js'
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { Belief, VOUCHED_MILLISECONDS } from './belief.js'
 import { ForgottenNames } from './forgotten-names.js'
 import { ABSENT, believedAs, type Fresh, type Known } from './known.js'

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 
 /** Which content of a file a block belongs to: the time too, for a server that lost its power may count a version twice. */
 export type ContentKey = Pick<WireAttributes, 'ino' | 'generation' | 'version' | 'mtime' | 'size'>

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { ReadCounts } from '../remote/read-counts.js'
 import type { RemoteContent, RemoteFiles } from '../remote/remote-files.js'
 import type { DiskCache } from './disk-cache.js'

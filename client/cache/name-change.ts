@@ -1,4 +1,4 @@
-import type { WireAttributes, WireTime } from '../../server/wire.js'
+import type { WireAttributes, WireTime } from '../../server/wire/inodes.js'
 
 /** What a change of a name does to its directory. */
 export interface NameChange {

@@ -1,4 +1,4 @@
-import type { FileType, WireAttributes } from '../../server/wire.js'
+import type { FileType, WireAttributes } from '../../server/wire/inodes.js'
 import type { FuseAttributes } from '../fuse/filesystem.js'
 import { timespec } from '../fuse/integers.js'
 import type { Owner } from './options.js'

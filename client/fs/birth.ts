@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire/inodes.js'
 import type { RemoteFiles, WriteOptions } from '../remote/remote-files.js'
 import { isTime } from './time.js'
 

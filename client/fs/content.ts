@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire/inodes.js'
 import type { Soon } from '../fuse/soon.js'
 import type { Changed } from '../remote/remote-files.js'
 import type { Birth } from './birth.js'

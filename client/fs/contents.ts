@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { RemoteError } from '../remote-error.js'
 import { isTransient, orStale, refusal } from './answer.js'
 import type { Birth } from './birth.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Context } from '../fuse/filesystem.js'
 import { plannedFile } from '../planned-file.js'
 import type { RemoteNew } from '../remote/remote-files.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Cache } from '../cache/cache.js'
 import { dropOldest } from '../drop-oldest.js'
 import type { RemoteFiles } from '../remote/remote-files.js'

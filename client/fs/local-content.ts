@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire/inodes.js'
 import type { Birth } from './birth.js'
 import type { ContentMount } from './content-mount.js'
 import { covers, overlay, pieces } from './dirty-blocks.js'

@@ -1,4 +1,4 @@
-import { LOCK_END, type Lock, type LockRange, LockTable } from '../../server/wire-locks.js'
+import { LOCK_END, type Lock, type LockRange, LockTable } from '../../server/wire/locks.js'
 import type { Handle } from '../fuse/filesystem.js'
 import type { KnownNode } from './nodes.js'
 

@@ -3,7 +3,7 @@ import {
   type Lock,
   type LockRange,
   type WireLockAnswer,
-} from '../../server/wire-locks.js'
+} from '../../server/wire/locks.js'
 import { dropOldest } from '../drop-oldest.js'
 import type { Context, Handle } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'

@@ -1,4 +1,4 @@
-import { NAME_MAX, type WireAttributes } from '../../server/wire.js'
+import { NAME_MAX, type WireAttributes } from '../../server/wire/inodes.js'
 import { orRemembered } from '../away.js'
 import type { Cache } from '../cache/cache.js'
 import { ABSENT } from '../cache/known.js'

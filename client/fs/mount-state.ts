@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { Cache } from '../cache/cache.js'
 import type { Kernel } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Soon } from '../fuse/soon.js'
 import { hasCode } from '../remote-error.js'
 import { NAMES } from './locked-inode.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Cache } from '../cache/cache.js'
 import { ABSENT } from '../cache/known.js'
 import type { Ticket } from '../cache/latest-changes.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Node } from '../fuse/filesystem.js'
 import type { Content } from './content.js'
 

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Cache } from '../cache/cache.js'
 import { type Context, type FuseOpen, SHORT_WRITE } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'

@@ -1,4 +1,4 @@
-import type { WireAttributeChanges } from '../../server/wire.js'
+import type { WireAttributeChanges } from '../../server/wire/inodes.js'
 import { briefly } from '../briefly.js'
 import type {
   Context,

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { FileSystem } from '../fuse/filesystem.js'
 
 /** How the remote tree is shown. Everything but `root` has a default. */

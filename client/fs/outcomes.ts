@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Ticket } from '../cache/latest-changes.js'
 import type { Changed } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'

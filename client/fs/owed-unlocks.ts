@@ -1,4 +1,4 @@
-import type { LockRange } from '../../server/wire-locks.js'
+import type { LockRange } from '../../server/wire/locks.js'
 import type { RemoteLocks } from '../remote/remote-files.js'
 
 /** Beyond these the lease that is not renewed does it. */

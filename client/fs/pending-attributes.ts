@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes, WireTime } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes, WireTime } from '../../server/wire/inodes.js'
 import { leftToOthers, type Permission, permissionsIn } from '../permissions.js'
 import { isTime, localTime } from './time.js'
 

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Context, FileSystem, Handle, Node } from '../fuse/filesystem.js'
 import { orStale, refusal, unlessInterrupted } from './answer.js'
 import { allocate } from './fallocate.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes, WireTime } from '../../server/wire.js'
+import type { WireAttributes, WireTime } from '../../server/wire/inodes.js'
 import type { Ticket } from '../cache/latest-changes.js'
 import type { RemoteFiles } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'

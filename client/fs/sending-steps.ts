@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire/inodes.js'
 import type { RemotePart, WriteOptions } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
 import { isTransient, refusal } from './answer.js'

@@ -1,4 +1,4 @@
-import type { WireAttributeChanges } from '../../server/wire.js'
+import type { WireAttributeChanges } from '../../server/wire/inodes.js'
 import type { SetAttributes } from '../fuse/filesystem.js'
 import type { Owners } from './attributes.js'
 

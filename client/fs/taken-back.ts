@@ -1,5 +1,5 @@
-import type { WireAttributes, WirePlace } from '../../server/wire.js'
-import type { WireChange } from '../../server/wire-changes.js'
+import type { WireChange } from '../../server/wire/changes.js'
+import type { WireAttributes, WirePlace } from '../../server/wire/inodes.js'
 import type { Cache } from '../cache/cache.js'
 import { ABSENT } from '../cache/known.js'
 import type { Kernel } from '../fuse/filesystem.js'

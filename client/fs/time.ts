@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireTime } from '../../server/wire.js'
+import type { WireAttributeChanges, WireTime } from '../../server/wire/inodes.js'
 
 /** This machine's clock, until the server's answer says better. */
 export function localTime(): WireTime {

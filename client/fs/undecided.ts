@@ -1,4 +1,4 @@
-import type { WireAttributeChanges } from '../../server/wire.js'
+import type { WireAttributeChanges } from '../../server/wire/inodes.js'
 import type { Changed } from '../remote/remote-files.js'
 import { RemoteError } from '../remote-error.js'
 import type { Batch } from './unsent.js'

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Cache } from '../cache/cache.js'
 import type { FuseAttributes, FuseEntry } from '../fuse/filesystem.js'
 import { withoutPrivileges } from '../privileges.js'

@@ -1,4 +1,4 @@
-import type { Lock, WireLockAnswer } from '../../server/wire-locks.js'
+import type { Lock, WireLockAnswer } from '../../server/wire/locks.js'
 import type { LeaseWish } from '../remote/remote-files.js'
 
 /** A lock that is asked for with an inode before there is one, and what became of it. */

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { WrittenPiece } from './dirty-blocks.js'
 
 /** Files up to this are kept. */

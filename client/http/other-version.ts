@@ -1,4 +1,4 @@
-import { CHANNEL_PROTOCOL } from '../../server/wire-frames.js'
+import { CHANNEL_PROTOCOL } from '../../server/wire/frames.js'
 import { RemoteError } from '../remote-error.js'
 
 /** coffer-channel = "coffer-channel/" 1*DIGIT, of what a server says that it knows (RFC 9110 section 7.8) */

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { WireTime } from '../../server/wire.js'
+import type { WireTime } from '../../server/wire/inodes.js'
 
 let last = 0n
 

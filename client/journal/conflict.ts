@@ -1,4 +1,4 @@
-import { NAME_MAX } from '../../server/wire.js'
+import { NAME_MAX } from '../../server/wire/inodes.js'
 import type { RemoteFiles } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
 import type { Place } from './record.js'

@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire/inodes.js'
 import { orRemembered } from '../away.js'
 import { isAtHand } from '../http/upload-content.js'
 import type { RemoteFiles, RemovalOutcome } from '../remote/remote-files.js'

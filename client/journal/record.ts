@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { checkedAttributes } from '../remote/wire-attributes.js'
 
 /** The records of a journal and how they stand on the disk (docs/write-back.md). */

@@ -1,4 +1,4 @@
-import type { WireAttributeChanges, WireAttributes } from '../../server/wire.js'
+import type { WireAttributeChanges, WireAttributes } from '../../server/wire/inodes.js'
 import { leftToOthers, permissionsIn } from '../permissions.js'
 import type { RemoteFiles, RemotePart } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'

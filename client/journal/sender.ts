@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { codeOf } from '../error-of.js'
 import { RemoteError } from '../remote-error.js'
 import { Slots } from '../slots.js'

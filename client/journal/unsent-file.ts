@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { permissionsIn } from '../permissions.js'
 import { withoutPrivileges } from '../privileges.js'
 import { markedTime } from './clock.js'

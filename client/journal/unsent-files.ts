@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import type { Pending } from './pending.js'
 import type { Place } from './record.js'
 import type { UnsentFile } from './unsent-file.js'

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { connectionOf } from '../../server/wire-connection.js'
+import { connectionOf } from '../../server/wire/connection.js'
 import { privateDirectory, replaceFile } from '../atomic-file.js'
 import { jsonOrNothing, readIfThere } from '../login/account.js'
 import { RUNNING_PROCESS } from '../running-process.js'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { briefly } from '../briefly.js'
 import { DiskCache } from '../cache/disk-cache.js'
 import { filesThroughDisk } from '../cache/files-through-disk.js'

@@ -1,4 +1,4 @@
-import type { WireChange } from '../../server/wire-changes.js'
+import type { WireChange } from '../../server/wire/changes.js'
 import type { RemoteFiles, RemoteNews } from '../remote/remote-files.js'
 
 /** Whether the server tells this mount of others' changes at once, and whether the folder that it shows is still there. */

@@ -1,4 +1,4 @@
-import { ABANDONED_AT_ONCE, HEADERS } from '../../server/wire-headers.js'
+import { ABANDONED_AT_ONCE, HEADERS } from '../../server/wire/headers.js'
 import { dropOldest } from '../drop-oldest.js'
 import { type Answer, ExchangeError } from '../http/exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from '../http/frame-connection.js'

@@ -1,6 +1,6 @@
 import type { EventSourceMessage } from 'eventsource-parser'
-import type { WirePlace } from '../../server/wire.js'
-import type { WireChange } from '../../server/wire-changes.js'
+import type { WireChange } from '../../server/wire/changes.js'
+import type { WirePlace } from '../../server/wire/inodes.js'
 import { ExchangeError } from '../http/exchange.js'
 import type { RemoteNews } from './remote-files.js'
 import { isName } from './wire-attributes.js'

@@ -4,8 +4,8 @@ import {
   FrameQueue,
   MAX_FRAME_HEADER_BYTES,
   type QueuedFrame,
-} from '../../server/wire-frames.js'
-import type { WireOperation, WireResult } from '../../server/wire-operations.js'
+} from '../../server/wire/frames.js'
+import type { WireOperation, WireResult } from '../../server/wire/operations.js'
 import { Declined, ExchangeError } from '../http/exchange.js'
 import type { FrameConnection, FrameReceiver, OpenFrames } from '../http/frame-connection.js'
 import { RemoteError } from '../remote-error.js'

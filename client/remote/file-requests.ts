@@ -1,6 +1,6 @@
 import { BoundedMap } from '../../server/bounded-map.js'
-import { NAME_MAX, type WireAttributes } from '../../server/wire.js'
-import { HEADERS } from '../../server/wire-headers.js'
+import { HEADERS } from '../../server/wire/headers.js'
+import { NAME_MAX, type WireAttributes } from '../../server/wire/inodes.js'
 import type { Begun } from '../http/connection.js'
 import type { Answer, Exchange } from '../http/exchange.js'
 import { type Attempt, persistently, type RetryOptions, settled } from '../http/retry.js'

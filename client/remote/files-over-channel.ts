@@ -1,5 +1,5 @@
-import type { WireAttributes, WireEntry } from '../../server/wire.js'
-import type { WireOperation } from '../../server/wire-operations.js'
+import type { WireAttributes, WireEntry } from '../../server/wire/inodes.js'
+import type { WireOperation } from '../../server/wire/operations.js'
 import { ExchangeError } from '../http/exchange.js'
 import { bytesOf, isAtHand, whole } from '../http/upload-content.js'
 import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'

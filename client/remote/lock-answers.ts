@@ -1,4 +1,4 @@
-import { LOCK_TYPES, type WireLease, type WireLockAnswer } from '../../server/wire-locks.js'
+import { LOCK_TYPES, type WireLease, type WireLockAnswer } from '../../server/wire/locks.js'
 import { isCount, isRecord, nonsense } from './wire-values.js'
 
 /** What the server's answers say about locks, parsed. */

@@ -1,5 +1,5 @@
-import type { WireLockAnswer } from '../../server/wire-locks.js'
-import type { WireOperation } from '../../server/wire-operations.js'
+import type { WireLockAnswer } from '../../server/wire/locks.js'
+import type { WireOperation } from '../../server/wire/operations.js'
 import { Declined } from '../http/exchange.js'
 import type { Channels, Reply } from './channel.js'
 import type { FileRequests } from './file-requests.js'

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
-import type { WireAttributes } from '../../server/wire.js'
-import { HEADERS } from '../../server/wire-headers.js'
+import { HEADERS } from '../../server/wire/headers.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { type PutContent, uploadContent } from '../http/upload-content.js'
 import { hasCode, RemoteError } from '../remote-error.js'
 import { type FileRequests, namePath } from './file-requests.js'

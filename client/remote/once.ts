@@ -1,5 +1,5 @@
-import type { WireAttributes } from '../../server/wire.js'
-import { HEADERS } from '../../server/wire-headers.js'
+import { HEADERS } from '../../server/wire/headers.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { hasCode, RemoteError } from '../remote-error.js'
 import { type FileRequests, namePath } from './file-requests.js'
 import type { Changed, RemotePart, WriteOptions } from './remote-files.js'

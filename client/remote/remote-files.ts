@@ -1,19 +1,19 @@
+import type { WireChange } from '../../server/wire/changes.js'
 import type {
   WireAttributeChanges,
   WireAttributes,
   WireEntry,
   WirePlace,
   WireTotals,
-} from '../../server/wire.js'
-import type { WireChange } from '../../server/wire-changes.js'
+} from '../../server/wire/inodes.js'
 import type {
   Lock,
   LockRange,
   WireClaim,
   WireLease,
   WireLockAnswer,
-} from '../../server/wire-locks.js'
-import type { WirePosition } from '../../server/wire-operations.js'
+} from '../../server/wire/locks.js'
+import type { WirePosition } from '../../server/wire/operations.js'
 import type { PutContent } from '../http/upload-content.js'
 
 /**

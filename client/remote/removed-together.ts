@@ -1,4 +1,4 @@
-import type { WireOperation } from '../../server/wire-operations.js'
+import type { WireOperation } from '../../server/wire/operations.js'
 import { RemoteError } from '../remote-error.js'
 import type { Reply } from './channel.js'
 import type { RemoteFiles, RemoteRemoval, RemovalOutcome } from './remote-files.js'

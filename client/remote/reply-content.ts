@@ -1,4 +1,4 @@
-import type { WireEntry } from '../../server/wire.js'
+import type { WireEntry } from '../../server/wire/inodes.js'
 import { RemoteError } from '../remote-error.js'
 import type { Reply } from './channel.js'
 import type { RemoteContent } from './remote-files.js'

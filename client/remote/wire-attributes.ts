@@ -5,7 +5,7 @@ import {
   PATH_MAX,
   type WireAttributes,
   type WireEntry,
-} from '../../server/wire.js'
+} from '../../server/wire/inodes.js'
 import { isCount, isRecord, nonsense } from './wire-values.js'
 
 /** What the server says of inodes and their names, parsed. */

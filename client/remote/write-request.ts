@@ -1,6 +1,6 @@
-import type { WireAttributeChanges } from '../../server/wire.js'
-import { HEADERS } from '../../server/wire-headers.js'
-import { AT_THE_END, PIECE_HEAD_BYTES, RANGES_TYPE } from '../../server/wire-patch.js'
+import { HEADERS } from '../../server/wire/headers.js'
+import type { WireAttributeChanges } from '../../server/wire/inodes.js'
+import { AT_THE_END, PIECE_HEAD_BYTES, RANGES_TYPE } from '../../server/wire/patch.js'
 import type { FileRequest } from './file-requests.js'
 import type { RemotePart, WriteOptions } from './remote-files.js'
 

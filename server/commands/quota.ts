@@ -1,4 +1,4 @@
-import { AccountError } from '../accounts.js'
+import { AccountError } from '../accounts/accounts.js'
 import type { Quota, Usage } from '../storage/storage.js'
 
 export interface QuotaOptions {

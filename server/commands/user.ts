@@ -7,7 +7,7 @@ import {
   newPassword,
   oneTimePassword,
   username,
-} from '../accounts.js'
+} from '../accounts/accounts.js'
 import type { User } from '../database/accounts.js'
 import { lockDataDirectory } from '../database/lock.js'
 import { openStorage } from '../storage/engine.js'

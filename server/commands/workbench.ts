@@ -1,5 +1,6 @@
 import type { Store } from '../../oauth/index.js'
-import { type Accounts, accounts } from '../accounts.js'
+import { type Accounts, accounts } from '../accounts/accounts.js'
+import { passwords } from '../accounts/passwords.js'
 import { beginAudit, secretCheck } from '../bootstrap.js'
 import type { Config } from '../config.js'
 import { findDataDirectory, openBesideServer, secretOfServer } from '../data-directory.js'
@@ -8,7 +9,6 @@ import { type AuditLog, auditLog } from '../database/audit.js'
 import type { Database } from '../database/database.js'
 import { oauthStore } from '../database/oauth-store.js'
 import { settings } from '../database/settings.js'
-import { passwords } from '../passwords.js'
 import { type Secret, WrongSecret } from '../secret.js'
 
 /** What a command has around it. */

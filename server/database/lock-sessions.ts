@@ -1,6 +1,23 @@
-import type { LockSessionRecords } from '../locks/requests.js'
 import type { Database } from './database.js'
 import { unlessFull } from './room.js'
+
+/**
+ * Connections that have locks, and directories they have leased, so that a server that starts again waits for them; and where those may
+ * not write that lost theirs. They outlive the process.
+ */
+export interface LockSessionRecords {
+  all(): { user: string; connection: string }[]
+  add(user: string, connection: string): void
+  /** With its leases. */
+  remove(user: string, connection: string): void
+  leases(): { user: string; connection: string; directory: number }[]
+  lease(user: string, connection: string, directory: number): void
+  unlease(user: string, directory: number): void
+  fences(): { user: string; connection: string; ino: number }[]
+  fence(user: string, connection: string, inodes: Iterable<number>): void
+  /** With all its inodes. */
+  unfence(user: string, connection: string): void
+}
 
 /** A client that has not come back by then does not. */
 const KEPT_SECONDS = 30 * 24 * 60 * 60

@@ -22,7 +22,7 @@ const ALLOCATED = `CASE WHEN i.target IS NOT NULL THEN ''
 /** Most have never been set anew. */
 const PERMISSIONS = `CASE i.permissions WHEN 0 THEN '' ELSE ',"permissions":' || i.permissions END`
 
-/** Each field of WireEntry (wire.ts) by its name, with what makes its value in JSON. */
+/** Each field of WireEntry (server/wire/inodes.ts) by its name, with what makes its value in JSON. */
 const FIELDS: readonly (readonly [name: string, value: string])[] = [
   ['name', 'json_quote(e.name)'],
   ['ino', 'i.ino'],

@@ -1,5 +1,5 @@
 import { FileError } from '../errors.js'
-import { AT_THE_END, PIECE_HEAD_BYTES } from '../wire-patch.js'
+import { AT_THE_END, PIECE_HEAD_BYTES } from '../wire/patch.js'
 
 export interface Piece {
   readonly offset: number | 'append'

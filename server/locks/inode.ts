@@ -1,5 +1,5 @@
 import { FileError } from '../errors.js'
-import { inTheWay, type Lock, LockTable } from '../wire-locks.js'
+import { inTheWay, type Lock, LockTable } from '../wire/locks.js'
 import { isOf } from './owners.js'
 import type { LockSession } from './session.js'
 

@@ -1,4 +1,4 @@
-import type { LockSessionRecords } from './requests.js'
+import type { LockSessionRecords } from '../database/lock-sessions.js'
 
 /** Directories of one user whose names are leased, and to which client. It outlives the process: what was given there locally is not known here. */
 export class LeasedDirectories {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { LockSessionRecords } from '../database/lock-sessions.js'
 import type { NameGuard } from '../storage/name-guard.js'
-import type { Lock, LockRange } from '../wire-locks.js'
+import type { Lock, LockRange } from '../wire/locks.js'
 import type { Shared } from './clients.js'
 import {
   type Before,
@@ -8,7 +9,6 @@ import {
   LOCK_TIMES,
   type LockAnswer,
   type LockRequest,
-  type LockSessionRecords,
   type LockTimes,
 } from './requests.js'
 import { type Mailbox, Mailboxes } from './session.js'

@@ -1,4 +1,4 @@
-import type { LockRange } from '../wire-locks.js'
+import type { LockRange } from '../wire/locks.js'
 
 /** The server's tables have owners of all clients: the connection, "/" (which no connection has in its name), the owner there. */
 export function owned<Range extends LockRange>(connection: string, range: Range): Range {

@@ -1,4 +1,4 @@
-import type { Lock } from '../wire-locks.js'
+import type { Lock } from '../wire/locks.js'
 
 export interface LockTimes {
   /** A client that has not been heard of for longer loses its locks to whoever wants them. */
@@ -19,24 +19,6 @@ export const LOCK_TIMES: LockTimes = {
   graceMilliseconds: 20_000,
   recallMilliseconds: 60_000,
   contendedMilliseconds: 2_000,
-}
-
-/**
- * Connections that have locks, and directories they have leased, so that a server that starts again waits for them; and where those may
- * not write that lost theirs. They outlive the process.
- */
-export interface LockSessionRecords {
-  all(): { user: string; connection: string }[]
-  add(user: string, connection: string): void
-  /** With its leases. */
-  remove(user: string, connection: string): void
-  leases(): { user: string; connection: string; directory: number }[]
-  lease(user: string, connection: string, directory: number): void
-  unlease(user: string, directory: number): void
-  fences(): { user: string; connection: string; ino: number }[]
-  fence(user: string, connection: string, inodes: Iterable<number>): void
-  /** With all its inodes. */
-  unfence(user: string, connection: string): void
 }
 
 /** What there was of one user when the server started. */

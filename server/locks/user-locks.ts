@@ -1,5 +1,5 @@
 import { FileError } from '../errors.js'
-import type { Lock, LockRange } from '../wire-locks.js'
+import type { Lock, LockRange } from '../wire/locks.js'
 import { Arrivals } from './arrivals.js'
 import { LockClients, type Shared } from './clients.js'
 import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode.js'

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Ino, Inode } from '../storage/storage.js'
-import { HEADERS } from '../wire-headers.js'
+import { HEADERS } from '../wire/headers.js'
 import { attributesField, attributesJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
 

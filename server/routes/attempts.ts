@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { Origin } from '../storage/storage.js'
-import { ABANDONED_AT_ONCE, HEADERS } from '../wire-headers.js'
+import { ABANDONED_AT_ONCE, HEADERS } from '../wire/headers.js'
 import { NAME, parseOrigin } from './exchange.js'
 
 /** Of each user; the oldest are forgotten first. */

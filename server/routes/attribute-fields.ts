@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { FileError } from '../errors.js'
 import { field } from '../http/field.js'
 import type { AttributeChanges, NewAttributes } from '../storage/storage.js'
-import { HEADERS } from '../wire-headers.js'
+import { HEADERS } from '../wire/headers.js'
 import { MAX_ID } from './schemas.js'
 import { TIME_RULE, timeOf } from './time.js'
 

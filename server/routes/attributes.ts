@@ -1,6 +1,6 @@
 import { strongEtag } from '../http/etag.js'
 import type { Entry, Inode, Totals } from '../storage/storage.js'
-import type { WireAttributes, WireEntry, WireTotals } from '../wire.js'
+import type { WireAttributes, WireEntry, WireTotals } from '../wire/inodes.js'
 
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n
 /** Clients give up on header sections of 16 KiB; all attributes but a long target are a few hundred bytes. */

@@ -12,7 +12,7 @@ import {
   type Removed,
   type WritePart,
 } from '../storage/storage.js'
-import type { WireOperation, WireRemoved } from '../wire-operations.js'
+import type { WireOperation, WireRemoved } from '../wire/operations.js'
 import {
   MAX_ENTRIES,
   MAX_PAGE_BYTES,

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import { FileError } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
-import { BATCH_TYPE, FrameReader } from '../wire-frames.js'
+import { BATCH_TYPE, FrameReader } from '../wire/frames.js'
 import { settled } from './answer.js'
 import { expectedBytes } from './answer-bytes.js'
 import { type Answer, answerFrame } from './batch-operation.js'

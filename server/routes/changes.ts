@@ -5,8 +5,8 @@ import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import type { LockNews, Mailbox } from '../locks/session.js'
 import type { Change } from '../storage/changes.js'
-import type { WireChange, WireChangesStart } from '../wire-changes.js'
-import type { WireLockNews } from '../wire-locks.js'
+import type { WireChange, WireChangesStart } from '../wire/changes.js'
+import type { WireLockNews } from '../wire/locks.js'
 import type { Exchange } from './exchange.js'
 
 const RETRY_MILLISECONDS = 1000

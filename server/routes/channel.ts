@@ -7,7 +7,7 @@ import {
   FrameError,
   FrameQueue,
   type QueuedFrame,
-} from '../wire-frames.js'
+} from '../wire/frames.js'
 import { settled } from './answer.js'
 import { expectedBytes } from './answer-bytes.js'
 import { type Answer, answerFrame } from './batch-operation.js'

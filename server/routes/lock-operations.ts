@@ -4,7 +4,7 @@ import type { LockClient } from '../locks/locks.js'
 import type { LockRequest } from '../locks/requests.js'
 import { failure } from '../storage/failure.js'
 import type { Ino, Inode } from '../storage/storage.js'
-import { connectionOf } from '../wire-connection.js'
+import { connectionOf } from '../wire/connection.js'
 import {
   LOCK_END,
   LOCK_SPACES,
@@ -12,8 +12,8 @@ import {
   type Lock,
   type LockType,
   type WireLockAnswer,
-} from '../wire-locks.js'
-import type { WireOperation } from '../wire-operations.js'
+} from '../wire/locks.js'
+import type { WireOperation } from '../wire/operations.js'
 import { wireAttributes } from './attributes.js'
 import { type Answer, type Context, type Operation, operation } from './batch-operation.js'
 import { CONNECTION_SECRET } from './exchange.js'

@@ -8,7 +8,7 @@ import {
   type Place,
   type Precondition,
 } from '../storage/storage.js'
-import { HEADERS } from '../wire-headers.js'
+import { HEADERS } from '../wire/headers.js'
 import { answerEmpty, settled } from './answer.js'
 import { type Exchange, inodeAt, placeAt, placeOf } from './exchange.js'
 import { othersField } from './others-before.js'

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Origin, Tree } from '../storage/storage.js'
-import { HEADERS } from '../wire-headers.js'
+import { HEADERS } from '../wire/headers.js'
 
 /**
  * A name that was given may be a lock to the program that gave it, which then reads what others did before. The stream of changes

@@ -1,5 +1,5 @@
 import { FileError, PreconditionFailed } from '../errors.js'
-import { type Frame, FrameError } from '../wire-frames.js'
+import { type Frame, FrameError } from '../wire/frames.js'
 import type { Answer, Context, Operation } from './batch-operation.js'
 import { OPERATIONS } from './batch-operations.js'
 import type { Exchange } from './exchange.js'

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { FileError, PreconditionFailed } from '../errors.js'
 import { Refusal } from '../http/refusal.js'
 import { failure } from '../storage/failure.js'
-import { STATUS, type WireProblem } from '../wire-errors.js'
+import { STATUS, type WireProblem } from '../wire/errors.js'
 
 /** An error as HTTP says it: the status, header fields beside the usual ones, and the body (RFC 9457). */
 export interface Problem {

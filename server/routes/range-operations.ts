@@ -1,4 +1,4 @@
-import type { WireOperation } from '../wire-operations.js'
+import type { WireOperation } from '../wire/operations.js'
 import { withChange } from './attempts.js'
 import { wireAttributes } from './attributes.js'
 import { changeName, matching, type Operation, operation } from './batch-operation.js'

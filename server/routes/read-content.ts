@@ -1,6 +1,6 @@
 import { FileError } from '../errors.js'
 import type { Ino, Tree } from '../storage/storage.js'
-import type { WireContent } from '../wire-operations.js'
+import type { WireContent } from '../wire/operations.js'
 import { wireAttributes } from './attributes.js'
 import type { Answer } from './batch-operation.js'
 

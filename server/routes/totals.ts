@@ -1,4 +1,4 @@
-import { NAME_MAX } from '../wire.js'
+import { NAME_MAX } from '../wire/inodes.js'
 import { answerJson, answerNotModified } from './answer.js'
 import { wireTotals } from './attributes.js'
 import type { Exchange } from './exchange.js'

@@ -2,9 +2,9 @@ import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { LeanResponse } from '../lean-response.js'
-import { afterAnswers } from '../pipeline.js'
-import { CHANNEL_PROTOCOL } from '../wire-frames.js'
+import { LeanResponse } from '../connections/lean-response.js'
+import { afterAnswers } from '../connections/pipeline.js'
+import { CHANNEL_PROTOCOL } from '../wire/frames.js'
 import { rawTarget } from './target.js'
 
 /** A connection that is to carry frames from now on. */

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
 import { fileName } from '../storage/path.js'
 import type { Place } from '../storage/storage.js'
-import { HEADERS } from '../wire-headers.js'
+import { HEADERS } from '../wire/headers.js'
 
 /** What the first request of an upload said that counts when the last byte has come, as it is kept meanwhile. */
 interface UploadDetails {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { FileError } from '../errors.js'
 import { overwrite } from '../storage/storage.js'
-import type { WireOperation } from '../wire-operations.js'
+import type { WireOperation } from '../wire/operations.js'
 import { type Operation, operation } from './batch-operation.js'
 import { inodeNumber as ino, xattrMode } from './schemas.js'
 import { MAX_VALUE_BYTES } from './xattrs.js'

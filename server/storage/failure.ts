@@ -1,6 +1,6 @@
 import { DISK_FULL_CODES } from '../database/room.js'
 import { FileError } from '../errors.js'
-import type { FileErrorCode } from '../wire-errors.js'
+import type { FileErrorCode } from '../wire/errors.js'
 
 type Known = readonly [FileErrorCode, string]
 

@@ -1,6 +1,6 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import type { FileType } from '../wire.js'
+import type { FileType } from '../wire/inodes.js'
 import { nanoseconds, type Timespec } from './clock.js'
 import { STORED } from './small.js'
 import type { Inode } from './storage.js'

@@ -1,6 +1,6 @@
 import type { InodeRow } from '../database/inode-rows.js'
 import { FileError } from '../errors.js'
-import type { FileType } from '../wire.js'
+import type { FileType } from '../wire/inodes.js'
 import { type Timespec, timespec } from './clock.js'
 import type { Engine, TreeId } from './context.js'
 import { PERMISSIONS, S_ISGID, TYPE_BITS } from './inode.js'

@@ -1,5 +1,5 @@
 import { FileError } from '../errors.js'
-import { NAME_MAX, PATH_MAX } from '../wire.js'
+import { NAME_MAX, PATH_MAX } from '../wire/inodes.js'
 
 declare const parsed: unique symbol
 

@@ -1,5 +1,5 @@
 import { FileError } from '../errors.js'
-import type { FileErrorCode } from '../wire-errors.js'
+import type { FileErrorCode } from '../wire/errors.js'
 import type { Engine, TreeId } from './context.js'
 import { toInode } from './inode.js'
 import { remove } from './names.js'

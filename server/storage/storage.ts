@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FileError } from '../errors.js'
-import type { FileType } from '../wire.js'
+import type { FileType } from '../wire/inodes.js'
 import type { Changes } from './changes.js'
 import type { NameGuard } from './name-guard.js'
 import type { FileName, StoragePath } from './path.js'
@@ -83,7 +83,7 @@ export interface Entry {
   readonly inode: Inode
 }
 
-/** Each entry as JSON in the form of WireEntry (server/wire.ts), or as it is where that is for the caller to spell. */
+/** Each entry as JSON in the form of WireEntry (server/wire/inodes.ts), or as it is where that is for the caller to spell. */
 export interface SpelledPage {
   readonly entries: readonly (string | Entry)[]
   /** The last name of the page. */

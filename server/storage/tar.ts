@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { FileType } from '../wire.js'
+import type { FileType } from '../wire/inodes.js'
 import type { Nanoseconds } from './storage.js'
 
 /**

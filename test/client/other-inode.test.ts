@@ -6,7 +6,7 @@ import { FileRequests } from '../../client/remote/file-requests.js'
 import { filesOverChannels } from '../../client/remote/files-over-channel.js'
 import { filesOverHttp } from '../../client/remote/files-over-http.js'
 import type { RemoteFiles } from '../../client/remote/remote-files.js'
-import type { WireAttributes } from '../../server/wire.js'
+import type { WireAttributes } from '../../server/wire/inodes.js'
 import { codeOf } from './connected-files.js'
 
 const ASKED = 5

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { FrameReceiver } from '../../client/http/frame-connection.js'
 import { Channels } from '../../client/remote/channel.js'
 import { Meter } from '../../client/remote/meter.js'
-import { encodeFrame } from '../../server/wire-frames.js'
+import { encodeFrame } from '../../server/wire/frames.js'
 
 const BOUNDS = { lifeMilliseconds: 1e6, idleMilliseconds: 1e6, operations: 1e6 }
 

@@ -1,4 +1,4 @@
-import { encodeFrame } from '../../server/wire-frames.js'
+import { encodeFrame } from '../../server/wire/frames.js'
 import type { Random } from './random.js'
 
 const SEGMENTS = [

@@ -8,7 +8,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { tlsFiles } from '../../server/tls/files.js'
-import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../server/wire-frames.js'
+import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../server/wire/frames.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame, FrameReader } from '../../server/wire-frames.js'
+import { BATCH_TYPE, encodeFrame, FrameReader } from '../../server/wire/frames.js'
 import type { FileApi } from './files.js'
 
 /** Makes the next entries of a directory in one request. */

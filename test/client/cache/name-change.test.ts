@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { changedBy } from '../../../client/cache/name-change.js'
-import type { WireAttributes } from '../../../server/wire.js'
+import type { WireAttributes } from '../../../server/wire/inodes.js'
 
 const cases: [before: string, change: string, isLater: boolean][] = [
   ['1700000000000000000', '1700000000000000001', true],

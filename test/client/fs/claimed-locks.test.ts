@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { LOCK_END } from '../../../server/wire-locks.js'
+import { LOCK_END } from '../../../server/wire/locks.js'
 import { until } from '../../support/until.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
 import { type Machine, twoMachines, type World } from './local-mount.js'

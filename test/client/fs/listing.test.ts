@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { Cache } from '../../../client/cache/cache.js'
 import { Listing } from '../../../client/fs/listing.js'
 import type { RemoteFiles } from '../../../client/remote/remote-files.js'
-import type { WireEntry } from '../../../server/wire.js'
+import type { WireEntry } from '../../../server/wire/inodes.js'
 
 const DIRECTORY = 1
 const PAGE = 2_000

@@ -3,7 +3,7 @@ import { BLOCK_BYTES, BlockBuffers } from '../../../client/fs/block-buffers.js'
 import { Budget } from '../../../client/fs/budget.js'
 import { LocalContent } from '../../../client/fs/local-content.js'
 import { localTime } from '../../../client/fs/time.js'
-import type { WireAttributes } from '../../../server/wire.js'
+import type { WireAttributes } from '../../../server/wire/inodes.js'
 
 describe('a file as programs see it before the server has all of it', () => {
   const base: WireAttributes = {

@@ -21,7 +21,11 @@ import {
   type Tree,
   type WritePart,
 } from '../../../server/storage/storage.js'
-import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../../server/wire.js'
+import type {
+  WireAttributeChanges,
+  WireAttributes,
+  WireEntry,
+} from '../../../server/wire/inodes.js'
 import type { Fault } from './local-locks.js'
 
 /** Entries of one answer. */

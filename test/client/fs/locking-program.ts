@@ -1,5 +1,5 @@
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { LOCK_END } from '../../../server/wire-locks.js'
+import { LOCK_END } from '../../../server/wire/locks.js'
 import { caller, O_RDWR } from './kernel-calls.js'
 import type { Machine, World } from './local-mount.js'
 

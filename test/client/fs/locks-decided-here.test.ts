@@ -1,7 +1,7 @@
 import { mock } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
-import { LOCK_END } from '../../../server/wire-locks.js'
+import { LOCK_END } from '../../../server/wire/locks.js'
 import { caller, O_RDWR, ROOT } from './kernel-calls.js'
 import { News, twoMachines, world } from './local-mount.js'
 import { refused } from './locking-program.js'

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { RemoteError } from '../../../client/remote-error.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { LOCK_END } from '../../../server/wire-locks.js'
+import { LOCK_END } from '../../../server/wire/locks.js'
 import { until } from '../../support/until.js'
 import { caller, O_EXCL, O_RDONLY, O_WRONLY, ROOT } from './kernel-calls.js'
 import { type Machine, twoMachines, type World } from './local-mount.js'

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { OwedUnlocks } from '../../../client/fs/owed-unlocks.js'
 import { RemoteError } from '../../../client/remote-error.js'
-import { LOCK_END, type LockRange } from '../../../server/wire-locks.js'
+import { LOCK_END, type LockRange } from '../../../server/wire/locks.js'
 import { caller, O_RDONLY, ROOT } from './kernel-calls.js'
 import { type Machine, world } from './local-mount.js'
 

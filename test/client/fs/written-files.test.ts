@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { WrittenFiles } from '../../../client/fs/written-files.js'
-import type { WireAttributes } from '../../../server/wire.js'
+import type { WireAttributes } from '../../../server/wire/inodes.js'
 
 describe('small files that were just written', () => {
   const BYTES = 100

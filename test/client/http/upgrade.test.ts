@@ -5,7 +5,7 @@ import { expect } from 'chai'
 import { httpClient } from '../../../client/http/api.js'
 import { type Remote, remoteFiles } from '../../../client/remote/remote.js'
 import { RemoteError } from '../../../client/remote-error.js'
-import { encodeFrame } from '../../../server/wire-frames.js'
+import { encodeFrame } from '../../../server/wire/frames.js'
 import { login } from '../../support/login.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import {

@@ -4,7 +4,7 @@ import type { Change } from '../../../client/journal/record.js'
 import { JournalData } from '../../../client/journal/segment.js'
 import { UnsentFile } from '../../../client/journal/unsent-file.js'
 import { plannedFile } from '../../../client/planned-file.js'
-import type { WireAttributes } from '../../../server/wire.js'
+import type { WireAttributes } from '../../../server/wire/inodes.js'
 
 type Content =
   | Pick<Extract<Change, { kind: 'write' }>, 'kind' | 'parts'>

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { type Answer, ExchangeError } from '../../../client/http/exchange.js'
 import { Attempts } from '../../../client/remote/attempts.js'
-import { ABANDONED_AT_ONCE, HEADERS } from '../../../server/wire-headers.js'
+import { ABANDONED_AT_ONCE, HEADERS } from '../../../server/wire/headers.js'
 
 describe('attempts', () => {
   const answered = (status: number): Answer => ({ status, headers: {}, body: Buffer.alloc(0) })

@@ -8,7 +8,7 @@ import {
   page,
   readContents,
 } from '../../../client/remote/reply-content.js'
-import type { WireResult } from '../../../server/wire-operations.js'
+import type { WireResult } from '../../../server/wire/operations.js'
 
 /** What a server that is broken, or means harm, may answer. */
 function reply(result: Record<string, unknown>, content = '') {

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { checkedAttributes, checkedEntries } from '../../../client/remote/wire-attributes.js'
-import type { WireAttributes } from '../../../server/wire.js'
+import type { WireAttributes } from '../../../server/wire/inodes.js'
 
 const good: WireAttributes = {
   ...{ ino: 5, type: 'file', mode: 0o644, uid: 0, gid: 0, nlink: 1, size: 7, rdev: 0 },

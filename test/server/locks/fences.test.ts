@@ -4,7 +4,7 @@ import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Fences } from '../../../server/locks/fences.js'
 import { Locks } from '../../../server/locks/locks.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
+import { LOCK_END, type Lock } from '../../../server/wire/locks.js'
 
 const INO = 7
 const OTHER = 8

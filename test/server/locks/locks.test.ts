@@ -3,7 +3,7 @@ import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { LOCK_END, type Lock, type LockType } from '../../../server/wire-locks.js'
+import { LOCK_END, type Lock, type LockType } from '../../../server/wire/locks.js'
 
 const INO = 7
 const ann = { user: 'ann', connection: 'laptop' }

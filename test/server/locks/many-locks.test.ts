@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
-import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
+import { LOCK_END, type Lock } from '../../../server/wire/locks.js'
 
 const INO = 7
 const client = (connection: string) => ({ user: 'ann', connection })

@@ -3,7 +3,7 @@ import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
+import { LOCK_END, type Lock } from '../../../server/wire/locks.js'
 
 const DIRECTORY = 7
 const laptop = { user: 'ann', connection: 'laptop' }

@@ -4,7 +4,7 @@ import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
 import { runningTime } from '../../../server/locks/running-time.js'
-import { LOCK_END, type Lock } from '../../../server/wire-locks.js'
+import { LOCK_END, type Lock } from '../../../server/wire/locks.js'
 
 describe('the time by which leases end', () => {
   const ann = { user: 'ann', connection: 'laptop' }

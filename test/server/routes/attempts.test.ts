@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
+import { BATCH_TYPE, encodeFrame } from '../../../server/wire/frames.js'
 import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect } from 'chai'
-import { CHANNEL_PROTOCOL, encodeFrame } from '../../../server/wire-frames.js'
+import { CHANNEL_PROTOCOL, encodeFrame } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { encode, openChannel, type Request, result, results } from './frames.js'
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { type Disk, nodeDisk } from '../../../server/storage/fs.js'
-import { encodeFrame } from '../../../server/wire-frames.js'
+import { encodeFrame } from '../../../server/wire/frames.js'
 import { type FileServer, type Options, startFileServer } from './file-server.js'
 
 /** What an answer promises (docs/file-api.md, "Durability"): counted in syncs of the database's log before it. */

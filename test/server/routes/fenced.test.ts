@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
-import { HEADERS } from '../../../server/wire-headers.js'
-import { LOCK_END } from '../../../server/wire-locks.js'
+import { BATCH_TYPE, encodeFrame } from '../../../server/wire/frames.js'
+import { HEADERS } from '../../../server/wire/headers.js'
+import { LOCK_END } from '../../../server/wire/locks.js'
 import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { Socket } from 'node:net'
-import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
+import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../../server/wire/frames.js'
 import type { FileServer } from './file-server.js'
 
 export type Request = [operation: object, content?: string | Buffer]

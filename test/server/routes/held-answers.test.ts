@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
+import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { openChannel, result, type TestChannel } from './frames.js'
 

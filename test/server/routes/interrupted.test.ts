@@ -3,7 +3,7 @@ import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { COPY_TYPE, ZERO_TYPE } from '../../../server/wire-patch.js'
+import { COPY_TYPE, ZERO_TYPE } from '../../../server/wire/patch.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 /** What a client does wrong halfway: nothing is visible, nothing is left behind, the server goes on. */

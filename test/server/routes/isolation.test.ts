@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { encodeFrame } from '../../../server/wire-frames.js'
+import { encodeFrame } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 /** What belongs to somebody else cannot even be named: every guess is as good as a number that never was. */

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { LOCK_TIMES } from '../../../server/locks/requests.js'
-import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
-import { HEADERS } from '../../../server/wire-headers.js'
-import { LOCK_END, type Lock, type LockType, type WireLease } from '../../../server/wire-locks.js'
-import type { WireOperation } from '../../../server/wire-operations.js'
+import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire/frames.js'
+import { HEADERS } from '../../../server/wire/headers.js'
+import { LOCK_END, type Lock, type LockType, type WireLease } from '../../../server/wire/locks.js'
+import type { WireOperation } from '../../../server/wire/operations.js'
 import { secretOf } from './connection.js'
 import { type FileServer, startFileServer } from './file-server.js'
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { CHANNEL_PROTOCOL } from '../../../server/wire-frames.js'
+import { CHANNEL_PROTOCOL } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 
 describe('request targets of the file API', () => {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
 import { deferred } from '../../../server/storage/gate.js'
-import { BATCH_TYPE } from '../../../server/wire-frames.js'
+import { BATCH_TYPE } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { encode, openChannel, results } from './frames.js'
 

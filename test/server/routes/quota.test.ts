@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame } from '../../../server/wire-frames.js'
+import { BATCH_TYPE, encodeFrame } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { openChannel, result } from './frames.js'
 

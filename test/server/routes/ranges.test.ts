@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
-import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire-frames.js'
+import { BATCH_TYPE, encodeFrame, FrameReader } from '../../../server/wire/frames.js'
 import { type FileServer, type Options, startFileServer } from './file-server.js'
 
 const ZERO = 'application/vnd.coffer.zero+json'
