@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { type Agent, request } from 'node:https'
 import type { Credentials } from './api.js'
 import { Declined, type Exchange, ExchangeError } from './exchange.js'
+import { hiddenServer, hidesServer } from './hidden-server.js'
 import { isUntrusted } from './trust.js'
 
 /** A request whose content is still being sent while its answer comes. */
@@ -57,14 +58,16 @@ export async function duplex(
       throw new ExchangeError('lost', `${url.host}: no answer`, { cause })
     }
     credentials.heard?.(asked, response.headers)
-    if (response.statusCode !== 200) {
+    const { statusCode = 0, headers } = response
+    if (statusCode !== 200 || hidesServer(statusCode, headers)) {
       response.resume()
       outgoing.destroy()
-      if (response.statusCode === 401) {
-        const refused = { status: 401, headers: response.headers, body: Buffer.alloc(0) }
+      if (hidesServer(statusCode, headers)) throw hiddenServer(url.host, statusCode)
+      if (statusCode === 401) {
+        const refused = { status: 401, headers, body: Buffer.alloc(0) }
         await credentials.renewed(carried, asked, refused)
       }
-      throw new Declined(`${url.pathname} answered ${response.statusCode}`, response.statusCode)
+      throw new Declined(`${url.pathname} answered ${statusCode}`, statusCode)
     }
     try {
       for await (const data of response) yield data as Buffer

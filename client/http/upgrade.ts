@@ -13,6 +13,7 @@ import {
   type FrameReceiver,
   NotUpgraded,
 } from './frame-connection.js'
+import { hiddenServer, hidesServer } from './hidden-server.js'
 import { otherVersion } from './other-version.js'
 import { HANDSHAKE_MILLISECONDS, isUntrusted } from './trust.js'
 
@@ -71,6 +72,7 @@ export async function upgrade(
     }
     credentials.heard?.(asked, cause.headers)
     const { statusCode = 0 } = cause
+    if (hidesServer(statusCode, cause.headers)) throw hiddenServer(url.host, statusCode)
     if (statusCode === 401) {
       const refused = { status: 401, headers: cause.headers, body: Buffer.alloc(0) }
       await credentials.renewed(carried, asked, refused)

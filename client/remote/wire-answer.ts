@@ -2,6 +2,7 @@ import { type FileErrorCode, STATUS } from '../../server/wire/errors.js'
 import { HEADERS } from '../../server/wire/headers.js'
 import type { WireAttributes, WireEntry } from '../../server/wire/inodes.js'
 import type { Answer } from '../http/exchange.js'
+import { hidesServer } from '../http/hidden-server.js'
 import { Busy } from '../http/retry.js'
 import { RemoteError } from '../remote-error.js'
 import { checkedAttributes, checkedEntries } from './wire-attributes.js'
@@ -34,11 +35,12 @@ export function successful(answer: Answer): Answer {
 const OF_FILES: ReadonlySet<number> = new Set([400, 404, 409, 410, 412])
 
 /**
- * A gateway that does not reach its server may say so by a 404 of its own.
+ * A gateway that does not reach its server may say so by a 404 of its own, or by a page.
  * @throws Busy for an answer about a file that is not the server's
  */
 export function ofServer(answer: Answer): Answer {
-  if (OF_FILES.has(answer.status) && !isProblem(answer)) {
+  const isOther = OF_FILES.has(answer.status) && !isProblem(answer)
+  if (isOther || hidesServer(answer.status, answer.headers)) {
     throw new Busy(answer, 'something before the server')
   }
   return answer

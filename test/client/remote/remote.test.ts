@@ -329,7 +329,7 @@ describe('the remote files over HTTP', () => {
 
   describe('when the server is in trouble', () => {
     // What a gateway says of files without asking the server is as little worth.
-    for (const fault of ['cut', 400, 404, 409, 410, 412, 429, 502, 503, 504] as const) {
+    for (const fault of ['cut', 302, 400, 404, 409, 410, 412, 429, 502, 503, 504, 511] as const) {
       it(`tries again after ${fault}`, async () => {
         let left = 3
         line.proxy.fault = () => (left-- > 0 ? fault : 'pass')
