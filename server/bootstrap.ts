@@ -1,6 +1,6 @@
 import type { Client, Store } from '../oauth/index.js'
 import { type Accounts, newPassword, oneTimePassword, username } from './accounts/accounts.js'
-import type { AuditLog } from './database/audit.js'
+import type { AuditLog } from './database/accounts/audit.js'
 import type { Settings } from './database/settings.js'
 import { type Secret, WrongSecret } from './secret.js'
 

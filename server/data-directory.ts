@@ -6,12 +6,12 @@ import { LOCK_FILES, lockDataDirectory } from './database/lock.js'
 import { isDiskFull } from './database/room.js'
 import { messageOf } from './error-of.js'
 import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
-import { DATABASE, isBackup } from './storage/backup-set.js'
-import { ballastFile } from './storage/ballast.js'
-import { namesIn } from './storage/emptiness.js'
-import { enclosing } from './storage/inside.js'
-import { makeDirectory } from './storage/make-directory.js'
-import { unfinishedRestore } from './storage/unfinished-restore.js'
+import { enclosing } from './storage/backup/inside.js'
+import { DATABASE, isBackup } from './storage/backup/set.js'
+import { unfinishedRestore } from './storage/backup/unfinished-restore.js'
+import { ballastFile } from './storage/disk/ballast.js'
+import { namesIn } from './storage/disk/emptiness.js'
+import { makeDirectory } from './storage/disk/make-directory.js'
 
 /** What a first start that was broken off has made, and what may be put there before it. */
 const BEFORE_DATABASE: ReadonlySet<string> = new Set([

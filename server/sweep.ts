@@ -1,7 +1,7 @@
-import type { AuditLog } from './database/audit.js'
+import type { AuditLog } from './database/accounts/audit.js'
+import { sweepLimits } from './database/accounts/limits.js'
+import { sessionTable } from './database/accounts/sessions.js'
 import type { Database } from './database/database.js'
-import { sweepLimits } from './database/limits.js'
-import { sessionTable } from './database/sessions.js'
 
 const EVERY_MS = 60_000
 /** Rows of a kind at a time: the event loop is never held for long. */

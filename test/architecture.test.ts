@@ -10,6 +10,20 @@ function server(...rooms: readonly string[]): RegExp {
   return new RegExp(`^server/(${rooms.join('|')})(/.*|\\.ts)$${shown}`)
 }
 
+/** What a part of the database may import: itself, these, and the files beside database.ts. */
+function database(...rooms: readonly string[]): RegExp {
+  return new RegExp(
+    `^server/database/((${rooms.join('|')})/.*|[a-z-]+\\.ts)$|^server/bounded-map\\.ts$|^oauth/index\\.ts$`,
+  )
+}
+
+/** What a room of the engine may import: itself, these, the contract, and what stands below the engine. */
+function engine(...rooms: readonly string[]): RegExp {
+  const contract = ['storage', 'changes', 'name-guard', 'path', 'failure']
+  const own = [...rooms, ...contract].map((name) => `storage/${name}`)
+  return server(...own, 'database', 'wire', 'errors')
+}
+
 /** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
 function client(...rooms: readonly string[]): RegExp {
   const beside = '(?!main|cli|told)[a-z-]+\\.ts'
@@ -26,7 +40,31 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^server\/bounded-map\.ts$/, /^$/],
   [/^server\/wire\//, server('wire')],
   [/^server\/http\//, server('http', 'wire', 'errors')],
-  [/^server\/database\//, server('database', 'oauth', 'bounded-map')],
+  [/^server\/database\/schema\//, /^$/],
+  [/^server\/database\/files\//, database('files')],
+  [/^server\/database\/oauth\//, database('oauth')],
+  [/^server\/database\/accounts\//, database('accounts', 'oauth')],
+  [/^server\/database\//, database('schema')],
+  [/^server\/storage\/disk\//, engine('disk')],
+  [/^server\/storage\/parts\//, engine('parts', 'disk')],
+  [/^server\/storage\/content\//, engine('content', 'parts', 'disk')],
+  [/^server\/storage\/inodes\//, engine('inodes', 'content', 'parts')],
+  [/^server\/storage\/names\//, engine('names', 'inodes', 'content', 'parts')],
+  [/^server\/storage\/bytes\//, engine('bytes', 'inodes', 'content', 'parts', 'disk')],
+  [/^server\/storage\/uploads\//, engine('uploads', 'names', 'inodes', 'content', 'parts', 'disk')],
+  [
+    /^server\/storage\/maintenance\//,
+    engine(
+      ...['maintenance', 'uploads', 'names', 'inodes', 'content', 'parts', 'disk'],
+      'create-engine',
+    ),
+  ],
+  [
+    /^server\/storage\/backup\//,
+    engine('backup', 'maintenance', 'content', 'disk', 'create-engine'),
+  ],
+  [/^server\/storage\/archive\//, engine('archive', 'disk')],
+  [/^server\/storage\/(storage|changes|name-guard|path|failure)\.ts$/, engine()],
   [/^server\/storage\//, server('storage', 'database', 'wire', 'errors')],
   [/^server\/locks\//, server('locks', 'storage', 'database', 'wire', 'errors')],
   [/^server\/accounts\//, server('accounts', 'database', 'oauth', 'errors', 'error-of')],
@@ -70,7 +108,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
 /** Packages that one file alone, or one part alone, may know. */
 const ONLY_IN: Readonly<Record<string, RegExp>> = {
   'fuse-native': /^client\/fuse\/fuse-native\.ts$/,
-  koffi: /^client\/koffi\.ts$|^server\/storage\/sparse-calls\.ts$/,
+  koffi: /^client\/koffi\.ts$|^server\/storage\/disk\/sparse-calls\.ts$/,
   keytar: /^client\/login\/keyring-process\.ts$/,
   got: /^client\/http\/api\.ts$/,
   express: /^oauth\/router\.ts$|^server\/((accounts|requests|site)\/.*|(app|headers|turn)\.ts)$/,
@@ -165,7 +203,29 @@ describe('the architecture', () => {
       ['server/app.ts', `import { mount } from '../client/mount/mount.js'`],
       ['server/storage/tree.ts', `import { parseRange } from '../http/range.js'`],
       ['server/storage/tree.ts', `import express from 'express'`],
-      ['server/database/files.ts', `import { storagePath } from '../storage/path.js'`],
+      ['server/storage/storage.ts', `import { UserTree } from './tree.js'`],
+      ['server/storage/disk/contents.ts', `import type { Engine } from '../parts/context.js'`],
+      ['server/storage/parts/room.ts', `import { inodeRow } from '../inodes/access.js'`],
+      ['server/storage/content/undo.ts', `import { inodeRow } from '../inodes/access.js'`],
+      ['server/storage/inodes/inode.ts', `import { create } from '../names/create.js'`],
+      ['server/storage/names/names.ts', `import { write } from '../bytes/write.js'`],
+      ['server/storage/bytes/write.ts', `import { upload } from '../uploads/upload.js'`],
+      [
+        'server/storage/uploads/upload.ts',
+        `import { sweepContents } from '../maintenance/sweep.js'`,
+      ],
+      ['server/storage/maintenance/fsck.ts', `import { restore } from '../backup/restore.js'`],
+      ['server/storage/backup/backup.ts', `import { openStorage } from '../engine.js'`],
+      ['server/storage/archive/tar.ts', `import type { Engine } from '../parts/context.js'`],
+      ['server/database/schema/files.ts', `import type { Database } from '../database.js'`],
+      ['server/database/files/changes.ts', `import { audit } from '../accounts/audit.js'`],
+      ['server/database/oauth/codes.ts', `import { audit } from '../accounts/audit.js'`],
+      ['server/database/accounts/audit.ts', `import { statements } from '../files/statements.js'`],
+      ['server/database/room.ts', `import { statements } from './files/statements.js'`],
+      [
+        'server/database/files/statements.ts',
+        `import { storagePath } from '../../storage/path.js'`,
+      ],
       ['server/locks/locks.ts', `import { fileRoutes } from '../routes/files.js'`],
       ['server/accounts/accounts.ts', `import type { Site } from '../site/site.js'`],
       ['server/connections/listen.ts', `import { ahead } from '../requests/ahead.js'`],

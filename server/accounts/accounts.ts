@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type AccountClaims, INVISIBLE } from '../../oauth/index.js'
-import type { User, UserTable } from '../database/accounts.js'
+import type { User, UserTable } from '../database/accounts/accounts.js'
 import type { Passwords } from './passwords.js'
 
 declare const parsed: unique symbol

@@ -1,8 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import { type Guard, type GuardedRequest, OAuthError } from '../../oauth/index.js'
-import type { AuditRecord } from '../database/audit.js'
-import type { LimitStore } from '../database/limits.js'
+import type { AuditRecord } from '../database/accounts/audit.js'
+import type { LimitStore } from '../database/accounts/limits.js'
 import { unlessFull } from '../database/room.js'
 import { address } from './sessions.js'
 

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { AuditEntry } from '../database/audit.js'
+import type { AuditEntry } from '../database/accounts/audit.js'
 import { atWorkbench, type CommandLine, type Workbench } from './workbench.js'
 
 interface ListOptions {

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { refuseDataDirectory } from '../data-directory.js'
 import { WrongSecret } from '../secret.js'
-import { backup, type ChangedContent } from '../storage/backup.js'
-import { restore } from '../storage/restore.js'
-import { unfinishedRestore } from '../storage/unfinished-restore.js'
+import { backup, type ChangedContent } from '../storage/backup/backup.js'
+import { restore } from '../storage/backup/restore.js'
+import { unfinishedRestore } from '../storage/backup/unfinished-restore.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
 
 /** What a server is beside its database and contents: without these nobody can sign in to it again. */

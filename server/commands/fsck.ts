@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type Lock, lockDataDirectory } from '../database/lock.js'
-import { fsck, type Problem } from '../storage/fsck.js'
+import { fsck, type Problem } from '../storage/maintenance/fsck.js'
 import { atWorkbench, type CommandLine } from './workbench.js'
 
 /** What is "repaired" of these is that metadata agree with what is left. */

@@ -8,10 +8,10 @@ import {
   oneTimePassword,
   username,
 } from '../accounts/accounts.js'
-import type { User } from '../database/accounts.js'
+import type { User } from '../database/accounts/accounts.js'
 import { lockDataDirectory } from '../database/lock.js'
 import { openStorage } from '../storage/engine.js'
-import { changeQuota } from '../storage/quota.js'
+import { changeQuota } from '../storage/maintenance/quota.js'
 import { type QuotaOptions, quotaChange, quotaText } from './quota.js'
 import { removeFiles } from './remove-files.js'
 import { atWorkbench, type CommandLine, table, type Workbench } from './workbench.js'

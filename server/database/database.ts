@@ -8,7 +8,7 @@ export type Database = BetterSqlite3.Database
  * Opens the metadata database and brings its schema up to date.
  *
  * `synchronous=NORMAL` in WAL mode survives `kill -9` at once; what must survive loss of power waits for a sync of the
- * WAL file (server/storage/durability.ts), so the event loop never blocks on the disk.
+ * WAL file (server/storage/disk/durability.ts), so the event loop never blocks on the disk.
  * @param path the file, or ":memory:"
  * @param alone called before the schema is brought up to date; without it the caller sees to that nobody else has the database
  */

@@ -1,6 +1,6 @@
 import type { Accounts } from '../accounts/accounts.js'
 import type { Sessions } from '../accounts/sessions.js'
-import type { AuditRecord } from '../database/audit.js'
+import type { AuditRecord } from '../database/accounts/audit.js'
 import type { Log } from '../log.js'
 import type { Pages } from './pages.js'
 

@@ -1,15 +1,15 @@
-import { refuseWithoutContents } from './contents-away.js'
-import type { Engine } from './context.js'
+import { refuseWithoutContents } from './content/contents-away.js'
+import { STORED } from './content/small.js'
+import { putBackAll } from './content/undo.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
+import { quotaOf, setQuota } from './maintenance/quota.js'
+import { sweepBuilding, sweepContents, sweepUnused } from './maintenance/sweep.js'
 import type { NameGuard } from './name-guard.js'
+import { plant } from './names/plant.js'
+import type { Engine } from './parts/context.js'
 import type { StoragePath } from './path.js'
-import { plant } from './plant.js'
-import { quotaOf, setQuota } from './quota.js'
-import { STORED } from './small.js'
 import type { AtHand, Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
-import { sweepBuilding, sweepContents, sweepUnused } from './sweep.js'
 import { UserTree } from './tree.js'
-import { putBackAll } from './undo.js'
 
 const SWEEP_MILLISECONDS = 60 * 60 * 1000
 const BALLAST_MILLISECONDS = 10 * 1000

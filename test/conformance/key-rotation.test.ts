@@ -3,7 +3,7 @@ import { compactVerify, createLocalJWKSet, decodeJwt, type JSONWebKeySet } from 
 import { registerClient } from '../../oauth/index.js'
 import { databaseFile } from '../../server/data-directory.js'
 import { openDatabase } from '../../server/database/database.js'
-import { oauthStore } from '../../server/database/oauth-store.js'
+import { oauthStore } from '../../server/database/oauth/store.js'
 import { RESOURCE_SCOPES } from '../../server/scopes.js'
 import { root, run } from '../support/process.js'
 import { program } from '../support/program.js'

@@ -17,7 +17,7 @@ import {
   refuseDataDirectory,
 } from '../../server/data-directory.js'
 import { openDatabase } from '../../server/database/database.js'
-import { contentList } from '../../server/storage/backup-set.js'
+import { contentList } from '../../server/storage/backup/set.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 
 /** What SQLite undoes by it (https://sqlite.org/fileformat2.html#the_rollback_journal): there was no page before. */

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { accounts, newPassword, username } from '../../../server/accounts/accounts.js'
 import { passwords } from '../../../server/accounts/passwords.js'
-import { userTable } from '../../../server/database/accounts.js'
+import { userTable } from '../../../server/database/accounts/accounts.js'
 import { openDatabase } from '../../../server/database/database.js'
 
 const PARAMETERS = { memoryCost: 1024, timeCost: 2, parallelism: 1 }

@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events'
 import { expect } from 'chai'
 import type { OAuthError } from '../../../oauth/index.js'
 import { type Limits, limits } from '../../../server/accounts/limits.js'
+import { LimitStore } from '../../../server/database/accounts/limits.js'
 import { openDatabase } from '../../../server/database/database.js'
-import { LimitStore } from '../../../server/database/limits.js'
 
 describe('programs that come at the same time', () => {
   const audited: string[] = []

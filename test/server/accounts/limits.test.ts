@@ -3,8 +3,12 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { RequestHandler } from 'express'
 import { type Limits, limits } from '../../../server/accounts/limits.js'
+import {
+  KEYS_IN_MEMORY,
+  LimitStore,
+  sweepLimits,
+} from '../../../server/database/accounts/limits.js'
 import { openDatabase } from '../../../server/database/database.js'
-import { KEYS_IN_MEMORY, LimitStore, sweepLimits } from '../../../server/database/limits.js'
 import { isDiskFull } from '../../../server/database/room.js'
 import { removeDirectory } from '../../support/directory.js'
 import { until } from '../../support/until.js'

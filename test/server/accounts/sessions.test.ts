@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import express, { type Request } from 'express'
 import { sessions } from '../../../server/accounts/sessions.js'
-import { type User, userTable } from '../../../server/database/accounts.js'
+import { type User, userTable } from '../../../server/database/accounts/accounts.js'
+import { sessionTable } from '../../../server/database/accounts/sessions.js'
 import { openDatabase } from '../../../server/database/database.js'
-import { sessionTable } from '../../../server/database/sessions.js'
 
 describe('a session', () => {
   it('is ended by what was changed after the password was found right, if before it began', () => {

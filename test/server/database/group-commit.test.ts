@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { groupCommitOf } from '../../../server/database/group-commit.js'
 import { whenFull } from '../../../server/database/room.js'
-import { deferred } from '../../../server/storage/gate.js'
+import { deferred } from '../../../server/storage/parts/gate.js'
 import { temporaryDirectory } from '../../support/directory.js'
 
 describe('GroupCommit', () => {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { openDatabase } from '../../../server/database/database.js'
-import { isBackup } from '../../../server/storage/backup-set.js'
+import { isBackup } from '../../../server/storage/backup/set.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
 describe('a database that cannot be opened', () => {

@@ -16,7 +16,7 @@ import { deriveKeys } from '../../../oauth/secrets.js'
 import type { SigningAlgorithm } from '../../../oauth/types.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { epochsOf } from '../../../server/database/epochs.js'
-import { oauthStore } from '../../../server/database/oauth-store.js'
+import { oauthStore } from '../../../server/database/oauth/store.js'
 
 export const ISSUER = 'https://as.test'
 export const RESOURCE = `${ISSUER}/files`

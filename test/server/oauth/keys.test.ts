@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { type AuditEvent, DEFAULT_LIFETIMES, localKeys, type Store } from '../../../oauth/index.js'
 import { openDatabase } from '../../../server/database/database.js'
-import { oauthStore } from '../../../server/database/oauth-store.js'
+import { oauthStore } from '../../../server/database/oauth/store.js'
 import { until } from '../../support/until.js'
 import { keysMade } from './fixture.js'
 

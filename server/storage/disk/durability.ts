@@ -1,0 +1,150 @@
+import { constants } from 'node:fs'
+import { failure } from '../failure.js'
+import { Coalesced } from './coalesced.js'
+import type { Contents } from './contents.js'
+import { type Disk, isErrno } from './fs.js'
+import { Unsynced } from './unsynced.js'
+
+/** Contents, or folders, synced at the same time. */
+const AT_ONCE = 4
+/** Unsynced contents remembered before they are synced without anybody asking. */
+const MANY = 4096
+/** Contents of which it is remembered that they are on the disk: files that are synced again and again, as databases are. */
+const REMEMBERED = 1024
+/** Of a long content so much is synced while more comes: whoever asks at its end, and all others, have less to wait for. */
+const LONG_BYTES = 32 * 1024 * 1024
+
+/**
+ * Power durability by group commit. Every transaction and every content write survives `kill -9` by itself, since the
+ * kernel has it. What must survive loss of power waits here for a sync that all waiting requests share: first the bytes
+ * and the folders that name them, then the WAL whose rows claim them. Bytes over others that are on the disk claim no more
+ * than these did: they and the WAL are synced at the same time. Nothing blocks the event loop.
+ */
+export class Durability {
+  readonly #disk: Disk
+  readonly #wal: string | undefined
+  #fd: number | undefined
+  readonly #contents: Unsynced<number>
+  readonly #folders: Unsynced<string>
+  /** Contents that are on the disk in all their length, whatever was written over them since. */
+  readonly #there = new Set<number>()
+  /** Those that will be, by who waits for it. */
+  readonly #coming = new Map<number, symbol>()
+  readonly #log = new Coalesced(() => this.#syncLog())
+  readonly #all = new Coalesced(() => this.#syncAll())
+
+  /** @param database path of the database; undefined if it is in memory */
+  constructor(disk: Disk, database: string | undefined, contents: () => Contents) {
+    this.#disk = disk
+    this.#wal = database === undefined ? undefined : `${database}-wal`
+    this.#contents = new Unsynced((generation) => this.#syncContent(contents(), generation))
+    this.#folders = new Unsynced((path) => unlessGone(disk.syncFolder(path)))
+  }
+
+  /** The content of a generation was written to: only over bytes that it had, or in any way. */
+  touched(generation: number, bytes = 0, how: 'over' | 'anyhow' = 'anyhow'): void {
+    if (how === 'anyhow') this.#notThere(generation)
+    this.#contents.mark(generation, bytes)
+    if (this.#contents.bytes(generation) >= LONG_BYTES) this.#contents.begin(generation)
+    if (this.#contents.count >= MANY) this.#contents.beginAll(AT_ONCE)
+  }
+
+  /** The file of a generation is gone: nothing to sync. */
+  forgotten(generation: number): void {
+    this.#notThere(generation)
+    this.#contents.forget(generation)
+  }
+
+  folderChanged(path: string): void {
+    this.#folders.mark(path)
+  }
+
+  /** Everything acknowledged so far is on the disk. */
+  async all(): Promise<void> {
+    try {
+      if (this.#contents.count + this.#folders.count === 0) await this.#log.run()
+      else await this.#all.run()
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+
+  /** One content and all metadata are on the disk. @param generation undefined if it has no content file */
+  async one(generation: number | undefined): Promise<void> {
+    try {
+      if (generation === undefined) await this.#syncMetadata()
+      else if (this.#there.has(generation)) {
+        await Promise.all([this.#contents.sync(generation), this.#syncMetadata()])
+      } else {
+        await this.#bringThere(generation)
+        await this.#log.run()
+      }
+    } catch (error) {
+      if (generation !== undefined) this.#notThere(generation)
+      throw failure(error)
+    }
+  }
+
+  /** Nothing is synced any more that nobody asks for. Resolves once no content is in use here. */
+  stop(): Promise<void> {
+    return this.#contents.stop()
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) this.#disk.close(this.#fd)
+    this.#fd = undefined
+  }
+
+  async #syncAll(): Promise<void> {
+    await Promise.all([this.#contents.syncAll(AT_ONCE), this.#folders.syncAll(AT_ONCE)])
+    await this.#log.run()
+  }
+
+  /** A content and the folder that names it. */
+  async #bringThere(generation: number): Promise<void> {
+    const waiting = Symbol()
+    this.#coming.set(generation, waiting)
+    await Promise.all([this.#contents.sync(generation), this.#folders.syncAll(AT_ONCE)])
+    if (this.#coming.get(generation) !== waiting) return
+    this.#coming.delete(generation)
+    if (this.#there.size >= REMEMBERED) this.#there.clear()
+    this.#there.add(generation)
+  }
+
+  #notThere(generation: number): void {
+    this.#there.delete(generation)
+    this.#coming.delete(generation)
+  }
+
+  async #syncMetadata(): Promise<void> {
+    if (this.#folders.count > 0) await this.#folders.syncAll(AT_ONCE)
+    await this.#log.run()
+  }
+
+  async #syncContent(contents: Contents, generation: number): Promise<void> {
+    const sync = async () => {
+      const handle = contents.acquire(generation)
+      try {
+        await this.#disk.fdatasync(handle.fd)
+      } finally {
+        contents.release(handle)
+      }
+    }
+    await unlessGone(sync())
+  }
+
+  async #syncLog(): Promise<void> {
+    if (this.#wal === undefined) return
+    this.#fd ??= this.#disk.open(this.#wal, constants.O_RDWR)
+    await this.#disk.fdatasync(this.#fd)
+  }
+}
+
+/** What was replaced or removed in the meantime needs no sync. */
+async function unlessGone(sync: Promise<void>): Promise<void> {
+  try {
+    await sync
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+}
