@@ -1,6 +1,7 @@
 import express, { type RequestHandler, type Router } from 'express'
 import type { AuthorizationServer, Guard } from '../oauth/index.js'
 import type { Limits } from './accounts/limits.js'
+import { rawTarget } from './api/exchange/target.js'
 import { apiHeaders, securityHeaders } from './headers.js'
 import { type Log, RequestLog } from './log.js'
 import {
@@ -15,7 +16,6 @@ import {
 import { deadline } from './requests/deadline.js'
 import { notFound, onError } from './requests/failure.js'
 import { sound } from './requests/soundness.js'
-import { rawTarget } from './routes/target.js'
 import { expectedHost } from './site/expected-host.js'
 import type { Site } from './site/site.js'
 import { inOwnTurn } from './turn.js'

@@ -2,6 +2,8 @@ import { setMaxListeners } from 'node:events'
 import { accounts as openAccounts } from './accounts/accounts.js'
 import { HashingProcess } from './accounts/hashing.js'
 import { passwords } from './accounts/passwords.js'
+import { takeUpgrades } from './api/batch/upgrade.js'
+import { deferContinue } from './api/input/body.js'
 import {
   beginAudit,
   checkIssuer,
@@ -25,8 +27,6 @@ import { Opened } from './opened.js'
 import type { LeanListener } from './requests/ahead.js'
 import { refuseMalformed } from './requests/malformed.js'
 import { takeExpectations } from './requests/soundness.js'
-import { deferContinue } from './routes/body.js'
-import { takeUpgrades } from './routes/upgrade.js'
 import type { Secret } from './secret.js'
 import { endWholeRestore } from './storage/backup/unfinished-restore.js'
 import { openStorage } from './storage/engine.js'

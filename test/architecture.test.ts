@@ -24,6 +24,12 @@ function engine(...rooms: readonly string[]): RegExp {
   return server(...own, 'database', 'wire', 'errors')
 }
 
+/** What a room of the file API may import: itself, these, and what stands below the API. */
+function api(...rooms: readonly string[]): RegExp {
+  const own = rooms.map((room) => `api/${room}`)
+  return server(...own, 'locks', 'storage', 'http', 'connections', 'oauth', 'wire', 'errors')
+}
+
 /** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
 function client(...rooms: readonly string[]): RegExp {
   const beside = '(?!main|cli|told)[a-z-]+\\.ts'
@@ -69,10 +75,12 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^server\/locks\//, server('locks', 'storage', 'database', 'wire', 'errors')],
   [/^server\/accounts\//, server('accounts', 'database', 'oauth', 'errors', 'error-of')],
   [/^server\/connections\//, server('connections')],
-  [
-    /^server\/routes\//,
-    server('routes', 'locks', 'storage', 'http', 'connections', 'oauth', 'wire', 'errors'),
-  ],
+  [/^server\/api\/exchange\//, api('exchange')],
+  [/^server\/api\/input\//, api('input', 'exchange')],
+  [/^server\/api\/content\//, api('content', 'exchange')],
+  [/^server\/api\/methods\//, api('methods', 'content', 'input', 'exchange')],
+  [/^server\/api\/batch\//, api('batch', 'methods', 'input', 'exchange')],
+  [/^server\/api\//, api('[a-z-]+')],
   [
     /^server\/site\//,
     server('site', 'accounts', 'database', 'oauth', 'errors', 'headers', 'log', 'turn'),
@@ -80,7 +88,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [
     /^server\/requests\//,
     server(
-      ...['requests', 'routes', 'site', 'accounts', 'storage', 'http', 'connections', 'oauth'],
+      ...['requests', 'api', 'site', 'accounts', 'storage', 'http', 'connections', 'oauth'],
       ...['wire', 'errors', 'log', 'turn'],
     ),
   ],
@@ -226,11 +234,16 @@ describe('the architecture', () => {
         'server/database/files/statements.ts',
         `import { storagePath } from '../../storage/path.js'`,
       ],
-      ['server/locks/locks.ts', `import { fileRoutes } from '../routes/files.js'`],
+      ['server/locks/locks.ts', `import { fileRoutes } from '../api/files.js'`],
       ['server/accounts/accounts.ts', `import type { Site } from '../site/site.js'`],
       ['server/connections/listen.ts', `import { ahead } from '../requests/ahead.js'`],
-      ['server/routes/files.ts', `import type { Accounts } from '../accounts/accounts.js'`],
-      ['server/routes/files.ts', `import express from 'express'`],
+      ['server/api/files.ts', `import type { Accounts } from '../accounts/accounts.js'`],
+      ['server/api/exchange/answer.ts', `import { readBody } from '../input/body.js'`],
+      ['server/api/input/body.ts', `import { read } from '../methods/read.js'`],
+      ['server/api/content/content.ts', `import { readBody } from '../input/body.js'`],
+      ['server/api/methods/read.ts', `import { batch } from '../batch/batch.js'`],
+      ['server/api/batch/batch.ts', `import { fileRoutes } from '../files.js'`],
+      ['server/api/files.ts', `import express from 'express'`],
       ['server/site/login.ts', `import { ahead } from '../requests/ahead.js'`],
       ['server/requests/ahead.ts', `import { createApp } from '../app.js'`],
       ['server/tls/files.ts', `import { main } from '../main.js'`],

@@ -1,9 +1,9 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { PROBLEM_TYPE } from '../api/exchange/problem.js'
 import { type ParserError, waitsForParser } from '../connections/paused-parser.js'
 import { afterAnswers, answering } from '../connections/pipeline.js'
-import { PROBLEM_TYPE } from '../routes/problem.js'
 import type { WireProblem } from '../wire/errors.js'
 
 /** What is answered to bytes that are no request, with the errno name that programs get beside the status. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Guard } from '../../oauth/index.js'
+import { dropRest } from '../api/input/body.js'
 import type { LeanResponse } from '../connections/lean-response.js'
 import { Refusal } from '../http/refusal.js'
-import { dropRest } from '../routes/body.js'
 
 /** Host = uri-host [ ":" port ] (RFC 9110 section 7.2), a reg-name or an IP-literal (RFC 3986 section 3.2.2) */
 const HOST = /^(?:\[[\w.~%:-]+\]|[\w.~%!$&'()*+,;=-]*)(?::\d*)?$/

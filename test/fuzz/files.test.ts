@@ -1,14 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
-import { secretOf } from '../server/routes/connection.js'
+import { secretOf } from '../server/api/connection.js'
 import {
   type Answer,
   type FileServer,
   startFileServer,
   unexpected,
-} from '../server/routes/file-server.js'
-import { openChannel, type Result, results } from '../server/routes/frames.js'
+} from '../server/api/file-server.js'
+import { openChannel, type Result, results } from '../server/api/frames.js'
 import { type Random, random } from './random.js'
 import { batchBody, damaged, fields, json, METHODS, pieces, range, target } from './requests.js'
 

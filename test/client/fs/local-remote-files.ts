@@ -8,8 +8,8 @@ import type {
   WriteOptions,
 } from '../../../client/remote/remote-files.js'
 import { RemoteError } from '../../../client/remote-error.js'
+import { wireAttributes, wireEntry, wireTotals } from '../../../server/api/exchange/attributes.js'
 import { FileError, PreconditionFailed } from '../../../server/errors.js'
-import { wireAttributes, wireEntry, wireTotals } from '../../../server/routes/attributes.js'
 import { type FileName, fileName } from '../../../server/storage/path.js'
 import {
   type AttributeChanges,

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { entryJson, wireEntry } from '../../../../server/routes/attributes.js'
+import { entryJson, wireEntry } from '../../../../server/api/exchange/attributes.js'
 import { fileName as name } from '../../../../server/storage/path.js'
 import { type NewInode, overwrite, type Tree } from '../../../../server/storage/storage.js'
 import { put } from '../../storage/contract.js'
