@@ -33,6 +33,10 @@ export class AnswerParser {
     this.#limit = limit
   }
 
+  get hasHead(): boolean {
+    return this.#state.kind !== 'head'
+  }
+
   /**
    * Takes bytes in; they may be overwritten afterwards.
    * @returns the answer once it is whole

@@ -80,6 +80,8 @@ export function httpClient(options: ClientOptions): Client {
       connect: HANDSHAKE_MILLISECONDS,
       secureConnect: HANDSHAKE_MILLISECONDS,
       socket: silenceMilliseconds,
+      // Fields that trickle without end are silence, too.
+      response: silenceMilliseconds,
     },
     headers: { 'user-agent': 'coffer' },
   })

@@ -27,6 +27,7 @@ export class BulkConnection {
   #isSent = true
   /** Of the content under way. */
   #taken = 0
+  readonly #silenceMilliseconds: number
 
   /** @param silenceMilliseconds nothing moving for this long during an exchange, the connection is dead */
   constructor(
@@ -40,10 +41,11 @@ export class BulkConnection {
     this.#socket = socket
     this.#buffers = buffers
     this.#uploading = uploading
+    this.#silenceMilliseconds = silenceMilliseconds
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the server closed the connection')))
     socket.setTimeout(silenceMilliseconds, () => {
-      if (this.#waiting !== undefined) socket.destroy(new Error('the connection fell silent'))
+      if (this.#waiting !== undefined) this.#fellSilent()
     })
   }
 
@@ -85,8 +87,16 @@ export class BulkConnection {
     })
     const abort = () => this.#fail(new ExchangeError('aborted', 'given up by the caller'))
     signal?.addEventListener('abort', abort, { once: true })
-    const sent = this.#send(`${head.join('\r\n')}\r\n\r\n`, content)
-    sent.catch((error) => this.#fail(error))
+    let late: NodeJS.Timeout | undefined
+    const sent = async (): Promise<void> => {
+      await this.#send(`${head.join('\r\n')}\r\n\r\n`, content)
+      if (this.#waiting?.parser !== parser) return
+      // Fields that trickle without end are silence, too.
+      late = setTimeout(() => {
+        if (!parser.hasHead) this.#fellSilent()
+      }, this.#silenceMilliseconds)
+    }
+    sent().catch((error) => this.#fail(error))
     try {
       const whole = await answer
       // An answer before the end of the content: the rest of it is not going to be read.
@@ -96,6 +106,7 @@ export class BulkConnection {
       parser.abandon()
       throw error
     } finally {
+      clearTimeout(late)
       signal?.removeEventListener('abort', abort)
       this.#uploading.bytes -= this.#taken
       this.#taken = 0
@@ -132,6 +143,10 @@ export class BulkConnection {
     return new Promise((resolve, reject) => {
       this.#socket.write(data, (error) => (error ? reject(error) : resolve()))
     })
+  }
+
+  #fellSilent(): void {
+    this.#socket.destroy(new Error('the connection fell silent'))
   }
 
   #fail(error: unknown): void {

@@ -42,11 +42,17 @@ export async function upgrade(
   const carried = await credentials.headers(asked)
   const fields = { Connection: 'Upgrade', Upgrade: CHANNEL_PROTOCOL }
   const outgoing = request(url, { agent, headers: { ...headers, ...carried, ...fields } })
-  outgoing.setTimeout(silence.milliseconds, () => {
+  const silent = () => {
     silence.lost()
     outgoing.destroy(new Error('the connection fell silent'))
+  }
+  outgoing.setTimeout(silence.milliseconds, silent)
+  let late: NodeJS.Timeout | undefined
+  outgoing.once('socket', (socket) => {
+    boundHandshake(socket as TLSSocket, outgoing)
+    // Fields that trickle without end are silence, too.
+    late = setTimeout(silent, HANDSHAKE_MILLISECONDS + silence.milliseconds)
   })
-  outgoing.once('socket', (socket) => boundHandshake(socket as TLSSocket, outgoing))
   const upgraded = new Promise<[IncomingMessage, Socket, Buffer]>((resolve, reject) => {
     outgoing.once('upgrade', (response, socket, head) => {
       resolve([response, socket as Socket, head])
@@ -82,6 +88,8 @@ export async function upgrade(
     const message = `${url.pathname} answered ${statusCode}`
     if (PASSING.has(statusCode)) throw new Declined(message, statusCode)
     throw new NotUpgraded(message)
+  } finally {
+    clearTimeout(late)
   }
 }
 
