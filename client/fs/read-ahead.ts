@@ -1,19 +1,18 @@
 import type { Context } from '../fuse/filesystem.js'
 import type { RemoteContent } from '../remote/remote-files.js'
 import type { AheadMemory, Holder } from './ahead-memory.js'
+import { ReadingCourse } from './reading-course.js'
 
 /**
  * The first window of a sequential reader; it doubles with every read that goes on where the last one ended, and is at least
  * twice what was read: over a long way each step of its growth is a wait.
  */
 const FIRST_WINDOW = 256 << 10
-/** Who begins with so much at once reads on. */
-const LONG_BYTES = 512 << 10
 const LAST_WINDOW = 16 << 20
 /** One request fetches this much at most, so that several are under way. */
 const SEGMENT_BYTES = 4 << 20
-/** The kernel's own read-ahead asks out of order, but not further apart than this. */
-const NEAR_BYTES = 1 << 20
+/** Of a file that one request fetches, who has read one part in so many here and there gets the rest: that costs about as much. */
+const PART_OF_WHOLE = 16
 /** What nobody needs any more may still come for so long: to stop it costs its connection. */
 const NEEDLESS_MILLISECONDS = 250
 
@@ -78,17 +77,18 @@ class Segment {
 
 /**
  * Reads ahead of one open file: ranges fetched before the program asks, within a window that grows while it reads on and
- * collapses when it jumps.
+ * collapses when it jumps; or the whole of a small file for who reads it here and there.
  */
 export class ReadAhead implements Holder {
   readonly #fetch: Fetch
   readonly #memory: AheadMemory
   #segments: Segment[] = []
   #window = 0
-  /** Where a sequential reader began. */
-  #from = 0
-  /** Where it reads next. */
-  #next = 0
+  readonly #course = new ReadingCourse()
+  /** Bytes that were read here and there. */
+  #scattered = 0
+  /** All of the file, once it is wanted: until it is here, who reads asks for what it needs. */
+  #whole: Segment | undefined
   /** Reads that wait for what is on its way. */
   #waiting = 0
 
@@ -98,7 +98,8 @@ export class ReadAhead implements Holder {
   }
 
   get bytes(): number {
-    return this.#segments.reduce((sum, { length }) => sum + length, 0)
+    const coming = this.#isWholeHere ? 0 : (this.#whole?.length ?? 0)
+    return this.#segments.reduce((sum, { length }) => sum + length, coming)
   }
 
   /** @param size of the file as far as is known: nothing is read ahead beyond */
@@ -110,16 +111,13 @@ export class ReadAhead implements Holder {
   ): Promise<Buffer> {
     const end = offset + length
     this.#memory.isUsed(this)
-    const isSequential = Math.abs(offset - this.#next) <= NEAR_BYTES
-    const readsOn = isSequential && (offset > 0 || length >= LONG_BYTES)
-    if (!isSequential) this.drop()
-    this.#next = isSequential ? Math.max(this.#next, end) : end
-    if (!isSequential) this.#from = offset
-    else if (readsOn) this.#grow()
+    const step = this.#course.step(offset, length)
+    if (step === 'elsewhere' && !this.#isWholeHere) this.#jumped(length, size)
+    if (step === 'on') this.#grow()
     const planned = this.#plan(offset, end, size)
     for (const segment of planned) segment.readBy(reader)
-    if (readsOn) this.#extend(end, size ?? 0)
-    this.#release(Math.min(offset, this.#next - NEAR_BYTES))
+    if (step === 'on') this.#extend(end, size ?? 0)
+    if (!this.#isWholeHere) this.#release(Math.min(offset, this.#course.behind))
     this.#waiting += 1
     try {
       return await joined(planned, offset, end)
@@ -134,14 +132,58 @@ export class ReadAhead implements Holder {
 
   /** What was fetched is no longer the file's, or its memory is needed elsewhere. */
   drop(): void {
-    this.#memory.give(this, this.bytes)
+    this.#giveUpWhole()
+    this.#collapse()
+    this.#scattered = 0
+  }
+
+  #collapse(): void {
+    this.#memory.give(this, this.bytes - (this.#whole?.length ?? 0))
     for (const segment of this.#segments) segment.drop()
     this.#segments = []
     this.#window = 0
   }
 
+  get #isWholeHere(): boolean {
+    return this.#whole !== undefined && this.#segments[0] === this.#whole
+  }
+
+  #jumped(length: number, size: number | undefined): void {
+    this.#collapse()
+    this.#scattered += length
+    if (this.#whole !== undefined || size === undefined || size > SEGMENT_BYTES) return
+    if (this.#scattered * PART_OF_WHOLE >= size) this.#fetchWhole(size)
+  }
+
+  #fetchWhole(size: number): void {
+    if (!this.#memory.tryTake(this, size)) return
+    const whole = new Segment({ offset: 0, length: size }, this.#fetch, 'kept')
+    this.#whole = whole
+    whole.content.then(
+      () => {
+        if (this.#whole !== whole) return
+        this.#collapse()
+        this.#segments = [whole]
+      },
+      () => {
+        if (this.#whole !== whole) return
+        this.#giveUpWhole()
+        this.#scattered = 0
+      },
+    )
+  }
+
+  #giveUpWhole(): void {
+    const whole = this.#whole
+    if (whole === undefined) return
+    if (this.#isWholeHere) this.#segments = []
+    this.#whole = undefined
+    this.#memory.give(this, whole.length)
+    whole.drop()
+  }
+
   #grow(): void {
-    const read = this.#next - this.#from
+    const read = this.#course.length
     this.#window = Math.min(LAST_WINDOW, Math.max(FIRST_WINDOW, 2 * this.#window, 2 * read))
   }
 
