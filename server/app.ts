@@ -3,6 +3,7 @@ import type { AuthorizationServer, Guard } from '../oauth/index.js'
 import type { Limits } from './accounts/limits.js'
 import { rawTarget } from './api/exchange/target.js'
 import { apiHeaders, securityHeaders } from './headers.js'
+import { CROSS_ORIGIN } from './http/cross-origin.js'
 import { type Log, RequestLog } from './log.js'
 import {
   ahead,
@@ -91,16 +92,18 @@ export function createApp(dependencies: AppDependencies): LeanListener {
 
   // Programs read no cookie and see no page: what serves them comes before all that.
   const api = apiHeaders(issuer)
-  const identified: LeanStep = (request, response, next) => {
-    response.common = ['X-Request-Id', requests.begin(request, response), ...api]
-    next()
-  }
+  const identified =
+    (fields: readonly string[]): LeanStep =>
+    (request, response, next) => {
+      response.common = ['X-Request-Id', requests.begin(request, response), ...fields]
+      next()
+    }
   const isDirect = dependencies.trustProxy.length === 0
   const address = isDirect ? directAddress : forwardedAddress(app)
   const lanes: Lane[] = [
     {
       match: (target) => rawTarget(target) !== undefined,
-      steps: [address, identified, sound, files],
+      steps: [address, identified([...api, ...CROSS_ORIGIN]), sound, files],
     },
   ]
   // Behind a proxy, only Express knows the address of the client.
@@ -108,7 +111,7 @@ export function createApp(dependencies: AppDependencies): LeanListener {
     const { match, serve } = authorization.endpoints
     lanes.unshift({
       match,
-      steps: [directAddress, identified, sound, deadline(30_000), limited, serve],
+      steps: [directAddress, identified(api), sound, deadline(30_000), limited, serve],
     })
   }
   return ahead(lanes, app)

@@ -1,4 +1,5 @@
 import type { Authenticated, Guard, GuardedRequest, GuardedResponse } from '../../oauth/index.js'
+import { preflight } from '../http/cross-origin.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import { methodOfUpload, OFFSET_TYPE, TUS_VERSION } from '../http/tus.js'
@@ -202,7 +203,8 @@ function answerOtherMethod(
   }
   const types = methods === METHODS.upload ? OFFSET_TYPE : ACCEPT_PATCH
   const patches = methods.has('PATCH') ? { 'Accept-Patch': types } : {}
-  response.writeHead(204, { Allow, ...patches, ...tusFields(limits.uploadBytes) })
+  const fields = { ...patches, ...tusFields(limits.uploadBytes), ...preflight(Allow) }
+  response.writeHead(204, { Allow, ...fields })
   response.end()
 }
 
