@@ -93,9 +93,12 @@ function challenges(context: Context, params: ChallengeParameters, nonce: boolea
   const common = { scope, resource_metadata: metadataUrl(context, context.resource) }
   const reason = { error, error_description }
   const dpop = { ...reason, ...common, algs: FOREIGN_ALGORITHMS.join(' ') }
-  const bearer = { realm: 'coffer', ...(DPOP_ERRORS.has(error) ? {} : reason), ...common }
+  const isOfDpop = DPOP_ERRORS.has(error)
+  const bearer = { realm: 'coffer', ...(isOfDpop ? {} : reason), ...common }
+  // Some clients look at the first one alone (openid-client before version 6).
+  const offered = [challenge('Bearer', bearer), challenge('DPoP', dpop)]
   return {
-    'WWW-Authenticate': [challenge('Bearer', bearer), challenge('DPoP', dpop)],
+    'WWW-Authenticate': isOfDpop ? offered.reverse() : offered,
     ...(nonce && { 'DPoP-Nonce': currentNonce(context) }),
   }
 }

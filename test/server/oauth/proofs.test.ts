@@ -58,11 +58,11 @@ describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => 
       ath: createHash('sha256').update(access_token).digest('base64url'),
     })
 
-  /** The status, and the error of the last challenge, which is that of DPoP. */
+  /** The status, and the error of the challenge of DPoP. */
   async function shown(fields: Record<string, string>): Promise<[number, string | undefined]> {
     const { status, headers } = await supertest(at.app).get('/files/x').set(fields)
-    const [, dpop = ''] = (headers['www-authenticate'] ?? '').split(', DPoP ')
-    return [status, /error="([^"]*)"/.exec(dpop)?.[1]]
+    const [, dpop = ''] = (headers['www-authenticate'] ?? '').split(/(?:^|, )DPoP /)
+    return [status, /^error="([^"]*)"/.exec(dpop)?.[1]]
   }
 
   it('needs a proof, and of that key', async () => {
@@ -72,6 +72,14 @@ describe('an access token that is bound to a key (RFC 9449 section 7.1)', () => 
     expect(await shown({ Authorization, DPoP: other })).to.deep.equal([401, 'invalid_token'])
     const own = await proofBy(prove, 'b')
     expect(await shown({ Authorization, DPoP: own })).to.deep.equal([200, undefined])
+  })
+
+  it('is challenged for a nonce by the first challenge, which is all that some clients read', async () => {
+    nonce = ''
+    const fields = { Authorization: `DPoP ${access_token}`, DPoP: await proofBy(prove, 'a') }
+    const { status, headers } = await supertest(at.app).get('/files/x').set(fields)
+    expect(status).to.equal(401)
+    expect(headers['www-authenticate']).to.match(/^DPoP error="use_dpop_nonce", .*, Bearer realm=/)
   })
 
   it('is no bearer token, even right after a proof', async () => {
