@@ -2,6 +2,7 @@ import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { ended } from '../support/is-running.js'
+import { logged } from '../support/logged.js'
 import { approve } from '../support/login.js'
 import { isMounted, type Machine, machine } from '../support/mount.js'
 import { start } from '../support/process.js'
@@ -67,7 +68,7 @@ describe('a mount that something is wrong with', function () {
     process.kill(server.pid, 'SIGSTOP')
     try {
       expect((await home.coffer('unmount', directory)).status).to.equal(0)
-      expect(await readFile(log, 'utf8')).to.include('its locks stay until the next mount')
+      await logged(log, 'its locks stay until the next mount')
     } finally {
       process.kill(server.pid, 'SIGCONT')
     }
@@ -192,7 +193,7 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('says that the certificate is another one, and goes on when it is the old one again', async () => {
-    const { directory, log, unmount } = await home.mount()
+    const { directory, logged, unmount } = await home.mount()
     await mkdir(join(directory, 'there'))
     await writeFile(join(directory, 'locked'), 'x')
     const program = locker()
@@ -206,7 +207,7 @@ describe('a mount that something is wrong with', function () {
     const told = await home.coffer('status')
     expect(told.status).to.equal(1)
     expect(told.stdout).to.include("THE SERVER'S CERTIFICATE IS NOT TRUSTED")
-    expect(await log()).to.include('--fingerprint')
+    await logged('--fingerprint')
     await rm(tls, { recursive: true })
     await rename(`${tls}.kept`, tls)
     await server.restart()
@@ -218,7 +219,7 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('goes on by itself once a login has accepted another certificate, and says so', async () => {
-    const { directory, log, unmount, pid } = await home.mount()
+    const { directory, logged, unmount, pid } = await home.mount()
     await writeFile(join(directory, 'before'), 'kept')
     const before = await pid()
     await rename(join(server.data, 'tls'), join(server.data, 'tls.kept'))
@@ -226,12 +227,12 @@ describe('a mount that something is wrong with', function () {
     await refusal(directory)
     const ca = await readFile(server.caFile, 'utf8')
     await home.login((url) => approve(url, { ...server, ca }))
-    expect(await log()).to.include('told of a new login')
+    await logged('told of a new login')
     expect(await readFile(join(directory, 'before'), 'utf8')).to.equal('kept')
     expect((await home.coffer('status')).status).to.equal(0)
     await writeFile(join(directory, 'after'), 'the login')
     expect(await pid()).to.equal(before)
-    expect(await log()).to.include('a login has decided')
+    await logged('a login has decided')
     await unmount()
     await rm(join(server.data, 'tls'), { recursive: true })
     await rename(join(server.data, 'tls.kept'), join(server.data, 'tls'))

@@ -50,7 +50,7 @@ describe('two writers of one file', () => {
     expect(whole).to.be.oneOf(['one-that-is-long', 'other'])
     await shows(1, file, whole)
     const mount = mounts[whole === 'other' ? 1 : 0]
-    expect(await mount?.log()).to.include('was rewritten here over a change of another machine')
+    await mount?.logged('was rewritten here over a change of another machine')
     expect((await mount?.status())?.conflicts).to.include({ overwritten: 1, copies: 0 })
   })
 

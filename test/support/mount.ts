@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MountStatus } from '../../client/mount/control.js'
 import { removeDirectory, temporaryDirectory } from './directory.js'
+import { logged } from './logged.js'
 import { approve } from './login.js'
 import { type Outcome, outcome, type Running, run, start } from './process.js'
 import { type Form, program } from './program.js'
@@ -46,8 +47,8 @@ export interface Mount {
   readonly directory: string
   /** What `coffer status --json` says of it. */
   status(): Promise<MountStatus>
-  /** What it has logged. */
-  log(): Promise<string>
+  /** Settles once its log says so. */
+  logged(text: string): Promise<true>
   /** The process that holds the mount. */
   pid(): Promise<number>
   unmount(): Promise<void>
@@ -117,7 +118,7 @@ export async function machine(
       const mount: Mount = {
         directory,
         status: async () => statusOf(directory, await status()),
-        log: async () => readFile((await mount.status()).log ?? '', 'utf8'),
+        logged: async (text) => logged((await mount.status()).log ?? '', text),
         pid: async () => (await mount.status()).pid,
         unmount: async () => {
           const { status, stdout, stderr } = await coffer('unmount', directory)

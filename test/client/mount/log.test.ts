@@ -1,10 +1,10 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { fileLog } from '../../../client/mount/log.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { logged } from '../../support/logged.js'
 import { requires } from '../../support/requires.js'
-import { until } from '../../support/until.js'
 import { MemoryMount } from '../fuse/memory-mount.js'
 
 describe('the log of a mount in a file', () => {
@@ -16,10 +16,7 @@ describe('the log of a mount in a file', () => {
   })
   afterEach(() => removeDirectory(directory))
 
-  const said = (message: string, where = path()) =>
-    until(`${where} says ${message}`, async () =>
-      (await readFile(where, 'utf8').catch(() => '')).includes(`"${message}"`),
-    )
+  const said = (message: string, where = path()) => logged(where, `"${message}"`)
 
   async function fill(): Promise<void> {
     const log = await fileLog(path())

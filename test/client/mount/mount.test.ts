@@ -3,6 +3,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { ended } from '../../support/is-running.js'
+import { logged } from '../../support/logged.js'
 import { approve } from '../../support/login.js'
 import { isMounted, type Machine, type Mount, machine } from '../../support/mount.js'
 import { outcome, root, run, start } from '../../support/process.js'
@@ -76,7 +77,7 @@ describe('the mount command', function () {
     expect((await stat(mount?.log ?? '')).mode & 0o777).to.equal(0o600)
     const sockets = join(home.home, 'state', 'mounts')
     expect((await stat(sockets)).mode & 0o777).to.equal(0o700)
-    expect(await readFile(mount?.log ?? '', 'utf8')).to.include('"msg":"mounted"')
+    await logged(mount?.log ?? '', '"msg":"mounted"')
     await unmount()
   })
 
@@ -290,7 +291,7 @@ describe('the mount command', function () {
     const [mount] = (await home.status()).mounts
     expect(mount?.login.state).to.equal('dead')
     expect(mount?.login.message).to.include('coffer login')
-    expect(await readFile(mount?.log ?? '', 'utf8')).to.include('coffer login')
+    await logged(mount?.log ?? '', 'coffer login')
     await home.login()
     await until(
       'the mount lives again',
