@@ -54,6 +54,10 @@ describe('a running process (man 5 proc_pid_stat)', () => {
     const pid = Number((await parent.printed(/\[(\d+)\]/))[1])
     const started = await startOf(pid)
     expect(await ended({ pid, started })).to.equal(false)
+    // The shell would still ask.
+    await until('the shell has become another program', async () => {
+      return (await readFile(`/proc/${parent.pid}/comm`, 'utf8')) === 'sleep\n'
+    })
     process.kill(pid, 'SIGKILL')
     await until('it has ended', () => ended({ pid, started }))
     expect(isRunning(pid), 'its number is still taken').to.equal(true)
