@@ -73,8 +73,9 @@ describe('the remote files over HTTP', () => {
       ...process_,
     })
     const data = Buffer.from('x')
-    const took: number[] = []
-    for (let round = 0; round < 15; round += 1) {
+    let quickest = Number.POSITIVE_INFINITY
+    // On a busy machine many take as long; of the first few Linux acknowledges each at once.
+    for (let round = 0; round < 15 || (round < 300 && quickest >= 35); round += 1) {
       const began = performance.now()
       await direct.files.write(
         ino,
@@ -84,11 +85,11 @@ describe('the remote files over HTTP', () => {
         ],
         process_,
       )
-      took.push(performance.now() - began)
+      if (round >= 5) quickest = Math.min(quickest, performance.now() - began)
     }
     direct.close()
     // Linux acknowledges after 40 ms what it has nothing to send with.
-    expect(Math.min(...took.slice(5))).to.be.below(35)
+    expect(quickest).to.be.below(35)
   })
 
   it('makes each type, links, renames, removes', async () => {
