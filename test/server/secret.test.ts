@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { WrongSecret } from '../../server/secret.js'
+import { SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { ownPort } from '../support/own-port.js'
 import { startSite } from './running.js'
 
-describe('the secret of a data directory', () => {
+describe('the secret of a data directory', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   it('is needed to serve it, unless that is lost', async () => {
     const port = { COFFER_PORT: String(await ownPort()) }
     const site = await startSite({ environment: port })

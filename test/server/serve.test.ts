@@ -10,6 +10,7 @@ import supertest from 'supertest'
 import { tlsFiles } from '../../server/tls/files.js'
 import { CHANNEL_PROTOCOL, encodeFrame, FrameReader } from '../../server/wire/frames.js'
 import { removeDirectory, temporaryDirectory } from '../support/directory.js'
+import { SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { PASSWORD, type Running, signIn, startSite } from './running.js'
 
 function generatedKey(): string {
@@ -17,7 +18,8 @@ function generatedKey(): string {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-describe('the first start', () => {
+describe('the first start', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let parent: string
   let data: string
   beforeEach(async () => {
@@ -142,7 +144,8 @@ describe('the first start', () => {
   })
 })
 
-describe('a data directory', () => {
+describe('a data directory', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   it('has one server at a time, and is free again when that has stopped', async () => {
     const site = await startSite()
     const { data } = site
@@ -187,7 +190,8 @@ describe('a data directory', () => {
   })
 })
 
-describe('the server', () => {
+describe('the server', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   beforeEach(async () => {
     site = await startSite({ environment: { COFFER_SHUTDOWN_GRACE: '25' } })

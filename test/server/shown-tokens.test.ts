@@ -1,9 +1,10 @@
 import { Agent, request } from 'node:https'
 import { expect } from 'chai'
-import { login } from '../support/login.js'
+import { login, SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
 
-describe('tokens that come again on a connection', () => {
+describe('tokens that come again on a connection', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let server: TestServer
   let agent: Agent
   before(async () => {

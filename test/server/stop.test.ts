@@ -3,10 +3,11 @@ import { connect as connectPlain } from 'node:net'
 import { connect } from 'node:tls'
 import { expect } from 'chai'
 import { fileApi } from '../support/files.js'
-import { login } from '../support/login.js'
+import { login, SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { startServer } from '../support/server.js'
 
-describe('a server that is told to stop', () => {
+describe('a server that is told to stop', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   it('closes everything and says so, also after so many changes that their log was written back', async () => {
     const server = await startServer()
     try {

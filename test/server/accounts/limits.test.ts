@@ -11,12 +11,14 @@ import {
 import { openDatabase } from '../../../server/database/database.js'
 import { isDiskFull } from '../../../server/database/room.js'
 import { removeDirectory } from '../../support/directory.js'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { until } from '../../support/until.js'
 import { authorizePath, field, type Running, signIn, startSite } from '../running.js'
 
 const WRONG = { password: 'a wrong password' }
 
-describe('failed logins', () => {
+describe('failed logins', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   const start = async (more: object = {}) => {
     site = await startSite({
@@ -126,7 +128,8 @@ describe('failed logins', () => {
   })
 })
 
-describe('refusals for too many failed logins', () => {
+describe('refusals for too many failed logins', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   it('are in the audit log once for each window and key, also after a restart', async () => {
     let now = Date.now()
     const environment = { COFFER_LOGIN_FAILURES: '2', COFFER_TRUST_PROXY: 'loopback' }
@@ -171,7 +174,8 @@ describe('refusals for too many failed logins', () => {
   }
 })
 
-describe('what programs leave behind (RFC 9126 section 2.3)', () => {
+describe('what programs leave behind (RFC 9126 section 2.3)', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   const environment = {
     COFFER_UNFINISHED_REQUESTS: '3',
     COFFER_TOKEN_FAILURES: '3',
@@ -261,7 +265,8 @@ describe('what programs leave behind (RFC 9126 section 2.3)', () => {
   })
 })
 
-describe('forged proxy headers (RFC 9700 section 4.13)', () => {
+describe('forged proxy headers (RFC 9700 section 4.13)', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   it('change nothing when the peer is no trusted proxy', async () => {
     const site = await startSite({ environment: { COFFER_LOGIN_FAILURES: '3' } })
     for (let host = 1; host <= 3; host++) {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { type Running, startSite } from '../running.js'
 
 /** More than the buffers of two sockets take: what is left of it is still the server's while nobody reads. */
@@ -8,7 +9,8 @@ const MUCH = 8 * 1024 * 1024
 /** Several records of TLS, which the server reads at once. */
 const SOME = 60_000
 
-describe('a request that comes while the answer before it is on its way', () => {
+describe('a request that comes while the answer before it is on its way', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   let socket: TLSSocket
   let authorized: string

@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import https from 'node:https'
 import { expect } from 'chai'
 import { originForm } from '../../../server/http/origin-form.js'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { startSite } from '../running.js'
 
-describe('the absolute form of a target (RFC 9112 section 3.2.2)', () => {
+describe('the absolute form of a target (RFC 9112 section 3.2.2)', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   const cases: [target: string, origin: string][] = [
     ['/a?b', '/a?b'],
     ['//a', '//a'],

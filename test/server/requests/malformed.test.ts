@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { expect } from 'chai'
 import { refuseMalformed } from '../../../server/requests/malformed.js'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { type Running, startSite } from '../running.js'
 
 interface Parsed {
@@ -41,7 +42,8 @@ function expectProblem({ status, headers, body }: Parsed, expected: number, code
   expect(JSON.parse(body)).to.include({ type: 'about:blank', status: expected, code })
 }
 
-describe('what is no sound request (RFC 9112, RFC 9457)', () => {
+describe('what is no sound request (RFC 9112, RFC 9457)', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   let authorized: string
   before(async () => {

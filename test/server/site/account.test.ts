@@ -3,6 +3,7 @@ import supertest from 'supertest'
 import { registerClient } from '../../../oauth/index.js'
 import { newPassword, username } from '../../../server/accounts/accounts.js'
 import { RESOURCE_SCOPES } from '../../../server/scopes.js'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import {
   authorizePath,
   beside,
@@ -15,7 +16,8 @@ import {
 
 const OTHER = { username: 'maria', password: 'a password of maria' }
 
-describe('/account', () => {
+describe('/account', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   beforeEach(async () => {
     site = await startSite()
@@ -326,7 +328,8 @@ describe('/account', () => {
   })
 })
 
-describe('a browser session', () => {
+describe('a browser session', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   const HOUR = 3_600_000
   const cases: [title: string, steps: number[], lives: boolean][] = [
     ['lives while it is used', [7 * HOUR, 7 * HOUR, 7 * HOUR], true],

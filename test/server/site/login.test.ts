@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { returnTo } from '../../../server/site/return-to.js'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { authorizePath, field, PASSWORD, type Running, signIn, startSite } from '../running.js'
 
 const COOKIE = '__Host-coffer'
@@ -15,7 +16,8 @@ function session(response: { headers: Record<string, unknown> }): string {
   return pair.slice(COOKIE.length + 1)
 }
 
-describe('/login', () => {
+describe('/login', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   before(async () => {
     site = await startSite({ environment: { COFFER_LOGIN_FAILURES: '1000' } })

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { newPassword, username } from '../../../server/accounts/accounts.js'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { authorizePath, beside, field, type Running, signIn, startSite } from '../running.js'
 
 const VERIFIER = 'v'.repeat(43)
 const OTHER = { username: 'maria', password: 'a password of maria' }
 
-describe('access that ends when its user signs out', () => {
+describe('access that ends when its user signs out', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   beforeEach(async () => {
     site = await startSite()

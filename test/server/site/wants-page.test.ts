@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import supertest from 'supertest'
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { type Running, startSite } from '../running.js'
 
-describe('an error outside the file API', () => {
+describe('an error outside the file API', function () {
+  this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
   before(async () => {
     site = await startSite()
