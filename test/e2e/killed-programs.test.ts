@@ -49,7 +49,8 @@ describe('programs on a mount with --write-back that is killed', () => {
       const env = { HOME: local, done }
       // Asked before, for the program would be done meanwhile.
       const pid = await killed.pid()
-      const running = outcome('sh', ['-ec', begin(places)], { cwd: work, env })
+      const slowly = { cwd: work, env, timeoutMilliseconds: SLOW }
+      const running = outcome('sh', ['-ec', begin(places)], slowly)
       const isFarEnough = async (): Promise<boolean> =>
         'lines' in kill
           ? (await lines(done)) >= kill.lines
