@@ -23,7 +23,7 @@ export async function smallDisk(purpose: string, bytes: number): Promise<SmallDi
     directory,
     async fill() {
       const file = await open(filler, 'a')
-      const piece = Buffer.alloc(4096)
+      const piece = Buffer.alloc(1 << 20) // of the last one what there is room for
       try {
         for (;;) await file.write(piece)
       } catch {
