@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { start } from '../support/process.js'
-import { program } from '../support/program.js'
-import { until } from '../support/until.js'
+import { start } from '../../support/process.js'
+import { program } from '../../support/program.js'
+import { until } from '../../support/until.js'
 import { commandLine } from './command-line.js'
-import { startSite } from './running.js'
+import { startSite } from '../running.js'
 
 describe('coffer-server restore that is killed', () => {
   const place = commandLine()

@@ -10,9 +10,9 @@ import {
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
-import { ownPort } from '../support/own-port.js'
+import { ownPort } from '../../support/own-port.js'
 import { commandLine } from './command-line.js'
-import { type Running, signIn, startSite } from './running.js'
+import { type Running, signIn, startSite } from '../running.js'
 
 describe('coffer-server', () => {
   const place = commandLine()

@@ -2,13 +2,13 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } fr
 import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { expect } from 'chai'
-import { databaseFile } from '../../server/data-directory.js'
-import { lockDataDirectory } from '../../server/database/lock.js'
-import { MIGRATIONS } from '../../server/database/migrations.js'
-import { outcome, root } from '../support/process.js'
-import { program } from '../support/program.js'
+import { databaseFile } from '../../../server/data-directory.js'
+import { lockDataDirectory } from '../../../server/database/lock.js'
+import { MIGRATIONS } from '../../../server/database/migrations.js'
+import { outcome, root } from '../../support/process.js'
+import { program } from '../../support/program.js'
 import { commandLine } from './command-line.js'
-import { startSite } from './running.js'
+import { startSite } from '../running.js'
 
 describe('coffer-server that is asked for what is wrong', () => {
   const place = commandLine()

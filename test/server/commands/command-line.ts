@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { createProgram } from '../../server/commands/program.js'
-import { databaseFile, prepareDataDirectory } from '../../server/data-directory.js'
-import { openDatabase } from '../../server/database/database.js'
-import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { type Outcome, outcome, root } from '../support/process.js'
-import { program } from '../support/program.js'
-import { configuration } from './running.js'
+import { createProgram } from '../../../server/commands/program.js'
+import { databaseFile, prepareDataDirectory } from '../../../server/data-directory.js'
+import { openDatabase } from '../../../server/database/database.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { type Outcome, outcome, root } from '../../support/process.js'
+import { program } from '../../support/program.js'
+import { configuration } from '../running.js'
 
 /** The commands of the server, with a data directory of its own for each test of a suite. */
 export function commandLine() {
