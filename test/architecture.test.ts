@@ -229,7 +229,7 @@ describe('the architecture', () => {
       ['server/database/files/changes.ts', `import { audit } from '../accounts/audit.js'`],
       ['server/database/oauth/codes.ts', `import { audit } from '../accounts/audit.js'`],
       ['server/database/accounts/audit.ts', `import { statements } from '../files/statements.js'`],
-      ['server/database/room.ts', `import { statements } from './files/statements.js'`],
+      ['server/database/full-disk.ts', `import { statements } from './files/statements.js'`],
       [
         'server/database/files/statements.ts',
         `import { storagePath } from '../../storage/path.js'`,

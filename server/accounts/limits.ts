@@ -3,7 +3,7 @@ import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import { type Guard, type GuardedRequest, OAuthError } from '../../oauth/index.js'
 import type { AuditRecord } from '../database/accounts/audit.js'
 import type { LimitStore } from '../database/accounts/limits.js'
-import { unlessFull } from '../database/room.js'
+import { unlessFull } from '../database/full-disk.js'
 import { address } from './sessions.js'
 
 const MINUTE = 60_000

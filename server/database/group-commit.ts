@@ -1,6 +1,6 @@
 import type { Database } from './database.js'
+import { madeRoom } from './full-disk.js'
 import { oneEach } from './one-each.js'
-import { madeRoom } from './room.js'
 
 /** Steps of one transaction: it keeps the event loop for a few milliseconds at most. */
 const STEPS_MAX = 200

@@ -1,5 +1,5 @@
 import type { Database } from './database.js'
-import { unlessFull } from './room.js'
+import { unlessFull } from './full-disk.js'
 
 /**
  * Connections that have locks, and directories they have leased, so that a server that starts again waits for them; and where those may

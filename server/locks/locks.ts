@@ -3,6 +3,7 @@ import type { LockSessionRecords } from '../database/lock-sessions.js'
 import type { NameGuard } from '../storage/name-guard.js'
 import type { Lock, LockRange } from '../wire/locks.js'
 import type { Shared } from './clients.js'
+import { type Mailbox, Mailboxes } from './mailbox.js'
 import {
   type Before,
   type Claim,
@@ -11,7 +12,6 @@ import {
   type LockRequest,
   type LockTimes,
 } from './requests.js'
-import { type Mailbox, Mailboxes } from './session.js'
 import { UserLocks } from './user-locks.js'
 
 /** Who asks: a user's client, by the name it gave its connection. */

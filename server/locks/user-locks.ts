@@ -2,11 +2,11 @@ import { FileError } from '../errors.js'
 import type { Lock, LockRange } from '../wire/locks.js'
 import { Arrivals } from './arrivals.js'
 import { LockClients, type Shared } from './clients.js'
-import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode.js'
+import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode-locks.js'
 import { LeasedDirectories } from './leased-directories.js'
+import type { Decision, LockSession } from './mailbox.js'
 import { connectionOf, isOf, owned } from './owners.js'
 import type { Before, Claim, LockAnswer, LockRequest } from './requests.js'
-import type { Decision, LockSession } from './session.js'
 
 /** Of one client. */
 const MOST_LOCKS = 20_000

@@ -1,4 +1,4 @@
-import { DISK_FULL_CODES } from '../database/room.js'
+import { DISK_FULL_CODES } from '../database/full-disk.js'
 import { FileError } from '../errors.js'
 import type { FileErrorCode } from '../wire/errors.js'
 

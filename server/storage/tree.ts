@@ -18,7 +18,7 @@ import { type CreateTerms, create } from './names/create.js'
 import { link, make, makeNameless, release, remove } from './names/names.js'
 import { freeing, removeAll } from './names/removals.js'
 import { rename } from './names/rename.js'
-import type { Engine } from './parts/context.js'
+import type { Engine } from './parts/engine.js'
 import { checkRoom } from './parts/room.js'
 import type { FileName, StoragePath } from './path.js'
 import type {

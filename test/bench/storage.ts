@@ -7,8 +7,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '../../server/database/database.js'
-import { openStorage } from '../../server/storage/engine.js'
 import { fileName } from '../../server/storage/path.js'
+import { openStorage } from '../../server/storage/sqlite-storage.js'
 import { overwrite, type Place, type Tree } from '../../server/storage/storage.js'
 
 const LARGEST = Number(process.argv[2] ?? 1_000_000)

@@ -1,6 +1,6 @@
 import type { Database } from '../database.js'
+import { withRoom } from '../full-disk.js'
 import { Remembered } from '../remembered.js'
-import { withRoom } from '../room.js'
 
 /** A person who may sign in. Times are milliseconds since the epoch. */
 export interface User {

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Database } from '../database.js'
-import { unlessFull, withRoom } from '../room.js'
+import { unlessFull, withRoom } from '../full-disk.js'
 import { settings } from '../settings.js'
 
 /** What happened, to whom, by which client, from where. Nothing secret goes in here. */

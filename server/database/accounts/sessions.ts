@@ -1,6 +1,6 @@
 import type { Database } from '../database.js'
+import { withRoom } from '../full-disk.js'
 import { sessionGrants } from '../oauth/session-grants.js'
-import { withRoom } from '../room.js'
 
 /** A browser in which somebody is signed in. The cookie's secret is not in here, only its digest. */
 export interface StoredSession {

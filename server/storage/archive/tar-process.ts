@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { isErrno } from '../disk/fs.js'
+import { isErrno } from '../disk/disk.js'
 
 const COMPLAINT_MAX = 4096
 /** Of env(1), where there is no tar(1) to be found. */

@@ -1,6 +1,6 @@
 import { FileError } from '../../errors.js'
 import type { Handle } from '../disk/contents.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 import type { WriteClaim } from '../parts/write-claim.js'
 import type { append, ExpectedWrite, WritePart, WriteParts } from '../storage.js'
 

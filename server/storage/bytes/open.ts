@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream'
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
-import { STORED, smallContent } from '../content/small.js'
+import { STORED, smallContent } from '../content/stored.js'
 import { settled } from '../content/undo.js'
 import type { Handle } from '../disk/contents.js'
 import { failure } from '../failure.js'
 import { fileRow } from '../inodes/access.js'
 import { knownInode, typeOf } from '../inodes/inode.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { AtHand, Content, Ino, Inode } from '../storage.js'
 
 /** Reads of so many bytes are done at once: they mostly hit the page cache, and a thread would cost more. */

@@ -1,9 +1,9 @@
-import { STORED } from '../content/small.js'
+import { STORED } from '../content/stored.js'
 import { settled } from '../content/undo.js'
 import { blocks } from '../disk/sparse.js'
 import { failure } from '../failure.js'
 import { fileRow } from '../inodes/access.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { Ino } from '../storage.js'
 
 const CHUNK = 256 * 1024

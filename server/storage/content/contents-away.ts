@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { Database } from '../../database/database.js'
 import { parseHex } from '../disk/content-path.js'
-import { type Disk, nodeDisk } from '../disk/fs.js'
-import { STORED } from './small.js'
+import { type Disk, nodeDisk } from '../disk/disk.js'
+import { STORED } from './stored.js'
 
 /**
  * A disk that is not mounted looks like this. Who served meanwhile would write to the wrong one, and give up what puts back writes that a

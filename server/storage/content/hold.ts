@@ -1,6 +1,6 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
-import type { Engine } from '../parts/context.js'
-import { STORED } from './small.js'
+import type { Engine } from '../parts/engine.js'
+import { STORED } from './stored.js'
 
 /** A write in place met a backup that began meanwhile: it starts again, on a copy. */
 export class Held extends Error {

@@ -1,6 +1,6 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
-import type { Engine } from '../parts/context.js'
-import { STORED } from './small.js'
+import type { Engine } from '../parts/engine.js'
+import { STORED } from './stored.js'
 
 /** What is allocated of a content: counted only where there are holes, so that others cost nothing. */
 

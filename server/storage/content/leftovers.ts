@@ -1,7 +1,7 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import type { Handle } from '../disk/contents.js'
-import type { Engine } from '../parts/context.js'
-import { STORED } from './small.js'
+import type { Engine } from '../parts/engine.js'
+import { STORED } from './stored.js'
 
 /**
  * What an earlier, unfinished write left beyond the end must not come to light when the file grows. A content that

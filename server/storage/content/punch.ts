@@ -1,6 +1,6 @@
 import type { Handle } from '../disk/contents.js'
 import { blocks } from '../disk/sparse.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 
 const CHUNK = 256 * 1024
 

@@ -2,11 +2,11 @@ import type { InodeRow } from '../../database/files/inode-rows.js'
 import type { UndoRow } from '../../database/files/recovery.js'
 import { FileError } from '../../errors.js'
 import type { Handle } from '../disk/contents.js'
-import { isErrno } from '../disk/fs.js'
-import type { Engine } from '../parts/context.js'
+import { isErrno } from '../disk/disk.js'
+import type { Engine } from '../parts/engine.js'
 import { requireUnheld } from './hold.js'
 import { punch } from './punch.js'
-import { STORED } from './small.js'
+import { STORED } from './stored.js'
 
 /** What a write is about to overwrite: bytes that the file has now. */
 export interface Region {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
-import type { Disk } from './fs.js'
+import type { Disk } from './disk.js'
 
 const PIECE_BYTES = 1024 * 1024
 

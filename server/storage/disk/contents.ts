@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { dirname } from 'node:path'
 import { contentFolder, contentPath } from './content-path.js'
-import { type Disk, isErrno } from './fs.js'
+import { type Disk, isErrno } from './disk.js'
 import { withoutHoles } from './sparse.js'
 
 /** The content file of one generation, open for reading and writing. */

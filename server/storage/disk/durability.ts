@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { failure } from '../failure.js'
 import { Coalesced } from './coalesced.js'
 import type { Contents } from './contents.js'
-import { type Disk, isErrno } from './fs.js'
+import { type Disk, isErrno } from './disk.js'
 import { Unsynced } from './unsynced.js'
 
 /** Contents, or folders, synced at the same time. */

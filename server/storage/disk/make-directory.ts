@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isErrno } from './fs.js'
+import { isErrno } from './disk.js'
 
 /** What "mkdir -p" does. That of Node tries for ever where nothing can be made, as in /proc. */
 export function makeDirectory(path: string, mode = 0o777): void {

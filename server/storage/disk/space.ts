@@ -1,5 +1,5 @@
 import { FileError } from '../../errors.js'
-import type { Disk } from './fs.js'
+import type { Disk } from './disk.js'
 
 /** How long, and for how many bytes, one statfs(2) is believed. */
 const BELIEVED_MILLISECONDS = 1000

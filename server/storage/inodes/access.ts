@@ -1,6 +1,6 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { StoragePath } from '../path.js'
 import { overwrite, type Precondition } from '../storage.js'
 import { isDirectory, toInode, typeOf } from './inode.js'

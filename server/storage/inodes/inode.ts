@@ -1,7 +1,7 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
 import type { FileType } from '../../wire/inodes.js'
-import { STORED } from '../content/small.js'
+import { STORED } from '../content/stored.js'
 import { nanoseconds, type Timespec } from '../parts/clock.js'
 import type { Inode } from '../storage.js'
 

@@ -1,5 +1,5 @@
 import { FileError } from '../../errors.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 
 /** The most inode numbers one call sets aside. */
 const MOST = 10_000

@@ -1,4 +1,4 @@
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { Totals } from '../storage.js'
 
 /** Inodes that "unlimited" stands for: as many as a 32-bit statfs(2) can tell. */

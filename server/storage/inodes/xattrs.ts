@@ -1,6 +1,6 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { Ino, Origin, ValuePrecondition, XattrMode } from '../storage.js'
 import { inodeRow } from './access.js'
 import { noteAttributes } from './attributes.js'

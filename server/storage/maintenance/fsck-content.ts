@@ -2,9 +2,9 @@ import { constants } from 'node:fs'
 import { join } from 'node:path'
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import type { FileStatements } from '../../database/files/statements.js'
-import { STORED } from '../content/small.js'
+import { STORED } from '../content/stored.js'
 import { contentPath, generationOf, generationsIn, parseHex } from '../disk/content-path.js'
-import { type Disk, isErrno } from '../disk/fs.js'
+import { type Disk, isErrno } from '../disk/disk.js'
 
 export type ContentProblem = 'content missing' | 'content too short' | 'content without inode'
 

@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.js'
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import type { TreeRow } from '../../database/files/trees.js'
 import { make } from '../names/names.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 import { fileName } from '../path.js'
 
 /** A row that should not be, or is wrong; `text` says so. */

@@ -1,7 +1,7 @@
 import { FileError } from '../../errors.js'
 import { createEngine, type StorageOptions } from '../create-engine.js'
 import { plant } from '../names/plant.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 import type { Quota, Usage, UserId } from '../storage.js'
 
 export function setQuota(engine: Engine, tree: number, quota: Quota): void {

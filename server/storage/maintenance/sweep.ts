@@ -3,7 +3,7 @@ import { generationOf, generationsIn, parseHex } from '../disk/content-path.js'
 import { destroy } from '../inodes/links.js'
 import { demolish } from '../names/demolish.js'
 import { KEPT_SECONDS } from '../parts/change-log.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 import type { Ino } from '../storage.js'
 import { sweepUploads } from '../uploads/resumable.js'
 

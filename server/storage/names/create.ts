@@ -4,7 +4,7 @@ import { toInode } from '../inodes/inode.js'
 import { touchDirectory } from '../inodes/links.js'
 import { draft, inherited, insertInode } from '../inodes/new-inode.js'
 import { whenFree } from '../name-guard.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { Inode, NewAttributes, Origin, Place, Precondition } from '../storage.js'
 import { inodeNumber } from './names.js'
 

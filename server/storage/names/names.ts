@@ -5,7 +5,7 @@ import { changed, isDirectory } from '../inodes/inode.js'
 import { destroy, dropLink, touchDirectory } from '../inodes/links.js'
 import { draft, inherited, insertInode } from '../inodes/new-inode.js'
 import { NOTHING_USED } from '../parts/change-log.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type {
   Ino,
   NewAttributes,

@@ -1,7 +1,7 @@
 import { FileError } from '../../errors.js'
 import { inodeRow } from '../inodes/access.js'
 import { draft, insertInode } from '../inodes/new-inode.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 import type { Ino, UserId } from '../storage.js'
 import { NO_CONTENT } from './names.js'
 

@@ -1,7 +1,7 @@
 import { FileError } from '../../errors.js'
 import type { FileErrorCode } from '../../wire/errors.js'
 import { toInode } from '../inodes/inode.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import { type Origin, overwrite, type Removal, type Removed } from '../storage.js'
 import { remove } from './names.js'
 

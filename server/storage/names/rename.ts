@@ -5,7 +5,7 @@ import { changed, isDirectory } from '../inodes/inode.js'
 import { type Dropped, dropLink, touchDirectory } from '../inodes/links.js'
 import { NOTHING_USED } from '../parts/change-log.js'
 import type { Timespec } from '../parts/clock.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { Ino, Origin, Place, Precondition, RenameMode } from '../storage.js'
 import { named } from './names.js'
 

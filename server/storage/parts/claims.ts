@@ -1,4 +1,4 @@
-import type { Engine, TreeId } from './context.js'
+import type { Engine, TreeId } from './engine.js'
 import { checkRoom } from './room.js'
 
 /**

@@ -1,6 +1,6 @@
 import type { FileName } from '../path.js'
 import type { Ino, Place } from '../storage.js'
-import type { Engine } from './context.js'
+import type { Engine } from './engine.js'
 
 /** Where an inode is named: one place of perhaps several; none for a root, or without a name. */
 export function placeOf(engine: Engine, ino: Ino): Place | undefined {

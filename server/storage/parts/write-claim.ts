@@ -1,6 +1,6 @@
 import { FileError } from '../../errors.js'
 import { append, type ExpectedWrite, type Ino } from '../storage.js'
-import type { Engine, TreeId } from './context.js'
+import type { Engine, TreeId } from './engine.js'
 import { checkRoom, checkSize } from './room.js'
 
 /** The partial writes of one file that are under way, and what they claim together. */

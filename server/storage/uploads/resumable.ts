@@ -1,8 +1,8 @@
 import type { UploadRow } from '../../database/files/uploads.js'
 import { FileError } from '../../errors.js'
-import { isErrno } from '../disk/fs.js'
+import { isErrno } from '../disk/disk.js'
 import { failure } from '../failure.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import { checkRoom } from '../parts/room.js'
 import type { Ino, UploadRecord, UploadsUnderWay } from '../storage.js'
 

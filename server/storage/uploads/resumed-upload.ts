@@ -1,6 +1,6 @@
 import type { UploadRow } from '../../database/files/uploads.js'
 import { bytesOf } from '../inodes/links.js'
-import type { Engine, TreeId } from '../parts/context.js'
+import type { Engine, TreeId } from '../parts/engine.js'
 import type { ResumableUpload } from '../storage.js'
 import { contentOf, resumed } from './resumable.js'
 import { FileUpload } from './upload.js'

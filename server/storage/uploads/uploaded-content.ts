@@ -1,7 +1,7 @@
-import { type Kept, STORED } from '../content/small.js'
+import { type Kept, STORED } from '../content/stored.js'
 import type { Handle } from '../disk/contents.js'
 import { failure } from '../failure.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 
 /** The bytes of a whole new content as they come: in memory while they are few, then in the file of its generation. */
 export class UploadedContent {

@@ -1,7 +1,7 @@
 import type { RemoteLocks, RemoteNews } from '../../../client/remote/remote-files.js'
 import { RemoteError } from '../../../client/remote-error.js'
 import type { Locks } from '../../../server/locks/locks.js'
-import type { LockNews } from '../../../server/locks/session.js'
+import type { LockNews } from '../../../server/locks/mailbox.js'
 import type { Tree } from '../../../server/storage/storage.js'
 
 /** The server's locks, which may be another one's after a restart. */

@@ -5,7 +5,7 @@ import type { RemoteFiles, RemoteNews } from '../../../client/remote/remote-file
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
-import { openStorage } from '../../../server/storage/engine.js'
+import { openStorage } from '../../../server/storage/sqlite-storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { kernelCalls } from './kernel-calls.js'
 import { type Fault, localLocks } from './local-locks.js'

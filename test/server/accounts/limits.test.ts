@@ -9,7 +9,7 @@ import {
   sweepLimits,
 } from '../../../server/database/accounts/limits.js'
 import { openDatabase } from '../../../server/database/database.js'
-import { isDiskFull } from '../../../server/database/room.js'
+import { isDiskFull } from '../../../server/database/full-disk.js'
 import { removeDirectory } from '../../support/directory.js'
 import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import { until } from '../../support/until.js'

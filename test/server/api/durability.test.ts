@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type Disk, nodeDisk } from '../../../server/storage/disk/fs.js'
+import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
 import { encodeFrame } from '../../../server/wire/frames.js'
 import { type FileServer, type Options, startFileServer } from './file-server.js'
 

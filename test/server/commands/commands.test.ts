@@ -11,8 +11,8 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
 import { ownPort } from '../../support/own-port.js'
-import { commandLine } from './command-line.js'
 import { type Running, signIn, startSite } from '../running.js'
+import { commandLine } from './command-line.js'
 
 describe('coffer-server', () => {
   const place = commandLine()

@@ -7,8 +7,8 @@ import { lockDataDirectory } from '../../../server/database/lock.js'
 import { MIGRATIONS } from '../../../server/database/migrations.js'
 import { outcome, root } from '../../support/process.js'
 import { program } from '../../support/program.js'
-import { commandLine } from './command-line.js'
 import { startSite } from '../running.js'
+import { commandLine } from './command-line.js'
 
 describe('coffer-server that is asked for what is wrong', () => {
   const place = commandLine()

@@ -5,8 +5,8 @@ import { expect } from 'chai'
 import { start } from '../../support/process.js'
 import { program } from '../../support/program.js'
 import { until } from '../../support/until.js'
-import { commandLine } from './command-line.js'
 import { startSite } from '../running.js'
+import { commandLine } from './command-line.js'
 
 describe('coffer-server restore that is killed', () => {
   const place = commandLine()

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { type Disk, nodeDisk } from '../../../server/storage/disk/fs.js'
+import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
 import { fileName as name } from '../../../server/storage/path.js'
 import { overwrite } from '../../../server/storage/storage.js'
 import { code, put } from './contract.js'

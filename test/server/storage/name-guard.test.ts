@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { openDatabase } from '../../../server/database/database.js'
-import { openStorage, type SqliteStorage } from '../../../server/storage/engine.js'
 import { fileName } from '../../../server/storage/path.js'
+import { openStorage, type SqliteStorage } from '../../../server/storage/sqlite-storage.js'
 import { type Origin, overwrite, type Tree } from '../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { type Database, openDatabase } from '../../../server/database/database.js'
-import { type Disk, nodeDisk } from '../../../server/storage/disk/fs.js'
-import { openStorage, type SqliteStorage } from '../../../server/storage/engine.js'
+import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
 import { fsck } from '../../../server/storage/maintenance/fsck.js'
+import { openStorage, type SqliteStorage } from '../../../server/storage/sqlite-storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 
 export interface TemporaryStorage {

@@ -7,7 +7,7 @@ import { heldSnapshot } from '../../../../server/storage/backup/held-snapshot.js
 import { restore } from '../../../../server/storage/backup/restore.js'
 import { backupContentPath, copyHashed } from '../../../../server/storage/backup/set.js'
 import { contentPath } from '../../../../server/storage/disk/content-path.js'
-import { type Disk, nodeDisk } from '../../../../server/storage/disk/fs.js'
+import { type Disk, nodeDisk } from '../../../../server/storage/disk/disk.js'
 import { fileName as name } from '../../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../../server/storage/storage.js'
 import { removeDirectory, temporaryDirectory } from '../../../support/directory.js'

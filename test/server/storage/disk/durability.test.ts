@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { type Disk, nodeDisk } from '../../../../server/storage/disk/fs.js'
+import { type Disk, nodeDisk } from '../../../../server/storage/disk/disk.js'
 import { fileName as name } from '../../../../server/storage/path.js'
 import { type Ino, overwrite, type Tree } from '../../../../server/storage/storage.js'
 import { put } from '../contract.js'

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { FileError } from '../../../../server/errors.js'
-import { type Disk, nodeDisk } from '../../../../server/storage/disk/fs.js'
+import { type Disk, nodeDisk } from '../../../../server/storage/disk/disk.js'
 import { type FileName, fileName } from '../../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../../server/storage/storage.js'
 import { put, read, refused } from '../contract.js'

@@ -1,7 +1,7 @@
 import { FileError } from '../errors.js'
 import { inTheWay, type Lock, LockTable } from '../wire/locks.js'
+import type { LockSession } from './mailbox.js'
 import { isOf } from './owners.js'
-import type { LockSession } from './session.js'
 
 /** A request that could not be decided at once. */
 export interface Waiting {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
-import { whenFull, withRoom } from '../../../server/database/room.js'
+import { whenFull, withRoom } from '../../../server/database/full-disk.js'
 
 describe('room for a change of the database', () => {
   let database: Database

@@ -1,7 +1,7 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
 import type { Handle } from '../disk/contents.js'
-import type { Engine } from '../parts/context.js'
+import type { Engine } from '../parts/engine.js'
 
 /** Where the content of an inode is (`inodes.stored`). */
 export const STORED = {
