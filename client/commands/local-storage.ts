@@ -1,6 +1,7 @@
 import { access, constants, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { privateDirectory } from '../atomic-file.js'
+import { briefly, TooLate } from '../briefly.js'
 import { CommandError } from '../command-error.js'
 import { codeOf, messageOf } from '../error-of.js'
 import { koffi } from '../koffi.js'
@@ -43,6 +44,25 @@ export function requireLocks(what: string): void {
       `${what} needs the package koffi, which is not installed: nothing would be kept here. Run "npm install koffi" where Coffer is installed, or mount without ${what}.`,
       { cause },
     )
+  }
+}
+
+const HANGING_MILLISECONDS = 10_000
+
+/** A mount does without a cache whose disk hangs: nothing is to be asked of that any more. */
+export async function withoutHanging(
+  { cache, ...others }: MountRequest,
+  warn: (message: string) => void,
+): Promise<MountRequest> {
+  if (cache === undefined) return others
+  try {
+    await briefly(withoutLinks(cache.directory), HANGING_MILLISECONDS)
+    return { ...others, cache }
+  } catch (error) {
+    if (!(error instanceof TooLate)) throw error
+    const why = messageOf(error)
+    warn(`${cache.directory} cannot be used as a cache: the mount does without (${why})`)
+    return others
   }
 }
 

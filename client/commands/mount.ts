@@ -24,6 +24,7 @@ import {
   refuseInside,
   requireLocks,
   type StorageFlags,
+  withoutHanging,
 } from './local-storage.js'
 import { type LoginFlags, loginTo, type TrustFlags } from './login.js'
 import type { Surroundings } from './surroundings.js'
@@ -66,7 +67,8 @@ export async function mountCommand(
     terminal.say(['The binding fuse-native has limits:', ...FUSE_NATIVE_LIMITS].join('\n- '))
   }
   const point = await usableMountPoint(resolve(workingDirectory, directory), terminal.say)
-  const request = mountRequest(url, point, flags, surroundings)
+  const warn = (message: string): void => terminal.say(`Warning: ${message}`)
+  const request = await withoutHanging(mountRequest(url, point, flags, surroundings), warn)
   if (request.writeBack !== undefined) requireLocks('--write-back')
   await refuseInside(point, {
     'the cache': request.cache?.directory,
@@ -80,7 +82,6 @@ export async function mountCommand(
   } catch (error) {
     throw serverTrouble(error, request.server)
   }
-  const warn = (message: string): void => terminal.say(`Warning: ${message}`)
   const mounted = `${request.server} is mounted on ${directory}.`
   if (flags.foreground) {
     const ready = (): void => {

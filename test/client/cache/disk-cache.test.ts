@@ -351,6 +351,18 @@ describe('coffer mount --cache-dir', function () {
     })
     after(() => disk?.stop())
 
+    it('is not waited for by who mounts', async () => {
+      const flags = ['--cache-dir', disk.path('links', 'cache'), '--cache-size', '64M']
+      disk.process.kill('SIGSTOP')
+      try {
+        const { directory, unmount } = await home.mount({ flags })
+        expect(await readdir(directory)).to.be.an('array')
+        await unmount()
+      } finally {
+        disk.process.kill('SIGCONT')
+      }
+    })
+
     it('reads from the server, and ends when it is unmounted', async () => {
       const flags = ['--cache-dir', disk.path('cache'), '--cache-size', '64M']
       const content = randomBytes(3_000_001)
