@@ -186,6 +186,11 @@ export class Cache {
     this.#names.forget(directory)
   }
 
+  /** It was removed here; of a file there is nothing. */
+  removed(directory: number): void {
+    this.#names.removed(directory)
+  }
+
   /**
    * A change stream is connected and has told everything up to now: what is learned from now on holds until it says otherwise. Answers
    * that are under way may be older than what it begins with, and of that it tells nothing.

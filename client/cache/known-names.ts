@@ -48,11 +48,13 @@ export class KnownNames {
   }
 
   forget(directory: number): void {
-    const known = this.of(directory)
-    if (known === undefined) return
-    this.#directories.delete(directory)
-    this.#count -= known.names.size + 1
-    if (known.names.size > 0) this.#forgotten(directory, known.names.keys())
+    const known = this.#take(directory)
+    if (known !== undefined && known.names.size > 0) this.#forgotten(directory, known.names.keys())
+  }
+
+  /** The directory is gone, and for the kernel all that was in it. */
+  removed(directory: number): void {
+    this.#take(directory)
   }
 
   forgetName(directory: number, name: string): void {
@@ -69,6 +71,14 @@ export class KnownNames {
 
   *in(directory: number, isWanted: (known: Known<number>) => boolean): Generator<string> {
     for (const [name, known] of this.of(directory)?.names ?? []) if (isWanted(known)) yield name
+  }
+
+  #take(directory: number): Directory | undefined {
+    const known = this.of(directory)
+    if (known === undefined) return undefined
+    this.#directories.delete(directory)
+    this.#count -= known.names.size + 1
+    return known
   }
 
   #begin(directory: number): Directory {

@@ -132,7 +132,7 @@ export class Names {
   ): void {
     const { cache } = this.#mount
     cache.changedName(directory, name, ABSENT, change, ticket)
-    if (change?.subdirectories !== 0) cache.forgetNames(ino)
+    if (change?.subdirectories !== 0) cache.removed(ino)
     this.#leaves(ino, left)
   }
 

@@ -94,3 +94,24 @@ for (const [when, before, after] of ANEW) {
     })
   })
 }
+
+describe('names that the mount has forgotten, when a stream has missed changes', () => {
+  it('are those of directories that are there: of a removed one the kernel believes none', async () => {
+    const earth = await world()
+    try {
+      const { fs, calls, news, invalidated } = await earth.machine({}, 'as the test says')
+      news.say({ kind: 'connected' })
+      await settled()
+      const { node } = await fs.mkdir(ROOT, 'd', 0o755, caller)
+      await calls.store(node, 'x', '')
+      await fs.unlink(node, 'x', caller)
+      await fs.rmdir(ROOT, 'd', caller)
+      news.say({ kind: 'lost' }, { kind: 'connected' }, { kind: 'reset' })
+      await settled()
+      expect(invalidated).to.include(`entry ${ROOT} d`)
+      expect(invalidated).to.not.include(`entry ${node} x`)
+    } finally {
+      await earth.close()
+    }
+  })
+})
