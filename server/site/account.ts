@@ -43,6 +43,11 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
   ): Promise<void> {
     const now = clock().getTime()
     const granted = await grants.list(session.sub)
+    const signedIn = browsers.ofUser(session.sub, now)
+    const givenIn = ({ sid }: { readonly sid: string }) => {
+      if (sid === session.sid) return 'here'
+      return signedIn.some(({ id }) => id === sid) ? 'elsewhere' : 'gone'
+    }
     const page = { title: 'Your account', status: outcome.status, layout: 'wide' } as const
     await pages.render(response, 'account', page, {
       csrf_token: sessions.csrfToken(request),
@@ -54,12 +59,12 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
         grantId: grant.grantId,
         client_name,
         deviceName: grant.deviceName,
-        abilities: describeScopes(grant.scope),
+        abilities: describeScopes(grant.scope, givenIn(grant)),
         lastUsed: describeTime(grant.lastUsedAt, now),
         created: describeTime(grant.createdAt, now),
         address: grant.lastUsedFrom,
       })),
-      browsers: browsers.ofUser(session.sub, now).map((browser) => ({
+      browsers: signedIn.map((browser) => ({
         name: describeBrowser(browser.userAgent),
         current: browser.id === session.sid,
         lastUsed: describeTime(browser.lastUsedAt, now),

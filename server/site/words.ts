@@ -25,14 +25,24 @@ export function describeScope(scope: string): { label: string; hint?: string } {
   return SCOPES[scope] ?? { label: scope }
 }
 
+/** Where the browser session is now in which a grant was given: `elsewhere` in another browser, `gone` once it ran out. */
+export type GivenIn = 'here' | 'elsewhere' | 'gone'
+
+/** When a grant ends that was not given for longer (offline_access). */
+const ENDS: Readonly<Record<GivenIn, string>> = {
+  here: 'ends when you sign out',
+  elsewhere: 'ends when you sign out in the browser in which it was allowed',
+  gone: 'ends when it was not used for 30 days',
+}
+
 /** In one line, for a list: what is in a grant. */
-export function describeScopes(scopes: string): string {
+export function describeScopes(scopes: string, givenIn: GivenIn): string {
   const asked = new Set(scopes.split(' '))
   const parts: string[] = []
   if (asked.has('file.write')) parts.push('reads and changes your files')
   else if (asked.has('file.read')) parts.push('reads your files')
   else parts.push('knows who you are')
-  parts.push(asked.has('offline_access') ? 'stays signed in' : 'ends when you sign out')
+  parts.push(asked.has('offline_access') ? 'stays signed in' : ENDS[givenIn])
   return parts.join(', ')
 }
 

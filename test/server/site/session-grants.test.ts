@@ -11,8 +11,10 @@ const OTHER = { username: 'maria', password: 'a password of maria' }
 describe('access that ends when its user signs out', function () {
   this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
+  let now: number
   beforeEach(async () => {
-    site = await startSite()
+    now = Date.now()
+    site = await startSite({ clock: () => new Date(now) })
   })
   afterEach(() => site.remove())
 
@@ -64,6 +66,22 @@ describe('access that ends when its user signs out', function () {
     const form = { ...Object.fromEntries(fields), decision: 'allow' }
     expect((await browser.post('/logout/decision').type('form').send(form)).status).to.equal(200)
   }
+
+  it('says in each browser when that is, also once the session has run out in which it was allowed', async () => {
+    const [browser, other] = [site.browser(), site.browser()]
+    await signIn(browser)
+    await signIn(other)
+    await allowed(browser)
+    const says = async (by: Browser) =>
+      /reads your files, ([^<]*?)\s*</.exec((await by.get('/account')).text)?.[1]
+    expect(await says(browser)).to.equal('ends when you sign out')
+    const elsewhere = 'ends when you sign out in the browser in which it was allowed'
+    expect(await says(other)).to.equal(elsewhere)
+    now += 25 * 3_600_000
+    const later = site.browser()
+    await signIn(later)
+    expect(await says(later)).to.equal('ends when it was not used for 30 days')
+  })
 
   it('ends then, too, if the password was asked for again meanwhile', async () => {
     const browser = site.browser()
