@@ -4,7 +4,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
-import { login } from '../support/login.js'
+import { login, SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { outcome } from '../support/process.js'
 import { program } from '../support/program.js'
 import { startServer, type TestServer } from '../support/server.js'
@@ -19,7 +19,8 @@ describe('a resumable upload and kill -9', () => {
   let token: string
   let api: FileApi
 
-  before(async () => {
+  before(async function () {
+    this.timeout(SIGNING_IN_MILLISECONDS)
     server = await startServer()
     token = (await login(server)).access_token
     api = fileApi(server, token)

@@ -17,6 +17,7 @@ describe('a tree deeper than PATH_MAX on the mount', () => {
 
   before(async function () {
     requires(this, 'fuse')
+    this.timeout(SLOW)
     server = await startServer()
     here = await machine(server)
     const api = fileApi(server, (await login(server)).access_token)

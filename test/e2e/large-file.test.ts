@@ -21,6 +21,7 @@ describe('a file of 1 GiB', () => {
 
   before(async function () {
     requires(this, 'fuse')
+    this.timeout(SLOW)
     directory = await temporaryDirectory('large')
     server = await startServer()
     home = await machine(server)

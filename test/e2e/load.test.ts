@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
-import { login } from '../support/login.js'
+import { login, SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 
@@ -58,7 +58,8 @@ describe('the server under load', () => {
   let server: TestServer
   let token = ''
   const sockets: TLSSocket[] = []
-  before(async () => {
+  before(async function () {
+    this.timeout(SIGNING_IN_MILLISECONDS)
     server = await startServer({ env: { COFFER_MAX_CONNECTIONS: '20000' } })
     token = (await login(server)).access_token
   })

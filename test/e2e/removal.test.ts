@@ -16,6 +16,7 @@ describe('rm -rf on the mount, while the server is killed and comes back', () =>
 
   before(async function () {
     requires(this, 'fuse')
+    this.timeout(SLOW)
     server = await startServer()
     here = await machine(server)
     there = await machine(server)

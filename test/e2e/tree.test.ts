@@ -17,6 +17,7 @@ describe('a real tree on the mount', () => {
 
   before(async function () {
     requires(this, 'fuse')
+    this.timeout(SLOW)
     tree = await realTree()
     server = await startServer()
     home = await machine(server)
@@ -71,6 +72,7 @@ describe('with access tokens of five seconds', () => {
 
   before(async function () {
     requires(this, 'fuse')
+    this.timeout(SLOW)
     server = await startServer({ env: { COFFER_ACCESS_TOKEN_LIFETIME: '5' } })
     home = await machine(server)
   })
@@ -102,6 +104,7 @@ describe('two mounts of one account', () => {
 
   before(async function () {
     requires(this, 'fuse')
+    this.timeout(SLOW)
     server = await startServer()
     laptop = await machine(server)
     desktop = await machine(server)

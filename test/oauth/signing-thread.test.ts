@@ -24,7 +24,9 @@ function isSignedBy(key: KeyObject, jws: string): boolean {
   return verify('sha256', Buffer.from(jws.slice(0, dot)), { key, dsaEncoding }, signature)
 }
 
-describe('the thread that signs', () => {
+describe('the thread that signs', function () {
+  this.timeout(60_000)
+
   it('gives everybody their own JWS, signed by the key they named', async () => {
     const thread = signingThread()
     const keys = [keyPair(), keyPair()]

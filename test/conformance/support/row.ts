@@ -1,4 +1,5 @@
 /** One row of the checklist is one test, titled with its id; a summary per RFC follows at the end. */
+import { SIGNING_IN_MILLISECONDS } from '../../support/login.js'
 import type { ClientName } from './clients.js'
 import { Suite } from './suite.js'
 import { summary, type Tally } from './summary.js'
@@ -21,7 +22,7 @@ export function row(
   level: Level,
   requirement: string,
   test: (suite: Suite) => Promise<void>,
-  { inside, clients = ['fuse'], timeout = 60_000 }: RowNeeds = {},
+  { inside, clients = ['fuse'], timeout = SIGNING_IN_MILLISECONDS }: RowNeeds = {},
 ): void {
   it(`${id} (${level}) ${requirement}`, async function () {
     this.timeout(timeout)
