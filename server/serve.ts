@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { isIPv6 } from 'node:net'
 import { accounts as openAccounts } from './accounts/accounts.js'
 import { HashingProcess } from './accounts/hashing.js'
 import { passwords } from './accounts/passwords.js'
@@ -15,6 +16,7 @@ import {
 import { compose } from './compose.js'
 import { type Config, issuerOf } from './config.js'
 import { type Listeners, listen } from './connections/listen.js'
+import { isAtLocalhost } from './connections/localhost.js'
 import { openDataDirectory, prepareDataDirectory, secretOfServer } from './data-directory.js'
 import { userTable } from './database/accounts/accounts.js'
 import { auditLog } from './database/accounts/audit.js'
@@ -133,7 +135,12 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
     sweeper.stop(),
   )
 
-  announce(config, issuer, oneTimePassword, print)
+  announce(
+    config,
+    { issuer, isAtLocalhost: await isAtLocalhost(listeners) },
+    oneTimePassword,
+    print,
+  )
   return {
     issuer,
     reloadCertificate: () => certificate.reload(),
@@ -161,7 +168,7 @@ function takeRequests(listeners: Listeners, app: LeanListener, closing: AbortSig
 /** What the person who started it must know. */
 function announce(
   config: Config,
-  issuer: string,
+  { issuer, isAtLocalhost }: { issuer: string; isAtLocalhost: boolean },
   oneTimePassword: string | undefined,
   print: Surroundings['print'],
 ): void {
@@ -173,7 +180,14 @@ function announce(
     const { certificate: authority } = tlsFiles(config.data).authority
     print(`The local certificate authority, for clients to trust, is ${authority}`)
   }
-  if (config.issuer === undefined && !LOOPBACK.test(config.host)) {
+  if (config.issuer === undefined && !isAtLocalhost) {
+    const { host } = config
+    const { port } = new URL(issuer)
+    const own = new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port || 443}`).origin
+    print(
+      `Nobody reaches this by ${issuer}: "localhost" does not lead to ${host} here. Set COFFER_ISSUER to the address that people use, such as ${own}, and start once with --accept-issuer-change.`,
+    )
+  } else if (config.issuer === undefined && !LOOPBACK.test(config.host)) {
     print(`Others reach this machine by another name than ${issuer}: set COFFER_ISSUER to that.`)
   }
   print(`Coffer is serving ${issuer}`)

@@ -57,6 +57,7 @@ describe('the first start', function () {
     const password = /password ([a-z0-9-]{23}) \(shown only this once\)/.exec(output)?.[1] ?? ''
     expect(output).to.contain(join(data, 'tls', 'ca.pem'))
     expect(first.printed.at(-1)).to.equal(`Coffer is serving ${first.issuer}`)
+    expect(output).to.not.contain('COFFER_ISSUER')
     expect((await signIn(first.browser(), { password })).status).to.equal(303)
     await first.stop()
     for (const path of files(data).filter((each) => statSync(each).isFile())) {
@@ -66,6 +67,19 @@ describe('the first start', function () {
     expect(second.printed.join()).to.not.contain('password')
     expect((await signIn(second.browser(), { password })).status).to.equal(303)
     await second.stop()
+  })
+
+  it('says by what address it is reached where that is not localhost', async () => {
+    const site = await startSite({ data, environment: { COFFER_HOST: '127.0.0.2' } })
+    await site.stop()
+    const { port } = new URL(site.issuer)
+    expect(site.printed.join('\n')).to.contain(
+      `"localhost" does not lead to 127.0.0.2 here. Set COFFER_ISSUER to the address that people use, such as https://127.0.0.2:${port}, and start once with --accept-issuer-change.`,
+    )
+    const environment = { COFFER_HOST: '127.0.0.2', COFFER_ISSUER: `https://127.0.0.2:${port}` }
+    const again = await startSite({ data, environment, flags: { acceptIssuerChange: true } })
+    await again.stop()
+    expect(again.printed.join('\n')).to.not.contain('COFFER_ISSUER')
   })
 
   it('leaves the password and the issuer to the next start when it fails', async () => {
