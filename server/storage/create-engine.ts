@@ -55,11 +55,18 @@ export function createEngine(options: StorageOptions): Engine {
     committed: () => checkpoints.committed(),
   })
   const file = database.memory ? undefined : database.name
-  const durability: Durability = new Durability(disk, file, () => contents)
+  const durability: Durability = new Durability(
+    disk,
+    file,
+    () => contents,
+    () => space.isShort(),
+  )
   const root = join(directory, 'content')
+  const space = new Space(disk, root, reserve)
   const contents = new Contents(
     disk,
     root,
+    durability,
     (path) => durability.folderChanged(path),
     (generation) => isHeld({ sql, clock }, generation),
   )
@@ -73,7 +80,7 @@ export function createEngine(options: StorageOptions): Engine {
     durability,
     locks: new Locks(),
     log: new ChangeLog(sql, transactions, clock),
-    space: new Space(disk, root, reserve),
+    space,
     ballast,
     inos: new Numbers(sql, transactions, 'ino'),
     generations: new Numbers(sql, transactions, 'generation'),

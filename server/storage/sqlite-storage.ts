@@ -92,9 +92,10 @@ export class SqliteStorage implements Storage {
     await this.#sweeping
   }
 
-  /** Resolves when what a crash left has been swept. */
+  /** Resolves when what a crash left has been swept, and the contents of what was removed are gone. */
   async swept(): Promise<void> {
     await this.#sweeping
+    await this.#engine.contents.settled()
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { InodeRow } from '../../database/files/inode-rows.js'
 import { detach, requireUnheld, unlessHeld } from '../content/hold.js'
 import { allocatedAt, recounted } from '../content/holes.js'
-import { cutLeftovers } from '../content/leftovers.js'
+import { cutAfterLog, cutLeftovers } from '../content/leftovers.js'
 import { dropContent, moveToFile, STORED, smallContent } from '../content/stored.js'
 import { putBack } from '../content/undo.js'
 import { failure } from '../failure.js'
@@ -82,7 +82,7 @@ async function shrink(resizing: Resizing): Promise<InodeRow> {
   const handle = engine.contents.acquire(row.generation)
   try {
     const after = commit(resizing, () => requireUnheld(engine, row.generation))
-    await engine.disk.truncate(handle.fd, changes.size).catch(() => {})
+    await cutAfterLog(engine, handle, changes.size)
     return row.allocated === null ? after : recounted(engine, after)
   } finally {
     engine.contents.release(handle)

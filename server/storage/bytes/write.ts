@@ -1,7 +1,7 @@
 import { type InodeRow, rowWith } from '../../database/files/inode-rows.js'
 import { detach, requireUnheld, unlessHeld } from '../content/hold.js'
 import { recounted } from '../content/holes.js'
-import { cutLeftovers } from '../content/leftovers.js'
+import { cutAfterLog, cutLeftovers } from '../content/leftovers.js'
 import { moveToFile, STORED, smallContent } from '../content/stored.js'
 import { copyBytes, forgetUndo, putBack, type Region, saveUndo } from '../content/undo.js'
 import type { Handle } from '../disk/contents.js'
@@ -86,10 +86,12 @@ interface Write {
   readonly precondition: Precondition
   readonly origin: Origin
   readonly changes: AttributeChanges
+  /** Of the content, if that is, or becomes, a file. */
+  readonly generation?: number
 }
 
-async function writeGathered(write: Write): Promise<InodeRow> {
-  const { engine, tree, ino, gathered, claim, precondition, changes } = write
+async function writeGathered(asked: Write): Promise<InodeRow> {
+  const { engine, tree, ino, gathered, claim, precondition, changes } = asked
   if (engine.unrestored.has(ino)) await putBack(engine, ino)
   let row = fileRow(engine, tree, ino)
   mustHold(precondition, row)
@@ -99,13 +101,15 @@ async function writeGathered(write: Write): Promise<InodeRow> {
   claim.require(size - row.size)
   const bytes = { placed, end, size, regions: [] as Region[] }
   const isTiny = Math.max(end, size) <= engine.smallBytes && gathered.spool === undefined
-  if (row.stored !== STORED.file && isTiny) return commit(write, size, placed)
+  if (row.stored !== STORED.file && isTiny) return commit(asked, size, placed)
   row = await moveToFile(engine, row)
   bytes.regions = overwritten(placed, row)
   if (bytes.regions.length > 0 || size < row.size) row = await detach(engine, row)
   const { contents } = engine
-  const handle =
-    row.stored === STORED.file ? contents.acquire(row.generation) : contents.create(row.generation)
+  const isNew = row.stored !== STORED.file
+  if (isNew) row = { ...row, generation: engine.generations.next() }
+  const handle = isNew ? contents.create(row.generation) : contents.acquire(row.generation)
+  const write = { ...asked, generation: row.generation }
   const open = bytes.regions.length > 0 ? await engine.gate.close(ino) : () => {}
   try {
     const isSmall = gathered.bytes <= SMALL && gathered.spool === undefined && size === end
@@ -167,8 +171,7 @@ async function writeLarge(
     if (size > end) await engine.disk.truncate(handle.fd, size)
     const after = commit(write, size)
     if (size >= Math.max(end, row.size)) return after
-    // Bytes beyond the end are never shown, so it does not matter if this fails.
-    await engine.disk.truncate(handle.fd, size).catch(() => {})
+    await cutAfterLog(engine, handle, size)
     return row.allocated === null ? after : recounted(engine, after)
   } catch (error) {
     await takeBack(engine, row, handle)
@@ -186,11 +189,12 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
     mustHold(precondition, row)
-    if (size < row.size) requireUnheld(engine, row.generation)
+    const generation = write.generation ?? row.generation
+    if (row.stored === STORED.file && size < row.size) requireUnheld(engine, generation)
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
     const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))
-    const allocated = isSparse ? engine.contents.holed(row.generation, size) : null
-    const content = { size, stored, allocated, version: row.version + 1 }
+    const allocated = isSparse ? engine.contents.holed(generation, size) : null
+    const content = { size, stored, generation, allocated, version: row.version + 1 }
     const written = rowWith(row, modified(now), unprivileged(row), content)
     const asked = asSeen(row, changes)
     const after = withChanges(written, asked, now)
@@ -204,7 +208,7 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     if (small === undefined) {
       const how = row.stored === STORED.file && size <= row.size ? 'over' : 'anyhow'
       engine.transactions.afterwards(() =>
-        engine.durability.touched(row.generation, gathered.bytes, how),
+        engine.durability.touched(generation, gathered.bytes, how),
       )
     }
     return after
@@ -231,8 +235,12 @@ async function takeBack(engine: Engine, row: InodeRow, handle: Handle): Promise<
     // The old bytes stay saved: nobody reads the file before they are back.
     engine.unrestored.add(row.ino)
   }
+  if (row.stored !== STORED.file) {
+    engine.contents.discard(row.generation)
+    return
+  }
   // Frees the space; were it to fail, the next write cuts the leftovers before it extends the file.
-  await engine.disk.truncate(handle.fd, row.stored === STORED.file ? row.size : 0).catch(() => {})
+  await engine.disk.truncate(handle.fd, row.size).catch(() => {})
 }
 
 /** A small content with pieces written over it, cut or extended to its size. */

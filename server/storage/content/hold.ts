@@ -28,6 +28,8 @@ export async function detach(engine: Engine, row: InodeRow): Promise<InodeRow> {
   try {
     engine.space.take(engine.contents.allocated(row.generation))
     await engine.contents.copy(row.generation, generation)
+    // The log that moves the inode to it may be synced for anybody.
+    await engine.durability.content(generation)
     return engine.transactions.run(() => {
       const current = engine.sql.inode.get(row.ino)
       if (current === undefined) throw new Held('the inode is gone')
@@ -37,7 +39,7 @@ export async function detach(engine: Engine, row: InodeRow): Promise<InodeRow> {
       engine.sql.updateInode.run(detached)
       engine.transactions.afterwards(() => {
         engine.durability.touched(generation)
-        engine.contents.discard(row.generation)
+        engine.contents.retire(row.generation)
       })
       return detached
     })

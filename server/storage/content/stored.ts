@@ -34,7 +34,7 @@ export function dropContent(engine: Engine, row: InodeRow): void {
   if (row.stored !== STORED.file) return
   engine.transactions.afterwards(() => {
     engine.durability.forgotten(row.generation)
-    engine.contents.discard(row.generation)
+    engine.contents.retire(row.generation)
   })
 }
 
@@ -42,20 +42,24 @@ export function dropContent(engine: Engine, row: InodeRow): void {
 export async function moveToFile(engine: Engine, row: InodeRow): Promise<InodeRow> {
   if (row.stored !== STORED.database) return row
   const data = smallContent(engine, row)
-  const handle: Handle = engine.contents.create(row.generation)
+  const generation = engine.generations.next()
+  const handle: Handle = engine.contents.create(generation)
   try {
-    // What an earlier attempt left there.
-    if (engine.disk.stat(handle.fd).length > 0) await engine.disk.truncate(handle.fd, 0)
     engine.disk.writeSync(handle.fd, data, 0)
+    // The log that takes it out of the database may be synced for anybody.
+    await engine.durability.content(generation)
     return engine.transactions.run(() => {
       const current = engine.sql.inode.get(row.ino)
       if (current === undefined) throw new FileError('ESTALE', 'the file is gone')
-      const moved = { ...current, stored: STORED.file }
+      const moved = { ...current, generation, stored: STORED.file }
       engine.sql.updateInode.run(moved)
       engine.sql.deleteSmallContent.run(row.ino)
-      engine.transactions.afterwards(() => engine.durability.touched(row.generation))
+      engine.transactions.afterwards(() => engine.durability.touched(generation))
       return moved
     })
+  } catch (error) {
+    engine.contents.discard(generation)
+    throw error
   } finally {
     engine.contents.release(handle)
   }

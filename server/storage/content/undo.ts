@@ -97,7 +97,7 @@ export function forgetUndo(engine: Engine, ino: number): void {
   const spools = new Set(engine.sql.undo.all(ino).map(({ spool }) => spool))
   engine.sql.deleteUndo.run(ino)
   for (const spool of spools) {
-    if (spool !== null) engine.transactions.afterwards(() => engine.contents.discard(spool))
+    if (spool !== null) engine.transactions.afterwards(() => engine.contents.retire(spool))
   }
 }
 

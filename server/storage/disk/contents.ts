@@ -4,6 +4,12 @@ import { contentFolder, contentPath } from './content-path.js'
 import { type Disk, isErrno } from './disk.js'
 import { withoutHoles } from './sparse.js'
 
+/** What is done once the database on the disk is what it is now. */
+export interface AfterLog {
+  afterLog(effect: () => void): void
+  settled(): Promise<void>
+}
+
 /** The content file of one generation, open for reading and writing. */
 export interface Handle {
   readonly generation: number
@@ -30,9 +36,10 @@ export class Contents {
   /** Whether the file system can share the bytes of two files, as far as is known. */
   #reflinks = true
   readonly #unlinking = new Set<Promise<void>>()
+  readonly #log: AfterLog
   readonly #onFolder: (path: string) => void
   readonly #isHeld: (generation: number) => boolean
-  /** Discarded, but held by a backup. */
+  /** Retired, but held by a backup. */
   readonly #postponed = new Set<number>()
 
   /**
@@ -42,11 +49,13 @@ export class Contents {
   constructor(
     disk: Disk,
     root: string,
+    log: AfterLog,
     onFolder: (path: string) => void,
     isHeld: (generation: number) => boolean,
   ) {
     this.#disk = disk
     this.root = root
+    this.#log = log
     this.#onFolder = onFolder
     this.#isHeld = isHeld
     disk.makeFolder(root)
@@ -99,27 +108,36 @@ export class Contents {
     }
   }
 
-  /** Removes the file of a generation that nothing names any more. Whoever has it open may read on. */
+  /** Removes the file of a generation that nothing has named. Whoever has it open may read on. */
   discard(generation: number): void {
-    const slot = this.#open.get(generation)
-    if (slot !== undefined) {
-      slot.discarded = true
-      if (slot.users === 0) this.#close(slot)
-    }
+    this.#forget(generation)
+    this.#unlink(generation)
+  }
+
+  /** The same for one that the database has named until now, or may have on the disk: it does so no more before the file goes. */
+  retire(generation: number): void {
+    this.#forget(generation)
     if (this.#isHeld(generation)) {
       // Those that are too many to remember are orphans after the next start.
       if (this.#postponed.size < REMEMBERED_POSTPONED) this.#postponed.add(generation)
       return
     }
-    this.#unlink(generation)
+    this.#log.afterLog(() => this.#unlink(generation))
   }
 
-  /** Removes what was discarded while a backup held it. */
+  #forget(generation: number): void {
+    const slot = this.#open.get(generation)
+    if (slot === undefined) return
+    slot.discarded = true
+    if (slot.users === 0) this.#close(slot)
+  }
+
+  /** Removes what was retired while a backup held it. */
   discardPostponed(): void {
     for (const generation of this.#postponed) {
       if (this.#isHeld(generation)) continue
       this.#postponed.delete(generation)
-      this.#unlink(generation)
+      this.#log.afterLog(() => this.#unlink(generation))
     }
   }
 
@@ -170,8 +188,14 @@ export class Contents {
     }
   }
 
-  async close(): Promise<void> {
+  /** All that was retired is gone, unless the log cannot be synced, or a backup holds it. */
+  async settled(): Promise<void> {
+    await this.#log.settled()
     await Promise.all(this.#unlinking)
+  }
+
+  async close(): Promise<void> {
+    await this.settled()
     for (const slot of [...this.#open.values()]) this.#close(slot)
   }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { failure } from '../failure.js'
+import { AfterLog } from './after-log.js'
 import { Coalesced } from './coalesced.js'
 import type { Contents } from './contents.js'
 import { type Disk, isErrno } from './disk.js'
@@ -32,13 +33,23 @@ export class Durability {
   readonly #coming = new Map<number, symbol>()
   readonly #log = new Coalesced(() => this.#syncLog())
   readonly #all = new Coalesced(() => this.#syncAll())
+  readonly #afterLog: AfterLog
 
-  /** @param database path of the database; undefined if it is in memory */
-  constructor(disk: Disk, database: string | undefined, contents: () => Contents) {
+  /**
+   * @param database path of the database; undefined if it is in memory
+   * @param isFull whether what is removed is to give back its room at once
+   */
+  constructor(
+    disk: Disk,
+    database: string | undefined,
+    contents: () => Contents,
+    isFull: () => boolean,
+  ) {
     this.#disk = disk
     this.#wal = database === undefined ? undefined : `${database}-wal`
     this.#contents = new Unsynced((generation) => this.#syncContent(contents(), generation))
     this.#folders = new Unsynced((path) => unlessGone(disk.syncFolder(path)))
+    this.#afterLog = new AfterLog(() => this.#log.run(), isFull)
   }
 
   /** The content of a generation was written to: only over bytes that it had, or in any way. */
@@ -57,6 +68,31 @@ export class Durability {
 
   folderChanged(path: string): void {
     this.#folders.mark(path)
+  }
+
+  /** Takes away what the database names no more, once it does not do so on the disk either. */
+  afterLog(effect: () => void): void {
+    this.#afterLog.add(effect)
+  }
+
+  /** All that waited for the log is done, if that can be synced. */
+  settled(): Promise<void> {
+    return this.#afterLog.settle()
+  }
+
+  /** What was committed so far is on the disk: the metadata, not the contents. */
+  logged(): Promise<void> {
+    return this.#log.run()
+  }
+
+  /** A content is on the disk, and the folder that names it: the metadata may claim it. */
+  async content(generation: number): Promise<void> {
+    try {
+      await this.#bringThere(generation)
+    } catch (error) {
+      this.#notThere(generation)
+      throw failure(error)
+    }
   }
 
   /** Everything acknowledged so far is on the disk. */
@@ -134,9 +170,19 @@ export class Durability {
   }
 
   async #syncLog(): Promise<void> {
-    if (this.#wal === undefined) return
-    this.#fd ??= this.#disk.open(this.#wal, constants.O_RDWR)
-    await this.#disk.fdatasync(this.#fd)
+    if (this.#wal === undefined) {
+      this.#afterLog.taken()('synced')
+      return
+    }
+    const ended = this.#afterLog.taken()
+    try {
+      this.#fd ??= this.#disk.open(this.#wal, constants.O_RDWR)
+      await this.#disk.fdatasync(this.#fd)
+    } catch (error) {
+      ended('failed')
+      throw error
+    }
+    ended('synced')
   }
 }
 

@@ -4,6 +4,7 @@ import type { Disk } from './disk.js'
 /** How long, and for how many bytes, one statfs(2) is believed. */
 const BELIEVED_MILLISECONDS = 1000
 const BELIEVED_BYTES = 16 * 1024 * 1024
+const SHORT_BYTES = 1024 * 1024 * 1024
 
 /** The disk's free space: a reserve of it is never given to files, so that metadata, logs and fsck have room. */
 export class Space {
@@ -31,6 +32,11 @@ export class Space {
   require(bytes: number): void {
     if (this.numbers().free >= bytes) return
     throw new FileError('ENOSPC', 'the disk of the server is full; free some space and try again')
+  }
+
+  /** Whether room that is given back had better be there at once. */
+  isShort(): boolean {
+    return this.numbers().free < SHORT_BYTES
   }
 
   /** Bytes of the disk, and those that files may still take. */

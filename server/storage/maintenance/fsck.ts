@@ -115,7 +115,7 @@ async function checkContent(
   for await (const { kind, text, generation } of orphans(sql, disk, root)) {
     // What a backup may still need, a server removes after it; of one that was killed this is known after a while.
     if (sql.held.get(generation, now) !== undefined) continue
-    engine?.contents.discard(generation)
+    engine?.contents.retire(generation)
     report(kind, text, engine !== undefined)
   }
 }

@@ -47,7 +47,7 @@ async function sweepFolder(
     .map((name) => generationOf(name, range))
     .filter((generation) => generation !== undefined)
     .filter((generation) => generation < below && !claimed.has(generation))
-  for (const orphan of orphans) engine.contents.discard(orphan)
+  for (const orphan of orphans) engine.contents.retire(orphan)
   // A folder that is in use again by now is not empty, so it stays.
   if (present.length === 0 && range.last < below)
     await engine.disk.removeFolder(path).catch(() => {})

@@ -107,7 +107,7 @@ export function sweepUploads(engine: Engine): void {
     const idle = page.filter(({ id }) => !engine.uploading.has(id))
     for (const { id, generation, finished } of idle) {
       engine.sql.deleteUpload.run(id)
-      if (finished === null) engine.contents.discard(generation)
+      if (finished === null) engine.contents.retire(generation)
     }
     if (idle.length === 0) return
   }

@@ -106,7 +106,10 @@ export class FileUpload implements Upload {
     try {
       checkAttributes(attributes)
       if (this.#resumed !== undefined && this.size > 0) this.#content.open()
-      if (this.#content.isOpen || this.size > SMALL) await this.#content.flush()
+      const replaces = this.#isFile && this.#existing(target) !== undefined
+      if (this.#content.isOpen || this.size > SMALL || replaces) await this.#content.flush()
+      // The log that lets it replace another one may be synced for anybody.
+      if (replaces) await this.#engine.durability.content(this.generation)
       this.#requireOpen()
       this.#state = 'ended'
       const committing = { target, attributes, precondition, origin }
@@ -118,6 +121,10 @@ export class FileUpload implements Upload {
       this.#discard()
       throw failure(error)
     }
+  }
+
+  get #isFile(): boolean {
+    return this.#content.isOpen || this.size > this.#engine.smallBytes
   }
 
   async abort(): Promise<void> {
