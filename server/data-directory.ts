@@ -145,7 +145,10 @@ export function openBesideServer(directory: string): Database {
       directory,
       `the data directory ${directory} is in use by an older version of coffer-server, and must be brought up to date for this one: stop that server first, and start this one`,
     )
-  return withBallast(directory, () => openDatabase(databaseFile(directory), alone))
+  const database = withBallast(directory, () => openDatabase(databaseFile(directory), alone))
+  // Nobody syncs the log for a command: what it says is done survives loss of power.
+  database.pragma('synchronous = FULL')
+  return database
 }
 
 /** On a disk that is full not even that can be opened: then the ballast goes, which a server had left there. */

@@ -29,6 +29,7 @@ export class GroupCommit {
     else void pause.then(this.#commit)
   }
   #pause: () => Promise<void> | undefined = () => undefined
+  #sync: () => Promise<void> = async () => {}
   readonly #listeners: ((changes: number) => void)[] = []
   #waiting: Waiting[] = []
   #hasBegun = false
@@ -49,6 +50,23 @@ export class GroupCommit {
   /** Changes wait while there is a pause, which is a short one. */
   waitFor(pause: () => Promise<void> | undefined): void {
     this.#pause = pause
+  }
+
+  /** How what is committed gets to the disk, where somebody sees to that. */
+  syncBy(sync: () => Promise<void>): void {
+    this.#sync = sync
+  }
+
+  /** Resolves once all that is committed survives loss of power, too. */
+  synced(): Promise<void> {
+    return this.#sync()
+  }
+
+  /** What `run` does, and it survives loss of power once it is answered. */
+  async runDurably<T>(step: () => T): Promise<T> {
+    const value = await this.run(step)
+    await this.#sync()
+    return value
   }
 
   /** What `step` returns, once it is committed. It is synchronous and does nothing but change the database. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { cachedStatements } from '../database/files/cached-statements.js'
+import { groupCommitOf } from '../database/group-commit.js'
 import { whenFull } from '../database/full-disk.js'
 import { isHeld } from './content/hold.js'
 import { Ballast } from './disk/ballast.js'
@@ -70,6 +71,8 @@ export function createEngine(options: StorageOptions): Engine {
     (path) => durability.folderChanged(path),
     (generation) => isHeld({ sql, clock }, generation),
   )
+  // What lets somebody in, and what takes that back, is in the same log.
+  groupCommitOf(database).syncBy(() => durability.logged())
   return {
     sql,
     transactions,

@@ -117,7 +117,7 @@ export function codeStore(
       if (grant === undefined || row.expires_at <= at) return { kind: 'unknown' }
       return { kind: 'issued', code: codeOf(row), grant }
     },
-    redeemCode: (digest, redemption) => commits.run(() => redeem(digest, redemption)),
+    redeemCode: (digest, redemption) => commits.runDurably(() => redeem(digest, redemption)),
     async savePushedRequest({ uriDigest, client_id, parameters, dpop_jkt, expiresAt }) {
       await commits.run(() =>
         push.run(uriDigest, client_id, parameters, dpop_jkt ?? null, expiresAt),

@@ -122,6 +122,10 @@ export function deviceStore(
       const row = byCode.get(digest)
       return row === undefined ? undefined : deviceOf(row)
     },
-    pollDevice: (device, redemption) => commits.run(() => poll(device, redemption)),
+    async pollDevice(device, redemption) {
+      const outcome = await commits.run(() => poll(device, redemption))
+      if (outcome.kind === 'redeemed') await commits.synced()
+      return outcome
+    },
   }
 }

@@ -155,11 +155,11 @@ export function grantStore(database: Database, rows: GrantRows): GrantStore {
     grantsOf: async (sub, at) =>
       ofUser.all(sub, at, GRANTS_MAX).map((row) => uses.current(grantOf(row))),
     noteUse: (grantId, at, address) => uses.note(grantId, at, address),
-    revokeGrant: (grantId, at) => commits.run(() => rows.revoke(grantId, at)),
-    revokeGrantsOf: (sub, at) => commits.run(() => revokeOfUser.run(at, sub).changes),
-    revokeGrantsOfSession: (sid, at) => commits.run(() => ofSessions.revoke(sid, at)),
+    revokeGrant: (grantId, at) => commits.runDurably(() => rows.revoke(grantId, at)),
+    revokeGrantsOf: (sub, at) => commits.runDurably(() => revokeOfUser.run(at, sub).changes),
+    revokeGrantsOfSession: (sid, at) => commits.runDurably(() => ofSessions.revoke(sid, at)),
     async revokeAccessToken(jti, expiresAt) {
-      await commits.run(() => revokeToken.run(jti, expiresAt))
+      await commits.runDurably(() => revokeToken.run(jti, expiresAt))
     },
     async standing(jti, grantId, at) {
       if (isRevoked.get(jti) !== undefined) return { kind: 'revoked' }

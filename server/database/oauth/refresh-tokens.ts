@@ -153,6 +153,8 @@ export function refreshTokenStore(
       const { tokenDigest, grantId, client_id } = token
       const one = known.get(tokenDigest)
       const outcome = await commits.run(() => rotate(token, rotation, one?.keptUntil ?? 0))
+      // Its owner keeps the successor alone: that must be known after loss of power, too.
+      if (outcome.kind !== 'dead' && outcome.kind !== 'refused') await commits.synced()
       if (outcome.kind !== 'rotated') return outcome
       known.delete(tokenDigest)
       if (one !== undefined) {
