@@ -36,6 +36,7 @@ export function atHand(engine: Engine, row: InodeRow): AtHand | undefined {
 class OpenContent implements Content {
   readonly inode: Inode
   readonly #engine: Engine
+  readonly #generation: number
   /** Undefined for a file that is all hole, and once it is closed. */
   #handle: Handle | undefined
   #isClosed = false
@@ -47,6 +48,7 @@ class OpenContent implements Content {
   constructor(engine: Engine, row: InodeRow) {
     this.inode = knownInode(row)
     this.#engine = engine
+    this.#generation = row.generation
     try {
       if (row.stored === STORED.file) this.#handle = engine.contents.acquire(row.generation)
       else this.#small = row.stored === STORED.nowhere ? 'hole' : smallContent(engine, row)
@@ -79,11 +81,12 @@ class OpenContent implements Content {
     const handle = this.#handle
     if (handle === undefined) throw new FileError('EIO', 'the content was closed while it was read')
     try {
-      if (length <= SMALL) return disk.readSync(handle.fd, wanted, position)
+      if (length <= SMALL)
+        return this.#whole(disk.readSync(handle.fd, wanted, position), position, length)
       const leave = gate.enter(ino)
       this.#reading += 1
       try {
-        return await disk.read(handle.fd, wanted, position)
+        return this.#whole(await disk.read(handle.fd, wanted, position), position, length)
       } finally {
         this.#reading -= 1
         if (this.#isClosed) this.#release()
@@ -92,6 +95,18 @@ class OpenContent implements Content {
     } catch (error) {
       throw failure(error)
     }
+  }
+
+  /** Fewer bytes are read where the file was cut meanwhile. @throws EIO if it was not: loss of power has taken the others */
+  #whole(bytes: number, position: number, length: number): number {
+    if (bytes === length) return bytes
+    const row = this.#engine.sql.inode.get(this.inode.ino)
+    if (row?.generation === this.#generation && row.size >= position + length)
+      throw new FileError(
+        'EIO',
+        'a part of the content of a file is missing; run coffer-server fsck',
+      )
+    return bytes
   }
 
   stream(first: number, last: number): Readable {

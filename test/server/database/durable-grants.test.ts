@@ -3,7 +3,7 @@ import type { Digest, Store } from '../../../oauth/index.js'
 import { digestOf, randomSecret } from '../../../oauth/secrets.js'
 import { openBesideServer } from '../../../server/data-directory.js'
 import { oauthStore } from '../../../server/database/oauth/store.js'
-import { type Disk, nodeDisk } from '../../../server/storage/disk/fs.js'
+import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
 import { client, MINUTE, NOW, newGrant, redemption, rotation } from '../../oauth/store-records.js'
 import { type TemporaryStorage, temporaryStorage } from '../storage/temporary.js'
 

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect } from 'chai'
@@ -55,6 +55,27 @@ describe('Storage after a restart', () => {
     expect(await files(directory)).to.have.length(1)
     const third = await start()
     expect(await read(await third.storage.tree('ann'), ino)).to.equal('new')
+  })
+
+  it('says of a content of which a part was lost that it is missing, and reads the rest', async () => {
+    const { storage } = await start()
+    const tree = await storage.tree('ann')
+    const { ino } = await put(tree, at(tree, 'a'), 'x'.repeat(100_000))
+    await stop()
+    const [file] = await files(directory)
+    await truncate(String(file), 70_000)
+    const content = await (await (await start()).storage.tree('ann')).open(ino)
+    try {
+      expect((await content.read(0, 70_000)).length).to.equal(70_000)
+      for (const [position, length] of [
+        [0, 100_000],
+        [69_990, 20],
+        [70_000, 30_000],
+      ] as const)
+        expect(await content.read(position, length).catch(code)).to.equal('EIO')
+    } finally {
+      await content.close()
+    }
   })
 
   it('keeps what has come of a resumable upload until it expires, then sweeps it', async () => {
