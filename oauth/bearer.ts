@@ -21,10 +21,10 @@ const CREDENTIALS = /^(bearer|dpop) +([A-Za-z0-9\-._~+/]+=*)$/i
 /** auth-scheme of RFC 9110 section 11.1, of those that carry access tokens */
 const SCHEME = /^(bearer|dpop)(?: |$)/i
 
-/** Only the Authorization field counts; a token in the query is not looked at (OAuth 2.1 section 5.1). */
+/** The Authorization field, or the form of a POST (RFC 6750 section 2.2); a token in the query is not looked at (OAuth 2.1 section 5.1). */
 export function presentedToken(context: Context, call: Call): Presented {
   const fields = call.headers.authorization
-  const inBody = call.parameters.optional('access_token')
+  const inBody = call.method === 'POST' ? call.parameters.optional('access_token') : undefined
   if (fields.length > 1 || (fields.length === 1 && inBody !== undefined)) {
     throw refusal(context, 'invalid_request', 'the access token must be sent once, by one method')
   }
