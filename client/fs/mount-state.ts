@@ -153,6 +153,8 @@ export class MountState {
       memory,
       locks,
       orphans,
+      nodes,
+      mayStillWrite: options.mayStillWrite,
       observe,
       foreign: (node) => this.foreign(node),
     })
