@@ -4,7 +4,7 @@ import { type Guard, type GuardedRequest, OAuthError } from '../../oauth/index.j
 import type { AuditRecord } from '../database/accounts/audit.js'
 import type { LimitStore } from '../database/accounts/limits.js'
 import { unlessFull } from '../database/full-disk.js'
-import { address } from './sessions.js'
+import { address } from './address.js'
 
 const MINUTE = 60_000
 

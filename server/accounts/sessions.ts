@@ -6,6 +6,7 @@ import type { User } from '../database/accounts/accounts.js'
 import type { SessionTable } from '../database/accounts/sessions.js'
 import { FormRefused } from '../errors.js'
 import type { Accounts } from './accounts.js'
+import { address } from './address.js'
 import { cookieKey } from './cookie-key.js'
 import { equal } from './equal.js'
 
@@ -170,11 +171,6 @@ export function sessions(options: SessionOptions): Sessions {
       throw new FormRefused('You are no longer signed in. Nothing was done.')
     },
   }
-}
-
-/** Where a request comes from; an IPv4 address in the form people know, also on a socket of both families. */
-export function address({ ip = 'unknown' }: { readonly ip?: string | undefined }): string {
-  return ip.startsWith('::') ? ip.replace(/^::ffff:(?=\d+\.)/i, '') : ip
 }
 
 function digest(sid: string): string {

@@ -1,8 +1,9 @@
 import type { LockSessionRecords } from '../database/lock-sessions.js'
 import { FileError } from '../errors.js'
 import { Fences } from './fences.js'
-import type { LockSession, Mailboxes } from './mailbox.js'
+import type { Mailboxes } from './mailbox.js'
 import type { Before, LockTimes } from './requests.js'
+import type { LockSession } from './session.js'
 
 /** What the locks of all users share. */
 export interface Shared {

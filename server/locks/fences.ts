@@ -1,5 +1,5 @@
 import type { LockSessionRecords } from '../database/lock-sessions.js'
-import { MOST_INODES } from './inode-locks.js'
+import { MOST_INODES } from './queues.js'
 
 /** Clients of one user that lost locks and have not come back to hear of it. */
 const MOST_CLIENTS = 1_000

@@ -2,11 +2,13 @@ import { FileError } from '../errors.js'
 import type { Lock, LockRange } from '../wire/locks.js'
 import { Arrivals } from './arrivals.js'
 import { LockClients, type Shared } from './clients.js'
-import { InodeLocks, MOST_INODES, Queues, type Waiting } from './inode-locks.js'
+import { InodeLocks, type Waiting } from './inode-locks.js'
 import { LeasedDirectories } from './leased-directories.js'
-import type { Decision, LockSession } from './mailbox.js'
+import type { Decision } from './mailbox.js'
 import { connectionOf, isOf, owned } from './owners.js'
+import { MOST_INODES, Queues } from './queues.js'
 import type { Before, Claim, LockAnswer, LockRequest } from './requests.js'
+import type { LockSession } from './session.js'
 
 /** Of one client. */
 const MOST_LOCKS = 20_000

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import type { Interaction } from '../../oauth/index.js'
-import { address } from '../accounts/sessions.js'
+import { address } from '../accounts/address.js'
 import type { Site } from './site.js'
 import { wantsPage } from './wants-page.js'
 import { describeScope, describeTime, sentence } from './words.js'

@@ -1,7 +1,7 @@
 import express, { type Request, type RequestHandler, type Response, Router } from 'express'
+import { address } from '../accounts/address.js'
 import { countAsGuess } from '../accounts/limits.js'
 import { Busy } from '../accounts/passwords.js'
-import { address } from '../accounts/sessions.js'
 import { FormRefused } from '../errors.js'
 import { noStore } from '../headers.js'
 import { inOwnTurn, ownTurn } from '../turn.js'

@@ -11,22 +11,13 @@ import { identityOf } from '../../database/identity.js'
 import { lockBackup } from '../../database/lock.js'
 import { STORED } from '../content/stored.js'
 import { contentPath } from '../disk/content-path.js'
-import { isErrno } from '../disk/disk.js'
+import { isErrno, nodeDisk } from '../disk/disk.js'
 import { makeDirectory } from '../disk/make-directory.js'
+import { copyHashed, hashOf } from './hashed.js'
 import { heldSnapshot } from './held-snapshot.js'
 import { refuseNested, refuseWhatIsNoBackup } from './place.js'
-import {
-  backupContentPath,
-  CONTENT,
-  contentList,
-  copyHashed,
-  DATABASE,
-  FILES,
-  hashOf,
-  openBackup,
-  syncFolder,
-  syncFolders,
-} from './set.js'
+import { backupContentPath, CONTENT, contentList, DATABASE, FILES, openBackup } from './set.js'
+import { syncFolders } from './sync-folders.js'
 
 export interface BackupOptions {
   /** The data directory, whose server may run. */
@@ -148,7 +139,7 @@ async function copyAll(options: BackupOptions, extend: () => void): Promise<Back
   }
   await syncFolders(join(to, CONTENT))
   await rename(next, path)
-  await syncFolder(to)
+  await nodeDisk.syncFolder(to)
   await removeUnlisted(to)
   return report
 }
@@ -161,7 +152,7 @@ async function copyFileOfServer(from: string, to: string): Promise<string> {
   const next = `${to}.new`
   const copied = await copyHashed(from, next, size)
   await rename(next, to)
-  await syncFolder(dirname(to))
+  await nodeDisk.syncFolder(dirname(to))
   return copied
 }
 

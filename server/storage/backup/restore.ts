@@ -7,22 +7,22 @@ import { forgetAuthorizations } from '../../database/restored.js'
 import { putBackAll } from '../content/undo.js'
 import { createEngine } from '../create-engine.js'
 import { contentPath } from '../disk/content-path.js'
+import { nodeDisk } from '../disk/disk.js'
 import { makeDirectory } from '../disk/make-directory.js'
 import { type Finding, fsck } from '../maintenance/fsck.js'
+import { copyHashed } from './hashed.js'
 import {
   backupContentPath,
   CONTENT,
   contentList,
-  copyHashed,
   DATABASE,
   DROP_FILE_TABLE,
   DROP_TABLE,
   FILES,
   isBackup,
   openBackup,
-  syncFolder,
-  syncFolders,
 } from './set.js'
+import { syncFolders } from './sync-folders.js'
 import { beginRestore, endRestore, refuseUsed, removeRestored } from './unfinished-restore.js'
 
 export interface RestoreReport {
@@ -127,7 +127,7 @@ async function copyContents(backup: string, part: string, to: string): Promise<R
     for (const { path, sha256 } of list.files.all()) {
       const from = join(backup, FILES, path)
       await copyProved(from, join(to, path), (await stat(from)).size, sha256)
-      await syncFolder(dirname(join(to, path)))
+      await nodeDisk.syncFolder(dirname(join(to, path)))
     }
     return report
   } finally {

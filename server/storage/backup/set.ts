@@ -1,12 +1,8 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import type { Database } from '../../database/database.js'
 import { opening } from '../../database/open-error.js'
 import { contentPath } from '../disk/content-path.js'
-import { withoutHoles } from '../disk/sparse.js'
 
 /**
  * A backup is a directory: `coffer.db`, a whole database as it was at one moment, with one table more that lists the
@@ -79,71 +75,4 @@ export function isBackup(path: string, mode: 'read' | 'write' = 'read'): boolean
 
 export function backupContentPath(backup: string, generation: number, version: number): string {
   return `${contentPath(join(backup, CONTENT), generation)}.${version}`
-}
-
-/** Copies so many bytes of a file, durably; zeros stay holes. Answers their SHA-256. @throws if there are fewer */
-export async function copyHashed(from: string, to: string, bytes: number): Promise<string> {
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 })
-  const target = await open(to, 'w', 0o600)
-  try {
-    const sha256 = await hashInto(from, bytes, target)
-    await target.sync()
-    return sha256
-  } catch (cause) {
-    // What a disk refuses does not name the file, by which people know which disk that is.
-    if (!(cause instanceof Error && 'code' in cause)) throw cause
-    throw new Error(`cannot copy ${from} to ${to}: ${cause.message}`, { cause })
-  } finally {
-    await target.close()
-  }
-}
-
-const CHUNK = 1024 * 1024
-
-/** The SHA-256 of so many bytes of a file. @throws if there are fewer */
-export async function hashOf(path: string, bytes: number): Promise<string> {
-  return hashInto(path, bytes, undefined)
-}
-
-async function hashInto(
-  from: string,
-  bytes: number,
-  target: FileHandle | undefined,
-): Promise<string> {
-  const hash = createHash('sha256')
-  let position = 0
-  if (bytes > 0) {
-    for await (const chunk of createReadStream(from, { end: bytes - 1, highWaterMark: CHUNK })) {
-      const data: Buffer = chunk
-      hash.update(data)
-      if (target !== undefined) {
-        for (const { at, piece } of withoutHoles(data)) {
-          await target.write(piece, 0, piece.length, position + at)
-        }
-      }
-      position += data.length
-    }
-  }
-  if (position < bytes) throw new Error(`${from} has ${position} bytes instead of ${bytes}`)
-  await target?.truncate(bytes)
-  return hash.digest('hex')
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-/** A folder of contents and all that are in it. */
-export async function syncFolders(root: string): Promise<void> {
-  if (!existsSync(root)) return
-  for (const high of await readdir(root)) {
-    for (const folder of await readdir(join(root, high))) await syncFolder(join(root, high, folder))
-    await syncFolder(join(root, high))
-  }
-  await syncFolder(root)
 }

@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { LOCK_FILES } from '../../database/lock.js'
+import { nodeDisk } from '../disk/disk.js'
 import { namesIn } from '../disk/emptiness.js'
-import { DATABASE, syncFolder } from './set.js'
+import { DATABASE } from './set.js'
 
 /** The first file of a directory that a backup is restored to, which goes when the last is there. */
 const MARK = 'restoring'
@@ -17,13 +18,13 @@ export function unfinishedRestore(directory: string): string | undefined {
 
 export async function beginRestore(directory: string, backup: string): Promise<void> {
   await writeFile(join(directory, MARK), `${resolve(backup)}\n`, { mode: 0o600, flush: true })
-  await syncFolder(directory)
+  await nodeDisk.syncFolder(directory)
 }
 
 export async function endRestore(directory: string): Promise<void> {
-  await syncFolder(directory)
+  await nodeDisk.syncFolder(directory)
   await rm(join(directory, MARK))
-  await syncFolder(directory)
+  await nodeDisk.syncFolder(directory)
 }
 
 /** After one that was killed when all but that was done: should the database get lost, nobody is to take the rest for unfinished. */

@@ -1,9 +1,9 @@
 import { type InodeRow, rowWith } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
 import { dropContent, STORED } from '../content/stored.js'
-import { NOTHING_USED, type Usage } from '../parts/change-log.js'
 import type { Timespec } from '../parts/clock.js'
 import type { Engine } from '../parts/engine.js'
+import { NOTHING_USED, type Usage } from '../parts/usage.js'
 import { changed, isDirectory, S_IFMT, TYPE_BITS } from './inode.js'
 
 /** Bytes an inode's content counts for against the quota; a directory or a symlink counts as a file only. */

@@ -1,7 +1,7 @@
 import { isDirectory } from '../inodes/inode.js'
 import { destroy } from '../inodes/links.js'
-import { NOTHING_USED } from '../parts/change-log.js'
 import type { Engine } from '../parts/engine.js'
+import { NOTHING_USED } from '../parts/usage.js'
 import type { Ino } from '../storage.js'
 
 /** Inodes destroyed in one transaction. */

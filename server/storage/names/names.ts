@@ -4,8 +4,8 @@ import { inodeRow, liveDirectoryRow, mustHold } from '../inodes/access.js'
 import { changed, isDirectory } from '../inodes/inode.js'
 import { destroy, dropLink, touchDirectory } from '../inodes/links.js'
 import { draft, inherited, insertInode } from '../inodes/new-inode.js'
-import { NOTHING_USED } from '../parts/change-log.js'
 import type { Engine, TreeId } from '../parts/engine.js'
+import { NOTHING_USED } from '../parts/usage.js'
 import type {
   Ino,
   NewAttributes,

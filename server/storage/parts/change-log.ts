@@ -8,6 +8,7 @@ import type { Clock } from './clock.js'
 import { NewestOfOthers } from './newest-of-others.js'
 import { RecentChanges } from './recent-changes.js'
 import type { Transactions } from './transactions.js'
+import { checkQuota, type Usage } from './usage.js'
 
 /** How many changes a tree keeps, and for how long. */
 export const KEPT_CHANGES = 200_000
@@ -27,15 +28,6 @@ export interface Noted {
   /** An inode that ceases to exist by this. */
   readonly gone?: number | undefined
 }
-
-/** What a change uses (positive) or frees (negative). */
-export interface Usage {
-  readonly bytes: number
-  readonly inodes: number
-  /** Names of a file beyond its first. */
-  readonly links?: number
-}
-export const NOTHING_USED: Usage = { bytes: 0, inodes: 0 }
 
 /** The log of all trees: notes changes, counts what they use, wakes who waits. */
 export class ChangeLog {
@@ -177,35 +169,6 @@ export class ChangeLog {
 
   #tell(tree: number, change: ChangeRow): void {
     for (const come of this.#waiting.get(tree) ?? []) come(change)
-  }
-}
-
-/** Without a quota: files that are all hole soon come to more than the 2^63 that the database can count. */
-const MOST_BYTES = 2 ** 62
-
-interface Limits {
-  readonly bytes: number
-  readonly inodes: number
-  readonly links: number
-  readonly max_bytes: number | null
-  readonly max_inodes: number | null
-}
-
-/** @throws EDQUOT if what is used now is beyond the quota, and `usage` adds to it */
-export function checkQuota(tree: Limits, usage: Usage): void {
-  if (usage.bytes > 0 && tree.bytes > (tree.max_bytes ?? MOST_BYTES)) {
-    throw new FileError(
-      'EDQUOT',
-      'your quota of bytes is used up; delete something or ask for more',
-    )
-  }
-  const names = tree.inodes + tree.links
-  const isMore = usage.inodes > 0 || (usage.links ?? 0) > 0
-  if (isMore && tree.max_inodes !== null && names > tree.max_inodes) {
-    throw new FileError(
-      'EDQUOT',
-      'your quota of files is used up; delete something or ask for more',
-    )
   }
 }
 

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import type { Database } from '../../database/database.js'
 import { groupCommitOf } from '../../database/group-commit.js'
-import { deferred } from './gate.js'
+import { deferred } from './deferred.js'
 
 /** Transactions after which the log is written back to the database. */
 const EVERY = 250

@@ -1,3 +1,5 @@
+import { type Deferred, deferred } from './deferred.js'
+
 /** Keeps readers and overwriters of one inode's bytes apart, so that no reader sees half of a write. */
 export class Gate {
   readonly #writing = new Map<number, Promise<void>>()
@@ -43,17 +45,4 @@ export class Gate {
       opened.resolve()
     }
   }
-}
-
-interface Deferred {
-  readonly promise: Promise<void>
-  readonly resolve: () => void
-}
-
-export function deferred(): Deferred {
-  let resolve: () => void = () => {}
-  const promise = new Promise<void>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
 }

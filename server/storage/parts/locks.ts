@@ -1,4 +1,4 @@
-import { deferred } from './gate.js'
+import { deferred } from './deferred.js'
 
 /** One writer of content at a time per inode, in the order they came. */
 export class Locks {

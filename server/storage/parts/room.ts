@@ -1,6 +1,6 @@
 import { FileError } from '../../errors.js'
-import { checkQuota } from './change-log.js'
 import type { Engine, TreeId } from './engine.js'
+import { checkQuota } from './usage.js'
 
 /** Sizes are exact up to 2^53 - 1. */
 const SIZE_MAX = Number.MAX_SAFE_INTEGER

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
-import { deferred } from '../../../server/storage/parts/gate.js'
+import { deferred } from '../../../server/storage/parts/deferred.js'
 import { BATCH_TYPE } from '../../../server/wire/frames.js'
 import { type FileServer, startFileServer } from './file-server.js'
 import { encode, openChannel, results } from './frames.js'

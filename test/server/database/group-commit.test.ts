@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { whenFull } from '../../../server/database/full-disk.js'
 import { groupCommitOf } from '../../../server/database/group-commit.js'
-import { deferred } from '../../../server/storage/parts/gate.js'
+import { deferred } from '../../../server/storage/parts/deferred.js'
 import { temporaryDirectory } from '../../support/directory.js'
 
 describe('GroupCommit', () => {

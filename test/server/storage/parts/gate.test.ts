@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { type Disk, nodeDisk } from '../../../../server/storage/disk/disk.js'
-import { deferred } from '../../../../server/storage/parts/gate.js'
+import { deferred } from '../../../../server/storage/parts/deferred.js'
 import { fileName as name } from '../../../../server/storage/path.js'
 import { overwrite, type Tree } from '../../../../server/storage/storage.js'
 import { put } from '../contract.js'
