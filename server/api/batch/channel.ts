@@ -8,8 +8,8 @@ import {
   FrameQueue,
   type QueuedFrame,
 } from '../../wire/frames.js'
-import { settled } from '../exchange/answer.js'
 import { expectedBytes } from '../exchange/answer-bytes.js'
+import { settled } from '../exchange/durability.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Held } from '../exchange/held-answers.js'
 import { LINGER_BYTES, LINGER_MILLISECONDS } from '../input/body.js'

@@ -15,7 +15,7 @@ import {
 } from '../../wire/locks.js'
 import type { WireOperation } from '../../wire/operations.js'
 import { wireAttributes } from '../exchange/attributes.js'
-import { CONNECTION_SECRET } from '../exchange/exchange.js'
+import { CONNECTION_SECRET } from '../exchange/origin.js'
 import { othersBefore } from '../exchange/others-before.js'
 import { inodeNumber } from '../input/schemas.js'
 import { type Answer, type Context, type Operation, operation } from './operation.js'

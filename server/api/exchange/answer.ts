@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import type { Ino, Inode } from '../../storage/storage.js'
+import type { Inode } from '../../storage/storage.js'
 import { HEADERS } from '../../wire/headers.js'
 import { attributesField, attributesJson } from './attributes.js'
 import type { Exchange } from './exchange.js'
@@ -64,9 +64,4 @@ export function answerEmpty(
   const fields = inode === undefined ? more : { ...inodeFields(inode), ...more }
   response.writeHead(status, status === 201 ? { ...fields, 'Content-Length': 0 } : fields)
   response.end()
-}
-
-/** What was changed (and the content of this inode) is on the disk as firmly as the request asked for. */
-export async function settled({ storage, durability }: Exchange, ino?: Ino): Promise<void> {
-  if (durability === 'power') await storage.durable(ino)
 }

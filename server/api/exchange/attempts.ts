@@ -4,7 +4,7 @@ import { FileError } from '../../errors.js'
 import { field } from '../../http/field.js'
 import type { Origin } from '../../storage/storage.js'
 import { ABANDONED_AT_ONCE, HEADERS } from '../../wire/headers.js'
-import { NAME, parseOrigin } from './exchange.js'
+import { NAME, parseOrigin } from './origin.js'
 
 /** Of each user; the oldest are forgotten first. */
 const MOST_ABANDONED = 1000

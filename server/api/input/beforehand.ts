@@ -11,7 +11,8 @@ import type {
   ValuePrecondition,
   XattrMode,
 } from '../../storage/storage.js'
-import { type Admitted, type Exchange, inodeAt, lookup, placeAt } from '../exchange/exchange.js'
+import type { Admitted, Exchange } from '../exchange/exchange.js'
+import { inodeAt, lookup, placeAt } from '../exchange/place.js'
 import { precondition, valuePrecondition } from '../exchange/preconditions.js'
 import { underLocks } from '../exchange/under-locks.js'
 import { announcedBytes, hasContent } from './body.js'

@@ -9,9 +9,11 @@ import {
   type Precondition,
 } from '../../storage/storage.js'
 import { HEADERS } from '../../wire/headers.js'
-import { answerEmpty, settled } from '../exchange/answer.js'
-import { type Exchange, inodeAt, placeAt, placeOf } from '../exchange/exchange.js'
+import { answerEmpty } from '../exchange/answer.js'
+import { settled } from '../exchange/durability.js'
+import type { Exchange } from '../exchange/exchange.js'
 import { othersField } from '../exchange/others-before.js'
+import { inodeAt, placeAt, placeOf } from '../exchange/place.js'
 import { precondition } from '../exchange/preconditions.js'
 import { rawTarget, treeTarget } from '../exchange/target.js'
 

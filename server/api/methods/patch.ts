@@ -9,7 +9,8 @@ import {
   type WriteParts,
 } from '../../storage/storage.js'
 import { COPY_TYPE, RANGES_TYPE, ZERO_TYPE } from '../../wire/patch.js'
-import { answerAttributes, answerEmpty, settled } from '../exchange/answer.js'
+import { answerAttributes, answerEmpty } from '../exchange/answer.js'
+import { settled } from '../exchange/durability.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { underLocks } from '../exchange/under-locks.js'
 import { attributeChangeFields } from '../input/attribute-fields.js'

@@ -1,11 +1,6 @@
 import { z } from 'zod'
-import {
-  answerEmpty,
-  answerJson,
-  answerNotModified,
-  inodeFields,
-  settled,
-} from '../exchange/answer.js'
+import { answerEmpty, answerJson, answerNotModified, inodeFields } from '../exchange/answer.js'
+import { settled } from '../exchange/durability.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isNotModified } from '../exchange/preconditions.js'
 import { parseChoice, parseCount } from '../exchange/query.js'

@@ -1,15 +1,11 @@
 import { FileError } from '../../errors.js'
 import type { Inode, Tree } from '../../storage/storage.js'
 import { answerContent } from '../content/content.js'
-import {
-  answerAttributes,
-  answerJson,
-  answerNotModified,
-  inodeFields,
-  settled,
-} from '../exchange/answer.js'
+import { answerAttributes, answerJson, answerNotModified, inodeFields } from '../exchange/answer.js'
 import { withChange } from '../exchange/attempts.js'
-import { type Exchange, inodeAt } from '../exchange/exchange.js'
+import { settled } from '../exchange/durability.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { inodeAt } from '../exchange/place.js'
 import { isNotModified } from '../exchange/preconditions.js'
 import { answerEntries } from './directories.js'
 import { seek } from './ranges.js'

@@ -1,13 +1,9 @@
 import { contentEtag } from '../../http/etag.js'
 import type { Inode } from '../../storage/storage.js'
-import {
-  answerEmpty,
-  answerJson,
-  answerNotModified,
-  inodeFields,
-  settled,
-} from '../exchange/answer.js'
-import { type Exchange, inodeAt } from '../exchange/exchange.js'
+import { answerEmpty, answerJson, answerNotModified, inodeFields } from '../exchange/answer.js'
+import { settled } from '../exchange/durability.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { inodeAt } from '../exchange/place.js'
 import { isNotModified, valuePrecondition } from '../exchange/preconditions.js'
 import { parseChoice } from '../exchange/query.js'
 import { beforehand } from '../input/beforehand.js'
