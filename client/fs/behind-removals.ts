@@ -1,5 +1,6 @@
 import type { RemoteFiles } from '../remote/remote-files.js'
 import { eachMethod } from './each-method.js'
+import type { Place } from './lookups.js'
 import type { Removals } from './removals.js'
 
 /** What only reads bytes or extended attributes, or listens, needs no order. */
@@ -17,7 +18,23 @@ const UNORDERED: ReadonlySet<string> = new Set([
   'listXattrs',
 ])
 
-/** The same files; whatever bears on what is being removed waits until it is. */
+/** What the server can be asked for right behind removals, where the files keep that order. */
+const FOLLOWING: ReadonlySet<string> = new Set([
+  'write',
+  'zero',
+  'copyRange',
+  'put',
+  'make',
+  'makeNameless',
+  'link',
+  'remove',
+  'rename',
+  'setAttributes',
+])
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** The same files; whatever bears on what is being removed comes after it. */
 export function behindRemovals(files: RemoteFiles, removals: Removals): RemoteFiles {
   const about = async <T>(ino: number, ask: () => Promise<T>): Promise<T> => {
     if (removals.count > 0) await removals.about(ino)
@@ -32,11 +49,26 @@ export function behindRemovals(files: RemoteFiles, removals: Removals): RemoteFi
       yield* files.list(directory, ...rest)
     },
   }
-  const ordered = eachMethod(files, (name, ask) =>
-    UNORDERED.has(name)
-      ? undefined
-      : (...parameters) =>
-          removals.count === 0 ? ask(...parameters) : removals.all().then(() => ask(...parameters)),
-  )
-  return { ...ordered, ...reads }
+  const following = files.keepsOrder === true ? FOLLOWING : NONE
+  const ordered = eachMethod(files, (name, ask) => {
+    if (UNORDERED.has(name)) return undefined
+    return (...parameters) => {
+      if (removals.count === 0) return ask(...parameters)
+      if (following.has(name)) return removals.followedBy(() => ask(...parameters))
+      return removals.all().then(() => ask(...parameters))
+    }
+  })
+  // Were the answer to the removal lost, by the inode at that name nobody could tell whether it was done.
+  const isTaken = ({ directory, name }: Place) => removals.isUnderWayAt(directory, name)
+  const named: Pick<RemoteFiles, 'link' | 'rename'> = {
+    async link(ino, directory, name, options) {
+      if (isTaken({ directory, name })) await removals.all()
+      return ordered.link(ino, directory, name, options)
+    },
+    async rename(from, to, options) {
+      if (isTaken(to)) await removals.all()
+      return ordered.rename(from, to, options)
+    },
+  }
+  return { ...ordered, ...reads, ...named }
 }

@@ -32,7 +32,7 @@ export interface RemovalNews {
 
 /**
  * Removals that programs need not wait for (rm -rf): the server hears of them in their order, many at a time. Whatever else is
- * to be changed waits for them, so that others see all changes in order; and so does whoever asks about the same place.
+ * to be changed comes after them, so that others see all changes in order; and so does the answer to who asks about the same place.
  */
 export class Removals {
   readonly #files: RemoteFiles
@@ -40,6 +40,8 @@ export class Removals {
   readonly #pending = new Set<Removal>()
   readonly #queue: Removal[] = []
   #sending: Promise<void> | undefined
+  /** Those that something went out behind. */
+  #hurried: Promise<unknown> = Promise.resolve()
   #waiting = 0
   #enough: (() => void) | undefined
   #mayRemove = false
@@ -69,6 +71,14 @@ export class Removals {
     return false
   }
 
+  /** Whether a name is still being taken away. */
+  isUnderWayAt(directory: number, name: string): boolean {
+    for (const removal of this.#pending) {
+      if (removal.directory === directory && removal.name === name) return true
+    }
+    return false
+  }
+
   /** What the time of a directory is, until the server tells it. */
   timeAfter(before: WireTime): WireTime {
     const now = BigInt(localTime())
@@ -94,11 +104,26 @@ export class Removals {
     return this.#until(() => ![...this.#pending].some(isAbout))
   }
 
+  /** Asks right behind all of them, where that keeps the order; they come out before it does. */
+  async followedBy<T>(ask: () => T): Promise<Awaited<T>> {
+    this.#enough?.()
+    while (this.#queue.length > 0) {
+      const sent = this.#carryOut(this.#queue.splice(0, AT_ONCE))
+      this.#hurried = Promise.all([this.#hurried, sent])
+    }
+    const before = Promise.all([this.#sending, this.#hurried])
+    try {
+      return await ask()
+    } finally {
+      await before
+    }
+  }
+
   async #until(isDone: () => boolean): Promise<void> {
     this.#waiting += 1
     this.#enough?.()
     try {
-      while (!isDone()) await this.#sending
+      while (!isDone()) await (this.#sending ?? this.#hurried)
     } finally {
       this.#waiting -= 1
     }
@@ -121,7 +146,9 @@ export class Removals {
       })
       this.#enough = undefined
     }
-    await this.#carryOut(this.#queue.splice(0, AT_ONCE))
+    const batch = this.#queue.splice(0, AT_ONCE)
+    // Something may have gone out behind them meanwhile.
+    if (batch.length > 0) await this.#carryOut(batch)
   }
 
   async #carryOut(batch: readonly Removal[]): Promise<void> {

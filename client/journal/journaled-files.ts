@@ -33,6 +33,8 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     ...files,
     ...afterSending(files, writeBack),
     journals: writeBack.keepsNew,
+    // What is unsent goes a way of its own.
+    keepsOrder: false,
     isAway: () => writeBack.isAway,
     sent: (ino) => writeBack.sent(ino),
 

@@ -33,7 +33,7 @@ interface Waiting {
 export type ChannelMeter = Pick<Meter, 'begin' | 'took' | 'failed'>
 
 /** One connection for frames that stays open for a while: operations go out as they come, and their answers come back in order. */
-class Channel implements FrameReceiver {
+class Channel implements FrameReceiver, ChosenChannel {
   readonly #waiting: Waiting[] = []
   readonly #unsent: Buffer[] = []
   readonly #answers = new FrameQueue(MAX_FRAME_HEADER_BYTES, MOST_CONTENT_BYTES)
@@ -73,7 +73,7 @@ class Channel implements FrameReceiver {
     return this.#waiting.length > 0
   }
 
-  ask(operation: WireOperation, content: Buffer | undefined): Promise<Reply> {
+  ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
     this.#isUsed = true
     this.#operations += 1
     const began = this.#meter.begin()
@@ -169,6 +169,19 @@ class Channel implements FrameReceiver {
   }
 }
 
+/** One of them: what is asked of it is carried out in that order. */
+export interface ChosenChannel {
+  /** It takes no more operations. */
+  readonly isOver: boolean
+  /** As `Channels.ask`. */
+  ask(operation: WireOperation, content?: Buffer): Promise<Reply>
+}
+
+const CLOSED: ChosenChannel = {
+  isOver: true,
+  ask: () => Promise.reject(new ExchangeError('unreachable', 'it is over')),
+}
+
 /** A few channels; an operation goes where it waits for nobody, if there is such a one. */
 export class Channels {
   readonly #open: OpenFrames
@@ -193,8 +206,12 @@ export class Channels {
    * asked with this login
    */
   ask(operation: WireOperation, content?: Buffer): Promise<Reply> {
-    if (this.#isClosed) return Promise.reject(new ExchangeError('unreachable', 'it is over'))
-    return this.#best().ask(operation, content)
+    return this.choose().ask(operation, content)
+  }
+
+  /** The one that the next operation goes to. */
+  choose(): ChosenChannel {
+    return this.#isClosed ? CLOSED : this.#best()
   }
 
   #best(): Channel {

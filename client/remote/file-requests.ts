@@ -161,6 +161,14 @@ export class FileRequests {
     }
   }
 
+  /** What stands there, of which nothing that was given up before takes it away or puts something else in its place any more. */
+  async left(directory: number, name: string): Promise<WireAttributes | undefined> {
+    const target = namePath(directory, name)
+    const answer = await this.ask({ method: 'HEAD', target, settles: true })
+    if (answer.status === 404) return undefined
+    return headerAttributes(successful(answer))
+  }
+
   async stat(ino: number, signal?: AbortSignal): Promise<WireAttributes> {
     const answer = await this.succeed({ method: 'HEAD', target: `/inodes/${ino}`, signal })
     return this.seenOf(ino, headerAttributes(answer))

@@ -1,17 +1,15 @@
 import type { WireAttributes, WireEntry } from '../../server/wire/inodes.js'
-import type { WireOperation } from '../../server/wire/operations.js'
-import { ExchangeError } from '../http/exchange.js'
 import { bytesOf, isAtHand, whole } from '../http/upload-content.js'
+import { type Asked, asking } from './asking.js'
 import { CHANNEL_BYTES, type Channels, type Reply } from './channel.js'
 import type { FileRequests } from './file-requests.js'
 import { tellLease } from './locks-over-channel.js'
 import { creation } from './make-once.js'
 import type { RemoteFiles, RemoteRemoval, RemovalOutcome, WriteOptions } from './remote-files.js'
+import { RemovalsFirst, type Turn } from './removals-first.js'
 import { outcomes, removeAll, removedOneByOne, together } from './removed-together.js'
 import { bytesRead, copied, names, offset, page, readContents } from './reply-content.js'
-import { refused } from './wire-answer.js'
 import { checkedAttributes } from './wire-attributes.js'
-import { isCount, nonsense } from './wire-values.js'
 import { isOneStretch, ranges } from './write-request.js'
 
 /** Entries of one page: they must not keep others waiting for long. */
@@ -19,50 +17,22 @@ const PAGE = 1_000
 /** Ranges of one write. */
 const MOST_PARTS = 1_024
 
-/**
- * Small operations over channels, at a fraction of a request's cost; large ones as requests. When a channel breaks the
- * operation goes on as a request: `first` if the server cannot have seen it, `again` (which tells apart what was carried
- * out) if it may have.
- */
+/** Small operations over channels, at a fraction of a request's cost; large ones as requests. */
 export function filesOverChannels(
-  channels: Pick<Channels, 'ask'>,
+  channels: Pick<Channels, 'ask' | 'choose'>,
   requests: FileRequests,
   first: RemoteFiles,
   again: RemoteFiles,
 ): RemoteFiles {
-  /** One step after the answer, and no more: it is taken for every operation. */
-  function asked<T>(
-    operation: WireOperation,
-    content: Buffer | undefined,
-    answer: (reply: Reply) => T,
-    otherwise: (files: RemoteFiles) => Promise<T>,
-  ): Promise<T> {
-    const exchange = requests.begin()
-    return channels.ask(operation, content).then(
-      (reply) => {
-        requests.reached(exchange)
-        switch (reply.result.outcome) {
-          case 'done':
-            if (isCount(reply.result.others)) requests.heardOfOthers(reply.result.others)
-            return answer(reply)
-          case 'failed':
-            throw refused(reply.result)
-          case 'broken':
-          case 'skipped':
-            return otherwise(first)
-          default:
-            throw nonsense('it has no outcome that there is')
-        }
-      },
-      (error) => {
-        if (!(error instanceof ExchangeError)) throw error
-        const isUnseen = error.kind === 'unreachable' || error.kind === 'untrusted'
-        return otherwise(isUnseen ? first : again)
-      },
-    )
-  }
+  const asked = asking(channels, requests, first, again)
+  const order = new RemovalsFirst(channels)
+  const changed: Asked = (operation, content, answer, otherwise) =>
+    asked(operation, content, answer, otherwise, order.turn())
 
-  async function removedTogether(removals: readonly RemoteRemoval[]): Promise<RemovalOutcome[]> {
+  async function removedTogether(
+    removals: readonly RemoteRemoval[],
+    turn: Turn,
+  ): Promise<RemovalOutcome[]> {
     const oneByOne = (files: RemoteFiles) => removedOneByOne(files, removals)
     try {
       return await asked(
@@ -76,10 +46,12 @@ export function filesOverChannels(
           return all
         },
         oneByOne,
+        turn,
       )
     } catch {
-      // What is wrong for all of them is told of each.
-      return oneByOne(first)
+      // What is wrong for all of them is told of each. What went out behind them may have been done.
+      await turn.before
+      return oneByOne(again)
     }
   }
 
@@ -93,6 +65,7 @@ export function filesOverChannels(
 
   return {
     ...first,
+    keepsOrder: true,
     stat: (ino, signal) =>
       asked({ op: 'stat', ino }, undefined, seenOf(ino), (files) => files.stat(ino, signal)),
     lookup: (directory, name, signal) =>
@@ -147,7 +120,7 @@ export function filesOverChannels(
       const data = parts.map((each) => each.data)
       const bytes = data.reduce((sum, { length }) => sum + length, 0)
       if (part === undefined || bytes === 0 || bytes > CHANNEL_BYTES || parts.length > MOST_PARTS) {
-        return first.write(ino, parts, options)
+        return order.after(() => first.write(ino, parts, options))
       }
       const change = options?.change ?? requests.nameChange()
       const given = {
@@ -160,8 +133,13 @@ export function filesOverChannels(
       const named = { durability: 'power', ...options, change } as const
       const otherwise = (files: RemoteFiles) => files.write(ino, parts, named)
       return isOneStretch(parts)
-        ? asked({ op: 'write', offset: part.offset, ...given }, whole(data), seenOf(ino), otherwise)
-        : asked({ op: 'writeRanges', ...given }, ranges(parts), seenOf(ino), otherwise)
+        ? changed(
+            { op: 'write', offset: part.offset, ...given },
+            whole(data),
+            seenOf(ino),
+            otherwise,
+          )
+        : changed({ op: 'writeRanges', ...given }, ranges(parts), seenOf(ino), otherwise)
     },
     seek: (ino, from, what, signal) =>
       asked({ op: 'seek', ino, offset: from, what }, undefined, offset, (files) =>
@@ -169,14 +147,15 @@ export function filesOverChannels(
       ),
     zero(ino, { offset, length, extend }, { change = requests.nameChange() } = {}) {
       const asks = { op: 'zero', ino, offset, bytes: length, extend, change } as const
-      return asked(asks, undefined, seenOf(ino), (files) =>
+      return changed(asks, undefined, seenOf(ino), (files) =>
         files.zero(ino, { offset, length, extend }, { change }),
       )
     },
     copyRange(from, to, length, { change = requests.nameChange() } = {}) {
       // Others must not wait behind a long one.
-      if (length > CHANNEL_BYTES) return first.copyRange(from, to, length, { change })
-      return asked(
+      if (length > CHANNEL_BYTES)
+        return order.after(() => first.copyRange(from, to, length, { change }))
+      return changed(
         { op: 'copyRange', from, to, bytes: length, change },
         undefined,
         (reply) => ({ copied: copied(reply, length), attributes: seenOf(to.ino)(reply) }),
@@ -185,10 +164,10 @@ export function filesOverChannels(
     },
     put(directory, name, content, options) {
       if (!isAtHand(content) || bytesOf(content) > CHANNEL_BYTES) {
-        return first.put(directory, name, content, options)
+        return order.after(() => first.put(directory, name, content, options))
       }
       const made = options.mode === 'create' ? creation(options.attributes) : options.attributes
-      return asked(
+      return changed(
         {
           op: 'put',
           place: place(directory, name),
@@ -204,7 +183,7 @@ export function filesOverChannels(
     make(directory, name, what, given, { lease, change = requests.nameChange() } = {}) {
       const made = creation(given)
       const wish = lease && { lock: { request: lease.request, lock: lease.lock } }
-      return asked(
+      return changed(
         { op: 'make', place: place(directory, name), what, attributes: made, change, ...wish },
         undefined,
         (reply) => {
@@ -215,36 +194,37 @@ export function filesOverChannels(
       )
     },
     makeNameless: (directory, given) =>
-      asked({ op: 'makeNameless', directory, attributes: given }, undefined, seen, (files) =>
+      changed({ op: 'makeNameless', directory, attributes: given }, undefined, seen, (files) =>
         files.makeNameless(directory, given),
       ),
     link: (ino, directory, name, { change = requests.nameChange() } = {}) =>
-      asked(
+      changed(
         { op: 'link', ino, place: place(directory, name), change },
         undefined,
         named(directory, name),
         (files) => files.link(ino, directory, name, { change }),
       ),
-    remove: (directory, name, kind, { keep }) =>
-      asked(
-        { op: 'remove', place: place(directory, name), kind, keep },
+    remove: (directory, name, kind, options) =>
+      changed(
+        { op: 'remove', place: place(directory, name), kind, keep: options.keep },
         undefined,
         (reply): WireAttributes | undefined => {
           requests.unseen(directory, name)
           return attributes(reply)
         },
-        (files) => files.remove(directory, name, kind, { keep }),
+        (files) => files.remove(directory, name, kind, options),
       ),
     async removeAll(removals) {
-      const all: RemovalOutcome[] = []
-      for (const some of together(removals)) all.push(...(await removedTogether(some)))
-      return all
+      const all = [...together(removals)].map((some) =>
+        order.remove((turn) => removedTogether(some, turn)),
+      )
+      return (await Promise.all(all)).flat()
     },
     rename(from, to, options) {
       // Swapping needs to know beforehand which is which; it is rare.
-      if (options.mode === 'exchange') return first.rename(from, to, options)
+      if (options.mode === 'exchange') return order.after(() => first.rename(from, to, options))
       const named = { ...options, change: options.change ?? requests.nameChange() }
-      return asked(
+      return changed(
         { op: 'rename', from, to, ...named },
         undefined,
         (reply): WireAttributes | undefined => {
@@ -260,7 +240,7 @@ export function filesOverChannels(
       { durability = 'process', change = requests.nameChange(), ...more } = {},
     ) {
       const asks = { op: 'setAttributes', ino, changes, change, ...more } as const
-      return asked({ ...asks, ...durable(durability) }, undefined, seenOf(ino), (files) =>
+      return changed({ ...asks, ...durable(durability) }, undefined, seenOf(ino), (files) =>
         files.setAttributes(ino, changes, { durability, change, ...more }),
       )
     },

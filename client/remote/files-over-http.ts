@@ -128,11 +128,11 @@ export function filesOverHttp(requests: FileRequests, rootTarget: string): Remot
     link: (ino, directory, name, { change } = {}) =>
       linkOnce(requests, { directory, name }, ino, change),
 
-    remove(directory, name, kind, { keep }) {
-      const known = requests.knownIno(directory, name)
+    remove(directory, name, kind, { keep, ino }) {
+      const known = ino ?? requests.knownIno(directory, name)
       return requests.retry(async (earlier) => {
         if (earlier === 'perhaps done') {
-          const there = await requests.lookupOrNone(directory, name)
+          const there = await requests.left(directory, name)
           // What we have never seen is somebody else's and stays.
           if (there === undefined || (known !== undefined && there.ino !== known)) return undefined
         }

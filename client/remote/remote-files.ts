@@ -81,14 +81,14 @@ export interface RemoteFiles {
     named?: Pick<Condition, 'change'>,
   ): Promise<WireAttributes>
   /**
-   * `keep`: an inode that loses its last name stays usable by number until `release`.
+   * `keep`: an inode that loses its last name stays usable by number until `release`. `ino`: what the name was seen to lead to.
    * @returns the inode as it was left; undefined if the server did it and its answer was lost
    */
   remove(
     directory: number,
     name: string,
     kind: 'unlink' | 'rmdir',
-    options: { keep: boolean },
+    options: { keep: boolean; ino?: number },
   ): Promise<WireAttributes | undefined>
   /** Several in one go, one after another; each comes out for itself. Nothing of them is kept. */
   removeAll?(removals: readonly RemoteRemoval[]): Promise<RemovalOutcome[]>
@@ -122,6 +122,11 @@ export interface RemoteFiles {
    */
   made?(ino: number, change: string, by?: string): Promise<Changed | undefined>
 
+  /**
+   * What is to be changed after `removeAll` was asked for need not wait for its answer: it is carried out after it, also where answers
+   * are lost. Not so of extended attributes, and what brings a name back to the inode that it is being taken from.
+   */
+  readonly keepsOrder?: boolean
   /** Changes are kept here first: what was answered is not on the server before `sync` says so. */
   readonly journals?: boolean
   /** The server cannot be reached now, and what is based on an old answer would be found out later. */
@@ -205,6 +210,8 @@ export interface RemoteRemoval {
   readonly directory: number
   readonly name: string
   readonly kind: 'unlink' | 'rmdir'
+  /** What the name was seen to lead to. */
+  readonly ino: number
 }
 
 /** As `remove` resolves or rejects. */

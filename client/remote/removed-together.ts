@@ -53,8 +53,8 @@ export async function removedOneByOne(
   removals: readonly RemoteRemoval[],
 ): Promise<RemovalOutcome[]> {
   const all: RemovalOutcome[] = []
-  for (const { directory, name, kind } of removals) {
-    const removal = files.remove(directory, name, kind, { keep: false })
+  for (const { directory, name, kind, ino } of removals) {
+    const removal = files.remove(directory, name, kind, { keep: false, ino })
     all.push(...(await Promise.allSettled([removal])))
   }
   return all

@@ -8,30 +8,9 @@ import { filesOverHttp } from '../../client/remote/files-over-http.js'
 import type { RemoteFiles } from '../../client/remote/remote-files.js'
 import type { WireAttributes } from '../../server/wire/inodes.js'
 import { codeOf } from './connected-files.js'
+import { attributesOf } from './remote/some-attributes.js'
 
 const ASKED = 5
-
-/** What a server tells of an inode, whichever was asked about. */
-function told(ino: number): WireAttributes {
-  return {
-    ino,
-    type: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    nlink: 1,
-    size: 1,
-    rdev: 0,
-    atime: '0',
-    mtime: '0',
-    ctime: '0',
-    crtime: '0',
-    version: 1,
-    generation: 1,
-    etag: '"1"',
-    modified_time: '',
-  }
-}
 
 const TRANSPORTS: Record<string, (attributes: WireAttributes) => RemoteFiles> = {
   'a channel': (attributes) => {
@@ -40,7 +19,9 @@ const TRANSPORTS: Record<string, (attributes: WireAttributes) => RemoteFiles> = 
       content: Buffer.from('x'),
     }
     const http = filesOverHttp(requests(attributes), '/files')
-    return filesOverChannels({ ask: async () => reply }, requests(attributes), http, http)
+    const channel = { isOver: false, ask: async () => reply }
+    const channels = { ...channel, choose: () => channel }
+    return filesOverChannels(channels, requests(attributes), http, http)
   },
   HTTP: (attributes) => filesOverHttp(requests(attributes), '/files'),
 }
@@ -84,8 +65,8 @@ for (const [transport, connected] of Object.entries(TRANSPORTS)) {
   describe(`an answer over ${transport} that is about another inode`, () => {
     for (const [call, ask] of Object.entries(CALLS)) {
       it(`makes no sense (${call})`, async () => {
-        expect(await codeOf(ask(connected(told(ASKED))))).to.equal('done')
-        expect(await codeOf(ask(connected(told(ASKED + 1))))).to.equal('EIO')
+        expect(await codeOf(ask(connected(attributesOf(ASKED))))).to.equal('done')
+        expect(await codeOf(ask(connected(attributesOf(ASKED + 1))))).to.equal('EIO')
       })
     }
   })

@@ -4,10 +4,10 @@ import { whileWaiting } from '../support/waiting.js'
 
 /**
  * A network that can break: `pass` lets bytes through, `frozen` holds them without closing anything (a half-open connection, a
- * laptop asleep), `unanswered` what comes back to who has sent 64 KiB, `gone` refuses new connections and breaks the old ones, `slow`
+ * laptop asleep), `unanswered` what comes back to who has sent 64 KiB, `mute` all that comes back by the connections there are, `gone` refuses new connections and breaks the old ones, `slow`
  * lets 256 KiB a second through.
  */
-export type Weather = 'pass' | 'frozen' | 'unanswered' | 'gone' | 'slow'
+export type Weather = 'pass' | 'frozen' | 'unanswered' | 'mute' | 'gone' | 'slow'
 
 export interface Network {
   readonly port: number
@@ -93,7 +93,11 @@ export async function network(target: () => number): Promise<Network> {
       weather = next
       if (next === 'gone') reset()
       for (const link of links) {
-        for (const socket of link) next === 'frozen' ? socket.pause() : socket.resume()
+        const [, far] = link
+        for (const socket of link) {
+          const isHeld = next === 'frozen' || (next === 'mute' && socket === far)
+          isHeld ? socket.pause() : socket.resume()
+        }
       }
     },
     connected: () => new Promise((resolve) => server.once('connection', () => resolve())),

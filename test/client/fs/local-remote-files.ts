@@ -43,7 +43,7 @@ export function localRemoteFiles(
   tree: Tree,
   connection: string,
 ): {
-  files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent' | 'isAway'>>
+  files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'keepsOrder' | 'sent' | 'isAway'>>
   requests: Requests
   /** While it returns an error the operation fails with it; after it returned undefined all goes well. */
   fault: Fault
@@ -93,7 +93,9 @@ export function localRemoteFiles(
     return wireAttributes(inode)
   }
 
-  const files: Required<Omit<RemoteFiles, 'locks' | 'journals' | 'sent' | 'isAway'>> = {
+  const files: Required<
+    Omit<RemoteFiles, 'locks' | 'journals' | 'keepsOrder' | 'sent' | 'isAway'>
+  > = {
     root: () => asked('root', '', async () => wireAttributes(await tree.stat(tree.root))),
     stat: (ino) => asked('stat', ino, async () => wireAttributes(await tree.stat(ino))),
     lookup: (directory, name) =>

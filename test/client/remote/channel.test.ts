@@ -110,13 +110,18 @@ function channels(transport: (typeof TRANSPORTS)[number]): void {
     )
     const folder = await remote.files.make(root, 'removed', { type: 'directory' }, {})
     const names = Array.from({ length: 20 }, (_, count) => `name-${count}`)
-    for (const name of names) await remote.files.put(folder.ino, name, small(''), create)
+    const inos: number[] = []
+    for (const name of names) {
+      inos.push((await remote.files.put(folder.ino, name, small(''), create)).ino)
+    }
     // the channel that is open now takes no more after this
     now += 60_000
-    const removals = names.map((name) => ({ directory: folder.ino, name, kind: 'unlink' as const }))
+    const removals = names.map((name, index) => {
+      return { directory: folder.ino, name, kind: 'unlink' as const, ino: inos[index] ?? 0 }
+    })
     const outcomes = await remote.files.removeAll?.([
       ...removals,
-      { directory: root, name: 'removed', kind: 'rmdir' },
+      { directory: root, name: 'removed', kind: 'rmdir', ino: folder.ino },
     ])
     expect(outcomes?.map(({ status }) => status)).to.deep.equal(
       Array.from({ length: 21 }, () => 'fulfilled'),

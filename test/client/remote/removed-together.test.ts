@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { outcomes, removeAll, together } from '../../../client/remote/removed-together.js'
 import { RemoteError } from '../../../client/remote-error.js'
 
-const removal = (name: string) => ({ directory: 1, name, kind: 'unlink' as const })
+const removal = (name: string) => ({ directory: 1, name, kind: 'unlink' as const, ino: 2 })
 
 describe('removals that go together', () => {
   it('fit into the header of a frame, whatever their names are, in their order', () => {

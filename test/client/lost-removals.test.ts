@@ -1,0 +1,88 @@
+import { mkdir, readFile, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type FileApi, fileApi } from '../support/files.js'
+import { login } from '../support/login.js'
+import { type Machine, type Mount, machine } from '../support/mount.js'
+import type { TestServer } from '../support/server.js'
+import { until } from '../support/until.js'
+import { networkedServer } from './networked-server.js'
+import type { Network } from './tcp-proxy.js'
+
+/** The server has done all of it, and neither answer ever comes. */
+describe('what takes a name that was removed just before, when both answers are lost', () => {
+  let net: Network
+  let server: TestServer
+  let home: Machine
+  let mount: Mount
+  let direct: FileApi
+
+  before(async function () {
+    this.timeout(120_000)
+    const networked = await networkedServer()
+    ;({ net, server } = networked)
+    home = await machine(server)
+    mount = await home.mount()
+    const { access_token } = await login(server)
+    direct = fileApi({ issuer: `https://localhost:${networked.port}`, ca: server.ca }, access_token)
+    // the first removal shows that this login may remove
+    await writeFile(at('first'), '')
+    await unlink(at('first'))
+  })
+  after(async () => {
+    net?.become('pass')
+    direct?.close()
+    await mount?.unmount()
+    await home?.remove()
+    await net?.close()
+    await server?.remove()
+  })
+
+  const at = (name: string) => join(mount.directory, name)
+  /** What the server has at that name: its number, or 0. */
+  async function inode(name: string): Promise<number> {
+    const { status, headers } = await direct.send('HEAD', `/files/${name}`)
+    return status === 200 ? JSON.parse(String(headers['coffer-attributes'])).ino : 0
+  }
+
+  const FOLLOWERS: Readonly<Record<string, (name: string) => Promise<void>>> = {
+    'a file': async (name) => {
+      await writeFile(at(name), 'new', { flag: 'wx' })
+      expect(await readFile(at(name), 'utf8')).to.equal('new')
+    },
+    'a directory': async (name) => {
+      await mkdir(at(name))
+      expect((await stat(at(name))).isDirectory()).to.equal(true)
+      await rmdir(at(name))
+      await writeFile(at(name), 'new')
+    },
+    'what is renamed': async (name) => {
+      await rename(at(`${name}-other`), at(name))
+      expect(await readFile(at(name), 'utf8')).to.equal('new')
+    },
+  }
+  for (const [what, follow] of Object.entries(FOLLOWERS)) {
+    for (const loss of ['the connection is cut', 'the server is killed'] as const) {
+      it(`stays there: ${what}, ${loss}`, async function () {
+        this.timeout(120_000)
+        const name = `${what} ${loss}`.replaceAll(' ', '-')
+        await writeFile(at(`${name}-other`), 'new')
+        await writeFile(at(name), 'old')
+        const old = await inode(name)
+        net.become('mute')
+        await unlink(at(name))
+        const following = follow(name)
+        if (what !== 'what is renamed') {
+          await until('the server has done both', async () => ![0, old].includes(await inode(name)))
+        }
+        if (loss === 'the server is killed') await server.stop('SIGKILL')
+        net.reset()
+        net.become('pass')
+        if (loss === 'the server is killed') await server.restart()
+        await following
+        const there = await direct.send('GET', `/files/${name}`)
+        expect(there.body.toString()).to.equal('new')
+      })
+    }
+  }
+})
