@@ -187,13 +187,10 @@ export class Names {
     const answer = await this.#changing(from, () =>
       files.rename(from, to, { mode, keep: held !== undefined }),
     )
-    // Links between directories may have changed with it: only a file's move is as simple as that.
     const change =
-      answer !== undefined && answer.type !== 'directory' && mode !== 'exchange'
-        ? ({ time: answer.ctime, subdirectories: 0 } as const)
-        : undefined
-    cache.changedName(from.directory, from.name, gone, change, ticket)
-    cache.changedName(to.directory, to.name, answer?.ino ?? moved, change, ticket)
+      answer !== undefined && mode !== 'exchange' ? changes(answer, from, to, replaced) : undefined
+    cache.changedName(from.directory, from.name, gone, change?.from, ticket)
+    cache.changedName(to.directory, to.name, answer?.ino ?? moved, change?.to, ticket)
     // Something stands at the old name now, and nobody here knows what.
     if (mode === 'exchange' && gone === ABSENT && target === ABSENT)
       cache.forgetNames(from.directory)
@@ -250,6 +247,20 @@ export class Names {
       throw error
     }
   }
+}
+
+/** What a rename does to the directories, of which each counts those that it has as links. Undefined where only the server knows. */
+function changes(
+  { type, ctime: time }: WireAttributes,
+  from: Place,
+  to: Place,
+  replaced: number,
+): { readonly from: NameChange; readonly to: NameChange } | undefined {
+  const same = { time, subdirectories: 0 } as const
+  if (type !== 'directory') return { from: same, to: same }
+  if (replaced !== ABSENT) return undefined
+  if (from.directory === to.directory) return { from: same, to: same }
+  return { from: { time, subdirectories: -1 }, to: { time, subdirectories: 1 } }
 }
 
 async function isNameless(files: RemoteFiles, ino: number): Promise<boolean> {
