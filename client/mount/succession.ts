@@ -6,6 +6,11 @@ import { hasEnded, type RunningProcess, thisProcess } from '../running-process.j
 import { type ConnectionRecord, ConnectionRecords } from './connection-records.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 
+/** Well within a lease. */
+const RENEW_MILLISECONDS = 4_000
+/** A mount that lives keeps a lock from others no longer than that for what it has to send first. */
+const SENDING_MILLISECONDS = 60_000
+
 type Journals = Pick<WriteBack, 'drain' | 'directories'>
 
 interface Successor {
@@ -90,6 +95,7 @@ export class Succession {
   /** If it cannot be sent now, or another mount sends it, it is as if nobody had come after them. */
   async #endLocks(writeBack?: Journals): Promise<void> {
     const { remote, surroundings } = this.#successor
+    const renewal = this.#renewLeases()
     try {
       await writeBack?.drain()
       for (const { secret, journals } of this.#journalled) {
@@ -103,7 +109,24 @@ export class Succession {
       }
     } catch (error) {
       surroundings.log.warn({ err: error }, 'the locks of a killed mount stay until its lease ends')
+    } finally {
+      clearInterval(renewal)
     }
+  }
+
+  /** While their journals are sent others do not get their locks: for a while, for a slow network shall not keep them for ever. */
+  #renewLeases(): NodeJS.Timeout {
+    const { remote, surroundings } = this.#successor
+    let left = SENDING_MILLISECONDS / RENEW_MILLISECONDS
+    const timer = setInterval(() => {
+      if (--left <= 0) clearInterval(timer)
+      for (const { secret } of this.#journalled) {
+        remote.fence(secret, 'keep').catch((error: unknown) => {
+          surroundings.log.debug({ err: error }, 'the lease of a killed mount was not renewed')
+        })
+      }
+    }, RENEW_MILLISECONDS).unref()
+    return timer
   }
 
   async #leaveWord(journals: string[]): Promise<void> {

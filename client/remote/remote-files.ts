@@ -173,7 +173,7 @@ export interface RemoteLocks {
 /** For mounts whose process has ended. */
 export interface RemoteFencing {
   /**
-   * Nothing of the connection that the secret names is done any more; and its locks go, or last until its lease is over.
+   * Nothing of the connection that the secret names is done any more; and its locks go, or its lease is renewed.
    * @throws RemoteError EBUSY where it is still there
    */
   fence(secret: string, locks: 'keep' | 'end'): Promise<void>

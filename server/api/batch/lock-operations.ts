@@ -132,6 +132,7 @@ export const LOCK_OPERATIONS: {
       if (held.isListening(client)) throw new FileError('EBUSY', 'that connection is still there')
       fence(client.connection)
       if (locks === 'end') held.end(client)
+      else held.renew(client)
       return DONE
     },
   ),
