@@ -30,12 +30,24 @@ function api(...rooms: readonly string[]): RegExp {
   return server(...own, 'locks', 'storage', 'http', 'connections', 'oauth', 'wire', 'errors')
 }
 
+/** The files in a room; a file is one by itself. */
+function inside(room: string): string {
+  return room.endsWith('.ts') ? room.replace('.', '\\.') : `${room}/.*`
+}
+
 /** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
 function client(...rooms: readonly string[]): RegExp {
   const beside = '(?!main|cli|told)[a-z-]+\\.ts'
   const agreed = '^server/(bounded-map\\.ts|wire/.*)$|^oauth/pkce\\.ts$'
+  return new RegExp(`^client/(${[...rooms.map(inside), beside].join('|')})$|${agreed}`)
+}
+
+/** What a room of the mounted file system may import: itself, these rooms, what stands beside operations.ts, and other rooms of the client. */
+function fs(...rooms: readonly string[]): RegExp {
+  const beside = 'fs/(?!operations|mount-state)[a-z-]+\\.ts'
+  const others = client('fuse', 'cache', 'remote').source
   return new RegExp(
-    `^client/(${[...rooms.map((room) => `${room}/.*`), beside].join('|')})$|${agreed}`,
+    `^client/(${[...rooms.map((room) => `fs/${inside(room)}`), beside].join('|')})$|${others}`,
   )
 }
 
@@ -99,7 +111,22 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^client\/remote\//, client('remote', 'http')],
   [/^client\/cache\//, client('cache', 'remote')],
   [/^client\/fuse\//, /^client\/(fuse\/.*|[a-z-]+\.ts)$/],
-  [/^client\/fs\//, client('fs', 'fuse', 'cache', 'remote')],
+  [/^client\/fs\/content\//, fs('content')],
+  [/^client\/fs\/requests\//, fs('requests')],
+  [/^client\/fs\/locks\//, fs('locks', 'content')],
+  [/^client\/fs\/names\//, fs('names', 'requests', 'content')],
+  [/^client\/fs\/open-files\//, fs('open-files', 'names', 'locks', 'content')],
+  [/^client\/fs\/invalidation\//, fs('invalidation', 'names', 'locks', 'requests', 'content')],
+  [
+    /^client\/fs\/mount-state\.ts$/,
+    fs('invalidation', 'open-files', 'names', 'locks', 'requests', 'content'),
+  ],
+  [
+    /^client\/fs\/operations\//,
+    fs('operations', 'mount-state.ts', 'open-files', 'names', 'content'),
+  ],
+  [/^client\/fs\/operations\.ts$/, fs('operations', 'mount-state.ts', 'content')],
+  [/^client\/fs\//, fs()],
   [/^client\/journal\//, client('journal', 'remote', 'http')],
   [
     /^client\/mount\//,
@@ -131,7 +158,7 @@ const LONG: Readonly<Record<string, string>> = {
   'test/server/storage/contract.ts': 'the whole contract of Storage, a function of its constructor',
   'server/locks/user-locks.ts':
     'one state machine: what the clients of one user hold, want, and are let decide',
-  'client/fs/locks.ts':
+  'client/fs/locks/locks.ts':
     "the other end of the server's locks: what programs hold, and what we are let decide",
   'test/client/fs/operations.test.ts': 'one case or more for each operation of fuse(4)',
 }
@@ -252,7 +279,17 @@ describe('the architecture', () => {
       ['client/http/api.ts', `import { storagePath } from '../../server/storage/path.js'`],
       ['client/http/api.ts', `import { Session } from '../login/session.js'`],
       ['client/fuse/session.ts', `import { NAME_MAX } from '../../server/wire/inodes.js'`],
-      ['client/fs/names.ts', `import { runMount } from '../mount/mount.js'`],
+      ['client/fs/operations.ts', `import { runMount } from '../mount/mount.js'`],
+      ['client/fs/operations.ts', `import type { View } from './names/view.js'`],
+      ['client/fs/answer.ts', `import type { MountState } from './mount-state.js'`],
+      ['client/fs/mount-state.ts', `import { ownership } from './operations/creation.js'`],
+      ['client/fs/content/content.ts', `import type { View } from '../names/view.js'`],
+      ['client/fs/requests/removals.ts', `import { Nodes } from '../content/nodes.js'`],
+      ['client/fs/locks/locks.ts', `import { Handles } from '../open-files/handles.js'`],
+      ['client/fs/names/names.ts', `import { Lease } from '../locks/lease.js'`],
+      ['client/fs/open-files/handles.ts', `import { Removals } from '../requests/removals.js'`],
+      ['client/fs/invalidation/coherence.ts', `import { Handles } from '../open-files/handles.js'`],
+      ['client/fs/operations/opening.ts', `import { fileSystem } from '../operations.js'`],
       ['client/config.ts', `import { commandLine } from './cli.js'`],
       ['client/login/login.ts', `import got from 'got'`],
       ['client/main.ts', `const { setPassword } = await import('keytar')`],

@@ -8,8 +8,8 @@ import { Locks } from '../../../server/locks/locks.js'
 import { openStorage } from '../../../server/storage/sqlite-storage.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { kernelCalls } from './kernel-calls.js'
-import { type Fault, localLocks } from './local-locks.js'
 import { localRemoteFiles, type Requests } from './local-remote-files.js'
+import { type Fault, localLocks } from './locks/local-locks.js'
 
 export interface Machine {
   readonly fs: CofferFileSystem

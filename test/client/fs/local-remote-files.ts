@@ -26,7 +26,7 @@ import type {
   WireAttributes,
   WireEntry,
 } from '../../../server/wire/inodes.js'
-import type { Fault } from './local-locks.js'
+import type { Fault } from './locks/local-locks.js'
 
 /** Entries of one answer. */
 export const LISTED_AT_ONCE = 1000
