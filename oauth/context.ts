@@ -1,5 +1,5 @@
-import type { Keys } from './keys.js'
-import { ProofKeys } from './proof-keys.js'
+import { ProofKeys } from './jose/proof-keys.js'
+import type { Keys } from './keys/keys.js'
 import { type DerivedKeys, deriveKeys } from './secrets.js'
 import { Seldom } from './seldom.js'
 import type { Store } from './store.js'

@@ -1,27 +1,32 @@
 /** The authorization server's only door. */
 
-import { isStillLive, VerifiedTokens } from './authenticate.js'
+import { sourcesOf } from './authorization/pending.js'
+import { type Grants, grantsOf } from './authorization/user-grants.js'
 import { createContext, type Dependencies } from './context.js'
-import { CONTINUE_PATH } from './flow.js'
-import { type Grants, grantsOf } from './grants.js'
-import { type Guard, scopeGuard } from './guard.js'
-import { sourcesOf } from './pending.js'
-import { removeUnusedClients } from './registration.js'
-import { createRouter, type Interaction, type Router } from './router.js'
-import { type Endpoints, serveEndpoints } from './serve-endpoints.js'
+import { removeUnusedClients } from './endpoints/registration.js'
+import { type Endpoints, serveEndpoints } from './endpoints/serve-endpoints.js'
+import { CONTINUE_PATH } from './pages/flow.js'
+import { createRouter, type Interaction, type Router } from './pages/router.js'
+import { isStillLive, VerifiedTokens } from './resource-server/authenticate.js'
+import { type Guard, scopeGuard } from './resource-server/guard.js'
 import type { Authenticated } from './types.js'
 
-export { bodyIsHere } from './body.js'
-export { INVISIBLE, type Registered, type Registry, registerClient } from './clients.js'
+export type { Grants, GrantView } from './authorization/user-grants.js'
+export {
+  INVISIBLE,
+  type Registered,
+  type Registry,
+  registerClient,
+} from './clients/register-client.js'
 export type { Accounts, Dependencies } from './context.js'
+export type { Endpoints, Middleware } from './endpoints/serve-endpoints.js'
 export { OAuthError, type OAuthErrorCode } from './errors.js'
-export type { Grants, GrantView } from './grants.js'
-export type { Guard, GuardedRequest, GuardedResponse } from './guard.js'
-export { type KeyStatus, keyStatus } from './key-rotation.js'
-export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys.js'
-export type * from './pages.js'
-export type { Interaction, SignInOptions } from './router.js'
-export type { Endpoints, Middleware } from './serve-endpoints.js'
+export { bodyIsHere } from './http/body.js'
+export { type KeyStatus, keyStatus } from './keys/key-rotation.js'
+export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys/keys.js'
+export type { Interaction, SignInOptions } from './pages/router.js'
+export type { Guard, GuardedRequest, GuardedResponse } from './resource-server/guard.js'
+export type * from './shown-pages.js'
 export type * from './store.js'
 export type * from './types.js'
 export {

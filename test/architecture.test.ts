@@ -4,6 +4,17 @@ import { expect } from 'chai'
 import { removeDirectory, temporaryDirectory } from './support/directory.js'
 import { root } from './support/process.js'
 
+/** The files in a room; a file is one by itself. */
+function inside(room: string): string {
+  return room.endsWith('.ts') ? room.replace('.', '\\.') : `${room}/.*`
+}
+
+/** What a room of the authorization server may import: itself, these rooms, and what stands beside index.ts. */
+function oauth(...rooms: readonly string[]): RegExp {
+  const beside = '(?!index|context)[a-z-]+\\.ts'
+  return new RegExp(`^oauth/(${[...rooms.map(inside), beside].join('|')})$`)
+}
+
 /** What a room of the server may import: itself, and these rooms and files beside main.ts; of `oauth` what it shows. */
 function server(...rooms: readonly string[]): RegExp {
   const shown = rooms.includes('oauth') ? '|^oauth/index\\.ts$' : ''
@@ -30,11 +41,6 @@ function api(...rooms: readonly string[]): RegExp {
   return server(...own, 'locks', 'storage', 'http', 'connections', 'oauth', 'wire', 'errors')
 }
 
-/** The files in a room; a file is one by itself. */
-function inside(room: string): string {
-  return room.endsWith('.ts') ? room.replace('.', '\\.') : `${room}/.*`
-}
-
 /** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
 function client(...rooms: readonly string[]): RegExp {
   const beside = '(?!main|cli|told)[a-z-]+\\.ts'
@@ -54,7 +60,25 @@ function fs(...rooms: readonly string[]): RegExp {
 /** Which of our files may be imported from where: the first row that matches the importing file holds. */
 const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^oauth\/pkce\.ts$/, /^$/],
-  [/^oauth\//, /^oauth\//],
+  [/^oauth\/index\.ts$/, /^oauth\//],
+  [/^oauth\/jose\//, oauth('jose')],
+  [/^oauth\/keys\//, oauth('keys', 'jose')],
+  [/^oauth\/context\.ts$/, oauth('keys', 'jose')],
+  [/^oauth\/http\//, oauth('http', 'context.ts', 'jose')],
+  [/^oauth\/tokens\//, oauth('tokens', 'http', 'context.ts', 'jose')],
+  [/^oauth\/clients\//, oauth('clients', 'tokens', 'http', 'context.ts', 'jose')],
+  [
+    /^oauth\/resource-server\//,
+    oauth('resource-server', 'clients', 'tokens', 'http', 'context.ts', 'jose'),
+  ],
+  [
+    /^oauth\/grants\//,
+    oauth('grants', 'resource-server', 'clients', 'tokens', 'http', 'context.ts'),
+  ],
+  [/^oauth\/authorization\//, oauth('authorization', 'clients', 'tokens', 'http', 'context.ts')],
+  [/^oauth\/endpoints\//, /^oauth\/(?!index|pages\/)/],
+  [/^oauth\/pages\//, /^oauth\/(?!index)/],
+  [/^oauth\//, oauth()],
   [/^server\/bounded-map\.ts$/, /^$/],
   [/^server\/wire\//, server('wire')],
   [/^server\/http\//, server('http', 'wire', 'errors')],
@@ -146,7 +170,8 @@ const ONLY_IN: Readonly<Record<string, RegExp>> = {
   koffi: /^client\/koffi\.ts$|^server\/storage\/disk\/sparse-calls\.ts$/,
   keytar: /^client\/login\/keyring-process\.ts$/,
   got: /^client\/http\/api\.ts$/,
-  express: /^oauth\/router\.ts$|^server\/((accounts|requests|site)\/.*|(app|headers|turn)\.ts)$/,
+  express:
+    /^oauth\/pages\/router\.ts$|^server\/((accounts|requests|site)\/.*|(app|headers|turn)\.ts)$/,
 }
 
 /** Lines a file may have without a reason. Suites are tables, and longer. */
@@ -231,8 +256,21 @@ describe('the architecture', () => {
 
   describe('when a file imports what it must not', () => {
     const stray: [file: string, line: string][] = [
-      ['oauth/token.ts', `import { FileError } from '../server/errors.js'`],
-      ['oauth/token.ts', `import type { Request } from 'express'`],
+      ['oauth/endpoints/token.ts', `import { FileError } from '../../server/errors.js'`],
+      ['oauth/endpoints/token.ts', `import type { Request } from 'express'`],
+      ['oauth/errors.ts', `import { authorizationServer } from './index.js'`],
+      ['oauth/errors.ts', `import type { Context } from './context.js'`],
+      ['oauth/context.ts', `import { Parameters } from './http/parameters.js'`],
+      ['oauth/jose/compact-jws.ts', `import type { Context } from '../context.js'`],
+      ['oauth/keys/keys.ts', `import type { Context } from '../context.js'`],
+      ['oauth/http/body.ts', `import { parseScope } from '../tokens/scope.js'`],
+      ['oauth/tokens/scope.ts', `import { mustPush } from '../clients/client-policy.js'`],
+      ['oauth/clients/dpop.ts', `import { refusal } from '../resource-server/bearer.js'`],
+      ['oauth/resource-server/bearer.ts', `import { push } from '../authorization/pushed.js'`],
+      ['oauth/grants/refresh-token.ts', `import { token } from '../endpoints/token.js'`],
+      ['oauth/authorization/pushed.ts', `import { token } from '../endpoints/token.js'`],
+      ['oauth/endpoints/token.ts', `import { pagesOf } from '../pages/flow.js'`],
+      ['oauth/pages/flow.ts', `import { authorizationServer } from '../index.js'`],
       ['oauth/pkce.ts', `import { equal } from './secrets.js'`],
       ['server/app.ts', `import { challenge } from '../oauth/pkce.js'`],
       ['server/app.ts', `import { mount } from '../client/mount/mount.js'`],

@@ -1,15 +1,16 @@
 /** The authorization code grant (RFC 6749 section 4.1.3, RFC 7636 section 4.6). */
-import { liveAccount } from '../authenticate.js'
+
 import type { Context } from '../context.js'
 import { OAuthError } from '../errors.js'
-import type { Parameters } from '../parameters.js'
+import type { Parameters } from '../http/parameters.js'
 import { isCodeVerifier, verifies } from '../pkce.js'
-import { narrowedResources } from '../resource.js'
+import { liveAccount } from '../resource-server/authenticate.js'
 import { digestOf } from '../secrets.js'
-import { userTokens } from '../token-response.js'
+import { narrowedResources } from '../tokens/resource.js'
 import type { AuthorizationCode, Grant } from '../types.js'
 import { firstRefreshToken } from './first-refresh-token.js'
 import type { GrantHandler, GrantRequest } from './request.js'
+import { userTokens } from './token-response.js'
 
 export const authorizationCode: GrantHandler = async (context, request) => {
   const { call, client, jkt } = request

@@ -1,13 +1,14 @@
 /** The client credentials grant (RFC 6749 section 4.4): the client acts for itself. */
-import { createAccessToken } from '../access-token.js'
+
 import { isPublic } from '../context.js'
-import { endOfTurn } from '../end-of-turn.js'
 import { OAuthError } from '../errors.js'
-import { requestedResources } from '../resource.js'
-import { OPENID_SCOPES, scopeWithin } from '../scope.js'
-import { tokenAnswer } from '../token-response.js'
+import { endOfTurn } from '../http/end-of-turn.js'
+import { createAccessToken } from '../tokens/access-token.js'
+import { requestedResources } from '../tokens/resource.js'
+import { OPENID_SCOPES, scopeWithin } from '../tokens/scope.js'
 import type { Client } from '../types.js'
 import type { GrantHandler } from './request.js'
+import { tokenAnswer } from './token-response.js'
 
 export const clientCredentials: GrantHandler = async (context, { call, client, jkt }) => {
   if (isPublic(client)) {

@@ -1,11 +1,12 @@
 /** The device grant (RFC 8628 sections 3.4 and 3.5). */
-import { liveAccount } from '../authenticate.js'
+
 import { OAuthError, type OAuthErrorCode } from '../errors.js'
-import { narrowedResources } from '../resource.js'
+import { liveAccount } from '../resource-server/authenticate.js'
 import { digestOf } from '../secrets.js'
-import { userTokens } from '../token-response.js'
+import { narrowedResources } from '../tokens/resource.js'
 import { firstRefreshToken } from './first-refresh-token.js'
 import type { GrantHandler } from './request.js'
+import { userTokens } from './token-response.js'
 
 /** What a poll that brings no tokens is told. */
 const PROBLEMS = {

@@ -1,6 +1,6 @@
 import { type Context, isPublic } from '../context.js'
-import { newRefreshToken, refreshTokenDigest } from '../stamped-token.js'
 import type { Redemption } from '../store.js'
+import { newRefreshToken, refreshTokenDigest } from '../tokens/stamped-token.js'
 import type { GrantRequest } from './request.js'
 
 export interface FirstRefreshToken {

@@ -1,20 +1,21 @@
 /** Refreshing an access token (RFC 6749 section 6), with rotation and reuse detection (RFC 9700 section 4.14). */
-import { liveAccount } from '../authenticate.js'
-import { rotatesRefreshTokens } from '../client-policy.js'
+
+import { rotatesRefreshTokens } from '../clients/client-policy.js'
 import { type Context, isPublic } from '../context.js'
 import { OAuthError } from '../errors.js'
-import { narrowedResources } from '../resource.js'
-import { scopeWithin } from '../scope.js'
+import { liveAccount } from '../resource-server/authenticate.js'
+import type { Rotation, StoredRefreshToken } from '../store.js'
+import { narrowedResources } from '../tokens/resource.js'
+import { scopeWithin } from '../tokens/scope.js'
 import {
   isStamped,
   refreshTokenDigest,
   successorOf,
   unstampedSuccessorOf,
-} from '../stamped-token.js'
-import type { Rotation, StoredRefreshToken } from '../store.js'
-import { userTokens } from '../token-response.js'
+} from '../tokens/stamped-token.js'
 import type { Grant, Milliseconds, RefreshToken } from '../types.js'
 import type { GrantHandler, GrantRequest } from './request.js'
+import { userTokens } from './token-response.js'
 
 export const refreshToken: GrantHandler = async (context, request) => {
   const { call, client, jkt } = request

@@ -1,5 +1,5 @@
-import type { Answer, Call } from '../call.js'
 import type { Context } from '../context.js'
+import type { Answer, Call } from '../http/call.js'
 import type { Client } from '../types.js'
 
 /** A request of the token endpoint by a client that is who it says. */

@@ -4,7 +4,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { signingThread } from '../../oauth/signing-thread.js'
+import { signingThread } from '../../oauth/keys/signing-thread.js'
 import { makeAuthority, makeServerCertificate } from '../../server/tls/authority.js'
 import { certificateNames } from '../../server/tls/names.js'
 

@@ -1,11 +1,11 @@
 import { expect } from 'chai'
-import { parseFormBody, parseJsonBody } from '../../oauth/body.js'
-import { parseCompactJws } from '../../oauth/compact-jws.js'
+import { parseUserCode } from '../../oauth/authorization/user-code.js'
 import { OAuthError } from '../../oauth/errors.js'
-import { parseForm } from '../../oauth/parameters.js'
-import { parseScope, scopeWithin } from '../../oauth/scope.js'
-import { strictObject } from '../../oauth/strict-json.js'
-import { parseUserCode } from '../../oauth/user-code.js'
+import { parseFormBody, parseJsonBody } from '../../oauth/http/body.js'
+import { parseForm } from '../../oauth/http/parameters.js'
+import { parseCompactJws } from '../../oauth/jose/compact-jws.js'
+import { strictObject } from '../../oauth/jose/strict-json.js'
+import { parseScope, scopeWithin } from '../../oauth/tokens/scope.js'
 
 function errorOf(work: () => unknown): string | undefined {
   try {

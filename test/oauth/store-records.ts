@@ -1,7 +1,7 @@
 /** Records that tests of a Store write. */
 import type { Client, Grant, Redemption, Rotation } from '../../oauth/index.js'
 import { randomId } from '../../oauth/secrets.js'
-import { newRefreshToken, refreshTokenDigest } from '../../oauth/stamped-token.js'
+import { newRefreshToken, refreshTokenDigest } from '../../oauth/tokens/stamped-token.js'
 
 export const NOW = Date.UTC(2026, 0, 1)
 export const MINUTE = 60_000

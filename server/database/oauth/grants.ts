@@ -118,7 +118,7 @@ export type GrantStore = Pick<
 
 const GRANTS_MAX = 1000
 
-/** What people go by when they let a client in (oauth/shown-client.ts), of its JSON. */
+/** What people go by when they let a client in (oauth/clients/shown-client.ts), of its JSON. */
 const shownOf = (client: string) =>
   `json_extract(${client}, '$.client_name', '$.application_type', '$.redirect_uris')`
 
