@@ -4,7 +4,7 @@ import type { Channels, ChosenChannel } from './channel.js'
 export interface Turn {
   readonly ask: Channels['ask']
   /** Resolves once what must be done before is decided; undefined where there is nothing. */
-  readonly before: Promise<unknown> | undefined
+  readonly before: Promise<void> | undefined
 }
 
 /**
@@ -17,7 +17,7 @@ export class RemovalsFirst {
   readonly #anyTurn: Turn
   #chosen: ChosenChannel | undefined
   #underWay = 0
-  #decided: Promise<unknown> = Promise.resolve()
+  #decided: Promise<void> = Promise.resolve()
 
   constructor(channels: Pick<Channels, 'ask' | 'choose'>) {
     this.#channels = channels
@@ -60,7 +60,8 @@ export class RemovalsFirst {
     const removed = carryOut(this.#behind(this.#chosen)).finally(() => {
       this.#underWay -= 1
     })
-    this.#decided = Promise.allSettled([this.#decided, removed])
+    // Without what it came to: the next one would keep that, and so each all that were before it.
+    this.#decided = Promise.allSettled([this.#decided, removed]).then(() => {})
     return removed
   }
 }

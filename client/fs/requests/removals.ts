@@ -41,7 +41,7 @@ export class Removals {
   readonly #queue: Removal[] = []
   #sending: Promise<void> | undefined
   /** Those that something went out behind. */
-  #hurried: Promise<unknown> = Promise.resolve()
+  #hurried: Promise<void> = Promise.resolve()
   #waiting = 0
   #enough: (() => void) | undefined
   #mayRemove = false
@@ -109,7 +109,7 @@ export class Removals {
     this.#enough?.()
     while (this.#queue.length > 0) {
       const sent = this.#carryOut(this.#queue.splice(0, AT_ONCE))
-      this.#hurried = Promise.all([this.#hurried, sent])
+      this.#hurried = Promise.all([this.#hurried, sent]).then(() => {})
     }
     const before = Promise.all([this.#sending, this.#hurried])
     try {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { Connection } from '../../../client/http/connection.js'
 import type { Answer } from '../../../client/http/exchange.js'
@@ -171,6 +173,23 @@ describe('removals that nobody waits for', () => {
       expect(sent).to.deep.equal(['HEAD 1/x'])
     })
   }
+
+  it('are forgotten with what became of them, whatever comes next', async () => {
+    async function once(): Promise<WeakRef<object>> {
+      const removing = remove()
+      await settle()
+      lines[0]?.came(removed)
+      const [outcome] = (await removing) ?? []
+      return new WeakRef(outcome ?? {})
+    }
+    const first = await once()
+    await once()
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    await settle()
+    collect()
+    expect(first.deref()).to.equal(undefined)
+  })
 
   it('are given up on the server before it is asked what became of them', async () => {
     const removing = remove()
