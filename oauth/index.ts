@@ -5,10 +5,12 @@ import { type Grants, grantsOf } from './authorization/user-grants.js'
 import { createContext, type Dependencies } from './context.js'
 import { removeUnusedClients } from './endpoints/registration.js'
 import { type Endpoints, serveEndpoints } from './endpoints/serve-endpoints.js'
+import type { Middleware } from './http/middleware.js'
 import { CONTINUE_PATH } from './pages/flow.js'
 import { createRouter, type Interaction, type Router } from './pages/router.js'
-import { isStillLive, VerifiedTokens } from './resource-server/authenticate.js'
-import { type Guard, scopeGuard } from './resource-server/guard.js'
+import { scopeGuard } from './resource-server/guard.js'
+import { isStillLive } from './tokens/live-token.js'
+import { VerifiedTokens } from './tokens/verified-tokens.js'
 import type { Authenticated } from './types.js'
 
 export type { Grants, GrantView } from './authorization/user-grants.js'
@@ -19,13 +21,13 @@ export {
   registerClient,
 } from './clients/register-client.js'
 export type { Accounts, Dependencies } from './context.js'
-export type { Endpoints, Middleware } from './endpoints/serve-endpoints.js'
+export type { Endpoints } from './endpoints/serve-endpoints.js'
 export { OAuthError, type OAuthErrorCode } from './errors.js'
 export { bodyIsHere } from './http/body.js'
+export type { Middleware, ServedRequest, ServedResponse } from './http/middleware.js'
 export { type KeyStatus, keyStatus } from './keys/key-rotation.js'
 export { type Keys, type LocalKeysOptions, localKeys, rotateLocalKeys } from './keys/keys.js'
 export type { Interaction, SignInOptions } from './pages/router.js'
-export type { Guard, GuardedRequest, GuardedResponse } from './resource-server/guard.js'
 export type * from './shown-pages.js'
 export type * from './store.js'
 export type * from './types.js'
@@ -45,7 +47,7 @@ export interface AuthorizationServer {
    * Guards a resource: sets `response.locals.authenticated`, or sets WWW-Authenticate and hands an OAuthError (401, 403,
    * or 400 for a malformed request) to the error handler.
    */
-  requireScope(scope: string): Guard
+  requireScope(scope: string): Middleware
   /** Whether an access token that was let in still counts: neither expired nor revoked since. */
   isLive(authenticated: Authenticated): boolean | Promise<boolean>
   /** CSP form-action sources beside 'self' for a login page that returns to `returnTo`. */

@@ -1,5 +1,5 @@
 import express, { type RequestHandler, type Router } from 'express'
-import type { AuthorizationServer, Guard } from '../oauth/index.js'
+import type { AuthorizationServer, Middleware } from '../oauth/index.js'
 import type { Limits } from './accounts/limits.js'
 import { rawTarget } from './api/exchange/target.js'
 import { apiHeaders, securityHeaders } from './headers.js'
@@ -24,7 +24,7 @@ import { inOwnTurn } from './turn.js'
 export interface AppDependencies {
   readonly site: Site
   readonly authorization: Pick<AuthorizationServer, 'endpoints' | 'router'>
-  readonly files: Guard
+  readonly files: Middleware
   readonly login: Router
   readonly account: Router
   readonly sessionCookie: RequestHandler
@@ -46,7 +46,7 @@ export function createApp(dependencies: AppDependencies): LeanListener {
     dependencies
   const { issuer, pages } = site
 
-  const limited: Guard = (request, response, next) => {
+  const limited: Middleware = (request, response, next) => {
     const { originalUrl } = request
     const query = originalUrl.indexOf('?')
     const path = query === -1 ? originalUrl : originalUrl.slice(0, query)

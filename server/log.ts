@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pino, { type DestinationStream, type Logger, type SerializedError } from 'pino'
-import type { GuardedRequest, GuardedResponse } from '../oauth/index.js'
+import type { ServedRequest, ServedResponse } from '../oauth/index.js'
 import { censored } from './censored.js'
 import type { Config } from './config.js'
 
@@ -44,14 +44,14 @@ export class RequestLog {
   }
 
   /** @returns the id, which the answer names in X-Request-Id */
-  begin(request: GuardedRequest, response: GuardedResponse): string {
+  begin(request: ServedRequest, response: ServedResponse): string {
     const requestId = `${this.#run}-${(++this.#count).toString(36)}`
     response.locals.requestId = requestId
     if (this.#log.isLevelEnabled('debug')) this.#logEnd(requestId, request, response)
     return requestId
   }
 
-  #logEnd(requestId: string, request: GuardedRequest, response: GuardedResponse): void {
+  #logEnd(requestId: string, request: ServedRequest, response: ServedResponse): void {
     const began = performance.now()
     response.once('close', () => {
       this.#log.debug(

@@ -3,10 +3,11 @@
 import { authorizeDevice } from '../authorization/device-authorization.js'
 import { push } from '../authorization/pushed.js'
 import type { Context } from '../context.js'
-import type { Answer, Call } from '../http/call.js'
+import type { Answer } from '../http/answer.js'
+import type { Call } from '../http/call.js'
 import { jwksMaxAge } from '../keys/key-rotation.js'
-import type { VerifiedTokens } from '../resource-server/authenticate.js'
 import { metadataPath, protectedResourceMetadata } from '../resource-server/protected-resource.js'
+import type { VerifiedTokens } from '../tokens/verified-tokens.js'
 import { introspect } from './introspect.js'
 import { serverMetadata } from './metadata.js'
 import {

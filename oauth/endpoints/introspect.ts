@@ -3,8 +3,9 @@
 import { authenticateClient } from '../clients/client-auth.js'
 import { type Context, isPublic } from '../context.js'
 import { OAuthError } from '../errors.js'
-import type { Answer, Call } from '../http/call.js'
-import type { VerifiedTokens } from '../resource-server/authenticate.js'
+import type { Answer } from '../http/answer.js'
+import type { Call } from '../http/call.js'
+import type { VerifiedTokens } from '../tokens/verified-tokens.js'
 import { tokenStatus } from './token-status.js'
 
 /** Says nothing about why: expired, revoked, made up and somebody else's look the same (RFC 7662 section 2.2). */

@@ -3,7 +3,8 @@
 import { authenticateClient } from '../clients/client-auth.js'
 import type { Context } from '../context.js'
 import { OAuthError } from '../errors.js'
-import type { Answer, Call } from '../http/call.js'
+import type { Answer } from '../http/answer.js'
+import type { Call } from '../http/call.js'
 import { verifyAccessToken } from '../tokens/access-token.js'
 import { refreshTokenDigest } from '../tokens/stamped-token.js'
 

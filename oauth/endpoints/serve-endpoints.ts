@@ -2,21 +2,15 @@
 import type { ServerResponse } from 'node:http'
 import type { Context } from '../context.js'
 import { OAuthError } from '../errors.js'
+import { type Answer, JsonText } from '../http/answer.js'
 import { parseFormBody, parseJsonBody, readBody } from '../http/body.js'
-import { type Answer, JsonText } from '../http/call.js'
+import { callOf } from '../http/call.js'
 import { endOfTurn } from '../http/end-of-turn.js'
+import { methodNotAllowed } from '../http/method-not-allowed.js'
+import type { Middleware, ServedRequest, ServedResponse } from '../http/middleware.js'
 import { Parameters } from '../http/parameters.js'
-import type { VerifiedTokens } from '../resource-server/authenticate.js'
-import {
-  callOf,
-  type Guard,
-  type GuardedRequest,
-  type GuardedResponse,
-} from '../resource-server/guard.js'
+import type { VerifiedTokens } from '../tokens/verified-tokens.js'
 import { type Endpoint, endpointsOf } from './endpoints.js'
-
-/** Leaves the error code of what it refuses in `response.locals.refusal`, for limits. */
-export type Middleware = Guard
 
 /**
  * Public clients run in browsers, too (RFC 9700 section 2.6), of origins that nobody registers. What these endpoints answer
@@ -45,7 +39,10 @@ interface Match {
 export interface Endpoints {
   /** Whether one of them is asked for, by the target of a request. */
   match(target: string): boolean
-  /** Calls `next` for every other path, and with what is not an error of the protocol. */
+  /**
+   * Calls `next` for every other path, and with what is not an error of the protocol. Leaves the error code of what it
+   * refuses in `response.locals.refusal`, for limits.
+   */
   readonly serve: Middleware
 }
 
@@ -62,7 +59,7 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
     return endpoint && { endpoint, client_id: path.slice(slash + 1) }
   }
 
-  async function serve(request: GuardedRequest, response: GuardedResponse, found: Match) {
+  async function serve(request: ServedRequest, response: ServedResponse, found: Match) {
     const { maxAge, forBrowsers } = found.endpoint
     const noStore = forBrowsers ? OPEN_NO_STORE : NO_STORE
     const fields = maxAge > 0 ? [...CORS, 'Cache-Control', `public, max-age=${maxAge}`] : noStore
@@ -93,7 +90,7 @@ export function serveEndpoints(context: Context, tokens: VerifiedTokens): Endpoi
 
 async function answer(
   context: Context,
-  request: GuardedRequest,
+  request: ServedRequest,
   { endpoint, client_id }: Match,
 ): Promise<Answer> {
   const { method = '' } = request
@@ -107,15 +104,6 @@ async function answer(
   }
   const content = bytes.length === 0 ? undefined : parseJsonBody(type, bytes)
   return handle(callOf(context, request, new Parameters([])), { content, client_id })
-}
-
-/** RFC 9110 section 15.5.6 */
-export function methodNotAllowed(methods: Readonly<Record<string, unknown>>): OAuthError {
-  const allowed = [...Object.keys(methods), ...('GET' in methods ? ['HEAD'] : [])].join(', ')
-  return new OAuthError('invalid_request', `the method is not allowed; use ${allowed}`, {
-    status: 405,
-    headers: { Allow: allowed },
-  })
 }
 
 /** One call with all the fields: set one by one, they cost several times as much. */

@@ -1,14 +1,11 @@
-/** Finds a token of ours, whatever its kind: revocation and introspection take both (RFC 7009, RFC 7662). */
+/** What introspection says of a token of ours, whatever its kind (RFC 7662 section 2.2). */
 
 import { type Context, seconds } from '../context.js'
-import { JsonText } from '../http/call.js'
-import {
-  type LiveToken,
-  liveAccount,
-  liveToken,
-  type VerifiedTokens,
-} from '../resource-server/authenticate.js'
+import { JsonText } from '../http/answer.js'
+import { liveAccount } from '../tokens/live-account.js'
+import { liveToken } from '../tokens/live-token.js'
 import { refreshTokenDigest } from '../tokens/stamped-token.js'
+import type { LiveToken, VerifiedTokens } from '../tokens/verified-tokens.js'
 
 export type TokenStatus =
   | {

@@ -10,7 +10,8 @@ import { clientCredentials } from '../grants/client-credentials.js'
 import { deviceCode } from '../grants/device-code.js'
 import { refreshToken } from '../grants/refresh-token.js'
 import type { GrantHandler } from '../grants/request.js'
-import type { Answer, Call } from '../http/call.js'
+import type { Answer } from '../http/answer.js'
+import type { Call } from '../http/call.js'
 import type { Client, GrantType } from '../types.js'
 
 const GRANTS: Readonly<Record<GrantType, GrantHandler>> = {

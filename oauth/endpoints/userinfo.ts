@@ -2,9 +2,11 @@
 
 import { currentNonce } from '../clients/dpop.js'
 import type { Context } from '../context.js'
-import type { Answer, Call } from '../http/call.js'
-import { authenticate, noteUse, type VerifiedTokens } from '../resource-server/authenticate.js'
+import type { Answer } from '../http/answer.js'
+import type { Call } from '../http/call.js'
+import { authenticate, noteUse } from '../resource-server/authenticate.js'
 import { refusal } from '../resource-server/bearer.js'
+import type { VerifiedTokens } from '../tokens/verified-tokens.js'
 import type { AccountClaims } from '../types.js'
 
 /** Claims that a scope asks for (OpenID Connect Core section 5.4), of those we know. */

@@ -1,8 +1,8 @@
 /** The device grant (RFC 8628 sections 3.4 and 3.5). */
 
 import { OAuthError, type OAuthErrorCode } from '../errors.js'
-import { liveAccount } from '../resource-server/authenticate.js'
 import { digestOf } from '../secrets.js'
+import { liveAccount } from '../tokens/live-account.js'
 import { narrowedResources } from '../tokens/resource.js'
 import { firstRefreshToken } from './first-refresh-token.js'
 import type { GrantHandler } from './request.js'

@@ -3,8 +3,8 @@
 import { rotatesRefreshTokens } from '../clients/client-policy.js'
 import { type Context, isPublic } from '../context.js'
 import { OAuthError } from '../errors.js'
-import { liveAccount } from '../resource-server/authenticate.js'
 import type { Rotation, StoredRefreshToken } from '../store.js'
+import { liveAccount } from '../tokens/live-account.js'
 import { narrowedResources } from '../tokens/resource.js'
 import { scopeWithin } from '../tokens/scope.js'
 import {

@@ -1,5 +1,6 @@
 import type { Context } from '../context.js'
-import type { Answer, Call } from '../http/call.js'
+import type { Answer } from '../http/answer.js'
+import type { Call } from '../http/call.js'
 import type { Client } from '../types.js'
 
 /** A request of the token endpoint by a client that is who it says. */

@@ -1,7 +1,7 @@
 /** What the token endpoint answers with (RFC 6749 section 5.1, OpenID Connect Core section 3.1.3.3). */
 
 import type { Context } from '../context.js'
-import { type Answer, JsonText } from '../http/call.js'
+import { type Answer, JsonText } from '../http/answer.js'
 import { createAccessToken } from '../tokens/access-token.js'
 import { createIdToken } from '../tokens/id-token.js'
 import { hasScope } from '../tokens/scope.js'

@@ -1,3 +1,6 @@
+import type { Context } from '../context.js'
+import { addressOf } from './address.js'
+import type { ServedRequest } from './middleware.js'
 import type { Parameters } from './parameters.js'
 
 /** One request, as the endpoints see it: no framework in it. */
@@ -31,18 +34,13 @@ export function credentialFields(raw: readonly string[]): CredentialFields {
   return { authorization, dpop }
 }
 
-/** JSON that is sent as it stands: what many answers have in common need not be spelled for each. */
-export class JsonText {
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
+export function callOf(context: Context, request: ServedRequest, parameters: Parameters): Call {
+  return {
+    method: request.method ?? '',
+    url: context.origin + request.originalUrl,
+    headers: credentialFields(request.rawHeaders),
+    address: addressOf(request),
+    connection: request.ip === request.socket.remoteAddress ? request.socket : request,
+    parameters,
   }
-}
-
-export interface Answer {
-  readonly status: number
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>
-  /** Sent as JSON, or as JSON that was spelled before; absent for an empty answer. */
-  readonly body?: unknown
 }

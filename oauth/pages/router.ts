@@ -6,11 +6,13 @@ import express, {
   type Router,
 } from 'express'
 import type { Context } from '../context.js'
-import { type Middleware, methodNotAllowed } from '../endpoints/serve-endpoints.js'
 import { OAuthError } from '../errors.js'
+import { addressOf } from '../http/address.js'
+import { setFields } from '../http/answer.js'
 import { parseFormBody, readBody } from '../http/body.js'
+import { methodNotAllowed } from '../http/method-not-allowed.js'
+import type { Middleware } from '../http/middleware.js'
 import { type Parameters, parseForm } from '../http/parameters.js'
-import { addressOf, setFields } from '../resource-server/guard.js'
 import {
   type ConsentPage,
   type ErrorPage,

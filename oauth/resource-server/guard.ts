@@ -1,37 +1,17 @@
-/** The resource server's side of a request, on Node's own types: it runs with Express and without. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { currentNonce } from '../clients/dpop.js'
 import type { Context } from '../context.js'
 import { OAuthError } from '../errors.js'
-import { type Answer, type Call, credentialFields } from '../http/call.js'
+import { setFields } from '../http/answer.js'
+import { callOf } from '../http/call.js'
+import type { Middleware } from '../http/middleware.js'
 import { Parameters } from '../http/parameters.js'
-import {
-  authenticate,
-  type LiveToken,
-  noteUse,
-  recognize,
-  type VerifiedTokens,
-} from './authenticate.js'
-
-/** Node's request and answer, with what Express adds and a guard needs. */
-export interface GuardedRequest extends IncomingMessage {
-  readonly originalUrl: string
-  readonly ip?: string | undefined
-}
-export interface GuardedResponse extends ServerResponse {
-  // biome-ignore lint/suspicious/noExplicitAny: as Express has it
-  locals: Record<string, any>
-}
-export type Guard = (
-  request: GuardedRequest,
-  response: GuardedResponse,
-  next: (error?: unknown) => void,
-) => void
+import type { LiveToken, VerifiedTokens } from '../tokens/verified-tokens.js'
+import { authenticate, noteUse, recognize } from './authenticate.js'
 
 const NO_PARAMETERS = new Parameters([])
 
 /** Guards a resource server: who is let through is in `response.locals.authenticated`. */
-export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: string): Guard {
+export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: string): Middleware {
   const needed = { audiences: new Set([context.resource]), scope }
   return (request, response, next) => {
     const refuse = (error: unknown) => {
@@ -55,25 +35,4 @@ export function scopeGuard(context: Context, tokens: VerifiedTokens, scope: stri
     if (known !== undefined) return admit(known)
     authenticate(context, tokens, call, needed).then(admit, refuse)
   }
-}
-
-export function callOf(context: Context, request: GuardedRequest, parameters: Parameters): Call {
-  return {
-    method: request.method ?? '',
-    url: context.origin + request.originalUrl,
-    headers: credentialFields(request.rawHeaders),
-    address: addressOf(request),
-    connection: request.ip === request.socket.remoteAddress ? request.socket : request,
-    parameters,
-  }
-}
-
-/** An IPv4 address in the form people know, also on a socket of both families. */
-export function addressOf(request: GuardedRequest): string {
-  const { ip = '' } = request
-  return ip.startsWith('::') ? ip.replace(/^::ffff:(?=\d+\.)/i, '') : ip
-}
-
-export function setFields(response: ServerResponse, headers: Answer['headers'] = {}): void {
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
 }

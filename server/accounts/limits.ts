@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
-import { type Guard, type GuardedRequest, OAuthError } from '../../oauth/index.js'
+import { type Middleware, OAuthError, type ServedRequest } from '../../oauth/index.js'
 import type { AuditRecord } from '../database/accounts/audit.js'
 import type { LimitStore } from '../database/accounts/limits.js'
 import { unlessFull } from '../database/full-disk.js'
@@ -24,9 +24,9 @@ export interface Limits {
   /** Failed logins, of one address and of one account. */
   readonly login: readonly RequestHandler[]
   /** Failed client authentications, and tokens and codes that are no good, of one address. */
-  readonly clients: Guard
+  readonly clients: Middleware
   /** Authorizations begun without a user, of one address: what they leave in the store is bounded (RFC 9126 section 2.3). */
-  readonly unfinished: Guard
+  readonly unfinished: Middleware
 }
 
 export interface LimitOptions {
@@ -51,7 +51,7 @@ export function limits(dependencies: LimitOptions): Limits {
   noted.init({ windowMs: 15 * MINUTE })
 
   /** One event for a window and a key: a flood of requests must not become one of the audit log. */
-  function note(request: GuardedRequest, prefix: string, key: string, detail: string): void {
+  function note(request: ServedRequest, prefix: string, key: string, detail: string): void {
     const counted = unlessFull(() => noted.increment(`${prefix} ${key}`))
     if (counted === undefined || counted.totalHits > 1) return
     const subject = prefix === 'account' ? dependencies.subjectOf(key) : undefined
@@ -105,7 +105,7 @@ export function limits(dependencies: LimitOptions): Limits {
       windowMs: 5 * MINUTE,
       limit: unfinishedRequests,
       skipFailedRequests: true,
-    }) as unknown as Guard,
+    }) as unknown as Middleware,
   }
 }
 
@@ -117,7 +117,7 @@ export function limits(dependencies: LimitOptions): Limits {
  * Where it cannot be counted it passes, unlike a login: on a full disk nobody but who has more addresses than are kept in memory
  * is not bounded then, and such a one hardly was; and mounts get the tokens that they go on with.
  */
-function clientLimit(counters: LimitStore, most: number, note: Note): Guard {
+function clientLimit(counters: LimitStore, most: number, note: Note): Middleware {
   const what = 'Too many failed requests from your address'
   const underWay = new Map<string, number>()
   counters.init({ windowMs: 5 * MINUTE })
@@ -145,7 +145,7 @@ function clientLimit(counters: LimitStore, most: number, note: Note): Guard {
   }
 }
 
-type Note = (request: GuardedRequest, prefix: string, key: string, detail: string) => void
+type Note = (request: ServedRequest, prefix: string, key: string, detail: string) => void
 
 /** What programs are told, with when to come back; those in browsers, too, as the endpoints themselves do (CORS). */
 function protocolError(what: string, seconds: number): OAuthError {

@@ -1,4 +1,4 @@
-import type { Authenticated, Guard, GuardedRequest, GuardedResponse } from '../../oauth/index.js'
+import type { Authenticated, Middleware, ServedRequest, ServedResponse } from '../../oauth/index.js'
 import { preflight } from '../http/cross-origin.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
@@ -39,8 +39,8 @@ export interface FileRoutesDependencies {
   readonly storage: Storage
   readonly locks: Locks
   /** Lets through who may read, and sets `response.locals.authenticated`. */
-  readonly requireRead: Guard
-  readonly requireWrite: Guard
+  readonly requireRead: Middleware
+  readonly requireWrite: Middleware
   /** Whether who was let in still may; asked while a stream of changes is open. */
   readonly isLive: (authenticated: Authenticated) => boolean | Promise<boolean>
   readonly limits?: Partial<Limits>
@@ -54,7 +54,7 @@ interface Method {
   readonly serve: (exchange: Exchange) => Promise<void>
 }
 type Methods = ReadonlyMap<string, Method>
-type Next = Parameters<Guard>[2]
+type Next = Parameters<Middleware>[2]
 
 const READ: Method = {
   scope: 'requireRead',
@@ -106,7 +106,7 @@ const ROOT: TreeTarget = { from: 'root', names: [] }
  * The file API (docs/file-api.md) as one handler for the root, with Express or without: it works on the raw request
  * target, which a router would decode and normalise. What is not the file API's goes on to the next handler.
  */
-export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
+export function fileRoutes(dependencies: FileRoutesDependencies): Middleware {
   const { storage, locks } = dependencies
   const limits = { ...DEFAULT_LIMITS, ...dependencies.limits }
   const openStreams = new Map<string, number>()
@@ -120,8 +120,8 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
   async function serve(
     { scope, query: known, serve }: Method,
     raw: RawTarget,
-    request: GuardedRequest,
-    response: GuardedResponse,
+    request: ServedRequest,
+    response: ServedResponse,
   ): Promise<void> {
     const at = raw.kind === 'tree' ? treeTarget(raw.path) : ROOT
     if (known === READ.query && isPlainRead(request, raw.query)) {
@@ -192,8 +192,8 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Guard {
 function answerOtherMethod(
   methods: Methods,
   limits: Limits,
-  request: GuardedRequest,
-  response: GuardedResponse,
+  request: ServedRequest,
+  response: ServedResponse,
   next: Next,
 ): void {
   const Allow = [...methods.keys(), 'OPTIONS'].join(', ')
@@ -212,8 +212,8 @@ function answerOtherMethod(
 /** Errors are translated in one place, failure.ts: also what is left to say when the client is gone. */
 function answerError(
   error: unknown,
-  request: GuardedRequest,
-  response: GuardedResponse,
+  request: ServedRequest,
+  response: ServedResponse,
   next: Next,
 ): void {
   if (!response.headersSent && !response.destroyed) dropRest(request, response)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http'
 import express, { type Express, type RequestHandler } from 'express'
-import type { Guard, GuardedRequest } from '../../oauth/index.js'
+import type { Middleware, ServedRequest } from '../../oauth/index.js'
 import type { LeanResponse } from '../connections/lean-response.js'
 import { inTurn } from '../connections/pipeline.js'
 import { originForm } from '../http/origin-form.js'
@@ -14,9 +14,9 @@ export interface Lane {
   readonly steps: readonly LeanStep[]
 }
 
-/** A step of a lane; every Guard is one. */
+/** A step of a lane; every Middleware is one. */
 export type LeanStep = (
-  request: GuardedRequest,
+  request: ServedRequest,
   response: LeanResponse,
   next: (error?: unknown) => void,
 ) => void
@@ -39,8 +39,8 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
       void ownTurn().then(() => app(request, response))
       return
     }
-    const guarded: IncomingMessage & { originalUrl: string } = request as GuardedRequest
-    guarded.originalUrl = url
+    const served: IncomingMessage & { originalUrl: string } = request as ServedRequest
+    served.originalUrl = url
     const end = (failure: unknown): void => {
       response.locals.failure = failure
       response.tableCommon()
@@ -48,7 +48,7 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
     }
     const run = (index: number): void => {
       try {
-        steps[index]?.(guarded, response, (error) => {
+        steps[index]?.(served, response, (error) => {
           if (error === undefined && index + 1 < steps.length) run(index + 1)
           else end(error)
         })
@@ -61,7 +61,7 @@ export function ahead(lanes: readonly Lane[], app: Express): LeanListener {
 }
 
 /** A step that says where the request comes from; right only where no proxy stands before. */
-export const directAddress: Guard = (request, _response, next) => {
+export const directAddress: Middleware = (request, _response, next) => {
   const named: { ip?: string | undefined } = request
   named.ip = request.socket.remoteAddress
   next()
@@ -69,7 +69,7 @@ export const directAddress: Guard = (request, _response, next) => {
 
 /** The same where proxies stand before, by the rule of Express and of what it was told to trust. */
 export const forwardedAddress =
-  (app: Express): Guard =>
+  (app: Express): Middleware =>
   (request, _response, next) => {
     const { headers, socket } = request
     const named: { ip?: string | undefined } = request

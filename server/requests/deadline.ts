@@ -1,4 +1,4 @@
-import { bodyIsHere, type Guard } from '../../oauth/index.js'
+import { bodyIsHere, type Middleware } from '../../oauth/index.js'
 
 const NOW = Promise.resolve()
 
@@ -6,7 +6,7 @@ const NOW = Promise.resolve()
  * Forms are small: a body that has not arrived by then belongs to somebody who keeps connections open on purpose. Uploads
  * of files are not held to this; they may take hours over a slow line and are cut only when nothing moves at all.
  */
-export function deadline(milliseconds: number): Guard {
+export function deadline(milliseconds: number): Middleware {
   return (request, response, next) => {
     if (request.complete || request.method === 'GET' || request.method === 'HEAD') {
       next()

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
-import type { Guard } from '../../oauth/index.js'
+import type { Middleware } from '../../oauth/index.js'
 import { dropRest } from '../api/input/body.js'
 import type { LeanResponse } from '../connections/lean-response.js'
 import { Refusal } from '../http/refusal.js'
@@ -25,7 +25,7 @@ export function takeExpectations(
 }
 
 /** What is wrong with a request whoever it is for (RFC 9110 section 10.1.1, RFC 9112 section 3.2). */
-export const sound: Guard = (request, response, next) => {
+export const sound: Middleware = (request, response, next) => {
   const refusal = refusalOf(request)
   if (refusal === undefined) {
     next()

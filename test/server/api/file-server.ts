@@ -3,7 +3,7 @@ import http from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
-import type { Guard } from '../../../oauth/index.js'
+import type { Middleware } from '../../../oauth/index.js'
 import { takeUpgrades } from '../../../server/api/batch/upgrade.js'
 import { PROBLEM_TYPE, problemOf } from '../../../server/api/exchange/problem.js'
 import { rawTarget } from '../../../server/api/exchange/target.js'
@@ -56,7 +56,7 @@ export interface FileServer {
 }
 
 /** Stands where the authorization server's guard stands: who asks is whoever the request says. */
-function guard(needed: string): Guard {
+function guard(needed: string): Middleware {
   return (request, response, next) => {
     const { 'x-scope': scopes = 'file.read file.write', 'x-user': user = 'alice' } = request.headers
     const scope = new Set(String(scopes).split(' '))
