@@ -10,8 +10,16 @@ export interface Settings {
  * `identity`: tells whether a backup is of this data directory.
  * `secret_check`: tells whether a secret is the one of this data directory, and nothing about it.
  * `audit_anchor` and `audit_head`: where the audit log that is kept begins and ends.
+ * `run`: in which run of the machine it is or was open, nothing once it was closed; `version_floor`: see server/storage/parts/power-loss.ts.
  */
-export type SettingName = 'issuer' | 'identity' | 'secret_check' | 'audit_anchor' | 'audit_head'
+export type SettingName =
+  | 'issuer'
+  | 'identity'
+  | 'secret_check'
+  | 'audit_anchor'
+  | 'audit_head'
+  | 'run'
+  | 'version_floor'
 
 export function settings(database: Database): Settings {
   const get = database

@@ -18,7 +18,9 @@ import type { Engine } from './parts/engine.js'
 import { Gate } from './parts/gate.js'
 import { Locks } from './parts/locks.js'
 import { Numbers } from './parts/numbers.js'
+import { versionFloor } from './parts/power-loss.js'
 import { Transactions } from './parts/transactions.js'
+import { Versions } from './parts/versions.js'
 
 export interface StorageOptions {
   /** The data directory; contents lie in `content/` below it. */
@@ -26,6 +28,8 @@ export interface StorageOptions {
   readonly database: Database
   readonly clock?: () => Date
   readonly disk?: Disk
+  /** In which run of the kernel the machine is; that of this one if not given. */
+  readonly boot?: () => string | undefined
   /** Bytes of the disk that files never take. */
   readonly reserveBytes?: number
   /** Bytes that are kept for removing files on a full disk; none if not given. */
@@ -87,6 +91,7 @@ export function createEngine(options: StorageOptions): Engine {
     ballast,
     inos: new Numbers(sql, transactions, 'ino'),
     generations: new Numbers(sql, transactions, 'generation'),
+    versions: new Versions(versionFloor(database)),
     gate: new Gate(),
     names: UNGUARDED,
     unrestored: new Set(),

@@ -1,3 +1,4 @@
+import type { Database } from '../database/database.js'
 import { refuseWithoutContents } from './content/contents-away.js'
 import { STORED } from './content/stored.js'
 import { putBackAll } from './content/undo.js'
@@ -7,6 +8,7 @@ import { sweepBuilding, sweepContents, sweepUnused } from './maintenance/sweep.j
 import type { NameGuard } from './name-guard.js'
 import { plant } from './names/plant.js'
 import type { Engine } from './parts/engine.js'
+import { beginRun, bootOfMachine, endRun } from './parts/power-loss.js'
 import type { StoragePath } from './path.js'
 import type { AtHand, Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
 import { UserTree } from './tree.js'
@@ -22,22 +24,25 @@ const TREES = 1024
  */
 export async function openStorage(options: StorageOptions): Promise<SqliteStorage> {
   await refuseWithoutContents(options)
+  beginRun(options.database, (options.boot ?? bootOfMachine)())
   const engine = createEngine(options)
   await putBackAll(engine)
-  return new SqliteStorage(engine)
+  return new SqliteStorage(engine, options.database)
 }
 
 /** Metadata in SQLite, content in files. */
 export class SqliteStorage implements Storage {
   readonly #engine: Engine
+  readonly #database: Database
   readonly #trees = new Map<UserId, UserTree>()
   readonly #timers: readonly NodeJS.Timeout[]
   #sweeping: Promise<void>
   #closed = false
   readonly #stopped = () => this.#closed
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, database: Database) {
     this.#engine = engine
+    this.#database = database
     this.#sweeping = this.#swept(async () => {
       await sweepBuilding(engine, this.#stopped)
       await sweepContents(engine, engine.generations.start, this.#stopped)
@@ -107,6 +112,7 @@ export class SqliteStorage implements Storage {
     await this.#engine.contents.close()
     this.#engine.durability.close()
     await this.#engine.checkpoints.close()
+    endRun(this.#database)
   }
 
   #tree(owner: UserId): UserTree {

@@ -123,7 +123,7 @@ function commit(
       ...modified(now),
       ...unprivileged(row),
       size,
-      version: row.version + 1,
+      version: engine.versions.after(row.version),
       generation,
       stored: STORED.file,
       allocated: engine.contents.holed(generation, size),

@@ -107,7 +107,7 @@ function commit(resizing: Resizing, check = () => {}): InodeRow {
       ...emptied,
       ...unprivileged(row),
       size: changes.size,
-      version: changes.size === row.size ? row.version : row.version + 1,
+      version: changes.size === row.size ? row.version : engine.versions.after(row.version),
     }
     const after = withChanges(resized, asSeen(row, changes), now)
     engine.sql.updateInode.run(after)

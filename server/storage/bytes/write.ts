@@ -194,7 +194,13 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
     const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))
     const allocated = isSparse ? engine.contents.holed(generation, size) : null
-    const content = { size, stored, generation, allocated, version: row.version + 1 }
+    const content = {
+      size,
+      stored,
+      generation,
+      allocated,
+      version: engine.versions.after(row.version),
+    }
     const written = rowWith(row, modified(now), unprivileged(row), content)
     const asked = asSeen(row, changes)
     const after = withChanges(written, asked, now)

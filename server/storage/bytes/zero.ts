@@ -95,7 +95,7 @@ function commit({ engine, tree, ino, range, precondition, origin }: Zeroing, siz
       ...modified(now),
       ...unprivileged(row),
       size,
-      version: row.version + 1,
+      version: engine.versions.after(row.version),
       allocated: allocatedAt(engine, row, size),
     }
     engine.sql.updateInode.run(after)

@@ -126,8 +126,8 @@ export const METADATA_CHECKS = {
       const row = engine().sql.inode.get(ino)
       if (row?.stored === 2) engine().sql.setSmallContent.run(ino, smallOr(engine(), row))
       database
-        .prepare('UPDATE inodes SET size = ?, version = version + 1 WHERE ino = ?')
-        .run(value, ino)
+        .prepare('UPDATE inodes SET size = ?, version = max(version + 1, ?) WHERE ino = ?')
+        .run(value, engine().versions.floor, ino)
     },
   },
   'small content without inode': {

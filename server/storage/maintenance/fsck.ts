@@ -9,6 +9,7 @@ import { createEngine } from '../create-engine.js'
 import { nodeDisk } from '../disk/disk.js'
 import { modified } from '../inodes/inode.js'
 import type { Engine } from '../parts/engine.js'
+import { beginRun, bootOfMachine, endRun } from '../parts/power-loss.js'
 import { type ContentMismatch, type ContentProblem, mismatches, orphans } from './fsck-content.js'
 import { METADATA_CHECKS, type MetadataProblem, wrongRows } from './fsck-metadata.js'
 
@@ -59,6 +60,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
     return count
   }
   await refuseWithoutContents(options)
+  beginRun(database, (options.boot ?? bootOfMachine)())
   // Made at its first use: by then the counters it takes its numbers from are right.
   let made: Engine | undefined
   const engine = () => {
@@ -70,6 +72,7 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
   await checkContent(options, engine(), report)
   await engine().contents.close()
   await engine().checkpoints.close()
+  endRun(database)
   return count
 }
 
@@ -128,7 +131,7 @@ function cut(engine: Engine, { row, length }: ContentMismatch): void {
     const stored = length === undefined ? STORED.nowhere : STORED.file
     const times = modified(engine.clock())
     const allocated = stored === STORED.file ? engine.contents.holed(row.generation, size) : null
-    const version = row.version + 1
+    const version = engine.versions.after(row.version)
     engine.sql.updateInode.run({ ...row, ...times, size, stored, allocated, version })
     engine.log.note(
       row.tree,

@@ -6,6 +6,7 @@ import type { FileName } from '../path.js'
 import type { Origin } from '../storage.js'
 import type { Clock } from './clock.js'
 import { NewestOfOthers } from './newest-of-others.js'
+import { LOST_CHANGES } from './power-loss.js'
 import { RecentChanges } from './recent-changes.js'
 import type { Transactions } from './transactions.js'
 import { checkQuota, type Usage } from './usage.js'
@@ -13,7 +14,7 @@ import { checkQuota, type Usage } from './usage.js'
 /** How many changes a tree keeps, and for how long. */
 export const KEPT_CHANGES = 200_000
 export const KEPT_SECONDS = 30 * 24 * 60 * 60
-/** Among how many of the newest what is new is looked for by the name of its change: some milliseconds. */
+/** Among how many of the newest, and those of a gap, what is new is looked for by the name of its change: some milliseconds. */
 const SOUGHT_CHANGES = 50_000
 /** Old ones go in pages of this size, so that no single change pays for many. */
 const PAGE = 128
@@ -107,7 +108,7 @@ export class ChangeLog {
         return named && (named.version === null ? {} : { version: named.version })
       },
       newlyMade: async (connection, change) => {
-        const after = this.#newest(tree) - SOUGHT_CHANGES
+        const after = this.#newest(tree) - SOUGHT_CHANGES - LOST_CHANGES
         return this.#sql.makeNamed.get(tree, after, connection, change)?.ino
       },
       after: async (seq, limit) => this.#after(tree, seq, limit),
@@ -128,6 +129,8 @@ export class ChangeLog {
     const oldest = this.#sql.oldestChange.get(tree)?.seq ?? newest + 1
     if (seq > newest || seq < oldest - 1) return { kind: 'expired', newest }
     const rows = this.#sql.changesAfter.all(tree, seq, limit)
+    // Between the two, changes were lost with the power.
+    if (seq < newest && rows[0]?.seq !== seq + 1) return { kind: 'expired', newest }
     return { kind: 'changes', changes: rows.map(toChange), newest }
   }
 

@@ -13,6 +13,7 @@ import type { Gate } from './gate.js'
 import type { Locks } from './locks.js'
 import type { Numbers } from './numbers.js'
 import type { Transactions } from './transactions.js'
+import type { Versions } from './versions.js'
 import type { Growth } from './write-claim.js'
 
 /** The parts of the engine that its operations work with. */
@@ -30,6 +31,7 @@ export interface Engine {
   readonly ballast: Ballast
   readonly inos: Numbers
   readonly generations: Numbers
+  readonly versions: Versions
   readonly gate: Gate
   /** Set by whoever gives leases of names. */
   names: NameGuard

@@ -202,7 +202,7 @@ export class FileUpload implements Upload {
         ...modified(now),
         ...unprivileged(row),
         size: this.size,
-        version: row.version + 1,
+        version: engine.versions.after(row.version),
         generation: this.generation,
         stored,
         allocated,

@@ -20,10 +20,10 @@ export interface TemporaryStorage {
  * unless the test says otherwise.
  */
 export async function temporaryStorage(
-  options: { directory?: string; disk?: Disk; smallBytes?: number } = {},
+  options: { directory?: string; disk?: Disk; smallBytes?: number; boot?: string } = {},
 ): Promise<TemporaryStorage> {
   const directory = options.directory ?? (await temporaryDirectory('storage'))
-  const { disk = nodeDisk, smallBytes = 0 } = options
+  const { disk = nodeDisk, smallBytes = 0, boot } = options
   const database = openDatabase(join(directory, 'coffer.db'))
   const clock = { date: new Date('2026-01-02T03:04:05.678Z') }
   const storage = await openStorage({
@@ -32,6 +32,7 @@ export async function temporaryStorage(
     disk,
     smallBytes,
     clock: () => clock.date,
+    ...(boot !== undefined && { boot: () => boot }),
   })
   return {
     directory,

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs'
+import type { Database } from '../../database/database.js'
+import { settings } from '../../database/settings.js'
+
+/** More than is given out in the time that the end of the log may be lost of. */
+const NUMBERS = 2 ** 30
+/** The same of changes to a tree, which is less than it keeps (ChangeLog): those from before stay known. */
+export const LOST_CHANGES = 50_000
+
+const ORDERLY = ''
+
+/** Which run of its kernel a machine is in (random(4)); undefined where that cannot be known. */
+export function bootOfMachine(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * To be called before anything is given out: with the power, the end of the log is lost that was not synced, and with it what clients were told of.
+ * Numbers, versions and places in the log of changes must not come to mean something else to them: all go on from beyond. After `kill -9` nothing is
+ * lost, which the machine tells by still being in the same run.
+ */
+export function beginRun(database: Database, boot: string | undefined): void {
+  const known = settings(database)
+  const before = known.get('run')
+  const isLost = before !== undefined && before !== ORDERLY && before !== boot
+  // Should this be lost, so is all that is given out from now on: it has to be on the disk.
+  const synchronous = database.pragma('synchronous', { simple: true })
+  database.pragma('synchronous = FULL')
+  try {
+    database.transaction(() => {
+      if (isLost) goOn(database)
+      known.set('run', boot ?? 'unknown')
+    })()
+  } finally {
+    database.pragma(`synchronous = ${synchronous}`)
+  }
+}
+
+/** Nothing is given out any more, and what was is in the log before this. */
+export function endRun(database: Database): void {
+  settings(database).set('run', ORDERLY)
+}
+
+/** The least that a version may be. */
+export function versionFloor(database: Database): number {
+  return Number(settings(database).get('version_floor') ?? 0)
+}
+
+function goOn(database: Database): void {
+  database.prepare('UPDATE counters SET value = value + ?').run(NUMBERS)
+  database.prepare('UPDATE trees SET seq = seq + ?').run(LOST_CHANGES)
+  const newest = database
+    .prepare<[], number | null>('SELECT max(version) FROM inodes')
+    .pluck()
+    .get()
+  const floor = Math.max(versionFloor(database), newest ?? 0) + NUMBERS
+  settings(database).set('version_floor', String(floor))
+}
