@@ -164,7 +164,7 @@ class Channel {
       const expected = expectedBytes(frame.header)
       if (!this.#held.tryTake(expected)) await this.#waitForRoom(expected)
       if (!this.#isLive) await this.#requireLive()
-      const answer = await this.#perform(frame)
+      const answer = await this.#performed(frame)
       if (hasFailed(answer) && frame.header.stopOnError === true) this.#hasStopped = true
       const bytes = answerFrame(answer)
       this.#answers.push(bytes)
@@ -188,6 +188,24 @@ class Channel {
     const isLive = this.#exchange.isLive()
     if (typeof isLive === 'boolean' ? isLive : await isLive) return
     throw new FileError('EACCES', 'the access token has expired or was revoked')
+  }
+
+  /** What is answered already does not wait where this one does: the lease it waits for may be given back by who waits for those answers. */
+  async #performed(frame: QueuedFrame): Promise<Answer> {
+    const answer = this.#perform(frame)
+    // Who takes long content waits for the same connection.
+    if (this.#answerBytes === 0 || frame.content === undefined) return answer
+    let sending: Promise<void> | undefined
+    const timer = setTimeout(() => {
+      sending = this.#send()
+      sending.catch(() => {})
+    }, TURN_MILLISECONDS)
+    try {
+      return await answer
+    } finally {
+      clearTimeout(timer)
+      await sending
+    }
   }
 
   async #perform({ header, length, content }: QueuedFrame): Promise<Answer> {

@@ -72,6 +72,21 @@ describe('a name that waits for a lease', () => {
     socket.destroy()
   })
 
+  it('keeps no answer back that was there before', async () => {
+    const { socket, reader } = await openChannel(server, {
+      [HEADERS.connection]: secretOf('other'),
+    })
+    const removals = [{ place: { directory: root, name: 'none' }, kind: 'unlink' }]
+    const late = { ...put, place: { directory: root, name: 'late' } }
+    socket.write(encode([[{ op: 'removeAll', removals }], [late, 'x']]))
+    await isTold('recall')
+    expect(await result(reader)).to.have.property('removed')
+    expect((await server.send('HEAD', '/files/late')).status).to.equal(404)
+    await giveBack()
+    expect(await result(reader)).to.include({ outcome: 'done' })
+    socket.destroy()
+  })
+
   it('does not come any more when the client of a channel is gone', async () => {
     const { socket } = await openChannel(server, { [HEADERS.connection]: secretOf('other') })
     socket.write(encode([[{ ...put, place: { directory: root, name: 'late' } }, 'x']]))
