@@ -183,9 +183,11 @@ function announce(
   if (config.issuer === undefined && !isAtLocalhost) {
     const { host } = config
     const { port } = new URL(issuer)
-    const own = new URL(`https://${isIPv6(host) ? `[${host}]` : host}:${port || 443}`).origin
+    const own = `https://${isIPv6(host) ? `[${host}]` : host}:${port || 443}`
+    // No URL names an address with a zone, as link-local ones have (RFC 4007 section 11).
+    const such = URL.canParse(own) ? `, such as ${new URL(own).origin},` : ''
     print(
-      `Nobody reaches this by ${issuer}: "localhost" does not lead to ${host} here. Set COFFER_ISSUER to the address that people use, such as ${own}, and start once with --accept-issuer-change.`,
+      `Nobody reaches this by ${issuer}: "localhost" does not lead to ${host} here. Set COFFER_ISSUER to the address that people use${such} and start once with --accept-issuer-change.`,
     )
   } else if (config.issuer === undefined && !LOOPBACK.test(config.host)) {
     print(`Others reach this machine by another name than ${issuer}: set COFFER_ISSUER to that.`)

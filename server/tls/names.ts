@@ -19,7 +19,11 @@ const WILDCARDS = new Set(['::', '0.0.0.0'])
 export function certificateNames(...hosts: string[]): CertificateName[] {
   const names = new Map(LOCAL.map((name) => [name.value, name]))
   for (const host of hosts) {
-    const value = host.toLowerCase().replace(/^\[(.*)\]$/, '$1')
+    // The zone of an address is this machine's own matter (RFC 4007 section 11.2).
+    const value = host
+      .toLowerCase()
+      .replace(/^\[(.*)\]$/, '$1')
+      .replace(/%.*$/, '')
     if (WILDCARDS.has(value)) continue
     if (isIP(value) !== 0) names.set(value, { type: 'ip', value })
     else if (DNS_NAME.test(value)) names.set(value, { type: 'dns', value })

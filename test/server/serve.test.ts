@@ -69,19 +69,6 @@ describe('the first start', function () {
     await second.stop()
   })
 
-  it('says by what address it is reached where that is not localhost', async () => {
-    const site = await startSite({ data, environment: { COFFER_HOST: '127.0.0.2' } })
-    await site.stop()
-    const { port } = new URL(site.issuer)
-    expect(site.printed.join('\n')).to.contain(
-      `"localhost" does not lead to 127.0.0.2 here. Set COFFER_ISSUER to the address that people use, such as https://127.0.0.2:${port}, and start once with --accept-issuer-change.`,
-    )
-    const environment = { COFFER_HOST: '127.0.0.2', COFFER_ISSUER: `https://127.0.0.2:${port}` }
-    const again = await startSite({ data, environment, flags: { acceptIssuerChange: true } })
-    await again.stop()
-    expect(again.printed.join('\n')).to.not.contain('COFFER_ISSUER')
-  })
-
   it('leaves the password and the issuer to the next start when it fails', async () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')

@@ -109,12 +109,22 @@ describe('localCertificate', () => {
 
 describe('certificateNames', () => {
   it('leaves out wildcard addresses and what is no host name', () => {
-    const names = certificateNames('::', '0.0.0.0', 'my_box', '-a', 'a..b', '[::2]', 'OK.example')
+    const names = certificateNames(
+      '::',
+      '0.0.0.0',
+      'my_box',
+      '-a',
+      'a..b',
+      '[::2]',
+      'fe80::3%eth0',
+      'OK.example',
+    )
     expect(names.map(({ value }) => value)).to.deep.equal([
       'localhost',
       '127.0.0.1',
       '::1',
       '::2',
+      'fe80::3',
       'ok.example',
     ])
   })
