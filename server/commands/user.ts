@@ -146,8 +146,6 @@ export function userCommands(program: Command, line: CommandLine): void {
           const { data: directory } = bench.config
           const storage = await openStorage({ directory, database: bench.database })
           const count = await removeFiles(await storage.tree(id))
-          await storage.durable()
-          await storage.close()
           bench.accounts.remove(id)
           bench.audit.append({
             event: 'user.remove',
@@ -155,6 +153,8 @@ export function userCommands(program: Command, line: CommandLine): void {
             subject: id,
             detail: name,
           })
+          await storage.durable()
+          await storage.close()
           line.print(`Removed ${name} and ${count} files and folders.`)
         } finally {
           lock.release()

@@ -75,6 +75,8 @@ export function createEngine(options: StorageOptions): Engine {
     (path) => durability.folderChanged(path),
     (generation) => isHeld({ sql, clock }, generation),
   )
+  // A command has its changes synced one by one (openBesideServer): of many files that takes as many syncs, and `durable` needs but one.
+  database.pragma('synchronous = NORMAL')
   // What lets somebody in, and what takes that back, is in the same log.
   groupCommitOf(database).syncBy(() => durability.logged())
   return {

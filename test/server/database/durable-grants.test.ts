@@ -1,10 +1,14 @@
+import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Digest, Store } from '../../../oauth/index.js'
 import { digestOf, randomSecret } from '../../../oauth/secrets.js'
 import { openBesideServer } from '../../../server/data-directory.js'
+import { type Database, openDatabase } from '../../../server/database/database.js'
 import { oauthStore } from '../../../server/database/oauth/store.js'
 import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
+import { openStorage } from '../../../server/storage/sqlite-storage.js'
 import { client, MINUTE, NOW, newGrant, redemption, rotation } from '../../oauth/store-records.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type TemporaryStorage, temporaryStorage } from '../storage/temporary.js'
 
 /** What a client or a person was told of who has access, a server that loses power afterwards must know. */
@@ -114,10 +118,24 @@ describe('what is answered about access', () => {
     })
   }
 
+  const synchronous = (database: Database) => database.pragma('synchronous', { simple: true })
+
   it('is on the disk also where a command answers it', () => {
     const beside = openBesideServer(subject.directory)
     const full = 2
-    expect(beside.pragma('synchronous', { simple: true })).to.equal(full)
+    expect(synchronous(beside)).to.equal(full)
     beside.close()
+  })
+
+  it('makes no command that stores files sync each of them', async () => {
+    const directory = await temporaryDirectory('import')
+    openDatabase(join(directory, 'coffer.db')).close()
+    const database = openBesideServer(directory)
+    const storage = await openStorage({ directory, database })
+    const normal = 1
+    expect(synchronous(database)).to.equal(normal)
+    await storage.close()
+    database.close()
+    await removeDirectory(directory)
   })
 })
