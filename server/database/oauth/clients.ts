@@ -1,5 +1,6 @@
 import type { Client, Store } from '../../../oauth/index.js'
 import type { Database } from '../database.js'
+import { groupCommitOf } from '../group-commit.js'
 import { Remembered } from '../remembered.js'
 
 export type ClientStore = Pick<
@@ -76,7 +77,9 @@ export function clientStore(database: Database): ClientStore {
       change.immediate(client)
     },
     async removeClient(client_id, at) {
-      return removeAll.immediate(client_id, at)
+      const wasThere = removeAll.immediate(client_id, at)
+      await groupCommitOf(database).synced()
+      return wasThere
     },
     async noteClientUse(client_id, at) {
       noteUse.run(at, client_id)

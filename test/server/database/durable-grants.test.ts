@@ -104,6 +104,7 @@ describe('what is answered about access', () => {
       const { grant } = await issued()
       return () => store.revokeGrant(grant.grantId, NOW)
     },
+    'that a client was removed': async () => () => store.removeClient('c', NOW),
     'that all access was taken back': async () => () => store.revokeGrantsOf('u', NOW),
     'that a browser signed out': async () => () => store.revokeGrantsOfSession('s', NOW),
     'that an access token is revoked': async () => () =>
