@@ -16,7 +16,7 @@ const SLOW = 100
 /** Of one round. */
 const REQUESTS = 9
 const MEBIBYTE = 2 ** 20
-/** Milliseconds that a connection is kept open on which nothing is asked (server/listen.ts). */
+/** Milliseconds that a connection is kept open on which nothing is asked (server/connections/listen.ts). */
 const KEPT_ALIVE = 75_000
 /** Contents that stay open without a user, and what is open in an idle server. */
 const SPARE_DESCRIPTORS = 350

@@ -1,7 +1,16 @@
 import { expect } from 'chai'
 import type { Client, Digest, Grant, Rotation, RotationOutcome, Store } from '../../oauth/index.js'
 import { digestOf, randomSecret } from '../../oauth/secrets.js'
-import { client, MINUTE, NOW, newGrant, newToken, redemption, rotation } from './store-records.js'
+import {
+  client,
+  device,
+  MINUTE,
+  NOW,
+  newGrant,
+  newToken,
+  redemption,
+  rotation,
+} from './store-records.js'
 
 /** Every Store must pass this. `open` returns a fresh, empty one. */
 export function behavesLikeStore(name: string, open: () => Store): void {
@@ -329,20 +338,7 @@ export function behavesLikeStore(name: string, open: () => Store): void {
     })
 
     describe('with a device', () => {
-      const userCodeDigest = digestOf('WDJBMJHT')
-      const deviceDigest = digestOf('device')
-      const device = {
-        deviceName: 'a television',
-        deviceDigest,
-        userCodeDigest,
-        client_id: 'c',
-        scope: 'a',
-        resource: ['https://as.test/files'],
-        address: '127.0.0.1',
-        interval: 5000,
-        createdAt: NOW,
-        expiresAt: NOW + 10 * MINUTE,
-      }
+      const { deviceDigest, userCodeDigest } = device
       const poll = async (at: number) => (await store.pollDevice(deviceDigest, redemption(at))).kind
       beforeEach(async () => {
         expect(await store.saveDevice(device)).to.equal(true)

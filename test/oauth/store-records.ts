@@ -1,6 +1,6 @@
 /** Records that tests of a Store write. */
-import type { Client, Grant, Redemption, Rotation } from '../../oauth/index.js'
-import { randomId } from '../../oauth/secrets.js'
+import type { Client, DeviceAuthorization, Grant, Redemption, Rotation } from '../../oauth/index.js'
+import { digestOf, randomId } from '../../oauth/secrets.js'
 import { newRefreshToken, refreshTokenDigest } from '../../oauth/tokens/stamped-token.js'
 
 export const NOW = Date.UTC(2026, 0, 1)
@@ -40,6 +40,19 @@ export function newGrant(changes: Partial<Grant> = {}): Grant {
     deviceName: 'a laptop',
     ...changes,
   }
+}
+
+export const device: DeviceAuthorization = {
+  deviceName: 'a television',
+  deviceDigest: digestOf('device'),
+  userCodeDigest: digestOf('WDJBMJHT'),
+  client_id: 'c',
+  scope: 'a',
+  resource: ['https://as.test/files'],
+  address: '127.0.0.1',
+  interval: 5000,
+  createdAt: NOW,
+  expiresAt: NOW + 10 * MINUTE,
 }
 
 export function newToken(at = NOW) {

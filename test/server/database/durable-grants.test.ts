@@ -7,7 +7,15 @@ import { type Database, openDatabase } from '../../../server/database/database.j
 import { oauthStore } from '../../../server/database/oauth/store.js'
 import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
 import { openStorage } from '../../../server/storage/sqlite-storage.js'
-import { client, MINUTE, NOW, newGrant, redemption, rotation } from '../../oauth/store-records.js'
+import {
+  client,
+  device,
+  MINUTE,
+  NOW,
+  newGrant,
+  redemption,
+  rotation,
+} from '../../oauth/store-records.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type TemporaryStorage, temporaryStorage } from '../storage/temporary.js'
 
@@ -64,21 +72,9 @@ describe('what is answered about access', () => {
   }
 
   async function approvedDevice(): Promise<Digest> {
-    const deviceDigest = digestOf('device')
-    const userCodeDigest = digestOf('user code')
-    await store.saveDevice({
-      deviceDigest,
-      userCodeDigest,
-      client_id: 'c',
-      scope: 'a',
-      resource: ['https://as.test/files'],
-      address: '127.0.0.1',
-      interval: 5000,
-      createdAt: NOW,
-      expiresAt: NOW + 10 * MINUTE,
-    })
-    await store.approveDevice(userCodeDigest, newGrant(), NOW)
-    return deviceDigest
+    await store.saveDevice(device)
+    await store.approveDevice(device.userCodeDigest, newGrant(), NOW)
+    return device.deviceDigest
   }
 
   /** What comes before, and what then is answered. */

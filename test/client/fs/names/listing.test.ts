@@ -5,6 +5,7 @@ import { Cache } from '../../../../client/cache/cache.js'
 import { Listing } from '../../../../client/fs/names/listing.js'
 import type { RemoteFiles } from '../../../../client/remote/remote-files.js'
 import type { WireEntry } from '../../../../server/wire/inodes.js'
+import { attributesOf } from '../../remote/some-attributes.js'
 
 const DIRECTORY = 1
 const PAGE = 2_000
@@ -12,23 +13,10 @@ const LENGTH = 300_000
 
 function entry(at: number): WireEntry {
   return {
+    ...attributesOf(DIRECTORY + 1 + at),
     name: `entry ${at}`,
-    ino: DIRECTORY + 1 + at,
-    type: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    nlink: 1,
     size: 0,
-    rdev: 0,
-    atime: '0',
-    mtime: '0',
-    ctime: '0',
-    crtime: '0',
-    version: 1,
-    generation: 1,
     etag: `"${at}-1"`,
-    modified_time: '',
   }
 }
 
