@@ -4,7 +4,7 @@ import { dropContent, STORED } from '../content/stored.js'
 import { forgetUndo, settled } from '../content/undo.js'
 import { failure } from '../failure.js'
 import { fileRow, mustHold } from '../inodes/access.js'
-import { modified, unprivileged } from '../inodes/inode.js'
+import { withContent } from '../inodes/inode.js'
 import type { Engine, TreeId } from '../parts/engine.js'
 import { placeOf } from '../parts/place.js'
 import { checkRoom, checkSize } from '../parts/room.js'
@@ -118,16 +118,13 @@ function commit(
     const row = fileRow(engine, tree, ino)
     mustHold(precondition, row)
     if (row.size > 0) return undefined
-    const after: InodeRow = {
-      ...row,
-      ...modified(now),
-      ...unprivileged(row),
+    const allocated = engine.contents.holed(generation, size)
+    const after = withContent(engine, row, now, {
       size,
-      version: engine.versions.after(row.version),
       generation,
       stored: STORED.file,
-      allocated: engine.contents.holed(generation, size),
-    }
+      allocated,
+    })
     engine.sql.updateInode.run(after)
     dropContent(engine, row)
     forgetUndo(engine, ino)

@@ -1,4 +1,4 @@
-import { type InodeRow, rowWith } from '../../database/files/inode-rows.js'
+import type { InodeRow } from '../../database/files/inode-rows.js'
 import { detach, requireUnheld, unlessHeld } from '../content/hold.js'
 import { recounted } from '../content/holes.js'
 import { cutAfterLog, cutLeftovers } from '../content/leftovers.js'
@@ -8,7 +8,7 @@ import type { Handle } from '../disk/contents.js'
 import { failure } from '../failure.js'
 import { fileRow, mustHold } from '../inodes/access.js'
 import { asSeen, setAttributes, withChanges } from '../inodes/attributes.js'
-import { modified, unprivileged } from '../inodes/inode.js'
+import { withContent } from '../inodes/inode.js'
 import { checkAttributes } from '../inodes/new-inode.js'
 import type { Timespec } from '../parts/clock.js'
 import type { Engine, TreeId } from '../parts/engine.js'
@@ -194,14 +194,7 @@ function commit(write: Write, size: number, small?: readonly Placed[]): InodeRow
     const stored = small === undefined ? STORED.file : size === 0 ? STORED.nowhere : STORED.database
     const isSparse = small === undefined && (row.allocated !== null || leavesGap(write, row, size))
     const allocated = isSparse ? engine.contents.holed(generation, size) : null
-    const content = {
-      size,
-      stored,
-      generation,
-      allocated,
-      version: engine.versions.after(row.version),
-    }
-    const written = rowWith(row, modified(now), unprivileged(row), content)
+    const written = withContent(engine, row, now, { size, stored, generation, allocated })
     const asked = asSeen(row, changes)
     const after = withChanges(written, asked, now)
     engine.sql.updateInode.run(after)

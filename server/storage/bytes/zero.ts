@@ -7,7 +7,7 @@ import { moveToFile, STORED, smallContent } from '../content/stored.js'
 import { putBack } from '../content/undo.js'
 import { failure } from '../failure.js'
 import { fileRow, mustHold } from '../inodes/access.js'
-import { modified, unprivileged } from '../inodes/inode.js'
+import { withContent } from '../inodes/inode.js'
 import type { Engine, TreeId } from '../parts/engine.js'
 import { placeOf } from '../parts/place.js'
 import { checkRoom, checkSize } from '../parts/room.js'
@@ -90,14 +90,7 @@ function commit({ engine, tree, ino, range, precondition, origin }: Zeroing, siz
   return engine.transactions.run(() => {
     const row = fileRow(engine, tree, ino)
     mustHold(precondition, row)
-    const after: InodeRow = {
-      ...row,
-      ...modified(now),
-      ...unprivileged(row),
-      size,
-      version: engine.versions.after(row.version),
-      allocated: allocatedAt(engine, row, size),
-    }
+    const after = withContent(engine, row, now, { size, allocated: allocatedAt(engine, row, size) })
     engine.sql.updateInode.run(after)
     const end = Math.min(range.offset + range.length, row.size)
     if (row.stored === STORED.database) {

@@ -1,8 +1,9 @@
-import type { InodeRow } from '../../database/files/inode-rows.js'
+import { type InodeRow, rowWith } from '../../database/files/inode-rows.js'
 import { FileError } from '../../errors.js'
 import type { FileType } from '../../wire/inodes.js'
 import { STORED } from '../content/stored.js'
 import { nanoseconds, type Timespec } from '../parts/clock.js'
+import type { Engine } from '../parts/engine.js'
 import type { Inode } from '../storage.js'
 
 /** File type bits of st_mode (inode(7)). */
@@ -96,6 +97,17 @@ export function permitted(row: InodeRow, set: Partial<Pick<InodeRow, 'mode' | 'u
 export function unprivileged(row: InodeRow) {
   const mode = withoutPrivileges(row.mode)
   return mode === row.mode ? {} : permitted(row, { mode })
+}
+
+/** A row that has another content from now on. */
+export function withContent(
+  engine: Engine,
+  row: InodeRow,
+  now: Timespec,
+  content: Pick<InodeRow, 'size' | 'allocated'> & Partial<Pick<InodeRow, 'stored' | 'generation'>>,
+): InodeRow {
+  const version = engine.versions.after(row.version)
+  return rowWith(row, modified(now), unprivileged(row), content, { version })
 }
 
 /** Mode after a write or chown(2) by whom we do not know: no set-user-ID, and no set-group-ID that would act. */

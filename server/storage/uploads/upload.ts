@@ -6,7 +6,7 @@ import { WRITE_BYTES } from '../disk/disk.js'
 import { failure } from '../failure.js'
 import { fileRow, liveDirectoryRow, replaceable } from '../inodes/access.js'
 import { withChanges } from '../inodes/attributes.js'
-import { modified, toInode, unprivileged } from '../inodes/inode.js'
+import { toInode, withContent } from '../inodes/inode.js'
 import { bytesOf, touchDirectory } from '../inodes/links.js'
 import { checkAttributes, draft, inherited, insertInode } from '../inodes/new-inode.js'
 import { whenFree } from '../name-guard.js'
@@ -197,16 +197,8 @@ export class FileUpload implements Upload {
     const { stored, allocated, small } = this.#content.store()
     return engine.transactions.run(() => {
       const row = check()
-      const replaced: InodeRow = {
-        ...row,
-        ...modified(now),
-        ...unprivileged(row),
-        size: this.size,
-        version: engine.versions.after(row.version),
-        generation: this.generation,
-        stored,
-        allocated,
-      }
+      const { size, generation } = this
+      const replaced = withContent(engine, row, now, { size, generation, stored, allocated })
       const after = withChanges(replaced, attributes, now)
       engine.sql.updateInode.run(after)
       if (small === undefined || row.stored !== STORED.database) dropContent(engine, row)
