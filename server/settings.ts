@@ -17,6 +17,8 @@ const integer = (minimum: number, maximum: number, what: string) =>
     )
     .pipe(z.number({ error: what }).int(what).min(minimum, what).max(maximum, what))
 
+const COUNT = integer(1, 1_000_000, 'must be a number from 1 to 1000000')
+
 const text = (what: string) => z.string({ error: what }).min(1, what).max(4096, what)
 
 const ISSUER =
@@ -104,22 +106,22 @@ export const SETTINGS = {
   loginFailures: {
     flag: '--login-failures <number>',
     help: 'failed logins an address may have in 15 minutes (default 30)',
-    schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(30),
+    schema: COUNT.default(30),
   },
   tokenFailures: {
     flag: '--token-failures <number>',
     help: 'failed client authentications, and tokens that are no good, an address may send in 5 minutes (default 100)',
-    schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(100),
+    schema: COUNT.default(100),
   },
   unfinishedRequests: {
     flag: '--unfinished-requests <number>',
     help: 'pushed requests and device codes an address may ask for in 5 minutes; twenty times as many for one client (default 600)',
-    schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(600),
+    schema: COUNT.default(600),
   },
   maxConnections: {
     flag: '--max-connections <number>',
     help: 'connections at one time, a quarter of them from one address (default 4096)',
-    schema: integer(1, 1_000_000, 'must be a number from 1 to 1000000').default(4096),
+    schema: COUNT.default(4096),
   },
   shutdownGrace: {
     flag: '--shutdown-grace <seconds>',

@@ -22,7 +22,7 @@ export interface CredentialFields {
 }
 
 /** Out of names and values by turns, as Node has them: two fields do not need all of them sorted. */
-export function credentialFields(raw: readonly string[]): CredentialFields {
+function credentialFields(raw: readonly string[]): CredentialFields {
   const authorization: string[] = []
   const dpop: string[] = []
   for (let at = 0; at + 1 < raw.length; at += 2) {

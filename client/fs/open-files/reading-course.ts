@@ -1,5 +1,5 @@
 /** The kernel's own read-ahead asks out of order, but not further apart than this. */
-export const NEAR_BYTES = 1 << 20
+const NEAR_BYTES = 1 << 20
 /** Who begins with so much at once reads on. */
 const LONG_BYTES = 512 << 10
 /** What the kernel reads ahead out of order has at least this much: what is shorter and goes back is a jump, however near. */
