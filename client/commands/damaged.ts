@@ -6,7 +6,7 @@ import {
   removeSegment,
 } from '../journal/damaged-segments.js'
 import { printable } from '../printable.js'
-import { size } from '../wording.js'
+import { shownSize } from '../shown-size.js'
 import type { Surroundings } from './surroundings.js'
 
 export interface DamagedFlags {
@@ -31,7 +31,7 @@ export async function damagedCommand(
 async function told(segment: DamagedSegment): Promise<string[]> {
   const named = await names(segment)
   return [
-    `${segment.path}: ${size(segment.bytes)}, last written ${segment.written}`,
+    `${segment.path}: ${shownSize(segment.bytes)}, last written ${segment.written}`,
     ...(named.length === 0 ? ['  no name of a file can be read in it'] : named),
   ]
 }

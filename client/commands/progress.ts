@@ -1,5 +1,5 @@
 import type { PendingWrites } from '../mount/control.js'
-import { size } from '../wording.js'
+import { shownSize } from '../shown-size.js'
 
 const WIDTH = 30
 
@@ -18,5 +18,5 @@ export class Progress {
 }
 
 export function amount({ bytes, files }: PendingWrites): string {
-  return `${size(bytes)} in ${files === 1 ? '1 file' : `${files} files`}`
+  return `${shownSize(bytes)} in ${files === 1 ? '1 file' : `${files} files`}`
 }

@@ -1,6 +1,6 @@
 import type { DamagedSegment } from '../journal/damaged-segments.js'
 import type { MountStatus } from '../mount/control.js'
-import { size } from '../wording.js'
+import { shownSize } from '../shown-size.js'
 import { amount } from './progress.js'
 
 export interface LoginStatus {
@@ -42,7 +42,7 @@ export function statusLines(
     ...logins.map(({ server, login, note }) => `${server}: login ${login}, ${note}`),
     ...damaged.map(
       ({ path, bytes }) =>
-        `A DAMAGED JOURNAL is kept: ${path} (${size(bytes)}). What could be read of it was sent; to see what was lost: coffer damaged; to be rid of it: coffer damaged --remove`,
+        `A DAMAGED JOURNAL is kept: ${path} (${shownSize(bytes)}). What could be read of it was sent; to see what was lost: coffer damaged; to be rid of it: coffer damaged --remove`,
     ),
   ]
   return lines.length === 0 ? ['Nothing is mounted and nobody is logged in.'] : lines
@@ -117,5 +117,5 @@ function requestLine(requests: MountStatus['requests']): string {
 
 /** What the kernel had itself never comes here. */
 function readLine({ served, disk, network }: MountStatus['reads']): string {
-  return `  read: ${size(served.bytes)}; from the server ${size(network.bytes)}, from the cache on the disk ${size(disk.bytes)}`
+  return `  read: ${shownSize(served.bytes)}; from the server ${shownSize(network.bytes)}, from the cache on the disk ${shownSize(disk.bytes)}`
 }

@@ -1,6 +1,6 @@
 import type { WireAttributeChanges, WireAttributes, WireEntry } from '../../server/wire/inodes.js'
-import { orRemembered } from '../away.js'
 import { isAtHand } from '../http/upload-content.js'
+import { orRemembered } from '../or-remembered.js'
 import type { RemoteFiles, RemovalOutcome } from '../remote/remote-files.js'
 import { RemoteError } from '../remote-error.js'
 import { afterSending } from './after-sending.js'
