@@ -1,13 +1,13 @@
 import { chmod, chown, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { privateDirectory } from '../../client/atomic-file.js'
-import { prepareCache, refuseInside } from '../../client/commands/local-storage.js'
-import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { isMounted, type Machine, machine } from '../support/mount.js'
-import { root, run } from '../support/process.js'
-import { requires } from '../support/requires.js'
-import { startServer, type TestServer } from '../support/server.js'
+import { privateDirectory } from '../../../client/atomic-file.js'
+import { prepareCache, refuseInside } from '../../../client/commands/local-storage.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { isMounted, type Machine, machine } from '../../support/mount.js'
+import { root, run } from '../../support/process.js'
+import { requires } from '../../support/requires.js'
+import { startServer, type TestServer } from '../../support/server.js'
 
 const failed = (work: Promise<unknown>): Promise<Error> =>
   work.then(

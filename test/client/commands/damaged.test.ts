@@ -1,9 +1,9 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { removeDirectory, temporaryDirectory } from '../support/directory.js'
-import { type Outcome, outcome } from '../support/process.js'
-import { program } from '../support/program.js'
+import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { type Outcome, outcome } from '../../support/process.js'
+import { program } from '../../support/program.js'
 
 describe('a damaged journal', () => {
   let state: string
