@@ -53,8 +53,8 @@ export interface Sessions {
    * @param authTime when the password was found right: what has ended all sessions since then has ended this one, too
    * @returns how many grants of somebody else ended
    */
-  begin(request: Request, user: User, authTime: number): number
-  end(request: Request): void
+  begin(request: Request, user: User, authTime: number): Promise<number>
+  end(request: Request): Promise<void>
   /** For forms, before and after the login. Belongs to this browser and to this session. */
   csrfToken(request: Request): string
   /** @throws FormRefused unless one of our own pages sent this form, in this browser */
@@ -139,11 +139,11 @@ export function sessions(options: SessionOptions): Sessions {
     csrfToken,
     checkOrigin,
     checkToken,
-    begin(request, user, authTime) {
+    async begin(request, user, authTime) {
       const before = cookieId(request)
       const sid = randomBytes(32).toString('base64url')
       const at = now()
-      const ended = table.begin(
+      const ended = await table.begin(
         {
           id: digest(sid),
           userId: user.id,
@@ -158,9 +158,9 @@ export function sessions(options: SessionOptions): Sessions {
       request.session = { sid }
       return ended
     },
-    end(request) {
+    async end(request) {
       const sid = cookieId(request)
-      if (sid !== undefined) table.end(digest(sid))
+      if (sid !== undefined) await table.end(digest(sid))
       request.session = null
     },
     checkForm(request) {

@@ -141,7 +141,7 @@ export function accountRoutes(site: Site, options: AccountOptions): Router {
       await accounts.changePassword(user.id, password, { temporary: false })
       await grants.revokeAll(user.id, address(request))
       browsers.endAllOf(user.id)
-      sessions.begin(request, user, clock().getTime())
+      await sessions.begin(request, user, clock().getTime())
       audit(request, session, 'password.change')
       done(response, 'password-changed')
     } catch (error) {

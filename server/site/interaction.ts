@@ -23,7 +23,7 @@ export function interaction(site: Site): Interaction {
     checkForm: async (request) => sessions.checkForm(request),
 
     async signOut(request) {
-      sessions.end(request)
+      await sessions.end(request)
     },
 
     async consent(request, response, page) {

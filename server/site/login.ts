@@ -113,7 +113,7 @@ export function loginRoutes(site: Site, { limits, formAction }: LoginOptions): R
       }
       await ownTurn()
       const former = sessions.current(request)
-      const ended = sessions.begin(request, user, authTime)
+      const ended = await sessions.begin(request, user, authTime)
       if (ended > 0 || (former !== undefined && former.sub !== user.id)) {
         site.audit({
           event: 'logout',

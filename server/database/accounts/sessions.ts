@@ -1,5 +1,6 @@
 import type { Database } from '../database.js'
 import { withRoom } from '../full-disk.js'
+import { groupCommitOf } from '../group-commit.js'
 import { sessionGrants } from '../oauth/session-grants.js'
 
 /** A browser in which somebody is signed in. The cookie's secret is not in here, only its digest. */
@@ -30,11 +31,12 @@ export interface SessionTable {
   ofUser(userId: string, now: number): StoredSession[]
   /**
    * Ends `replaces` and begins the new one, in one step, to which the grants of the same user go over. How many ended, of somebody
-   * else.
+   * else: those survive no loss of power either.
    */
-  begin(session: StoredSession, replaces: string | undefined): number
+  begin(session: StoredSession, replaces: string | undefined): Promise<number>
   touch(id: string, lastUsedAt: number, address: string): void
-  end(id: string): void
+  /** Survives loss of power. */
+  end(id: string): Promise<void>
   endAllOf(userId: string): void
   endOthersOf(userId: string, kept: string): void
   /** Removes at most `limit` expired ones; how many it removed. */
@@ -72,12 +74,17 @@ export function sessionTable(database: Database): SessionTable {
       return row === undefined ? undefined : session(row)
     },
     ofUser: (userId, now) => ofUser.all(userId, now).map(session),
-    begin: (made, replaces) => withRoom(database, () => begin.immediate(made, replaces)),
+    async begin(made, replaces) {
+      const ended = withRoom(database, () => begin.immediate(made, replaces))
+      if (ended > 0) await groupCommitOf(database).synced()
+      return ended
+    },
     touch(id, lastUsedAt, address) {
       withRoom(database, () => touch.run(lastUsedAt, address, id))
     },
-    end(id) {
+    async end(id) {
       withRoom(database, () => end.run(id))
+      await groupCommitOf(database).synced()
     },
     endAllOf(userId) {
       withRoom(database, () => endAllOf.run(userId))

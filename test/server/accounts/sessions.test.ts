@@ -7,7 +7,7 @@ import { sessionTable } from '../../../server/database/accounts/sessions.js'
 import { openDatabase } from '../../../server/database/database.js'
 
 describe('a session', () => {
-  it('is ended by what was changed after the password was found right, if before it began', () => {
+  it('is ended by what was changed after the password was found right, if before it began', async () => {
     const found = 1_000_000
     const database = openDatabase(':memory:')
     const users = userTable(database)
@@ -27,9 +27,9 @@ describe('a session', () => {
     const fields = { headers: { value: {} }, ip: { value: '' } }
     const request: Request = Object.create(express.request, fields)
     users.setPassword('u', 'another', { temporary: false, validFrom: found + 1 })
-    subject.begin(request, user, found)
+    await subject.begin(request, user, found)
     expect(subject.current(request)).to.equal(undefined)
-    subject.begin(request, user, found + 1)
+    await subject.begin(request, user, found + 1)
     expect(subject.current(request)?.sub).to.equal('u')
     database.close()
   })

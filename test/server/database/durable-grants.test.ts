@@ -3,6 +3,8 @@ import { expect } from 'chai'
 import type { Digest, Store } from '../../../oauth/index.js'
 import { digestOf, randomSecret } from '../../../oauth/secrets.js'
 import { openBesideServer } from '../../../server/data-directory.js'
+import { userTable } from '../../../server/database/accounts/accounts.js'
+import { sessionTable } from '../../../server/database/accounts/sessions.js'
 import { type Database, openDatabase } from '../../../server/database/database.js'
 import { oauthStore } from '../../../server/database/oauth/store.js'
 import { type Disk, nodeDisk } from '../../../server/storage/disk/disk.js'
@@ -103,6 +105,19 @@ describe('what is answered about access', () => {
     'that a client was removed': async () => () => store.removeClient('c', NOW),
     'that all access was taken back': async () => () => store.revokeGrantsOf('u', NOW),
     'that a browser signed out': async () => () => store.revokeGrantsOfSession('s', NOW),
+    'that its session is over': async () => () => sessionTable(subject.database).end('s'),
+    'that somebody else signed in there': async () => {
+      const { grant } = await issued()
+      userTable(subject.database).insert({
+        ...{ id: 'v', username: 'v', passwordHash: '', name: undefined, email: undefined },
+        ...{ temporaryPassword: false, disabledAt: undefined, createdAt: NOW, validFrom: NOW },
+      })
+      const session = {
+        ...{ id: 'next', userId: 'v', authTime: NOW, lastUsedAt: NOW, expiresAt: NOW + MINUTE },
+        ...{ address: '127.0.0.1', userAgent: '' },
+      }
+      return () => sessionTable(subject.database).begin(session, grant.sid)
+    },
     'that an access token is revoked': async () => () =>
       store.revokeAccessToken('jti', NOW + MINUTE),
   }

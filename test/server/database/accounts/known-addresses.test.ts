@@ -27,8 +27,8 @@ describe('addresses that somebody was let in from', () => {
   })
   afterEach(() => database.close())
 
-  it('are those of a browser that is signed in', () => {
-    sessionTable(database).begin(
+  it('are those of a browser that is signed in', async () => {
+    await sessionTable(database).begin(
       {
         ...{ id: 'x', userId: 'ann’s', authTime: NOW, lastUsedAt: NOW, expiresAt: NOW + MINUTE },
         ...{ address: HOME, userAgent: '' },
