@@ -4,12 +4,8 @@ import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
 import { type Machine, type Mount, machine } from '../support/mount.js'
-import type { TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
-import { networkedServer } from './networked-server.js'
-import type { Network } from './tcp-proxy.js'
-
-type Loss = 'the connection is cut' | 'the server is killed'
+import { type Loss, type NetworkedServer, networkedServer } from './networked-server.js'
 
 const filled = (letter: string) => letter.repeat(100_000)
 
@@ -20,31 +16,26 @@ const LOSSES: [flags: string[], ...Loss[]][] = [
 ]
 for (const [flags, ...losses] of LOSSES) {
   describe(`a mount ${flags.join(' ')} whose answer is lost`, () => {
-    let net: Network
-    let server: TestServer
+    let network: NetworkedServer
     let home: Machine
     let mount: Mount
     let direct: FileApi
 
     before(async function () {
       this.timeout(120_000)
-      const networked = await networkedServer()
-      ;({ net, server } = networked)
-      home = await machine(server)
+      network = await networkedServer()
+      home = await machine(network.server)
       mount = await home.mount({ flags })
-      const { access_token } = await login(server)
-      direct = fileApi(
-        { issuer: `https://localhost:${networked.port}`, ca: server.ca },
-        access_token,
-      )
+      const { access_token } = await login(network.server)
+      direct = fileApi(network.direct, access_token)
     })
     after(async () => {
-      net?.become('pass')
+      network?.net.become('pass')
       direct?.close()
       await mount?.unmount()
       await home?.remove()
-      await net?.close()
-      await server?.remove()
+      await network?.net.close()
+      await network?.server.remove()
     })
 
     const at = (name: string) => join(mount.directory, name)
@@ -71,14 +62,11 @@ for (const [flags, ...losses] of LOSSES) {
       loses: Loss,
       meanwhile = async () => {},
     ): Promise<void> {
-      net.become('unanswered')
+      network.net.become('unanswered')
       const working = work()
       await until('the server has done it', isDone)
       await meanwhile()
-      if (loses === 'the server is killed') await server.stop('SIGKILL')
-      net.reset()
-      net.become('pass')
-      if (loses === 'the server is killed') await server.restart()
+      await network.lose(loses)
       await working
       await home.allSent()
     }

@@ -4,38 +4,34 @@ import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
 import { login } from '../support/login.js'
 import { type Machine, type Mount, machine } from '../support/mount.js'
-import type { TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
-import { networkedServer } from './networked-server.js'
-import type { Network } from './tcp-proxy.js'
+import { type NetworkedServer, networkedServer } from './networked-server.js'
 
 /** The server has done all of it, and neither answer ever comes. */
 describe('what takes a name that was removed just before, when both answers are lost', () => {
-  let net: Network
-  let server: TestServer
+  let network: NetworkedServer
   let home: Machine
   let mount: Mount
   let direct: FileApi
 
   before(async function () {
     this.timeout(120_000)
-    const networked = await networkedServer()
-    ;({ net, server } = networked)
-    home = await machine(server)
+    network = await networkedServer()
+    home = await machine(network.server)
     mount = await home.mount()
-    const { access_token } = await login(server)
-    direct = fileApi({ issuer: `https://localhost:${networked.port}`, ca: server.ca }, access_token)
+    const { access_token } = await login(network.server)
+    direct = fileApi(network.direct, access_token)
     // the first removal shows that this login may remove
     await writeFile(at('first'), '')
     await unlink(at('first'))
   })
   after(async () => {
-    net?.become('pass')
+    network?.net.become('pass')
     direct?.close()
     await mount?.unmount()
     await home?.remove()
-    await net?.close()
-    await server?.remove()
+    await network?.net.close()
+    await network?.server.remove()
   })
 
   const at = (name: string) => join(mount.directory, name)
@@ -69,16 +65,13 @@ describe('what takes a name that was removed just before, when both answers are 
         await writeFile(at(`${name}-other`), 'new')
         await writeFile(at(name), 'old')
         const old = await inode(name)
-        net.become('mute')
+        network.net.become('mute')
         await unlink(at(name))
         const following = follow(name)
         if (what !== 'what is renamed') {
           await until('the server has done both', async () => ![0, old].includes(await inode(name)))
         }
-        if (loss === 'the server is killed') await server.stop('SIGKILL')
-        net.reset()
-        net.become('pass')
-        if (loss === 'the server is killed') await server.restart()
+        await network.lose(loss)
         await following
         const there = await direct.send('GET', `/files/${name}`)
         expect(there.body.toString()).to.equal('new')
