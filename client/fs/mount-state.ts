@@ -153,8 +153,6 @@ export class MountState {
       memory,
       locks,
       orphans,
-      nodes,
-      mayStillWrite: options.mayStillWrite,
       observe,
       foreign: (node) => this.foreign(node),
     })

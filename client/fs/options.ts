@@ -17,8 +17,6 @@ export interface FileSystemOptions {
   readonly writeBytes?: number
   /** `shared` (the default): locks hold between machines; `local`: within this mount. */
   readonly locks?: 'shared' | 'local'
-  /** Whether a program has the inode open for writing by another descriptor than one that it closes; by default nobody knows. */
-  readonly mayStillWrite?: (pid: number, ino: number) => boolean
   /** Monotonic milliseconds; a test stops it. */
   readonly now?: () => number
   /** Trouble that no operation can report, such as data refused after its file was closed. */

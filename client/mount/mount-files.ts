@@ -6,7 +6,6 @@ import { filesThroughDisk } from '../cache/files-through-disk.js'
 import { messageOf } from '../error-of.js'
 import { fileSystem } from '../fs/operations.js'
 import type { CofferFileSystem } from '../fs/options.js'
-import { mayStillWrite } from '../fuse/other-descriptors.js'
 import { journaledFiles } from '../journal/journaled-files.js'
 import type { WriteBack } from '../journal/write-back.js'
 import { limitedRate } from '../remote/rate-limit.js'
@@ -56,7 +55,6 @@ export async function mountedFiles(
     root,
     owner: request.owner,
     locks: request.locks,
-    mayStillWrite: (pid, ino) => mayStillWrite(pid, request.directory, ino),
     ...(request.umask === undefined ? {} : { umask: request.umask }),
     log: (message, error) => log.warn({ err: error }, message),
   })

@@ -49,14 +49,6 @@ export class Content {
     return this.#here.birth !== undefined && this.#here.size === 0 && this.#requests.count === 0
   }
 
-  /** New or cut, with no byte written since: who opens a file to write it anew has come no further. */
-  get isBegun(): boolean {
-    const { birth, isCut, unsent, size } = this.#here
-    return (
-      (birth !== undefined || isCut) && unsent.isEmpty && size === 0 && this.#requests.count === 0
-    )
-  }
-
   get bytes(): number {
     return this.#here.unsent.bytes
   }

@@ -6,11 +6,10 @@ import type { RemoteContent, RemoteFiles } from '../../remote/remote-files.js'
 import { byNumber } from '../answer.js'
 import type { MustHold } from '../content/content.js'
 import type { Contents } from '../content/contents.js'
-import type { KnownNode, Nodes } from '../content/nodes.js'
+import type { KnownNode } from '../content/nodes.js'
 import type { WrittenFiles } from '../content/written-files.js'
 import type { MountLocks } from '../locks/locks.js'
 import type { Orphans } from '../names/orphans.js'
-import type { FileSystemOptions } from '../options.js'
 import type { AheadMemory } from './ahead-memory.js'
 import { Handles, O_ACCMODE, O_APPEND, O_RDONLY, type OpenFile } from './handles.js'
 import { ReadAhead } from './read-ahead.js'
@@ -26,8 +25,6 @@ export interface OpenFilesMount {
   readonly memory: AheadMemory
   readonly locks: MountLocks | undefined
   readonly orphans: Orphans
-  readonly nodes: Nodes
-  readonly mayStillWrite: FileSystemOptions['mayStillWrite']
   observe(attributes: WireAttributes): void
   /** What the kernel has of the content is to be dropped. */
   foreign(node: KnownNode): void
@@ -174,18 +171,6 @@ export class OpenFiles {
     const { node, flags } = this.#handles.get(handle)
     if (!mayWrite(flags) || node.content === undefined) return
     return node.content.flush()
-  }
-
-  /**
-   * The same, where no lock ends with it. A shell that sends output to a file opens it, makes another descriptor of that, and closes the
-   * first: nothing needs to go before the other is closed.
-   */
-  flushLast(handle: number, { pid }: Pick<Context, 'pid'>): Soon<void> {
-    const { node } = this.#handles.get(handle)
-    const { mayStillWrite, nodes } = this.#mount
-    if (node.content?.isBegun === true && mayStillWrite?.(pid, nodes.numberOf(node)) === true)
-      return
-    return this.flush(handle)
   }
 
   release(handle: number): Soon<void> {

@@ -10,7 +10,7 @@ export function lockOperations(
   const { locks, nodes, open } = state
   if (locks === undefined) {
     return {
-      flush: (_, handle, context) => unlessInterrupted(open.flushLast(handle, context), context),
+      flush: (_, handle, context) => unlessInterrupted(open.flush(handle), context),
       release: (_, handle) => open.release(handle),
     }
   }
@@ -43,7 +43,7 @@ export function lockOperations(
     flush(node, handle, context, lockOwner) {
       if (locks.concern(nodes.ino(node), handle))
         return flushLocked(node, handle, context, lockOwner)
-      const flushed = unlessInterrupted(open.flushLast(handle, context), context)
+      const flushed = unlessInterrupted(open.flush(handle), context)
       if (!(flushed instanceof Promise) || lockOwner === undefined) return flushed
       return flushed.finally(() => locks.closed(known(node), lockOwner))
     },

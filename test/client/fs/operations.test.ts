@@ -57,42 +57,6 @@ describe('the mount file system', () => {
       expect(attributes.ino).to.equal(file.attributes.ino)
     })
 
-    it('is one request as well where a shell sends output to it', async () => {
-      const open = new Set<number>()
-      const shell = await earth.machine({
-        mayStillWrite: (pid, ino) => pid === 4711 && open.has(ino),
-      })
-      const { fs, requests, calls } = shell
-      await calls.store(ROOT, 'first', 'takes numbers')
-      for (const name of ['new', 'first']) {
-        const entry = await calls.lookup(ROOT, name)
-        requests.clear()
-        const file =
-          entry.node === 0
-            ? await calls.create(ROOT, name)
-            : { ...entry, ...(await fs.open(entry.node, O_WRONLY | O_TRUNC, caller)) }
-        // dup2(2), and close(2) of the first descriptor
-        open.add(file.attributes.ino)
-        await fs.flush(file.node, file.handle, caller)
-        await fs.write(file.node, file.handle, 0, Buffer.from('content'), caller)
-        await fs.flush(file.node, file.handle, caller)
-        expect(requests.made, name).to.have.length(1)
-        await fs.release(file.node, file.handle, caller)
-        open.clear()
-        expect(await there.calls.text((await there.calls.lookup(ROOT, name)).node)).to.equal(
-          'content',
-        )
-      }
-      // of which nothing is written
-      const empty = await calls.create(ROOT, 'empty')
-      open.add(empty.attributes.ino)
-      await fs.flush(empty.node, empty.handle, caller)
-      open.clear()
-      requests.clear()
-      await fs.flush(empty.node, empty.handle, caller)
-      expect(requests.made).to.deep.equal(['put empty'])
-    })
-
     it('gets the nearest time there is for one that is too early or too late', async () => {
       const { fs, calls } = here
       const file = await calls.create(ROOT, 'later')
