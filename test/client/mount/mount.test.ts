@@ -194,6 +194,15 @@ describe('the mount command', function () {
     expect(await mode()).to.equal('755\n')
   })
 
+  // The kernel holds a lock of the program meanwhile, for which whoever looks at its descriptors waits (proc_pid_fd(5)).
+  it('answers an execve(2) that closes a file', async () => {
+    const { directory } = await home.mount()
+    const program =
+      'import os, sys; os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY); os.execv("/bin/true", ["true"])'
+    await run('python3', ['-c', program, join(directory, 'closed')])
+    expect(await readFile(join(directory, 'closed'), 'utf8')).to.equal('')
+  })
+
   it('shows files as those of --uid and --gid', async () => {
     const { directory } = await home.mount({ flags: ['--uid', '4321', '--gid', '8765'] })
     expect(await stat(directory)).to.include({ uid: 4321, gid: 8765 })
