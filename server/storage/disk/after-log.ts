@@ -22,11 +22,12 @@ export class AfterLog {
 
   /** Does it once all that is committed by now is on the disk. */
   add(effect: () => void): void {
+    this.#add(effect, this.#isUrgent() ? 0 : WAIT_MILLISECONDS)
+  }
+
+  #add(effect: () => void, milliseconds: number): void {
     this.#waiting.push(effect)
-    this.#timer ??= setTimeout(
-      () => void this.settle(),
-      this.#isUrgent() ? 0 : WAIT_MILLISECONDS,
-    ).unref()
+    this.#timer ??= setTimeout(() => void this.settle(), milliseconds).unref()
   }
 
   /** All that waits is done, unless the log cannot be synced: then it waits on. */
@@ -47,7 +48,8 @@ export class AfterLog {
     this.#waiting = []
     return (outcome) => {
       if (outcome === 'synced') for (const effect of effects) effect()
-      else for (const effect of effects) this.add(effect)
+      // However urgent: a disk that fails does so again at once.
+      else for (const effect of effects) this.#add(effect, WAIT_MILLISECONDS)
     }
   }
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
+import { AfterLog } from '../../../../server/storage/disk/after-log.js'
 import { contentPath } from '../../../../server/storage/disk/content-path.js'
 import { type Disk, nodeDisk } from '../../../../server/storage/disk/disk.js'
 import { fileName as name } from '../../../../server/storage/path.js'
@@ -176,5 +177,22 @@ describe('what a crash has left of a content that no inode has yet', () => {
     } finally {
       await removeDirectory(directory)
     }
+  })
+})
+
+describe('what waits for a log that cannot be synced', () => {
+  it('does not try again at once, however short the room is', async () => {
+    let tries = 0
+    const log: AfterLog = new AfterLog(
+      async () => {
+        tries += 1
+        log.taken()('failed')
+      },
+      () => true,
+    )
+    log.add(() => {})
+    const turns = 100
+    for (let turn = 0; turn < turns; turn++) await new Promise((next) => setTimeout(next, 1))
+    expect(tries).to.be.within(1, turns / 10)
   })
 })
