@@ -176,7 +176,7 @@ export class ReadAhead implements Holder {
   #giveUpWhole(): void {
     const whole = this.#whole
     if (whole === undefined) return
-    if (this.#isWholeHere) this.#segments = []
+    this.#segments = this.#segments.filter((segment) => segment !== whole)
     this.#whole = undefined
     this.#memory.give(this, whole.length)
     whole.drop()
