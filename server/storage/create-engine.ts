@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Database } from '../database/database.js'
 import { cachedStatements } from '../database/files/cached-statements.js'
-import { whenFull } from '../database/full-disk.js'
+import { whenFull, withRoom } from '../database/full-disk.js'
 import { groupCommitOf } from '../database/group-commit.js'
 import { isHeld } from './content/hold.js'
 import { Ballast } from './disk/ballast.js'
@@ -18,7 +18,7 @@ import type { Engine } from './parts/engine.js'
 import { Gate } from './parts/gate.js'
 import { Locks } from './parts/locks.js'
 import { Numbers } from './parts/numbers.js'
-import { versionFloor } from './parts/power-loss.js'
+import { beginRun, bootOfMachine, versionFloor } from './parts/power-loss.js'
 import { Transactions } from './parts/transactions.js'
 import { Versions } from './parts/versions.js'
 
@@ -43,8 +43,14 @@ const SMALL_BYTES = 16 * 1024
 /** Pages of the database kept in memory: the inner ones of a million inodes, and the leaves in use. */
 const CACHE_KIBIBYTES = 64 * 1024
 const RESERVE_BYTES = 64 * 1024 * 1024
-/** The parts put together. */
-export function createEngine(options: StorageOptions): Engine {
+/**
+ * The parts put together.
+ * @param numbers whether numbers are given out to clients; who gives out some calls `endRun` in the end
+ */
+export function createEngine(
+  options: StorageOptions,
+  numbers: 'given out' | 'kept' = 'kept',
+): Engine {
   const { directory, database, disk = nodeDisk } = options
   const reserve = options.reserveBytes ?? RESERVE_BYTES
   const clock = wallClock(options.clock ?? (() => new Date()))
@@ -53,6 +59,9 @@ export function createEngine(options: StorageOptions): Engine {
   const ballast = new Ballast(disk, directory, { bytes: options.ballastBytes ?? 0, reserve })
   // Who removes files must sign in first, and needs a token, which is refreshed every quarter of an hour.
   whenFull(database, () => ballast.giveUp())
+  if (numbers === 'given out') {
+    withRoom(database, () => beginRun(database, (options.boot ?? bootOfMachine)()))
+  }
   const checkpoints = new Checkpoints(database)
   const transactions = new Transactions(database, {
     rolledBack: sql.rolledBack,

@@ -8,7 +8,7 @@ import { sweepBuilding, sweepContents, sweepUnused } from './maintenance/sweep.j
 import type { NameGuard } from './name-guard.js'
 import { plant } from './names/plant.js'
 import type { Engine } from './parts/engine.js'
-import { beginRun, bootOfMachine, endRun } from './parts/power-loss.js'
+import { endRun } from './parts/power-loss.js'
 import type { StoragePath } from './path.js'
 import type { AtHand, Ino, Quota, Storage, Tree, Usage, UserId } from './storage.js'
 import { UserTree } from './tree.js'
@@ -24,8 +24,7 @@ const TREES = 1024
  */
 export async function openStorage(options: StorageOptions): Promise<SqliteStorage> {
   await refuseWithoutContents(options)
-  beginRun(options.database, (options.boot ?? bootOfMachine)())
-  const engine = createEngine(options)
+  const engine = createEngine(options, 'given out')
   await putBackAll(engine)
   return new SqliteStorage(engine, options.database)
 }

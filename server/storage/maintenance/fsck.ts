@@ -9,7 +9,7 @@ import { createEngine } from '../create-engine.js'
 import { nodeDisk } from '../disk/disk.js'
 import { modified } from '../inodes/inode.js'
 import type { Engine } from '../parts/engine.js'
-import { beginRun, bootOfMachine, endRun } from '../parts/power-loss.js'
+import { endRun } from '../parts/power-loss.js'
 import { type ContentMismatch, type ContentProblem, mismatches, orphans } from './fsck-content.js'
 import { METADATA_CHECKS, type MetadataProblem, wrongRows } from './fsck-metadata.js'
 
@@ -60,11 +60,10 @@ export async function fsck(options: FsckOptions): Promise<FsckReport> {
     return count
   }
   await refuseWithoutContents(options)
-  beginRun(database, (options.boot ?? bootOfMachine)())
   // Made at its first use: by then the counters it takes its numbers from are right.
   let made: Engine | undefined
   const engine = () => {
-    made ??= createEngine(options)
+    made ??= createEngine(options, 'given out')
     return made
   }
   checkMetadata(database, engine, report)

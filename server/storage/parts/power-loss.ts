@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Database } from '../../database/database.js'
+import { unlessFull } from '../../database/full-disk.js'
 import { settings } from '../../database/settings.js'
 
 /** More than is given out in the time that the end of the log may be lost of. */
@@ -40,9 +41,9 @@ export function beginRun(database: Database, boot: string | undefined): void {
   }
 }
 
-/** Nothing is given out any more, and what was is in the log before this. */
+/** Nothing is given out any more, and what was is in the log before this. Where a full disk does not take it, the next start goes on from beyond, too. */
 export function endRun(database: Database): void {
-  settings(database).set('run', ORDERLY)
+  unlessFull(() => settings(database).set('run', ORDERLY))
 }
 
 /** The least that a version may be. */
