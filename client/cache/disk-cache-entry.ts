@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { WireAttributes } from '../../server/wire/inodes.js'
 
-/** Which content of a file a block belongs to: the time too, for a server that lost its power may count a version twice. */
+/** Which content of a file a block belongs to: the time too, for a server of an earlier version may count one twice after loss of power. */
 export type ContentKey = Pick<WireAttributes, 'ino' | 'generation' | 'version' | 'mtime' | 'size'>
 
 /** ino, generation, version, size (each 8 bytes), mtime (8), index of the block, length, checksum of data and of this, a mark (each 4) */

@@ -59,10 +59,11 @@ export async function duplex(
     }
     credentials.heard?.(asked, response.headers)
     const { statusCode = 0, headers } = response
-    if (statusCode !== 200 || hidesServer(statusCode, headers)) {
+    const isHidden = hidesServer(statusCode, headers)
+    if (statusCode !== 200 || isHidden) {
       response.resume()
       outgoing.destroy()
-      if (hidesServer(statusCode, headers)) throw hiddenServer(url.host, statusCode)
+      if (isHidden) throw hiddenServer(url.host, statusCode)
       if (statusCode === 401) {
         const refused = { status: 401, headers, body: Buffer.alloc(0) }
         await credentials.renewed(carried, asked, refused)

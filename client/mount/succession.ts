@@ -1,4 +1,5 @@
 import { briefly } from '../briefly.js'
+import { RENEW_MILLISECONDS } from '../fs/locks/lock-renewal.js'
 import { isJournalLeft } from '../journal/open-journals.js'
 import type { WriteBack } from '../journal/write-back.js'
 import type { Remote } from '../remote/remote.js'
@@ -6,8 +7,6 @@ import { hasEnded, type RunningProcess, thisProcess } from '../running-process.j
 import { type ConnectionRecord, ConnectionRecords } from './connection-records.js'
 import type { MountProcess, MountRequest } from './mount-request.js'
 
-/** Well within a lease. */
-const RENEW_MILLISECONDS = 4_000
 /** A mount that lives keeps a lock from others no longer than that for what it has to send first. */
 const SENDING_MILLISECONDS = 60_000
 

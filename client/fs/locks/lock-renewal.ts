@@ -4,7 +4,8 @@ import type { LockedInodes } from './locked-inodes.js'
 import type { LocksMount } from './locks-mount.js'
 import type { OwedUnlocks } from './owed-unlocks.js'
 
-const RENEW_MILLISECONDS = 4_000
+/** Well within a lease. */
+export const RENEW_MILLISECONDS = 4_000
 
 interface Told {
   /** Sends what was written and not yet sent. */
