@@ -4,6 +4,9 @@ import { opening } from './open-error.js'
 
 export type Database = BetterSqlite3.Database
 
+/** How long a transaction waits for one of another process. */
+export const BUSY_MILLISECONDS = 10_000
+
 /**
  * Opens the metadata database and brings its schema up to date.
  *
@@ -19,7 +22,7 @@ export function openDatabase(path: string, alone?: Alone): Database {
       database.pragma('journal_mode = WAL')
       database.pragma('synchronous = NORMAL')
       database.pragma('foreign_keys = ON')
-      database.pragma('busy_timeout = 10000')
+      database.pragma(`busy_timeout = ${BUSY_MILLISECONDS}`)
       migrate(database, alone)
       return database
     } catch (error) {

@@ -3,11 +3,13 @@ import type { Database } from '../database/database.js'
 import { cachedStatements } from '../database/files/cached-statements.js'
 import { whenFull, withRoom } from '../database/full-disk.js'
 import { groupCommitOf } from '../database/group-commit.js'
+import { alone, emptyLog } from '../database/log.js'
 import { isHeld } from './content/hold.js'
 import { Ballast } from './disk/ballast.js'
 import { Contents } from './disk/contents.js'
 import { type Disk, nodeDisk } from './disk/disk.js'
 import { Durability } from './disk/durability.js'
+import { LogFile } from './disk/log-file.js'
 import { Space } from './disk/space.js'
 import { UNGUARDED } from './name-guard.js'
 import { ChangeLog } from './parts/change-log.js'
@@ -68,10 +70,15 @@ export function createEngine(
     ended: sql.ended,
     committed: () => checkpoints.committed(),
   })
-  const file = database.memory ? undefined : database.name
+  const logFile = database.memory
+    ? undefined
+    : new LogFile(disk, `${database.name}-wal`, {
+        alone: (work) => alone(database, work),
+        emptyLog: () => emptyLog(database),
+      })
   const durability: Durability = new Durability(
     disk,
-    file,
+    logFile,
     () => contents,
     () => space.isShort(),
   )

@@ -1,9 +1,9 @@
-import { constants } from 'node:fs'
 import { failure } from '../failure.js'
 import { AfterLog } from './after-log.js'
 import { Coalesced } from './coalesced.js'
 import type { Contents } from './contents.js'
 import { type Disk, isErrno } from './disk.js'
+import type { LogFile } from './log-file.js'
 import { Unsynced } from './unsynced.js'
 
 /** Contents, or folders, synced at the same time. */
@@ -23,8 +23,7 @@ const LONG_BYTES = 32 * 1024 * 1024
  */
 export class Durability {
   readonly #disk: Disk
-  readonly #wal: string | undefined
-  #fd: number | undefined
+  readonly #logFile: LogFile | undefined
   readonly #contents: Unsynced<number>
   readonly #folders: Unsynced<string>
   /** Contents that are on the disk in all their length, whatever was written over them since. */
@@ -36,17 +35,17 @@ export class Durability {
   readonly #afterLog: AfterLog
 
   /**
-   * @param database path of the database; undefined if it is in memory
+   * @param logFile of the database; undefined if that is in memory
    * @param isFull whether what is removed is to give back its room at once
    */
   constructor(
     disk: Disk,
-    database: string | undefined,
+    logFile: LogFile | undefined,
     contents: () => Contents,
     isFull: () => boolean,
   ) {
     this.#disk = disk
-    this.#wal = database === undefined ? undefined : `${database}-wal`
+    this.#logFile = logFile
     this.#contents = new Unsynced((generation) => this.#syncContent(contents(), generation))
     this.#folders = new Unsynced((path) => unlessGone(disk.syncFolder(path)))
     this.#afterLog = new AfterLog(() => this.#log.run(), isFull)
@@ -127,8 +126,7 @@ export class Durability {
   }
 
   close(): void {
-    if (this.#fd !== undefined) this.#disk.close(this.#fd)
-    this.#fd = undefined
+    this.#logFile?.close()
   }
 
   async #syncAll(): Promise<void> {
@@ -170,14 +168,9 @@ export class Durability {
   }
 
   async #syncLog(): Promise<void> {
-    if (this.#wal === undefined) {
-      this.#afterLog.taken()('synced')
-      return
-    }
     const ended = this.#afterLog.taken()
     try {
-      this.#fd ??= this.#disk.open(this.#wal, constants.O_RDWR)
-      await this.#disk.fdatasync(this.#fd)
+      await this.#logFile?.sync()
     } catch (error) {
       ended('failed')
       throw error

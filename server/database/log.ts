@@ -1,0 +1,27 @@
+import { BUSY_MILLISECONDS, type Database } from './database.js'
+
+/** Does work while nobody writes to the database or its log. */
+export function alone(database: Database, work: () => void): void {
+  database.transaction(work).immediate()
+}
+
+/** Writes all of the log back to the database and cuts it to nothing. @throws Error if somebody reads what is older */
+export function emptyLog(database: Database): void {
+  // nobody is waited for: the event loop would be
+  database.pragma('busy_timeout = 0')
+  try {
+    const busy = retried(() => database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }))
+    if (busy !== 0) throw new Error('the log of the database cannot be begun anew while it is read')
+  } finally {
+    database.pragma(`busy_timeout = ${BUSY_MILLISECONDS}`)
+  }
+}
+
+/** Once more after a failure: that of a sync is told to each descriptor, also of what was made good since. */
+function retried<T>(work: () => T): T {
+  try {
+    return work()
+  } catch {
+    return work()
+  }
+}
