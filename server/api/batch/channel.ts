@@ -42,7 +42,7 @@ export async function channel(exchange: Exchange): Promise<void> {
     const fields = { Upgrade: CHANNEL_PROTOCOL, Connection: 'Upgrade' }
     throw new Refusal(426, `send operations with POST, or ask for ${CHANNEL_PROTOCOL}`, fields)
   }
-  const { socket, head, closing } = connection
+  const { socket, closing } = connection
   if (socket.destroyed) return
   response.writeHead(101, { Connection: 'Upgrade', Upgrade: CHANNEL_PROTOCOL })
   response.end()
@@ -50,7 +50,7 @@ export async function channel(exchange: Exchange): Promise<void> {
   const close = () => served.closing()
   closing.addEventListener('abort', close, { once: true })
   try {
-    await served.run(head)
+    await served.run()
   } finally {
     closing.removeEventListener('abort', close)
     socket.destroy()
@@ -86,7 +86,7 @@ class Channel {
   }
 
   /** Resolves once the connection is closed. @throws what is nobody's fault but the server's */
-  run(head: Buffer): Promise<void> {
+  run(): Promise<void> {
     const socket = this.#socket
     // What came before the client's end is answered still.
     socket.allowHalfOpen = true
@@ -98,7 +98,6 @@ class Channel {
       socket.on('drain', this.#woken)
       socket.on('end', this.#ended)
       socket.on('data', this.#came)
-      if (head.length > 0) this.#came(head)
     })
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { heldBytes } from '../../connections/held-bytes.js'
 import { LeanResponse } from '../../connections/lean-response.js'
 import { afterAnswers } from '../../connections/pipeline.js'
 import { CHANNEL_PROTOCOL } from '../../wire/frames.js'
@@ -10,8 +11,6 @@ import { rawTarget } from '../exchange/target.js'
 /** A connection that is to carry frames from now on. */
 export interface Upgraded {
   readonly socket: Socket
-  /** What has come of them with the request. */
-  readonly head: Buffer
   /** The server is about to stop. */
   readonly closing: AbortSignal
 }
@@ -48,13 +47,16 @@ export function takeUpgrades(
     socket.on('error', dropped)
     socket.on('timeout', silent)
     socket.setTimeout(silenceMilliseconds)
+    const letGo = heldBytes(socket, head)
     const take = (): void => {
       if (closing.aborted || !asksForChannel(request)) {
         socket.off('error', dropped)
         socket.off('timeout', silent)
-        handBack(server, request, socket, head)
+        handBack(server, request, socket)
+        letGo()
         return
       }
+      letGo()
       // the end of an earlier answer has set another
       socket.setTimeout(silenceMilliseconds)
       const response = new LeanResponse(request)
@@ -63,7 +65,7 @@ export function takeUpgrades(
       response.once('finish', () => {
         if (response.statusCode !== 101) socket.end()
       })
-      UPGRADED.set(request, { socket, head, closing })
+      UPGRADED.set(request, { socket, closing })
       handle(request, response)
     }
     afterAnswers(socket, take)
@@ -86,7 +88,7 @@ function asksForChannel({ method, url = '', headers, httpVersion }: IncomingMess
  * Node takes every request with `Upgrade` out of HTTP, content and all, as soon as somebody listens for one: what is none of
  * ours goes back in without that field.
  */
-function handBack(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
+function handBack(server: Server, request: IncomingMessage, socket: Socket): void {
   const { method = '', url = '', httpVersion, rawHeaders } = request
   const lines = [`${method} ${url} HTTP/${httpVersion}`]
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
@@ -98,6 +100,6 @@ function handBack(server: Server, request: IncomingMessage, socket: Socket, head
     socket.destroy()
     return
   }
-  socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
+  socket.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
 }
