@@ -85,6 +85,19 @@ export class LockedInode {
     return this.held.all().some((lock) => lock.space === space && lock.owner === owner)
   }
 
+  /** What an owner has in a range. */
+  within({ space, owner, start, end }: LockRange): Lock[] {
+    return this.held
+      .all()
+      .filter((lock) => lock.space === space && lock.owner === owner)
+      .filter((lock) => lock.start <= end && start <= lock.end)
+      .map((lock) => ({
+        ...lock,
+        start: Math.max(lock.start, start),
+        end: Math.min(lock.end, end),
+      }))
+  }
+
   /** All that the owners have who took locks through an open file. */
   ownedThrough(handle: Handle): LockRange[] {
     const ranges = new Map<string, LockRange>()
@@ -110,6 +123,18 @@ function keyOf({ space, owner }: Pick<LockRange, 'space' | 'owner'>): string {
 /** Nothing but a lock: it goes over the wire as it is. */
 export function lockOf({ space, owner, start, end, type, pid }: Lock): Lock {
   return { space, owner, start, end, type, pid }
+}
+
+/** What locks leave of a range. */
+export function gaps({ space, owner, start, end }: LockRange, locks: readonly LockRange[]) {
+  const free: LockRange[] = []
+  let next = start
+  for (const lock of [...locks].sort((one, other) => one.start - other.start)) {
+    if (lock.start > next) free.push({ space, owner, start: next, end: lock.start - 1 })
+    next = lock.end + 1
+  }
+  if (next <= end) free.push({ space, owner, start: next, end })
+  return free
 }
 
 export function rangeOf({ space, owner, start, end }: LockRange): LockRange {

@@ -11,7 +11,14 @@ import { refusal } from '../answer.js'
 import type { KnownNode } from '../content/nodes.js'
 import { Decisions } from './decisions.js'
 import { LockRenewal } from './lock-renewal.js'
-import { type LockedInode, lockOf, MOST_DELEGATED_LOCKS, NAMES, rangeOf } from './locked-inode.js'
+import {
+  gaps,
+  type LockedInode,
+  lockOf,
+  MOST_DELEGATED_LOCKS,
+  NAMES,
+  rangeOf,
+} from './locked-inode.js'
 import { LockedInodes } from './locked-inodes.js'
 import type { LocksMount } from './locks-mount.js'
 import { LostLocks } from './lost-locks.js'
@@ -87,13 +94,16 @@ export class MountLocks {
     here: 'EAGAIN' | 'elsewhere',
     caller: Pick<Context, 'signal'>,
   ): Promise<void> {
-    const decision =
-      here === 'elsewhere'
-        ? await inode.undecided(() => this.#decided(inode, wanted, caller))
-        : here
-    if (decision === 'granted') return
-    this.#inodes.forgetUnused(inode)
-    throw refusal(decision, 'the lock cannot be had')
+    try {
+      const decision =
+        here === 'elsewhere'
+          ? await inode.undecided(() => this.#decided(inode, wanted, caller))
+          : here
+      if (decision !== 'granted') throw refusal(decision, 'the lock cannot be had')
+    } catch (error) {
+      this.#inodes.forgetUnused(inode)
+      throw error
+    }
   }
 
   async #decided(
@@ -288,7 +298,12 @@ export class MountLocks {
     if (!this.#owed.isEmpty) await this.#owed.tell(inode.node.ino)
     for (;;) {
       this.refuseLost(wanted.handle)
-      const answer = await inode.exchange(() => this.#asked(inode, wanted))
+      let before: readonly Lock[] = []
+      const answer = await inode.exchange(() => {
+        // flock(2): what is converted is let go first.
+        if (wanted.space !== 'flock') before = inode.within(wanted)
+        return this.#asked(inode, wanted)
+      })
       if (answer.state === 'unclaimed') {
         await this.#renewal.now()
         continue
@@ -298,7 +313,12 @@ export class MountLocks {
       if (answer.state !== 'granted') throw refusal('EIO', 'the answer to a lock makes no sense')
       const isKnown = wanted.known !== undefined && wanted.known === answer.version
       const isOfNames = wanted.space === 'names'
-      if (!isKnown) await this.#mount[isOfNames ? 'told' : 'upTo'](answer.newest)
+      try {
+        if (!isKnown) await this.#mount[isOfNames ? 'told' : 'upTo'](answer.newest)
+      } catch (error) {
+        await this.#takeBack(inode, wanted, before)
+        throw error
+      }
       // An answer that came twice: we had been let decide before, and others here have locks since.
       if (!inode.held.covers(wanted)) return this.#ask(inode, wanted)
       return 'granted'
@@ -322,6 +342,28 @@ export class MountLocks {
     const isOurs = !answer.delegated || inode.held.conflict(lock) === undefined
     if (isOurs) inode.set(lock, wanted.handle)
     return answer
+  }
+
+  /** A lock that was granted is of no use to its program, which has what it had before. */
+  async #takeBack(inode: LockedInode, wanted: Wanted, before: readonly Lock[]): Promise<void> {
+    const { ino } = inode.node
+    await inode.exchange(async () => {
+      inode.clear(wanted)
+      for (const lock of before) inode.set(lock, wanted.handle)
+      if (inode.isDelegated) return
+      // First what stays, so that nobody gets in between.
+      for (const lock of before) await this.#tellWeaker(ino, lock)
+      for (const range of gaps(wanted, before)) await this.#tellUnlocked(ino, range)
+    })
+  }
+
+  /** A lock in place of a stronger one, which is in nobody's way. */
+  async #tellWeaker(ino: number, lock: Lock): Promise<void> {
+    const request = `r${++this.#requests}`
+    const asked = this.#mount.remote.lock(ino, { request, lock, wait: false, delegable: false })
+    await asked.catch((error: unknown) =>
+      this.#mount.log(`the server did not hear that inode ${ino} is locked less`, error),
+    )
   }
 
   async #unlocked(inode: LockedInode, range: LockRange): Promise<void> {
