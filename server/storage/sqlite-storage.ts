@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.js'
 import { refuseWithoutContents } from './content/contents-away.js'
+import { renewDoubtful } from './content/renew.js'
 import { STORED } from './content/stored.js'
 import { putBackAll } from './content/undo.js'
 import { createEngine, type StorageOptions } from './create-engine.js'
@@ -67,6 +68,7 @@ export class SqliteStorage implements Storage {
 
   async durable(ino?: Ino): Promise<void> {
     const { durability, sql } = this.#engine
+    await renewDoubtful(this.#engine, ino)
     if (ino === undefined) return durability.all()
     const row = sql.inode.get(ino)
     return durability.one(row?.stored === STORED.file ? row.generation : undefined)

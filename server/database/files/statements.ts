@@ -72,6 +72,9 @@ function inodeStatements(row: Prepare) {
   return {
     touchDirectory,
     deleteInode,
+    ofGeneration: row<[generation: number], { ino: number }>(
+      'SELECT ino FROM inodes WHERE stored = 1 AND generation = ?',
+    ),
     /** Which of a range of generations an inode has, or an upload under way. */
     generations: row<[first: number, last: number], { generation: number }>(
       `WITH range (first, last) AS (VALUES (?, ?))

@@ -23,11 +23,20 @@ export function requireUnheld(engine: Engine, generation: number): void {
 /** Moves an inode to a copy of its content, which no backup needs. The caller holds the inode's lock. */
 export async function detach(engine: Engine, row: InodeRow): Promise<InodeRow> {
   if (row.stored !== STORED.file || !isHeld(engine, row.generation)) return row
+  return moveToCopy(engine, row, (to) => engine.contents.copy(row.generation, to))
+}
+
+/** Moves an inode to a copy of its content. The caller holds the inode's lock. @param copy makes it, under this generation */
+export async function moveToCopy(
+  engine: Engine,
+  row: InodeRow,
+  copy: (generation: number) => Promise<void>,
+): Promise<InodeRow> {
   // Straight from the counter: one of the block in memory may be older than the backup.
   const generation = engine.generations.take(1)
   try {
     engine.space.take(engine.contents.allocated(row.generation))
-    await engine.contents.copy(row.generation, generation)
+    await copy(generation)
     // The log that moves the inode to it may be synced for anybody.
     await engine.durability.content(generation)
     return engine.transactions.run(() => {

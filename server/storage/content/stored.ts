@@ -32,10 +32,7 @@ export function smallContent(engine: Engine, row: InodeRow): Buffer {
 export function dropContent(engine: Engine, row: InodeRow): void {
   if (row.stored === STORED.database) engine.sql.deleteSmallContent.run(row.ino)
   if (row.stored !== STORED.file) return
-  engine.transactions.afterwards(() => {
-    engine.durability.forgotten(row.generation)
-    engine.contents.retire(row.generation)
-  })
+  engine.transactions.afterwards(() => engine.contents.retire(row.generation))
 }
 
 /** A content that is to grow moves from the database to a file. The caller holds the inode's lock. */

@@ -8,6 +8,8 @@ import { withoutHoles } from './sparse.js'
 export interface AfterLog {
   afterLog(effect: () => void): void
   settled(): Promise<void>
+  /** The file of a generation is gone, or will be. */
+  forgotten(generation: number): void
 }
 
 /** The content file of one generation, open for reading and writing. */
@@ -126,6 +128,7 @@ export class Contents {
   }
 
   #forget(generation: number): void {
+    this.#log.forgotten(generation)
     const slot = this.#open.get(generation)
     if (slot === undefined) return
     slot.discarded = true
@@ -169,7 +172,7 @@ export class Contents {
 
   /** Copies the content of a generation under a new one, by reflink where the file system can. */
   async copy(from: number, to: number): Promise<void> {
-    if (!(await this.share(from, to))) await this.#copyBytes(from, to)
+    if (!(await this.share(from, to))) await this.copyBytes(from, to)
   }
 
   /** The content of a generation under a new one by reflink; false where the file system cannot. */
@@ -203,7 +206,7 @@ export class Contents {
    * Copies by reading and writing; what is all zeros is left out, so holes stay holes. Where a hole may have begun, its end is asked
    * for: it may be longer than anybody could read.
    */
-  async #copyBytes(from: number, to: number): Promise<void> {
+  async copyBytes(from: number, to: number): Promise<void> {
     const source = this.acquire(from)
     try {
       const target = this.create(to)

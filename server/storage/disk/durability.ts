@@ -26,6 +26,7 @@ export class Durability {
   readonly #logFile: LogFile | undefined
   readonly #contents: Unsynced<number>
   readonly #folders: Unsynced<string>
+  readonly #doubtful = new Set<number>()
   /** Contents that are on the disk in all their length, whatever was written over them since. */
   readonly #there = new Set<number>()
   /** Those that will be, by who waits for it. */
@@ -62,7 +63,16 @@ export class Durability {
   /** The file of a generation is gone: nothing to sync. */
   forgotten(generation: number): void {
     this.#notThere(generation)
+    this.#doubtful.delete(generation)
     this.#contents.forget(generation)
+  }
+
+  /**
+   * Contents of which a sync has failed, as whoever asks about one, or about all, was told before: the kernel counts as clean what is not
+   * on the disk, and no other sync brings it there.
+   */
+  doubtful(asked: 'one' | 'all'): number[] {
+    return [...this.#doubtful].filter((one) => !this.#contents.isLossUntold(one, asked))
   }
 
   folderChanged(path: string): void {
@@ -160,6 +170,9 @@ export class Durability {
       const handle = contents.acquire(generation)
       try {
         await this.#disk.fdatasync(handle.fd)
+      } catch (error) {
+        this.#doubtful.add(generation)
+        throw error
       } finally {
         contents.release(handle)
       }

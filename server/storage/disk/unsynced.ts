@@ -56,6 +56,11 @@ export class Unsynced<K> {
     await this.#ahead
   }
 
+  /** Whether there is a loss that whoever asks next is told of. */
+  isLossUntold(key: K, asked: 'one' | 'all'): boolean {
+    return this.#untold.has(key) || (asked === 'one' && this.#toldToAll.has(key))
+  }
+
   /** Syncs one, dirty or not: an earlier run of the server may have written to it. */
   async sync(key: K): Promise<void> {
     const known = this.#lossOf(key)
