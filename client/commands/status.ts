@@ -16,14 +16,16 @@ export interface StatusFlags {
   readonly watch?: boolean
 }
 
+/** What of its process it needs to know. */
+type Asked = Pick<Surroundings, 'config' | 'stop'> & {
+  readonly terminal: Pick<Surroundings['terminal'], 'print'>
+}
+
 const WATCH_MILLISECONDS = 1_000
 const CLEAR_SCREEN = '\x1b[H\x1b[2J'
 
 /** @returns 0 if everything is well, 1 if a mount has lost its server, login or folder */
-export async function statusCommand(
-  flags: StatusFlags,
-  surroundings: Surroundings,
-): Promise<number> {
+export async function statusCommand(flags: StatusFlags, surroundings: Asked): Promise<number> {
   const { terminal, stop } = surroundings
   for (;;) {
     const { text, isWell } = await statusText(flags, surroundings).catch((error: unknown) => {
@@ -40,7 +42,7 @@ export async function statusCommand(
 
 async function statusText(
   { json, watch }: StatusFlags,
-  { config, stop }: Surroundings,
+  { config, stop }: Asked,
 ): Promise<{ text: string; isWell: boolean }> {
   const { mounts, broken } = await runningMounts(new MountRegistry(config.stateDirectory), stop)
   const logins = await allLogins(config.configDirectory)

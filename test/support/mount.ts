@@ -1,5 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { statusCommand } from '../../client/commands/status.js'
+import { clientConfig } from '../../client/config.js'
 import type { MountStatus } from '../../client/mount/control.js'
 import { removeDirectory, temporaryDirectory } from './directory.js'
 import { logged } from './logged.js'
@@ -16,7 +18,7 @@ export interface Machine {
   coffer(...parameters: string[]): Promise<Outcome>
   /** Starts `coffer …`. */
   start(...parameters: string[]): Running
-  /** What `coffer status --json` says. */
+  /** What `coffer status --json` says, by the same code in this process: tests ask often, and a program takes long to start. */
   status(): Promise<Status>
   /** Returns once the server has all that was written to what is mounted. */
   allSent(): Promise<void>
@@ -77,7 +79,13 @@ export async function machine(
   const command = program('client', settings.form)
   const coffer = (...parameters: string[]): Promise<Outcome> =>
     outcome(process.execPath, [...command, ...parameters], { cwd: home, env })
-  const status = async (): Promise<Status> => JSON.parse((await coffer('status', '--json')).stdout)
+  const config = clientConfig({ ...process.env, ...env }, home)
+  const status = async (): Promise<Status> => {
+    const lines: string[] = []
+    const terminal = { print: (line: string) => lines.push(line) }
+    await statusCommand({ json: true }, { config, terminal, stop: new AbortController().signal })
+    return JSON.parse(lines.join('\n'))
+  }
   const approval: Approval = (url) => approve(url, server)
 
   /** A command that may ask for a login on its way. */
