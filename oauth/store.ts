@@ -74,8 +74,9 @@ export interface Store {
   refreshable(token: Digest): Promise<StoredRefreshToken | undefined>
   /**
    * Spends the refresh token, as it was read, and writes its successor. The same token again within the grace and with the same key is
-   * `repeated` (the successor already stands, as of then); with another key it is `refused`, harming nothing. Again after the grace is
-   * `reused`, and revokes the grant in the same step.
+   * `repeated` (the successor already stands, as of then); with another key it is `refused`, harming nothing. Again after the grace, with
+   * the same key, and while nobody has used the successor: that is void, this one takes its place (`replaced`), and whoever uses the void
+   * one reuses. All else after the grace is `reused`, and revokes the grant in the same step.
    */
   rotate(token: RefreshToken, rotation: Rotation): Promise<RotationOutcome>
   /** Uses a refresh token that stays, until `endsAt` at least; for clients whose tokens are not rotated. */
@@ -167,6 +168,8 @@ export interface Rotation {
   /** The key of this request's proof: a repetition must show the same. */
   readonly presentedKey: string | undefined
   readonly graceMilliseconds: number
+  /** What followed the token if it was spent at that time. */
+  readonly successorAt: (spentAt: Milliseconds) => Digest
 }
 
 export type CodeState =
@@ -183,6 +186,7 @@ export type RenewalOutcome = { readonly kind: 'renewed' } | { readonly kind: 'de
 
 export type RotationOutcome =
   | { readonly kind: 'rotated' }
+  | { readonly kind: 'replaced' }
   | { readonly kind: 'repeated'; readonly spentAt: Milliseconds }
   | { readonly kind: 'reused' }
   | { readonly kind: 'refused' }

@@ -66,7 +66,7 @@ async function rotated(
 ): Promise<string> {
   const at = context.now()
   const refresh_token = successorOf(token, at, context.derived.successor)
-  const plan = rotation(context, request, { at, refresh_token, stored })
+  const plan = rotation(context, request, { at, token, refresh_token, stored })
   const outcome = await context.store.rotate(stored, plan)
   switch (outcome.kind) {
     case 'dead':
@@ -75,6 +75,9 @@ async function rotated(
       throw wrongKey(context, request, grant)
     case 'reused':
       throw reused(context, request, grant)
+    case 'replaced':
+      replaced(context, request, grant)
+      return refresh_token
     case 'rotated':
       return refresh_token
     case 'repeated':
@@ -107,13 +110,14 @@ interface Successor {
   readonly at: Milliseconds
   readonly refresh_token: string
   /** What it follows. */
+  readonly token: string
   readonly stored: RefreshToken
 }
 
 function rotation(
   context: Context,
   { call, client, jkt }: GrantRequest,
-  { at, refresh_token, stored }: Successor,
+  { at, token, refresh_token, stored }: Successor,
 ): Rotation {
   // A public client's token stays bound to its key; one that starts to prove a key is bound from here on.
   const dpop_jkt = isPublic(client) ? (stored.dpop_jkt ?? jkt) : undefined
@@ -122,6 +126,8 @@ function rotation(
     address: call.address,
     presentedKey: jkt,
     graceMilliseconds: context.lifetimes.refreshGrace * 1000,
+    successorAt: (spentAt) =>
+      refreshTokenDigest(successorOf(token, spentAt, context.derived.successor)),
     successor: {
       tokenDigest: refreshTokenDigest(refresh_token),
       expiresAt: at + context.lifetimes.refreshToken * 1000,
@@ -144,6 +150,11 @@ function wrongKey(context: Context, request: GrantRequest, grant: Grant): OAuthE
   return new OAuthError('invalid_grant', detail)
 }
 
+function replaced(context: Context, request: GrantRequest, grant: Grant): void {
+  const detail = 'a refresh token came again, whose successor nobody had used: that is void'
+  audit(context, request, grant, 'refresh.again', detail)
+}
+
 function reused(context: Context, request: GrantRequest, grant: Grant): OAuthError {
   const detail = 'a refresh token was used again after it was replaced; the grant is revoked'
   audit(context, request, grant, 'refresh.reuse', detail)
@@ -157,10 +168,11 @@ function audit(
   context: Context,
   { call, client }: GrantRequest,
   { sub, grantId }: Grant,
-  type: 'refresh.refuse' | 'refresh.reuse',
+  type: 'refresh.again' | 'refresh.refuse' | 'refresh.reuse',
   detail: string,
 ): void {
   const { client_id } = client
   const { address } = call
-  context.audit({ type, outcome: 'failure', sub, client_id, grantId, address, detail })
+  const outcome = type === 'refresh.again' ? 'success' : 'failure'
+  context.audit({ type, outcome, sub, client_id, grantId, address, detail })
 }

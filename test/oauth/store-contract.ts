@@ -174,6 +174,47 @@ export function behavesLikeStore(name: string, open: () => Store): void {
       expect((await rotate(first.successor.tokenDigest, rotation())).kind).to.equal('dead')
     })
 
+    it('replaces a successor that nobody has used, for who proves the same key', async () => {
+      const { grant, token } = await firstToken()
+      const first = rotation({ presentedKey: 'key' })
+      const successorAt = () => first.successor.tokenDigest
+      const late = (changes: Partial<Rotation> = {}) =>
+        rotation({ presentedKey: 'key', at: NOW + MINUTE, successorAt, ...changes })
+      await rotate(token, first)
+      const second = late()
+      expect((await rotate(token, second)).kind).to.equal('replaced')
+      const again = await rotate(token, late({ at: NOW + MINUTE + 30_000 }))
+      expect(again).to.deep.equal({ kind: 'repeated', spentAt: NOW + MINUTE })
+      expect((await rotate(second.successor.tokenDigest, late())).kind).to.equal('rotated')
+      expect(await isLive(grant)).to.equal(true)
+      expect((await rotate(first.successor.tokenDigest, late())).kind).to.equal('reused')
+      expect(await isLive(grant)).to.equal(false)
+    })
+
+    it('replaces none that was used, and none without the key', async () => {
+      for (const [key, presentedKey] of [
+        [undefined, undefined],
+        [undefined, 'key'],
+        ['key', undefined],
+        ['key', 'other'],
+      ] as const) {
+        const { grant, token } = await firstToken()
+        const first = rotation({ presentedKey: key })
+        const successorAt = () => first.successor.tokenDigest
+        await rotate(token, first)
+        const late = rotation({ presentedKey, at: NOW + MINUTE, successorAt })
+        expect((await rotate(token, late)).kind).to.equal('reused')
+        expect(await isLive(grant)).to.equal(false)
+      }
+      const { token } = await firstToken()
+      const first = rotation({ presentedKey: 'key' })
+      const successorAt = () => first.successor.tokenDigest
+      await rotate(token, first)
+      await rotate(first.successor.tokenDigest, rotation({ presentedKey: 'key' }))
+      const late = rotation({ presentedKey: 'key', at: NOW + MINUTE, successorAt })
+      expect((await rotate(token, late)).kind).to.equal('reused')
+    })
+
     it('says whose a refresh token is without saying that it still counts', async () => {
       const { grant, token } = await firstToken()
       const plan = rotation()

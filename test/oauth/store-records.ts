@@ -70,6 +70,7 @@ export function rotation(changes: Partial<Rotation> = {}): Rotation {
     presentedKey: undefined,
     graceMilliseconds: 30_000,
     successor: newToken(),
+    successorAt: () => digestOf('none'),
     ...changes,
   }
 }

@@ -87,6 +87,12 @@ export function refreshTokenStore(
      WHERE token_digest = @digest AND spent_at IS NULL AND expires_at > @at AND EXISTS (
        SELECT 1 FROM grants WHERE grant_id = refresh_tokens.grant_id AND revoked_at IS NULL AND expires_at > @at)`,
   )
+  const voidUnused = database.prepare(
+    'UPDATE refresh_tokens SET spent_at = 0 WHERE token_digest = ? AND spent_at IS NULL',
+  )
+  const spendAgain = database.prepare(
+    'UPDATE refresh_tokens SET spent_at = ? WHERE token_digest = ?',
+  )
   const extend = database.prepare(
     'UPDATE refresh_tokens SET expires_at = max(expires_at, ?) WHERE token_digest = ?',
   )
@@ -103,26 +109,36 @@ export function refreshTokenStore(
   }
 
   type Rotated =
-    | { readonly kind: 'rotated'; readonly keptUntil: number }
-    | Exclude<RotationOutcome, { readonly kind: 'rotated' }>
+    | { readonly kind: 'rotated' | 'replaced'; readonly keptUntil: number }
+    | Exclude<RotationOutcome, { readonly kind: 'rotated' | 'replaced' }>
 
   function rotate(token: RefreshToken, rotation: Rotation, keptUntil: number): Rotated {
-    const { tokenDigest: digest, grantId } = token
-    const { at, address, successor, presentedKey = null } = rotation
-    if (spend.run({ digest, at, presentedKey }).changes === 0) return refuse(digest, rotation)
+    const { tokenDigest: digest } = token
+    const { at, presentedKey = null } = rotation
+    if (spend.run({ digest, at, presentedKey }).changes > 0) {
+      return { kind: 'rotated', keptUntil: follow(token, rotation, keptUntil) }
+    }
+    return refuse(token, rotation, keptUntil)
+  }
+
+  function follow(token: RefreshToken, rotation: Rotation, keptUntil: number): number {
+    const { at, address, successor } = rotation
     tokens.insert(token, successor)
-    const kept = grants.use(grantId, at, address, successor.expiresAt, keptUntil)
-    return { kind: 'rotated', keptUntil: kept }
+    return grants.use(token.grantId, at, address, successor.expiresAt, keptUntil)
   }
 
   /** Why it was not to be spent, and what comes of that. */
-  function refuse(digest: Digest, rotation: Rotation): Rotated {
+  function refuse(token: RefreshToken, rotation: Rotation, keptUntil: number): Rotated {
     const { at, presentedKey, graceMilliseconds } = rotation
-    const row = select.get(digest)
+    const row = select.get(token.tokenDigest)
     const grant = row && grants.alive(row.grant_id, at)
     if (row === undefined || grant === undefined || row.expires_at <= at) return { kind: 'dead' }
     if (row.spent_at === null) throw new Error('a refresh token that is alive was not spent')
     const since = at - row.spent_at
+    if (since > graceMilliseconds && voidLost(row, rotation)) {
+      spendAgain.run(at, token.tokenDigest)
+      return { kind: 'replaced', keptUntil: follow(token, rotation, keptUntil) }
+    }
     // A clock that was set back makes no token young again.
     if (since > graceMilliseconds || since < -OVERTAKEN_MAX) {
       grants.revoke(row.grant_id, at)
@@ -130,6 +146,16 @@ export function refreshTokenStore(
     }
     if (row.spent_key !== (presentedKey ?? null)) return { kind: 'refused' }
     return { kind: 'repeated', spentAt: row.spent_at }
+  }
+
+  /**
+   * Whoever proves the key with which a token was spent, and has not used what followed, may not have got that: an answer is lost, and a
+   * laptop sleeps for hours. Then what followed is void: should somebody have it after all, two have the key, and its use says so.
+   */
+  function voidLost(row: Row, { presentedKey, successorAt }: Rotation): boolean {
+    if (row.spent_at === null || row.spent_key === null) return false
+    if (row.spent_key !== presentedKey) return false
+    return voidUnused.run(successorAt(row.spent_at)).changes > 0
   }
 
   function renew(digest: Digest, { at, address, endsAt }: Renewal): RenewalOutcome {
@@ -155,13 +181,13 @@ export function refreshTokenStore(
       const outcome = await commits.run(() => rotate(token, rotation, one?.keptUntil ?? 0))
       // Its owner keeps the successor alone: that must be known after loss of power, too.
       if (outcome.kind !== 'dead' && outcome.kind !== 'refused') await commits.synced()
-      if (outcome.kind !== 'rotated') return outcome
+      if (outcome.kind !== 'rotated' && outcome.kind !== 'replaced') return outcome
       known.delete(tokenDigest)
       if (one !== undefined) {
         const successor = { grantId, client_id, ...rotation.successor }
         remember({ token: successor, grant: one.grant, keptUntil: outcome.keptUntil })
       }
-      return { kind: 'rotated' }
+      return { kind: outcome.kind }
     },
     renew: (digest, renewal) => commits.run(() => renew(digest, renewal)),
   }

@@ -2,7 +2,8 @@
  * The authorization server's state. Times are milliseconds; digests are SHA-256 in base64url: no secret is in here.
  *
  * - `grants`: `kept_until` is when the last token of it has ended, or a little later; a grant that is absent counts as revoked.
- * - `refresh_tokens`: spent ones stay until they expire, so that a thief's second use is noticed.
+ * - `refresh_tokens`: spent ones stay until they expire, so that a thief's second use is noticed. Of one that is void, in whose place
+ *   another one was issued, `spent_at` is 0: long ago, and by nobody.
  * - `devices`: `state` is waiting, approved, denied or spent.
  */
 export const oauthSchema = `
