@@ -13,13 +13,15 @@ export async function mountPoint(directory: string): Promise<string> {
   try {
     const found = await inTime(stat(directory))
     const real = await inTime(realpath(directory))
+    if (!found.isDirectory()) throw new MountError('not-a-directory', directory)
+    // An automounter mounts what it has for it first, unless it is the one that mounts by us.
+    const names = await inTime(readdir(directory))
     if ((await mountOn(real).catch(unknown)) !== undefined) {
       // The kernel may know the attributes of a dead mount's root, but not these figures.
       await inTime(statfs(real))
       throw new MountError('already-mounted', directory)
     }
-    if (!found.isDirectory()) throw new MountError('not-a-directory', directory)
-    if ((await inTime(readdir(directory))).length > 0) throw new MountError('not-empty', directory)
+    if (names.length > 0) throw new MountError('not-empty', directory)
     return real
   } catch (error) {
     if (error instanceof MountError) throw error
@@ -59,10 +61,23 @@ export interface Mount {
   readonly type: string
 }
 
+/** What an automounter has on a directory while nothing is mounted there. */
+const AUTOFS = 'autofs'
+
 /** The topmost mount on the directory, found without touching it. */
 export async function mountOn(directory: string): Promise<Mount | undefined> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')
-  return lines.map(mount).findLast((line) => line.directory === directory)
+  return lines.map(mount).findLast((line) => line.directory === directory && line.type !== AUTOFS)
+}
+
+const AUTOFS_SUPER_MAGIC = 0x187
+
+/**
+ * Whether an automounter waits for what is to be mounted on the directory. Until then it lets nobody in but the processes of its own
+ * process group (autofs in the kernel's documentation), which are those that it has started for that.
+ */
+export async function isAwaited(directory: string): Promise<boolean> {
+  return (await statfs(directory)).type === AUTOFS_SUPER_MAGIC
 }
 
 /** ID parent major:minor root directory options … - type …; blanks in names are octal escapes */

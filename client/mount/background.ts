@@ -7,6 +7,7 @@ import { privateDirectory } from '../atomic-file.js'
 import { CommandError } from '../command-error.js'
 import type { Environment } from '../config.js'
 import { messageOf } from '../error-of.js'
+import { isAwaited } from '../fuse/mount-point.js'
 import { unlessStopped } from '../unless-stopped.js'
 import { SMALL_HEAP, SMALL_MALLOC } from './heap.js'
 import type { MountRequest } from './mount-request.js'
@@ -63,7 +64,9 @@ export async function mountInBackground(
   stop: AbortSignal,
 ): Promise<number> {
   const output = await openOutput(log)
-  const child = startMount(program, request, threads, { detached: true, output })
+  // A session of its own is a process group of its own, too.
+  const detached = !(await isAwaited(request.directory))
+  const child = startMount(program, request, threads, { detached, output })
   closeSync(output)
   try {
     await unlessStopped(readiness(child, log, warn), stop)
