@@ -1,33 +1,66 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** The redirect of RFC 8252 section 7.3: a server on a free port of this machine, open only while a login waits. */
 export interface Loopback {
   readonly redirect_uri: string
   /** The authorization response that carries our `state`; any other request is turned away. */
   readonly response: Promise<CallbackRequest>
+  /** Once the outcome, if there is one, is on the screen. */
   close(): Promise<void>
+}
+
+interface Outcome {
+  readonly title: string
+  readonly text: string
+  readonly status: number
 }
 
 export interface CallbackRequest {
   readonly parameters: URLSearchParams
   /** Shows the outcome in the browser. */
-  answer(outcome: { title: string; text: string; status: number }): void
+  answer(outcome: Outcome): void
 }
 
 const PATH = '/callback'
+const STYLE_PATH = '/style.css'
 const BASE = 'http://127.0.0.1'
 
 /** Whichever of them this machine has (RFC 8252 section 7.3). */
 const ADDRESSES = ['127.0.0.1', '::1']
 
-export async function openLoopback(state: string, addresses = ADDRESSES): Promise<Loopback> {
+/**
+ * How long a browser may take from the answer to the screen. Until then it still shows the consent page: a second click on
+ * "Allow" takes back the first, and brings it here once more.
+ */
+const SHOWN_WITHIN_MILLISECONDS = 1_000
+
+export async function openLoopback(
+  state: string,
+  { addresses = ADDRESSES, shownWithin = SHOWN_WITHIN_MILLISECONDS } = {},
+): Promise<Loopback> {
   let arrived: (request: CallbackRequest) => void = () => {}
   const response = new Promise<CallbackRequest>((resolve) => {
     arrived = resolve
   })
+  let isAnswered = false
+  let answer: (outcome: Outcome) => void = () => {}
+  const outcome = new Promise<Outcome>((resolve) => {
+    answer = (given) => {
+      isAnswered = true
+      resolve(given)
+    }
+  })
+  const shown = new AbortController()
   const server = createServer((request, reply) => {
+    if (request.url === STYLE_PATH) {
+      // Browsers ask for it once they show the page.
+      if (isAnswered) shown.abort()
+      send(reply, { status: 200, type: 'text/css', content: STYLE })
+      return
+    }
     const parameters = authorizationResponse(request)
     if (parameters === undefined) {
       show(reply, { status: 404, title: 'Not here', text: 'This address only ends a login.' })
@@ -38,7 +71,8 @@ export async function openLoopback(state: string, addresses = ADDRESSES): Promis
         text: 'This answer belongs to another login. Start again in the terminal.',
       })
     } else {
-      arrived({ parameters, answer: (outcome) => show(reply, outcome) })
+      arrived({ parameters, answer })
+      void outcome.then((known) => show(reply, known))
     }
   })
   await listenOnFirst(server, addresses)
@@ -47,13 +81,21 @@ export async function openLoopback(state: string, addresses = ADDRESSES): Promis
   return {
     redirect_uri: `http://${host}:${port}${PATH}`,
     response,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeIdleConnections()
-        setTimeout(() => server.closeAllConnections(), 1_000).unref()
-      }),
+    async close() {
+      if (isAnswered) {
+        await delay(shownWithin, undefined, { signal: shown.signal }).catch(() => {})
+      }
+      await closed(server)
+    },
   }
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeIdleConnections()
+    setTimeout(() => server.closeAllConnections(), 1_000).unref()
+  })
 }
 
 /** @throws what stood in the way of the last address */
@@ -78,25 +120,29 @@ function authorizationResponse(request: IncomingMessage): URLSearchParams | unde
   return new Set(names).size === names.length ? searchParams : undefined
 }
 
-function show(
-  reply: ServerResponse,
-  { status, title, text }: { status: number; title: string; text: string },
-): void {
-  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escaped(title)} – Coffer</title>
-<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:28rem;margin:20vh auto;padding:0 1rem;color:#1d2733;background:#f6f7f9}
-@media(prefers-color-scheme:dark){body{color:#e6eaf0;background:#14181d}}</style>
+const STYLE = `body{font:1.1rem/1.5 system-ui,sans-serif;max-width:28rem;margin:20vh auto;padding:0 1rem;color:#1d2733;background:#f6f7f9}
+@media(prefers-color-scheme:dark){body{color:#e6eaf0;background:#14181d}}`
+
+function show(reply: ServerResponse, { status, title, text }: Outcome): void {
+  const content = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escaped(title)} – Coffer</title><link rel="stylesheet" href="${STYLE_PATH}">
 <h1>${escaped(title)}</h1><p>${escaped(text)}</p></html>`
+  send(reply, { status, type: 'text/html', content })
+}
+
+function send(
+  reply: ServerResponse,
+  { status, type, content }: { status: number; type: string; content: string },
+): void {
   reply.writeHead(status, {
-    'Content-Type': 'text/html; charset=utf-8',
-    'Content-Security-Policy':
-      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    'Content-Type': `${type}; charset=utf-8`,
+    'Content-Security-Policy': "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     Connection: 'close',
   })
-  reply.end(page)
+  reply.end(content)
 }
 
 function escaped(text: string): string {

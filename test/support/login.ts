@@ -156,7 +156,14 @@ export async function approve(url: string, server: LoginTo): Promise<void> {
   if (redirect_uri === null) throw new Error(`no redirect_uri in ${url}`)
   const back = await allow(new Visitor(server.ca), authorize, server, redirect_uri)
   const answer = await fetch(back)
-  if (!answer.ok) throw new Error(`${back.pathname}: ${answer.status} ${await answer.text()}`)
+  const page = await answer.text()
+  if (!answer.ok) throw new Error(`${back.pathname}: ${answer.status} ${page}`)
+  await showPage(back)
+}
+
+/** A browser that shows the page of the outcome asks for its style sheet: the login need not wait any longer. */
+export async function showPage(at: URL): Promise<void> {
+  await (await fetch(new URL('/style.css', at))).text()
 }
 
 /** Logs in as the client `coffer` would: login form, consent form, code, tokens (RFC 6749 section 4.1, RFC 7636). */

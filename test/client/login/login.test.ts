@@ -12,6 +12,7 @@ import { type Authority, discover } from '../../../client/login/discovery.js'
 import { login as wholeLogin } from '../../../client/login/login.js'
 import { Refused } from '../../../client/login/token-endpoint.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
+import { showPage } from '../../support/login.js'
 import { bodyOf, json, type SmallServer, smallServer } from './small-server.js'
 
 /** Stands for a Coffer server that a test may make say anything. */
@@ -85,10 +86,12 @@ describe('a login in the browser (RFC 8252)', () => {
       },
     })
   }
-  const back = (url: URL, parameters: Record<string, string>): Promise<Response> => {
+  const back = async (url: URL, parameters: Record<string, string>): Promise<Response> => {
     const target = new URL(url.searchParams.get('redirect_uri') ?? '')
     target.search = new URLSearchParams(parameters).toString()
-    return fetch(target)
+    const page = await fetch(target)
+    await showPage(target)
+    return page
   }
   const good = (url: URL): Record<string, string> => ({
     code: 'the-code',
