@@ -110,8 +110,8 @@ export function sessions(options: SessionOptions): Sessions {
     if (site !== undefined && site !== 'same-origin') {
       throw new FormRefused('This form was sent by another site. Nothing was done.')
     }
-    // Under our Referrer-Policy a browser writes "null" here for our own forms too (Fetch section 3.2): then the field
-    // before has to vouch for it, which no script can set.
+    // A browser that is set up to send no Referer writes "null" here for our own forms, too (Fetch section 3.2): then the
+    // field before has to vouch for it, which no script can set.
     if (origin === 'null' && site === 'same-origin') return
     if (origin !== undefined && origin !== issuer) {
       throw new FormRefused(

@@ -178,6 +178,13 @@ describe('the pages, in Chromium without JavaScript', () => {
       .and.match(/Last used\s+just now\s+from 127\.0\.0\.1/)
   }).timeout(60_000)
 
+  it('say themselves where their forms come from, for browsers have no other word for it (Safari before 16.4)', async () => {
+    await page.goto(at('/login'))
+    const posted = page.waitForRequest((request) => request.method() === 'POST')
+    await signIn(page, ADMIN)
+    expect(await (await posted).allHeaders()).to.include({ origin: site.issuer })
+  }).timeout(60_000)
+
   it('take a device away', async () => {
     const { access_token } = await site.tokens()
     const status = async () =>
