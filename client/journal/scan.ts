@@ -50,6 +50,7 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   // Room that was made a segment of, when the mount was killed before it wrote there.
   const isUnused = start.every((byte) => byte === ROOM)
   const isNamed = isUnused || start.subarray(0, 4).equals(SEGMENT_MAGIC)
+  const isBlank = start.every((byte) => byte === 0)
   const salt = start.readUInt32LE(4)
   const found: Found[] = []
   let firstFlaw: number | undefined
@@ -77,7 +78,9 @@ export async function scanSegment(file: FileHandle): Promise<Scanned> {
   const isFlawed = firstFlaw !== undefined && firstFlaw < synced
   const isUnreadable = found.length === 0 && (await looksWhole(bytes, file, size))
   const roomBytes = await roomBehind(file, end, size)
-  const isDamaged = !isNamed || isFlawed || isUnreadable
+  // With the power the first bytes may go that were ever written to it, and not those behind them.
+  const isBegun = isNamed || !isBlank || (await saysSynced(bytes, size))
+  const isDamaged = (!isNamed && isBegun) || isFlawed || isUnreadable
   return { records, isDamaged, isUnknown, tornBytes: size - end - roomBytes, roomBytes }
 }
 
@@ -100,11 +103,30 @@ async function recordAt(
   return { record, start, dataAt, dataLength, dataChecksum, synced }
 }
 
+/** Whether anything in it, right or not, says that what stands before was on the disk. */
+async function saysSynced(bytes: Window, size: number): Promise<boolean> {
+  for (let at = 0; at < size; at++) {
+    at = await bytes.find(RECORD_MAGIC, at, size)
+    const lengths = recordHead(await bytes.at(at, RECORD_HEAD))
+    if (lengths === undefined) continue
+    const header = await bytes.at(at + RECORD_HEAD, lengths.headerLength)
+    if (syncedIn(header) > SEGMENT_HEAD) return true
+  }
+  return false
+}
+
+/** What the end of a header says, whether its checksum is right or not. */
+function syncedIn(header: Buffer): number {
+  return Number(/"synced":(\d+)\}$/.exec(header.toString())?.[1] ?? 0)
+}
+
 /** A first record of which all is there but that its checksum denies: the salt is wrong. */
 async function looksWhole(bytes: Window, file: FileHandle, size: number): Promise<boolean> {
   const lengths = recordHead(await bytes.at(SEGMENT_HEAD, RECORD_HEAD))
   if (lengths === undefined) return false
-  const dataAt = SEGMENT_HEAD + RECORD_HEAD + lengths.headerLength
+  const { headerLength } = lengths
+  if (syncedIn(await bytes.at(SEGMENT_HEAD + RECORD_HEAD, headerLength)) === 0) return false
+  const dataAt = SEGMENT_HEAD + RECORD_HEAD + headerLength
   return dataAt + lengths.dataLength <= size && isWhole(file, { ...lengths, dataAt })
 }
 
