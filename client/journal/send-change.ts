@@ -31,14 +31,15 @@ export async function sendChange(
   files: RemoteFiles,
   file: UnsentFile,
   pending: Pending,
+  root: number,
 ): Promise<Sent> {
   switch (pending.change.kind) {
     case 'birth':
-      return sendBirth(files, file, pending, pending.change)
+      return sendBirth(files, file, pending, pending.change, root)
     case 'write':
-      return sendWrite(files, file, pending, pending.change)
+      return sendWrite(files, file, pending, pending.change, root)
     case 'attributes':
-      return sendAttributes(files, file, pending, pending.change)
+      return sendAttributes(files, file, pending, pending.change, root)
   }
 }
 
@@ -47,6 +48,7 @@ async function sendBirth(
   file: UnsentFile,
   { data }: Pending,
   { attributes, ino, place }: Of<'birth'>,
+  root: number,
 ): Promise<Sent> {
   const { directory, name } = file.place ?? place
   const content = [await data.whole()]
@@ -56,15 +58,7 @@ async function sendBirth(
   } catch (error) {
     if (!hasCode(error, 'EEXIST', 'EINVAL', 'ENOENT', 'ESTALE', 'ENOTDIR')) throw error
     const made = await inodeNow(files, ino)
-    if (made === 'removed') {
-      // What was written since is kept, and what it was written on is here still.
-      const isAll = !file.queue.some(
-        ({ change }) => change.kind !== 'birth' && changesContent(change),
-      )
-      return isAll
-        ? { kind: 'sent before', now: undefined }
-        : { kind: 'conflict', there: undefined }
-    }
+    if (made === 'removed') return removed(files, file, root)
     if (made !== 'unknown') {
       const now = made.mtime === attributes.mtime ? made : changed(made)
       return { kind: 'sent before', now }
@@ -82,6 +76,7 @@ async function sendWrite(
   file: UnsentFile,
   pending: Pending,
   change: Of<'write'>,
+  root: number,
 ): Promise<Sent> {
   const data = await pending.data.whole()
   const parts: RemotePart[] = []
@@ -105,7 +100,7 @@ async function sendWrite(
       if (!hasCode(error, 'ESTALE', 'ENOENT')) throw error
     }
     const there = await statOrNone(files, file.target)
-    if (there === undefined) return { kind: 'conflict', there }
+    if (there === undefined) return removed(files, file, root)
     const made = await madeBefore(files, file, pending, there)
     if (made !== undefined) return sentAlone(made, file.seen)
     if (!isAppending) return { kind: 'conflict', there }
@@ -128,6 +123,7 @@ async function sendAttributes(
   file: UnsentFile,
   pending: Pending,
   change: Of<'attributes'>,
+  root: number,
 ): Promise<Sent> {
   const isSized = change.changes.size !== undefined
   const { atime, mtime, ...others } = given(pending, file)
@@ -149,8 +145,23 @@ async function sendAttributes(
     const now = isAll ? there : await files.setAttributes(file.target, others, named(pending))
     return { kind: 'sent', now, yielded: areLate ? ['times'] : [] }
   }
-  const made = there && (await madeBefore(files, file, pending, there))
+  if (there === undefined) return removed(files, file, root)
+  const made = await madeBefore(files, file, pending, there)
   return made === undefined ? { kind: 'conflict', there } : sentAlone(made, file.seen)
+}
+
+/**
+ * A file that is gone: whoever removed it had all that was written here, or else what they had not seen is kept, with what it was written
+ * on, which is here still.
+ */
+async function removed(files: RemoteFiles, { queue }: UnsentFile, root: number): Promise<Sent> {
+  for (const pending of queue) {
+    if (pending.change.kind === 'birth' || !changesContent(pending.change)) continue
+    // Any inode that is there will do to ask by.
+    const isMade = (await foundMade(files, root, pending)) !== undefined
+    if (!isMade) return { kind: 'conflict', there: undefined }
+  }
+  return { kind: 'sent before', now: undefined }
 }
 
 /** The same name in each try, so that none is taken for another's. */
@@ -163,19 +174,30 @@ function named({ name, tried }: Pending): { change?: string } {
 async function madeBefore(
   files: RemoteFiles,
   { target, seen }: UnsentFile,
-  { change, name = '', tried }: Pending,
+  pending: Pending,
   there: WireAttributes,
+): Promise<WireAttributes | undefined> {
+  const { change, tried } = pending
+  const isLeft = tried.kind === 'perhaps before' && change.kind !== 'birth'
+  if (isLeft && isOurs(there, seen, change.changes.mtime)) return there
+  return foundMade(files, target, pending)
+}
+
+/** Asks the server. @returns the inode that it is asked by, if it has made the change */
+async function foundMade(
+  files: RemoteFiles,
+  ino: number,
+  { name = '', tried }: Pending,
 ): Promise<WireAttributes | undefined> {
   switch (tried.kind) {
     case 'never':
       return undefined
     case 'without answer':
-      return files.made?.(target, tried.change)
+      return files.made?.(ino, tried.change)
     case 'perhaps before':
-      if (change.kind !== 'birth' && isOurs(there, seen, change.changes.mtime)) return there
       // It may have been tried by this mount, too.
       for (const by of [undefined, ...(tried.by ?? [])]) {
-        const made = await files.made?.(target, name, by)
+        const made = await files.made?.(ino, name, by)
         if (made !== undefined) return made
       }
       return undefined

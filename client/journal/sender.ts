@@ -137,7 +137,7 @@ export class Sender {
       const isCut = file.gap === pending && changesContent(pending.change)
       const outcome: Sent = isCut
         ? { kind: 'conflict', there: await statOrNone(this.#mount.files, file.target) }
-        : await sendChange(this.#mount.files, file, pending)
+        : await sendChange(this.#mount.files, file, pending, this.#mount.root)
       this.#trouble = undefined
       await this.#became(file, pending, outcome)
     } catch (error) {
