@@ -99,6 +99,7 @@ async function plannedCopy(
   const ino = await mount.files.reserve?.(1)
   if (ino === undefined) throw new Error('the server sets no inode numbers aside')
   const { version } = file.shown
-  file.queue[0]?.journal?.note({ kind: 'copying', ino: file.ino, copy: ino, place, version })
+  // Known again after loss of power: else there would be another copy.
+  await file.queue[0]?.journal?.keep({ kind: 'copying', ino: file.ino, copy: ino, place, version })
   return { ino, place, version }
 }

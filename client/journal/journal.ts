@@ -3,6 +3,8 @@ import { privateDirectory } from '../atomic-file.js'
 import { briefly, TooLate } from '../briefly.js'
 import { type FileLock, lockFile } from '../file-lock.js'
 import { type Recovered, type RecoveryNews, recover } from './earlier-run.js'
+import { Keeping } from './keeping.js'
+import { PlacedChanges } from './placed-changes.js'
 import {
   type Change,
   checksum,
@@ -14,7 +16,7 @@ import {
 import { Reserve } from './reserve.js'
 import { JournalData, type Segment } from './segment.js'
 import { Segments } from './segments.js'
-import { type Waiting, writeBatch } from './waiting.js'
+import { Batches, type Waiting, waitingFor } from './waiting.js'
 
 export interface JournalOptions extends RecoveryNews {
   /** What the journal may take on the disk. */
@@ -38,7 +40,9 @@ export class Journal {
   readonly #lock: FileLock
   readonly #patience: number
   readonly #segments: Segments
-  readonly #places = new Map<number, { segment: Segment; ino: number }>()
+  readonly #places = new PlacedChanges()
+  readonly #keeping = new Keeping()
+  readonly #batches = new Batches()
   #queue: Waiting[] = []
   /** Notes that the disk did not take, in their order: what they say would be found out again after a crash, if it still can be. */
   #owed: Note[] = []
@@ -65,9 +69,7 @@ export class Journal {
     this.#nextId = found.nextId
     this.recovered = found.recovered
     this.notes = found.notes
-    for (const { segment, change } of found.recovered) {
-      this.#places.set(change.id, { segment, ino: change.ino })
-    }
+    for (const { segment, change } of found.recovered) this.#places.add(change, segment)
   }
 
   /** @returns undefined if another mount has it */
@@ -98,7 +100,7 @@ export class Journal {
   }
 
   get isEmpty(): boolean {
-    return this.#places.size === 0
+    return this.#places.isEmpty
   }
 
   /** Its disk does not answer: it takes no changes. */
@@ -117,35 +119,44 @@ export class Journal {
   /** @returns `stored` resolves once the change survives loss of power */
   append(change: Change, content: readonly Buffer[]): { data: JournalData; stored: Promise<void> } {
     const { segment, start, pieces } = this.#placed(change, content)
-    segment.live.add(change.id)
-    this.#places.set(change.id, { segment, ino: change.ino })
+    this.#places.add(change, segment)
     const offset = start + (pieces[0]?.length ?? 0)
     const data = new JournalData({ segment, offset, checksum: checksum(content) }, content)
-    const stored = new Promise<void>((resolve, reject) => {
-      const waiter = {
-        stored: () => {
-          data.isStored()
-          resolve()
-        },
-        failed: (error: unknown) => {
-          this.#forget(change.id)
-          reject(error)
-        },
-      }
-      this.#queue.push({ segment, start, pieces, waiter, note: undefined })
-    })
+    const { waiting, stored } = waitingFor(segment, start, pieces)
+    stored.then(
+      () => data.isStored(),
+      () => this.#places.forget(change.id),
+    )
+    this.#queue.push(waiting)
     this.#write()
     return { data, stored }
   }
 
-  /** What an earlier run left is sent by another connection from now on. */
-  sentBy(by: string): void {
-    if (this.recovered.length > 0) this.note({ kind: 'sender', by })
+  /** Resolves once the note survives loss of power, unless the disk takes none: it cannot be found out again. */
+  async keep(note: Note): Promise<void> {
+    this.note(note)
+    this.#keeping.owe()
+    await this.kept()
+  }
+
+  /** Resolves once it survives loss of power what programs have taken back. */
+  kept(): Promise<void> {
+    return this.#keeping.kept(() => {
+      const unsynced = this.#isClosed ? [] : this.#segments.unsynced()
+      const synced = unsynced.map((segment) => {
+        const { waiting, stored } = waitingFor(segment, segment.size, [])
+        this.#queue.push(waiting)
+        this.#write()
+        return stored
+      })
+      return Promise.allSettled(synced)
+    })
   }
 
   /** If it is lost with the power, it is found out again. */
   note(note: Note): void {
     if (this.#isClosed) return
+    if (note.kind === 'nameless') this.#keeping.owe()
     this.#owed.push(note)
     if (this.#retry === undefined && !this.#isHanging) this.#writeNotes()
   }
@@ -160,12 +171,18 @@ export class Journal {
     }
   }
 
+  /** A change is no longer wanted, as programs have done something else instead, which nobody but the journal knows. */
+  takenBack(id: number): void {
+    this.#keeping.owe()
+    this.done(id)
+  }
+
   /** A change is on the server, or no longer wanted. */
   done(id: number, seen?: Seen): void {
-    const place = this.#places.get(id)
-    if (place === undefined || this.#isClosed) return
-    this.note({ kind: 'done', of: id, ino: place.ino, ...(seen === undefined ? {} : { seen }) })
-    this.#forget(id)
+    const ino = this.#places.inoOf(id)
+    if (ino === undefined || this.#isClosed) return
+    this.note({ kind: 'done', of: id, ino, ...(seen === undefined ? {} : { seen }) })
+    this.#places.forget(id)
     void this.#trim()
   }
 
@@ -179,11 +196,6 @@ export class Journal {
     await this.#trimming
     await (this.isEmpty ? this.#segments.remove() : this.#segments.close())
     await this.#lock.release()
-  }
-
-  #forget(id: number): void {
-    this.#places.get(id)?.segment.live.delete(id)
-    this.#places.delete(id)
   }
 
   #placed(record: JournalRecord, content: readonly Buffer[]) {
@@ -221,9 +233,9 @@ export class Journal {
   }
 
   async #writeBatch(segment: Segment, start: number, batch: readonly Waiting[]): Promise<void> {
-    const isChange = batch.some(({ waiter }) => waiter !== undefined)
+    const isChange = batch.some(({ waiter, pieces }) => waiter !== undefined && pieces.length > 0)
     if (isChange) await this.#segments.keepReserve()
-    await writeBatch(segment, start, batch)
+    await this.#batches.write(segment, start, batch)
     if (isChange) this.#segments.tookChange()
   }
 

@@ -14,7 +14,7 @@ import type { WriteBack } from './write-back.js'
  * are changed on the server, after what waits of them.
  */
 export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): RemoteFiles {
-  const { unsent, news, sender } = writeBack
+  const { unsent, news, sender, removedHere } = writeBack
   const saw = writeBack.saw.bind(writeBack)
 
   /** Unlinks what was never sent, without the server. @returns undefined if the server knows it by now */
@@ -22,9 +22,9 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     const file = unsent.at(place)
     if (file?.isSending === true) await sender.sent(file)
     if (file === undefined || !file.isUnborn || file.isSending) return undefined
-    writeBack.unname(file)
+    removedHere.unname(file)
     file.shown = { ...file.shown, nlink: 0, ctime: markedTime() }
-    if (!keep) writeBack.cancel(file)
+    if (!keep) removedHere.cancel(file)
     return file.shown
   }
 
@@ -149,16 +149,18 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
       const here = kind === 'unlink' ? await unlinkedHere(place, keep) : undefined
       if (here !== undefined) return here
       await writeBack.sent(directory)
+      if (kind === 'rmdir') await removedHere.kept()
       if (kind === 'rmdir' && !unsent.isEmpty) {
         const { ino } = await files.lookup(directory, name)
         if (unsent.in(ino).size > 0) throw new RemoteError('ENOTEMPTY', `"${name}" is not empty`)
       }
-      return writeBack.removing(async () => {
+      return removedHere.removing(async () => {
         const left = await files.remove(directory, name, kind, { keep })
         const file = left?.nlink === 0 ? unsent.of(left.ino) : undefined
         if (file !== undefined) {
-          writeBack.unname(file)
-          if (!keep) writeBack.cancel(file)
+          removedHere.unname(file)
+          if (!keep) removedHere.cancel(file)
+          await removedHere.kept()
         }
         return left === undefined ? left : saw(left)
       })
@@ -166,7 +168,7 @@ export function journaledFiles(files: RemoteFiles, writeBack: WriteBack): Remote
     async release(ino) {
       const file = unsent.of(ino)
       const wasUnborn = file?.isUnborn === true
-      if (file !== undefined) writeBack.cancel(file)
+      if (file !== undefined) removedHere.cancel(file)
       if (!wasUnborn) await files.release(ino)
     },
     async getXattr(ino, name) {

@@ -61,11 +61,18 @@ export class Segment {
 
   /** Of an earlier run; only read. */
   static old(path: string, size: number, file: FileHandle): Segment {
-    return new Segment(path, 0, size, { file })
+    const segment = new Segment(path, 0, size, { file })
+    segment.synced = size
+    return segment
   }
 
   get isReserved(): boolean {
     return this.#room !== undefined
+  }
+
+  /** Loss of power may take what was written last. */
+  get isUnsynced(): boolean {
+    return this.size > this.synced
   }
 
   /** Of the room that was kept for it something is left. */
@@ -100,6 +107,11 @@ export class Segment {
   async sync(upTo: number): Promise<void> {
     await (await this.#opened()).datasync()
     this.synced = upTo
+  }
+
+  /** Nothing more is written to it for now. */
+  async settle(): Promise<void> {
+    await this.#file?.datasync().catch(() => {}) // who writes to it finds out
   }
 
   /** What could not be written whole goes. */

@@ -36,6 +36,11 @@ export class Segments {
     return this.#all.some(({ isDamaged }) => isDamaged)
   }
 
+  /** Those to which something was written that loss of power may take. */
+  unsynced(): Segment[] {
+    return this.#all.filter((segment) => segment.isUnsynced)
+  }
+
   hasRoom(bytes: number): boolean {
     const taken = this.#all.reduce((sum, segment) => sum + segment.bytes, this.#reserve.bytes)
     return taken + bytes <= this.#limitBytes

@@ -11,6 +11,7 @@ import { isBuiltUpon, type Pending, pendingChange } from './pending.js'
 import { Places } from './places.js'
 import type { Birth, Change, Place } from './record.js'
 import { recover } from './recovery.js'
+import { RemovedHere } from './removed-here.js'
 import { JournalData } from './segment.js'
 import { Sender } from './sender.js'
 import { UnsentFile } from './unsent-file.js'
@@ -30,12 +31,12 @@ const HERE = { seq: 0, at: 0 } as const
 export class WriteBack {
   readonly unsent = new UnsentFiles()
   readonly news = new News()
+  readonly removedHere: RemovedHere
   readonly sender: Sender
   readonly #files: RemoteFiles
   readonly #options: WriteBackOptions
   readonly #seen = new BoundedMap<number, WireAttributes>(REMEMBERED)
   readonly #places = new Places()
-  readonly #removing = new Set<Promise<unknown>>()
   #isBroken = false
   /** Numbers of changes that are only in memory. */
   #nextNumber = -1
@@ -43,7 +44,8 @@ export class WriteBack {
   constructor(files: RemoteFiles, options: WriteBackOptions) {
     this.#files = files
     this.#options = options
-    const { root, hostname, log } = options
+    const { root, hostname, log, journals } = options
+    this.removedHere = new RemovedHere(this.unsent, journals)
     this.sender = new Sender({
       files,
       unsent: this.unsent,
@@ -51,13 +53,13 @@ export class WriteBack {
       hostname,
       log,
       now: () => new Date(options.clock()),
-      removed: async () => void (await Promise.allSettled(this.#removing)),
+      removed: () => this.removedHere.ended(),
       settled: (file, now) => this.#settled(file, now),
       doubted: (place) => this.news.tell({ kind: 'name', place }),
       replaced: (ino) => this.#tell({ ...HERE, kind: 'content', ino }),
     })
     const add = this.#add.bind(this)
-    for (const journal of options.journals) recover(journal, this.unsent, add)
+    for (const journal of journals) recover(journal, this.unsent, add)
     for (const { ino, place } of this.unsent.all())
       if (place !== undefined) this.#places.found(place, ino)
   }
@@ -79,9 +81,11 @@ export class WriteBack {
     return this.#seen.get(ino)
   }
 
-  /** Sends what earlier mounts left. */
-  start(): void {
-    for (const journal of this.#options.journals) journal.sentBy(this.#options.connection)
+  /** Sends what earlier mounts left, once the next one will know by whom. */
+  async start(): Promise<void> {
+    const { journals, connection } = this.#options
+    const left = journals.filter(({ recovered }) => recovered.length > 0)
+    await Promise.all(left.map((journal) => journal.keep({ kind: 'sender', by: connection })))
     for (const file of this.unsent.all()) this.sender.offer(file)
   }
 
@@ -166,30 +170,6 @@ export class WriteBack {
     else if (this.#seen.get(ino) === undefined) this.saw(await this.#files.stat(ino))
   }
 
-  /** Its last name was removed here: the journal must not bring it back. */
-  unname(file: UnsentFile): void {
-    if (file.isNameless) return
-    file.queue[0]?.journal?.note({ kind: 'nameless', ino: file.ino })
-    this.unsent.unname(file)
-  }
-
-  /** Whoever finds a file gone waits for the end of this: it tells whether it went here. */
-  removing<T>(remove: () => Promise<T>): Promise<T> {
-    const removed = remove().finally(() => this.#removing.delete(removed))
-    this.#removing.add(removed)
-    return removed
-  }
-
-  /** Gives up what was not sent of a file. */
-  cancel(file: UnsentFile): void {
-    this.unname(file)
-    while (file.queue[0] !== undefined) {
-      const { journal, change } = file.queue[0]
-      journal?.done(change.id)
-      this.unsent.removeFirst(file, undefined)
-    }
-  }
-
   /** Resolves once everything given for an inode has left this machine. */
   async sent(ino: number): Promise<void> {
     const file = this.unsent.of(ino)
@@ -198,12 +178,14 @@ export class WriteBack {
 
   /** The same for a name, before it is changed in its directory; and for all new files in a directory. */
   async sentAt(place: Place): Promise<void> {
+    await this.removedHere.kept()
     await this.sent(place.directory)
     const file = this.unsent.named(place) ?? this.unsent.of(this.#places.at(place) ?? 0)
     if (file !== undefined) await this.sender.sent(file)
   }
 
   async sentIn(directory: number): Promise<void> {
+    await this.removedHere.kept()
     const files = [...this.unsent.in(directory).values()]
     await Promise.all([this.sent(directory), ...files.map((file) => this.sender.sent(file))])
   }
@@ -224,7 +206,7 @@ export class WriteBack {
   /** What was not sent stays in the journals. */
   async close(): Promise<void> {
     this.sender.stop()
-    for (const file of this.unsent.all()) if (file.isNameless) this.cancel(file)
+    for (const file of this.unsent.all()) if (file.isNameless) this.removedHere.cancel(file)
     for (const journal of this.#options.journals) await journal.close()
   }
 

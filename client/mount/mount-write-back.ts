@@ -76,7 +76,7 @@ export async function openWriteBack(
   writeBack.saw(root)
   const left = writeBack.pending()
   if (left.files > 0) log.info(left, 'an earlier mount left files to be sent; sending them')
-  writeBack.start()
+  await writeBack.start()
   return writeBack
 }
 

@@ -7,7 +7,9 @@ import type { Context, Mounted, MountOptions } from '../../../client/fuse/filesy
 import { fuseNativeBinding } from '../../../client/fuse/fuse-native.js'
 import { kernelBinding } from '../../../client/fuse/kernel.js'
 import { MemoryFileSystem } from './memory-file-system.js'
-import { PosixError } from './memory-inode.js'
+import { PosixError, readContent } from './memory-inode.js'
+
+const ROOT = 1
 
 export interface Settings {
   readonly directory: string
@@ -31,6 +33,7 @@ export type Order =
   | { readonly kind: 'stick'; readonly how: Stickiness }
   | { readonly kind: 'stuck'; readonly readers?: number }
   | { readonly kind: 'spoil'; readonly from: number; readonly to: number }
+  | { readonly kind: 'survivors'; readonly path: readonly string[] }
   | { readonly kind: 'die' }
 
 const BINDINGS = { kernel: kernelBinding, 'fuse-native': fuseNativeBinding } as const
@@ -44,6 +47,22 @@ class StickyFileSystem extends MemoryFileSystem {
   /** Where no file can be read any more, as on a disk with a bad sector there. */
   spoilt = { from: 0, to: 0 }
   readonly #release: (() => void)[] = []
+  /** What is on the disk of each file, as opposed to what is read. */
+  readonly #synced = new Map<number, Buffer>()
+
+  override async fsync(node: number, handle: number, dataOnly: boolean, context: Context) {
+    await super.fsync(node, handle, dataOnly, context)
+    const file = this.inodes.get(node)
+    if (file?.kind === 'file') this.#synced.set(node, Buffer.from(readContent(file, 0, file.size)))
+  }
+
+  /** The files of a directory as loss of power would leave them, in base64: by name, which none of them loses. */
+  survivors(path: readonly string[]): Record<string, string> {
+    const found = path.reduce((parent, name) => this.child(parent, name).ino, ROOT)
+    const { entries } = this.directory(found)
+    const content = (ino: number) => this.#synced.get(ino)?.toString('base64') ?? ''
+    return Object.fromEntries([...entries].map(([file, ino]) => [file, content(ino)]))
+  }
 
   /** Settles once so many wait in read. */
   async stuck(readers: number): Promise<void> {
@@ -122,6 +141,8 @@ async function obey(order: Order): Promise<unknown> {
     case 'spoil':
       fs.spoilt = order
       return undefined
+    case 'survivors':
+      return fs.survivors(order.path)
     case 'die':
       return process.kill(process.pid, 'SIGKILL')
   }

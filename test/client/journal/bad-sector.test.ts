@@ -110,7 +110,7 @@ describe('a journal on a disk with a bad sector', function () {
       const journal = await opened()
       if (found === 'when it is sent') await spoil()
       const writeBack = writeBackOver(journal)
-      writeBack.start()
+      await writeBack.start()
       await writeBack.drain()
       await writeBack.close()
       await isTold()

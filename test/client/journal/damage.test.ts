@@ -127,7 +127,7 @@ describe('a journal that the local disk has damaged', function () {
       const log: string[] = []
       const journal = await opened(log)
       const writeBack = writeBackOver(files, root, [journal], log)
-      writeBack.start()
+      await writeBack.start()
       await writeBack.drain()
       await writeBack.close()
       const contents = new Map<string, string>()

@@ -58,7 +58,7 @@ describe('mode and owner that wait in a journal', () => {
       log,
     })
     shown = journaledFiles(here.files, writeBack)
-    writeBack.start()
+    await writeBack.start()
   }
 
   /** While the server is away, and the first try to send has failed. */

@@ -76,7 +76,7 @@ describe('a new file in a journal that was made, and whose answer was lost', () 
     const listening = (async () => {
       for await (const news of writeBack.news.over(undefined, stop.signal)) told.push(news)
     })()
-    writeBack.start()
+    await writeBack.start()
     await writeBack.drain()
     stop.abort()
     await listening

@@ -53,7 +53,7 @@ describe('what is appended behind a journal', () => {
     })
     shown = journaledFiles(files, writeBack)
     await shown.stat(ino)
-    writeBack.start()
+    await writeBack.start()
   }
 
   const line = (text: string) => [{ offset: 'append' as const, data: Buffer.from(text) }]
