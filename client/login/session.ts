@@ -135,7 +135,7 @@ export class Session implements Credentials {
     if (left > Math.min(AHEAD_MILLISECONDS, lifetime / 3)) return tokens
     if (left <= Math.min(2_000, lifetime / 5)) return this.#refresh(tokens)
     // Still good: others need not wait for its successor.
-    if (this.#now - this.#failedAt >= PAUSE_MILLISECONDS) {
+    if (!this.#isJustNow(this.#failedAt)) {
       this.#refresh(tokens).catch(() => {
         this.#failedAt = this.#now
       })
@@ -213,7 +213,7 @@ export class Session implements Credentials {
   async #revived(): Promise<Tokens> {
     const dead = this.#dead
     if (dead === undefined) return this.#usable()
-    if (this.#now - dead.lookedAt < PAUSE_MILLISECONDS) throw deadLogin(dead.message)
+    if (this.#isJustNow(dead.lookedAt)) throw deadLogin(dead.message)
     dead.lookedAt = this.#now
     const stored = await this.#stored()
     if (stored === undefined || stored.refresh_token === dead.tokens?.refresh_token) {
@@ -238,7 +238,7 @@ export class Session implements Credentials {
   async #stored(): Promise<Tokens | undefined> {
     const { store, notice } = this.#options
     const last = this.#outOfReach
-    if (last !== undefined && this.#now - last.lookedAt < PAUSE_MILLISECONDS) {
+    if (last !== undefined && this.#isJustNow(last.lookedAt)) {
       throw deadLogin(last.message)
     }
     try {
@@ -274,6 +274,11 @@ export class Session implements Credentials {
     this.#tokens = undefined
     this.#options.notice({ kind: 'dead', message })
     return deadLogin(message)
+  }
+
+  /** A machine that starts with a wrong clock may set it back by years later on. */
+  #isJustNow(at: number): boolean {
+    return Math.abs(this.#now - at) < PAUSE_MILLISECONDS
   }
 
   get #now(): number {

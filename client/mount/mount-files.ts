@@ -36,10 +36,13 @@ export async function mountedFiles(
   surroundings: Pick<MountProcess, 'clock' | 'log' | 'warn'>,
   { remote, files, root, account }: MountedRemote,
 ): Promise<MountedFiles> {
-  const { clock, log } = surroundings
+  const { log } = surroundings
   const reads = noReads()
   const limit = request.limitRate
-  const limited = counted(limit === undefined ? files : limitedRate(files, limit, clock), reads)
+  const limited = counted(
+    limit === undefined ? files : limitedRate(files, limit, () => performance.now()),
+    reads,
+  )
   const disk = await openDiskCache(request, account, surroundings)
   let believed = (_: number): WireAttributes | undefined => undefined
   const cached =

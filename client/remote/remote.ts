@@ -9,6 +9,7 @@ import { posted, upgradedOrPosted } from '../http/frame-connection.js'
 import { OtherVersion } from '../http/other-version.js'
 import { endedByReturn, Pauses } from '../http/pauses.js'
 import { PATIENCE, type Patience } from '../http/retry.js'
+import { steadyClock } from '../http/steady-clock.js'
 import type { Trust } from '../http/trust.js'
 import { type TrustSource, trustingClient } from '../http/trusting-client.js'
 import type { Uploading } from '../http/uploading.js'
@@ -64,8 +65,9 @@ export function remoteFiles(options: RemoteOptions): Remote {
     httpClient({ ...clientOptions(trust, options), uploading }),
   )
   const pauses = new Pauses()
-  const returned = endedByReturn(pauses, options.clock)
-  const connection = new Connection(options.clock, (state) => {
+  const clock = steadyClock(options.clock)
+  const returned = endedByReturn(pauses, clock)
+  const connection = new Connection(clock, (state) => {
     returned(state)
     options.notice?.(state)
   })
@@ -108,9 +110,9 @@ export function remoteFiles(options: RemoteOptions): Remote {
         const exchange = { ...batch, method: 'POST', headers }
         return posted(await client.duplex(exchange, () => receiver.isWaiting()), receiver)
       }),
-      options.clock,
+      clock,
     ),
-    options.clock,
+    clock,
     meter,
   )
   const files = filesOverHttp(requests, root)

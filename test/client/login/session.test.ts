@@ -197,6 +197,16 @@ describe('a session (RFC 6749 section 6)', () => {
     expect(notices.map(({ kind }) => kind)).to.deep.equal(['dead', 'alive'])
   })
 
+  it('comes back to life with a new login though the clock was set back meanwhile', async () => {
+    now += 901_000
+    answer = 'invalid_grant'
+    const one = session()
+    await one.headers(request).catch(() => {})
+    now -= 7_200_000
+    await store.save({ ...tokens(900), access_token: 'fresh', refresh_token: 'fresh' })
+    expect((await one.headers(request)).authorization).to.equal('Bearer fresh')
+  })
+
   it('does not go on as somebody else who has logged in since, but as the same account again', async () => {
     await store.save({ ...tokens(900), subject: 'maria' })
     const one = session()
