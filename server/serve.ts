@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { accounts as openAccounts } from './accounts/accounts.js'
 import { HashingProcess } from './accounts/hashing.js'
 import { passwords } from './accounts/passwords.js'
-import { takeUpgrades } from './api/batch/upgrade.js'
+import { isUpgrade, takeUpgrades } from './api/batch/upgrade.js'
 import { deferContinue } from './api/input/body.js'
 import {
   beginAudit,
@@ -101,7 +101,8 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
   const { host, port, maxConnections, trustProxy } = config
   const maxConnectionsOfAddress =
     trustProxy.length === 0 ? Math.max(1, Math.floor(maxConnections / 4)) : undefined
-  const listeners = await listen({ host, port, tls, maxConnections, maxConnectionsOfAddress })
+  const connections = { maxConnections, maxConnectionsOfAddress, isUpgrade }
+  const listeners = await listen({ host, port, tls, ...connections })
   const issuer = issuerOf(config, listeners.port)
   const parts = { config, issuer, database, storage, store, accounts, audit, secret, clock, log }
   const { app, sweep, stopping } = opened.keep(compose(parts), (composed) => composed.close())

@@ -7,6 +7,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { type Close, closing } from './closing.js'
 import { LeanResponse } from './lean-response.js'
 import { type Listening, type OnOnePort, onOnePort } from './one-port.js'
+import { upgradesOnly } from './upgrades-only.js'
 
 const SECOND = 1000
 
@@ -17,6 +18,8 @@ export interface ListenOptions {
   readonly maxConnections: number
   /** Of one address; undefined behind a proxy, from whose address everybody comes. */
   readonly maxConnectionsOfAddress: number | undefined
+  /** Which requests become something else than HTTP; the others ignore `Upgrade`. */
+  readonly isUpgrade: (request: IncomingMessage) => boolean
 }
 
 type Server = HttpsServer<typeof IncomingMessage, typeof LeanResponse>
@@ -71,9 +74,10 @@ async function opened(options: ListenOptions): Promise<OnOnePort<ListeningServer
   return { listening, failures: [...all.failures, ...failures] }
 }
 
-function configured({ tls, maxConnections }: ListenOptions): Server {
+function configured({ tls, maxConnections, isUpgrade }: ListenOptions): Server {
   const server = createServer({
     ...tls,
+    ...upgradesOnly(isUpgrade),
     IncomingMessage,
     ServerResponse: LeanResponse,
     noDelay: true,

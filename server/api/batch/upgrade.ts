@@ -31,15 +31,21 @@ export function upgraded(request: IncomingMessage): Upgraded | undefined {
 
 /**
  * Lets GET /batch become a channel (RFC 9110 section 7.8). It is a request like all others until its route has answered:
- * what refuses it is an ordinary answer, the last of its connection. Any other `Upgrade` is ignored, as section 7.8 allows.
+ * what refuses it is an ordinary answer, the last of its connection. Any other `Upgrade` is ignored, as section 7.8 allows; that
+ * answer is the last, too, for Node drops what has come with such a request behind its content.
  */
 export function takeUpgrades(
   server: Server<typeof IncomingMessage, typeof LeanResponse>,
   handle: RequestListener<typeof IncomingMessage, typeof LeanResponse>,
   { silenceMilliseconds, closing }: UpgradeOptions,
 ): void {
+  const endIgnored = ({ socket }: IncomingMessage, response: LeanResponse): void => {
+    if (IGNORED.has(socket)) response.shouldKeepAlive = false
+  }
+  server.prependListener('request', endIgnored)
+  server.prependListener('checkContinue', endIgnored)
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    // of a server that listens to connections it always is one
+    // of a server that listens to connections it always is one, where the request has no content
     const socket = stream as Socket
     // What befalls a connection shows in its end.
     const dropped = () => {}
@@ -49,7 +55,7 @@ export function takeUpgrades(
     socket.setTimeout(silenceMilliseconds)
     const letGo = heldBytes(socket, head)
     const take = (): void => {
-      if (closing.aborted || !asksForChannel(request)) {
+      if (closing.aborted || !isUpgrade(request)) {
         socket.off('error', dropped)
         socket.off('timeout', silent)
         handBack(server, request, socket)
@@ -72,6 +78,16 @@ export function takeUpgrades(
   })
 }
 
+/** Connections with a request whose `Upgrade` was ignored. */
+const IGNORED = new WeakSet<Socket>()
+
+/** For `upgradesOnly`; the server of `takeUpgrades` is made with it. */
+export function isUpgrade(request: IncomingMessage): boolean {
+  const isOne = asksForChannel(request)
+  if (!isOne) IGNORED.add(request.socket)
+  return isOne
+}
+
 function asksForChannel({ method, url = '', headers, httpVersion }: IncomingMessage): boolean {
   const protocols = (headers.upgrade ?? '').split(',').map((name) => name.trim().toLowerCase())
   return (
@@ -85,8 +101,8 @@ function asksForChannel({ method, url = '', headers, httpVersion }: IncomingMess
 }
 
 /**
- * Node takes every request with `Upgrade` out of HTTP, content and all, as soon as somebody listens for one: what is none of
- * ours goes back in without that field.
+ * Older Node takes every request with `Upgrade` out of HTTP, content and all, as soon as somebody listens for one: what is none of
+ * ours goes back in without that field. So does, with any, what comes too late for a channel.
  */
 function handBack(server: Server, request: IncomingMessage, socket: Socket): void {
   const { method = '', url = '', httpVersion, rawHeaders } = request
@@ -100,6 +116,7 @@ function handBack(server: Server, request: IncomingMessage, socket: Socket): voi
     socket.destroy()
     return
   }
+  IGNORED.add(socket)
   socket.unshift(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'))
   server.emit(socket instanceof TLSSocket ? 'secureConnection' : 'connection', socket)
 }

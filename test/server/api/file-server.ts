@@ -4,12 +4,13 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import type { Middleware } from '../../../oauth/index.js'
-import { takeUpgrades } from '../../../server/api/batch/upgrade.js'
+import { isUpgrade, takeUpgrades } from '../../../server/api/batch/upgrade.js'
 import { PROBLEM_TYPE, problemOf } from '../../../server/api/exchange/problem.js'
 import { rawTarget } from '../../../server/api/exchange/target.js'
 import { type FileRoutesDependencies, fileRoutes } from '../../../server/api/files.js'
 import { deferContinue } from '../../../server/api/input/body.js'
 import { LeanResponse } from '../../../server/connections/lean-response.js'
+import { upgradesOnly } from '../../../server/connections/upgrades-only.js'
 import { openDatabase } from '../../../server/database/database.js'
 import { lockSessionTable } from '../../../server/database/lock-sessions.js'
 import { Locks } from '../../../server/locks/locks.js'
@@ -124,7 +125,10 @@ export async function startFileServer({
     [{ match: (target) => rawTarget(target) !== undefined, steps: [common, files] }],
     app,
   )
-  const server = http.createServer({ ServerResponse: LeanResponse }, listener)
+  const server = http.createServer(
+    { ServerResponse: LeanResponse, ...upgradesOnly(isUpgrade) },
+    listener,
+  )
   deferContinue(server, listener)
   const closing = new AbortController()
   setMaxListeners(0, closing.signal)
