@@ -1,5 +1,9 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { expect } from 'chai'
-import { parseFormBody, parseJsonBody } from '../../../oauth/http/body.js'
+import { parseFormBody, parseJsonBody, readBody } from '../../../oauth/http/body.js'
+import { until } from '../../support/until.js'
 import { errorCodeOf } from '../error-code.js'
 
 describe('bodies', () => {
@@ -20,6 +24,27 @@ describe('bodies', () => {
       expect(errorCodeOf(() => parseFormBody(type, Buffer.from(body)))).to.equal(error)
     })
   }
+  for (const pieces of [[], ['a=1'], ['a=', '1&b', '=2']]) {
+    it(`come whole where all is here, in ${pieces.length} pieces`, async () => {
+      const server = createServer()
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+      try {
+        const chunks = pieces.map((piece) => `${piece.length}\r\n${piece}\r\n`).join('')
+        socket.write(
+          `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`,
+        )
+        const [request] = (await once(server, 'request')) as [IncomingMessage]
+        await until('all is here', async () => request.complete)
+        expect((await readBody(request)).toString()).to.equal(pieces.join(''))
+      } finally {
+        socket.destroy()
+        server.close()
+      }
+    })
+  }
+
   it('refuses JSON with repeated members or of another type', () => {
     expect(parseJsonBody('application/json', Buffer.from('{"a":1}'))).to.deep.equal({ a: 1 })
     for (const body of ['{"a":1,"a":2}', '[]', 'x', '']) {
