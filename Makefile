@@ -8,7 +8,7 @@
 
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
-.PHONY: all serve mount unmount test conformance bench build check fmt cover dev clean
+.PHONY: all serve mount unmount test conformance bench build check fmt cover dev clean another-node
 
 NODE    := node --enable-source-maps
 BIN     := node_modules/.bin
@@ -78,7 +78,8 @@ dist/.built: node_modules $(SOURCES)
 	chmod +x dist/client/main.js dist/server/main.js
 	cp -R views dist/ && mv dist/.begun $@ # what changes meanwhile is newer
 
-node_modules: package-lock.json
+# npm compiles for one version of Node.js: what this one cannot load is installed again.
+node_modules: package-lock.json $(shell node -e 'new (require("better-sqlite3"))(":memory:")' 2>/dev/null || echo another-node)
 	@scripts/install-packages node
 	npm ci || { scripts/install-packages build && npm ci; }
 	@touch $@
