@@ -19,12 +19,20 @@ export interface KeyPair {
   readonly key: string
 }
 
-/** Makes a certificate authority that signs servers of one machine and nothing below them. */
+/**
+ * Makes a certificate authority that signs servers of one machine and nothing below them. Its name has a part of its key's
+ * identifier: Firefox looks for an issuer by name alone, and to whom trusts another authority of the same name it says that
+ * the signature is invalid, and lets nobody go on.
+ */
 export async function makeAuthority(machine: string, now: Date): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const identifier = await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
-    name: [{ CN: [`Coffer local CA on ${machine}`] }, { O: ['Coffer'] }],
+    name: [
+      { CN: [`Coffer local CA ${identifier.keyId.slice(0, 8)} on ${machine}`] },
+      { O: ['Coffer'] },
+    ],
     notBefore: new Date(now.getTime() - BACKDATED),
     notAfter: new Date(now.getTime() + AUTHORITY_DAYS * DAY),
     signingAlgorithm: ALGORITHM,
@@ -35,7 +43,7 @@ export async function makeAuthority(machine: string, now: Date): Promise<KeyPair
         x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
         true,
       ),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      identifier,
     ],
   })
   return { certificate: pem(certificate), key: await privateKeyPem(keys.privateKey) }

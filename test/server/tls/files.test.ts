@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type SecureVersion, type TLSSocket } from 'node:tls'
 import { expect } from 'chai'
@@ -40,6 +40,18 @@ describe('localCertificate', () => {
     for (const address of ['127.0.0.1', '::1', '192.0.2.7']) {
       expect(server.checkIP(address), address).to.not.equal(undefined)
     }
+  })
+
+  it('has an authority of another name than one on the same machine before, for Firefox finds it by that', async () => {
+    const nameIn = async (directory: string) => {
+      const names = certificateNames('box')
+      const { authorityFile } = await localCertificate(directory, 'box', names, now)
+      return parsed(readFileSync(authorityFile, 'utf8')).subject
+    }
+    const other = await temporaryDirectory('tls')
+    expect(await nameIn(data)).to.match(/^CN=Coffer local CA [0-9a-f]{8} on box$/m)
+    expect(await nameIn(data)).to.not.equal(await nameIn(other))
+    await removeDirectory(other)
   })
 
   it('keeps private keys from everybody else', async () => {
