@@ -41,3 +41,48 @@ describe('scripts/install-packages node', () => {
     })
   }
 })
+
+describe('scripts/install-packages where nothing can be installed', () => {
+  let programs: string
+  beforeEach(async () => {
+    programs = await temporaryDirectory('programs')
+  })
+  afterEach(() => removeDirectory(programs))
+
+  /** On a machine that has only these programs, each a script. */
+  async function installed(purpose: string, scripts: Record<string, string>): Promise<Outcome> {
+    for (const [name, script] of Object.entries(scripts)) {
+      await writeFile(join(programs, name), `#!/bin/sh\n${script}\n`)
+      await chmod(join(programs, name), 0o755)
+    }
+    const env = { PATH: programs }
+    return outcome(join(root, 'scripts', 'install-packages'), [purpose], { env })
+  }
+  const NO_APT = { id: 'echo 1000', stat: 'echo 666' }
+  const WITHOUT_SUDO = { ...NO_APT, 'apt-get': 'echo called' }
+  const SUDO_REFUSES = { ...WITHOUT_SUDO, sudo: 'exit 1' }
+
+  for (const [who, scripts] of Object.entries({
+    'without sudo': WITHOUT_SUDO,
+    'who may not use sudo': SUDO_REFUSES,
+  })) {
+    it(`tells a user ${who} what root is to run, and goes on`, async () => {
+      const { status, stdout, stderr } = await installed('mount', scripts)
+      expect({ status, stdout }).to.deep.equal({ status: 0, stdout: '' })
+      expect(stderr).to.match(/^Missing packages.* As root, please run: apt-get install fuse3\n$/)
+    })
+
+    it(`does not let npm fail once more for a user ${who}`, async () => {
+      const { status, stderr } = await installed('build', scripts)
+      expect(status).to.equal(1)
+      expect(stderr).to.match(/As root, please run: apt-get install make g\+\+ .*\n$/)
+    })
+  }
+
+  it('tells what to install where there is no apt-get', async () => {
+    expect((await installed('mount', NO_APT)).status).to.equal(0)
+    const { status, stderr } = await installed('build', NO_APT)
+    expect(status).to.equal(1)
+    expect(stderr).to.include('no apt-get').and.include('g++')
+  })
+})
