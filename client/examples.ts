@@ -40,8 +40,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   list: ['coffer list', 'coffer list | cut -f1  # the directories alone'],
   damaged: ['coffer damaged', 'coffer damaged --remove  # when nothing of it is needed any more'],
   unit: [
+    'mkdir -p ~/.config/systemd/user',
     'coffer unit https://files.example.org ~/files > ~/.config/systemd/user/files.service',
     'systemctl --user enable --now files',
+    'loginctl enable-linger  # keeps it from the start of the machine on, and when you log out',
   ],
   completion: [
     'source <(coffer completion bash)  # in ~/.bashrc',

@@ -79,7 +79,7 @@ describe('the help of every command', () => {
 
   before(async () => {
     home = await temporaryDirectory('help')
-    await mkdir(join(home, '.config', 'systemd', 'user'), { recursive: true })
+    // which fish makes by itself
     await mkdir(join(home, '.config', 'fish', 'completions'), { recursive: true })
     for (const file of ['password.txt', 'metadata.json']) await writeFile(join(home, file), '')
   })
@@ -105,7 +105,8 @@ describe('the help of every command', () => {
 
       for (const line of examples.filter((each) => each.includes(program.name()))) {
         it(`${name} --help: "${line}" can be typed`, async () => {
-          const words = await typed(line, program.name(), home)
+          const made = examples.filter((each) => each.startsWith('mkdir '))
+          const words = await typed([...made, line].join('\n'), program.name(), home)
           const parsed = await idle(make).parseAsync(words, { from: 'user' })
           expect(parsed.args).to.not.be.empty
         })
