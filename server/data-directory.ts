@@ -5,17 +5,27 @@ import { type Database, openDatabase } from './database/database.js'
 import { isDiskFull } from './database/full-disk.js'
 import { LOCK_FILES, lockDataDirectory } from './database/lock.js'
 import { messageOf } from './error-of.js'
-import { type Secret, secretFromFile, secretOf, WrongSecret } from './secret.js'
+import {
+  isSecretMissing,
+  makeSecret,
+  type Secret,
+  secretFromFile,
+  secretOf,
+  WrongSecret,
+} from './secret.js'
 import { enclosing } from './storage/backup/inside.js'
 import { DATABASE, isBackup } from './storage/backup/set.js'
 import { unfinishedRestore } from './storage/backup/unfinished-restore.js'
 import { ballastFile } from './storage/disk/ballast.js'
 import { namesIn } from './storage/disk/emptiness.js'
 import { makeDirectory } from './storage/disk/make-directory.js'
+import { unfinished } from './whole-file.js'
+
+const SECRET = 'secret'
 
 /** What a first start that was broken off has made, and what may be put there before it. */
 const BEFORE_DATABASE: ReadonlySet<string> = new Set([
-  ...[...LOCK_FILES, 'secret', 'tls'],
+  ...[...LOCK_FILES, SECRET, unfinished(SECRET), 'tls'],
   ...['', '-journal', '-wal', '-shm'].map((suffix) => `${DATABASE}${suffix}`),
 ])
 
@@ -182,7 +192,11 @@ export function secretOfServer(
   if (given !== undefined && statSync(given).isDirectory()) {
     throw new ConfigError([`COFFER_SECRET_FILE must name a file, not the directory ${given}`])
   }
-  const path = given ?? join(config.data, 'secret')
-  if (missing === 'refuse' && !existsSync(path)) throw new WrongSecret()
+  if (given !== undefined) return secretFromFile(given)
+  const path = join(config.data, SECRET)
+  if (isSecretMissing(path)) {
+    if (missing === 'refuse') throw new WrongSecret()
+    makeSecret(path)
+  }
   return secretFromFile(path)
 }

@@ -1,5 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
+import { writeWhole } from './whole-file.js'
 
 /** What each derived key is for: a key is never used for two things. */
 export type Purpose = 'cookie' | 'csrf' | 'audit' | 'oauth' | 'check'
@@ -28,11 +29,10 @@ export class WrongSecret extends Error {
 }
 
 /**
- * Reads the secret, or makes the file.
+ * Reads the secret.
  * @throws when others may read the file, or when it is too short to be a secret
  */
 export function secretFromFile(path: string): Secret {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) create(path)
   const { mode } = statSync(path)
   if ((mode & 0o077) !== 0) {
     throw new Error(`${path} can be read by others: run "chmod 600 ${path}"`)
@@ -46,9 +46,12 @@ export function secretFromFile(path: string): Secret {
   return secretOf(material)
 }
 
-function create(path: string): void {
-  const file = openSync(path, 'wx', 0o600)
-  writeSync(file, `${randomBytes(48).toString('base64url')}\n`)
-  fsyncSync(file)
-  closeSync(file)
+/** Whether there is none, as in a file that loss of power has left empty, or as zeros, before it was ever used. */
+export function isSecretMissing(path: string): boolean {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return true
+  return readFileSync(path).every((byte) => byte === 0)
+}
+
+export function makeSecret(path: string): void {
+  writeWhole(path, `${randomBytes(48).toString('base64url')}\n`, 0o600)
 }

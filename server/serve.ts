@@ -152,7 +152,9 @@ async function start(config: Config, around: Surroundings, opened: Opened): Prom
 /** One that is not the one of the database must not be made, and then lie there. */
 function secretFor(database: Database, config: Config): Secret {
   const isFixed = settings(database).get('secret_check') !== undefined
-  return secretOfServer(config, isFixed && !config.acceptSecretChange ? 'refuse' : 'make')
+  const missing = isFixed && !config.acceptSecretChange ? 'refuse' : 'make'
+  // A command beside this may make it, too.
+  return database.transaction(() => secretOfServer(config, missing)).immediate()
 }
 
 function takeRequests(listeners: Listeners, app: LeanListener, closing: AbortSignal): void {

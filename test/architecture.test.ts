@@ -125,7 +125,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
       ...['wire', 'errors', 'log', 'turn'],
     ),
   ],
-  [/^server\/tls\//, server('tls', 'config', 'error-of')],
+  [/^server\/tls\//, server('tls', 'whole-file', 'config', 'error-of')],
   [/^server\//, /^server\/|^oauth\/index\.ts$/],
   [/^client\/http\//, client('http')],
   [/^client\/login\//, client('login', 'http')],

@@ -54,7 +54,10 @@ export async function atWorkbench(
 /** @throws WrongSecret: what is sealed with it breaks the server, and what is audited with it breaks the log */
 function secretBeside(database: Database, config: Config): Secret {
   const fixed = settings(database).get('secret_check')
-  const secret = secretOfServer(config, fixed === undefined ? 'make' : 'refuse')
+  // One process at a time may make it.
+  const secret = database
+    .transaction(() => secretOfServer(config, fixed === undefined ? 'make' : 'refuse'))
+    .immediate()
   if (fixed !== undefined && fixed !== secretCheck(secret)) throw new WrongSecret()
   return secret
 }

@@ -1,17 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ConfigError } from '../config.js'
 import { messageOf } from '../error-of.js'
+import { writeWhole } from '../whole-file.js'
 import type { KeyPair } from './authority.js'
 import type { CertificateName } from './names.js'
 
@@ -157,18 +149,6 @@ function expiresWithin(pair: KeyPair, milliseconds: number, now: Date): boolean 
 
 /** Two files cannot be replaced in one step: after a crash between them they do not match, and `read` says so. */
 function write(files: { certificate: string; key: string }, pair: KeyPair): void {
-  replace(files.key, pair.key, 0o600)
-  replace(files.certificate, pair.certificate, 0o644)
-}
-
-function replace(path: string, content: string, mode: number): void {
-  const temporary = `${path}.new`
-  const file = openSync(temporary, 'w', mode)
-  writeSync(file, content)
-  fsyncSync(file)
-  closeSync(file)
-  renameSync(temporary, path)
-  const directory = openSync(dirname(path), 'r')
-  fsyncSync(directory)
-  closeSync(directory)
+  writeWhole(files.key, pair.key, 0o600)
+  writeWhole(files.certificate, pair.certificate, 0o644)
 }

@@ -1,10 +1,12 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import supertest from 'supertest'
-import { WrongSecret } from '../../server/secret.js'
+import { makeSecret, WrongSecret } from '../../server/secret.js'
+import { removeDirectory, temporaryDirectory } from '../support/directory.js'
 import { SIGNING_IN_MILLISECONDS } from '../support/login.js'
 import { ownPort } from '../support/own-port.js'
+import { until } from '../support/until.js'
 import { startSite } from './running.js'
 
 describe('the secret of a data directory', function () {
@@ -38,5 +40,36 @@ describe('the secret of a data directory', function () {
     await (await startSite(anew)).stop()
     expect(existsSync(secret)).to.equal(true)
     await site.remove()
+  })
+
+  it('is another one where loss of power has left none of it, unless it was in use', async () => {
+    for (const left of ['', '\0'.repeat(65)]) {
+      const data = await temporaryDirectory('secret')
+      const secret = join(data, 'secret')
+      writeFileSync(secret, left, { mode: 0o600 })
+      const site = await startSite({ data })
+      await site.stop()
+      expect(readFileSync(secret, 'utf8')).to.match(/^[\w-]{64}\n$/)
+      writeFileSync(secret, left)
+      const without = await startSite({ data }).catch((error: Error) => error)
+      expect(without).to.be.an.instanceOf(WrongSecret)
+      expect(readFileSync(secret, 'utf8')).to.equal(left)
+      await removeDirectory(data)
+    }
+  })
+
+  it('is there in one step', async () => {
+    const data = await temporaryDirectory('secret')
+    const seen: unknown[] = []
+    const watcher = watch(data)
+    watcher.on('change', (kind, name) => seen.push(`${kind} ${name}`))
+    makeSecret(join(data, 'secret'))
+    writeFileSync(join(data, 'last'), '')
+    await until('all of it is told', async () => seen.includes('rename last'))
+    watcher.close()
+    expect(seen.filter((event) => String(event).endsWith(' secret'))).to.deep.equal([
+      'rename secret',
+    ])
+    await removeDirectory(data)
   })
 })
