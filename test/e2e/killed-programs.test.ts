@@ -10,6 +10,7 @@ import { startServer, type TestServer } from '../support/server.js'
 import { realTree } from '../support/tree.js'
 import { until } from '../support/until.js'
 import { KILLED_PROGRAMS } from './killed-programs.js'
+import { makeNpmProject } from './npm-project.js'
 import type { Places } from './programs.js'
 
 const SLOW = 300_000
@@ -27,7 +28,9 @@ describe('programs on a mount with --write-back that is killed', () => {
     this.timeout(SLOW)
     server = await startServer()
     local = await temporaryDirectory('killed')
-    places = { tree: (await realTree()).path, root, home: homedir() }
+    const project = join(local, 'project')
+    await makeNpmProject(project, homedir())
+    places = { tree: (await realTree()).path, root, project, home: homedir() }
   })
   beforeEach(async () => {
     home = await machine(server)

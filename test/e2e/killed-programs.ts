@@ -144,13 +144,12 @@ END
   {
     title: 'npm ci, again, and the tests of the project',
     needs: [],
-    begin: ({ root, home }) => `
-      cp -R "${root}/package.json" "${root}/package-lock.json" "${root}/.mocharc.json" "${root}/tsconfig.json" "${root}/oauth" .
-      mkdir test && cp -R "${root}/test/oauth" test/
+    begin: ({ project, home }) => `
+      cp -R "${project}/." .
       HOME="${home}" npm ci --ignore-scripts --prefer-offline --no-audit --no-fund > npm.log 2>&1`,
-    kill: { inodes: 1000 },
-    finish: ({ root, home }) => `
-      diff -r "${root}/oauth" oauth && diff -r "${root}/test/oauth" test/oauth
+    kill: { inodes: 500 },
+    finish: ({ project, home }) => `
+      diff -r --exclude=node_modules --exclude='*.log' "${project}" .
       HOME="${home}" npm ci --ignore-scripts --prefer-offline --no-audit --no-fund > npm.log 2>&1
       node_modules/.bin/mocha 'test/oauth/{http,jose}/*.test.ts' > test.log && grep -q passing test.log`,
   },

@@ -9,6 +9,7 @@ import { installed, requires } from '../support/requires.js'
 import { startServer, type TestServer } from '../support/server.js'
 import { realTree } from '../support/tree.js'
 import { until } from '../support/until.js'
+import { makeNpmProject } from './npm-project.js'
 import { LONG_PROGRAMS, type Places, PROGRAMS } from './programs.js'
 
 const SLOW = 300_000
@@ -29,7 +30,9 @@ describe('programs on the mount', () => {
     home = await machine(server)
     mount = await home.mount()
     local = await temporaryDirectory('programs')
-    places = { tree: (await realTree()).path, root, home: homedir() }
+    const project = join(local, 'project')
+    await makeNpmProject(project, homedir())
+    places = { tree: (await realTree()).path, root, project, home: homedir() }
   })
   after(async () => {
     await home?.remove()

@@ -6,6 +6,8 @@ export interface Places {
   readonly tree: string
   /** The checkout. */
   readonly root: string
+  /** A project with packages to install, and tests. */
+  readonly project: string
   /** With npm's configuration and its cache, so that what was fetched once is not fetched again. */
   readonly home: string
 }
@@ -144,9 +146,8 @@ export const LONG_PROGRAMS: readonly Program[] = [
   {
     title: 'npm ci of a real project, and its tests',
     needs: [],
-    script: ({ root, home }) => `
-      cp -R "${root}/package.json" "${root}/package-lock.json" "${root}/.mocharc.json" "${root}/tsconfig.json" "${root}/oauth" .
-      mkdir test && cp -R "${root}/test/oauth" test/
+    script: ({ project, home }) => `
+      cp -R "${project}/." .
       HOME="${home}" npm ci --ignore-scripts --prefer-offline --no-audit --no-fund > npm.log 2>&1
       node_modules/.bin/mocha 'test/oauth/{http,jose}/*.test.ts' > test.log && grep -q passing test.log
       npm ls --all > ls.log`,
