@@ -49,8 +49,6 @@ describe('a file of 1 GiB', () => {
     const [client, host] = [await memory(pid), await memory(server.pid)]
     expect(client.peak, 'MiB of the client').to.be.below(CLIENT_MIB)
     expect(host.peak, 'MiB of the server').to.be.below(SERVER_MIB)
-    await run('cp', [remote, join(directory, 'back')], { timeoutMilliseconds: SLOW })
-    expect(await sha256(join(directory, 'back'))).to.equal(digest)
     await again.unmount()
   }).timeout(SLOW)
 

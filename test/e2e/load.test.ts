@@ -9,7 +9,7 @@ import { startServer, type TestServer } from '../support/server.js'
 import { until } from '../support/until.js'
 
 /** The full run is COFFER_LOAD_SECONDS=120. */
-const SECONDS = Number(process.env.COFFER_LOAD_SECONDS ?? 10)
+const SECONDS = Number(process.env.COFFER_LOAD_SECONDS ?? 5)
 const CLIENTS = 200
 const IDLE = 2000
 const SLOW = 100

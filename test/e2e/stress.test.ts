@@ -80,7 +80,7 @@ describe('what is made to break file systems', () => {
     requires(this, 'stress-ng')
     const stressors = STRESSORS.split(' ')
     while (stressors.length > 0) {
-      const several = stressors.splice(0, 3).flatMap((stressor) => [`--${stressor}`, '1'])
+      const several = stressors.splice(0, 6).flatMap((stressor) => [`--${stressor}`, '1'])
       const parameters = ['--timeout', '1', '--verify', '--temp-path', '.']
       const log = await here(['stress-ng', ...several, ...parameters])
       expect(log, several.join(' ')).to.not.include('fail:')

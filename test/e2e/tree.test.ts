@@ -86,7 +86,7 @@ describe('with access tokens of five seconds', () => {
     const mount = await home.mount()
     const began = Date.now()
     const copies: string[] = []
-    while (Date.now() - began < 12_000) {
+    while (Date.now() - began < 7_000) {
       const copy = join(mount.directory, `copy${copies.length}`)
       await run('cp', ['-a', tree.path, copy], { timeoutMilliseconds: SLOW })
       copies.push(copy)

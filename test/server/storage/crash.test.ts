@@ -10,7 +10,7 @@ import { dump, Model, type Operation } from './model.js'
 import { random } from './next-operation.js'
 import { temporaryStorage } from './temporary.js'
 
-const ROUNDS = Number(process.env.COFFER_TEST_CRASH_ROUNDS ?? 30)
+const ROUNDS = Number(process.env.COFFER_TEST_CRASH_ROUNDS ?? 12)
 const SEED = Number(process.env.COFFER_TEST_SEED ?? 1)
 const WORKERS = [0, 1, 2, 3]
 const LOAD = fileURLToPath(new URL('crash-load.ts', import.meta.url))
