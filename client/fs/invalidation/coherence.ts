@@ -157,6 +157,8 @@ export class Coherence {
         this.#grace ??= setTimeout(() => this.#forgetAll(), GRACE_MILLISECONDS).unref()
         return
       case 'reset':
+        // the server may count again from where it was once
+        this.#told = -1
         this.#forgetAll()
         this.#takenBack.pagesOfOpen()
         this.#hasCaughtUp()

@@ -115,3 +115,26 @@ describe('names that the mount has forgotten, when a stream has missed changes',
     }
   })
 })
+
+describe('a stream that begins anew', () => {
+  it('has not told what had the same numbers before, as of a server that was put back', async () => {
+    const earth = await world()
+    try {
+      const there = await earth.machine()
+      const { news, fs, calls } = await earth.machine({}, 'as the test says')
+      news.say({ kind: 'connected' }, { kind: 'told', newest: Number.MAX_SAFE_INTEGER })
+      await settled()
+      const { node } = await calls.store(ROOT, 'f', '')
+      news.say({ kind: 'lost' }, { kind: 'connected' }, { kind: 'reset' })
+      news.say({ kind: 'told', newest: 1 })
+      await settled()
+      expect((await calls.stat(node)).size).to.equal(0)
+      const theirs = await there.calls.walk('f')
+      await there.fs.setattr(theirs.node, { size: 1 }, undefined, caller)
+      await fs.mkdir(ROOT, 'lock', 0o755, caller)
+      expect((await calls.lookup(ROOT, 'f')).attributes?.size).to.equal(1)
+    } finally {
+      await earth.close()
+    }
+  })
+})
