@@ -55,14 +55,16 @@ export function createEngine(
 ): Engine {
   const { directory, database, disk = nodeDisk } = options
   const reserve = options.reserveBytes ?? RESERVE_BYTES
-  const clock = wallClock(options.clock ?? (() => new Date()))
+  const now = options.clock ?? (() => new Date())
+  const clock = wallClock(now)
   database.pragma(`cache_size = -${CACHE_KIBIBYTES}`)
   const sql = cachedStatements(database)
   const ballast = new Ballast(disk, directory, { bytes: options.ballastBytes ?? 0, reserve })
   // Who removes files must sign in first, and needs a token, which is refreshed every quarter of an hour.
   whenFull(database, () => ballast.giveUp())
   if (numbers === 'given out') {
-    withRoom(database, () => beginRun(database, (options.boot ?? bootOfMachine)()))
+    const boot = (options.boot ?? bootOfMachine)()
+    withRoom(database, () => beginRun(database, boot, now()))
   }
   const checkpoints = new Checkpoints(database)
   const transactions = new Transactions(database, {

@@ -3,6 +3,7 @@ import { copyFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Database, openDatabase } from '../../database/database.js'
 import { LOCK_FILES, lockDataDirectory } from '../../database/lock.js'
+import { numberAt } from '../../database/number-at.js'
 import { forgetAuthorizations } from '../../database/restored.js'
 import { putBackAll } from '../content/undo.js'
 import { createEngine } from '../create-engine.js'
@@ -32,12 +33,8 @@ export interface RestoreReport {
 
 /**
  * Numbers that a server gave out after the backup, and that its clients remember, must not come to mean something
- * else: everything counts on from far beyond. How far says the time, for what was restored from the same backup before has
- * counted on, too: it has given out less than a number a microsecond.
+ * else: everything counts on from far beyond. How far says the time, and this if the clock is wrong.
  */
-const BEGINNING = Date.UTC(2026, 0)
-const NUMBERS_PER_MILLISECOND = 1000
-/** If the clock is wrong. */
 const BEYOND = 1_000_000_000
 
 /**
@@ -142,7 +139,7 @@ async function copyProved(from: string, to: string, bytes: number, sha256: strin
 
 /** The database of another life of the server: no token, no number and no log of the old one counts. */
 function restart(database: Database, now: Date): void {
-  const least = (now.getTime() - BEGINNING) * NUMBERS_PER_MILLISECOND
+  const least = numberAt(now)
   const goOn = (table: string, column: string) =>
     database
       .prepare(

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import type { Database } from '../../database/database.js'
 import { unlessFull } from '../../database/full-disk.js'
+import { numberAt } from '../../database/number-at.js'
 import { settings } from '../../database/settings.js'
 
 /** More than is given out in the time that the end of the log may be lost of. */
-const NUMBERS = 2 ** 30
+const LOST_NUMBERS = 2 ** 30
 /** The same of changes to a tree, which is less than it keeps (ChangeLog): those from before stay known. */
 export const LOST_CHANGES = 50_000
 
@@ -23,8 +24,12 @@ export function bootOfMachine(): string | undefined {
  * To be called before anything is given out: with the power, the end of the log is lost that was not synced, and with it what clients were told of.
  * Numbers, versions and places in the log of changes must not come to mean something else to them: all go on from beyond. After `kill -9` nothing is
  * lost, which the machine tells by still being in the same run.
+ *
+ * That the disk was put back to an earlier state, as a snapshot of it, nothing tells. So numbers go on from what the time says at each start but the first: a
+ * journal of a mount takes the file that has the number it was given for its own. Versions count on, for mounts tell by them what others did; where
+ * two contents of a file have the same, they have other times. Who follows the changes comes with a place that is not reached yet.
  */
-export function beginRun(database: Database, boot: string | undefined): void {
+export function beginRun(database: Database, boot: string | undefined, now: Date): void {
   const known = settings(database)
   const before = known.get('run')
   const isLost = before !== undefined && before !== ORDERLY && before !== boot
@@ -33,7 +38,8 @@ export function beginRun(database: Database, boot: string | undefined): void {
   database.pragma('synchronous = FULL')
   try {
     database.transaction(() => {
-      if (isLost) goOn(database)
+      if (before !== undefined) numbersGoOn(database, numberAt(now), isLost ? LOST_NUMBERS : 0)
+      if (isLost) restGoesOn(database, numberAt(now))
       known.set('run', boot ?? 'unknown')
     })()
   } finally {
@@ -51,13 +57,17 @@ export function versionFloor(database: Database): number {
   return Number(settings(database).get('version_floor') ?? 0)
 }
 
-function goOn(database: Database): void {
-  database.prepare('UPDATE counters SET value = value + ?').run(NUMBERS)
+/** @param lost at least so many beyond what is known, should the clock be wrong */
+function numbersGoOn(database: Database, least: number, lost: number): void {
+  database.prepare('UPDATE counters SET value = max(value + :lost, :least)').run({ lost, least })
+}
+
+function restGoesOn(database: Database, least: number): void {
   database.prepare('UPDATE trees SET seq = seq + ?').run(LOST_CHANGES)
   const newest = database
     .prepare<[], number | null>('SELECT max(version) FROM inodes')
     .pluck()
     .get()
-  const floor = Math.max(versionFloor(database), newest ?? 0) + NUMBERS
-  settings(database).set('version_floor', String(floor))
+  const floor = Math.max(versionFloor(database), newest ?? 0) + LOST_NUMBERS
+  settings(database).set('version_floor', String(Math.max(floor, least)))
 }

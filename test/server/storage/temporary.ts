@@ -20,12 +20,18 @@ export interface TemporaryStorage {
  * unless the test says otherwise.
  */
 export async function temporaryStorage(
-  options: { directory?: string; disk?: Disk; smallBytes?: number; boot?: string } = {},
+  options: {
+    directory?: string
+    disk?: Disk
+    smallBytes?: number
+    boot?: string
+    date?: Date
+  } = {},
 ): Promise<TemporaryStorage> {
   const directory = options.directory ?? (await temporaryDirectory('storage'))
   const { disk = nodeDisk, smallBytes = 0, boot } = options
   const database = openDatabase(join(directory, 'coffer.db'))
-  const clock = { date: new Date('2026-01-02T03:04:05.678Z') }
+  const clock = { date: options.date ?? new Date('2026-01-02T03:04:05.678Z') }
   const storage = await openStorage({
     directory,
     database,

@@ -27,9 +27,10 @@ describe('Storage after loss of power', () => {
     await removeDirectory(directory)
   })
 
-  const start = async (at: string, boot: string): Promise<TemporaryStorage> => {
+  const start = async (at: string, boot: string, date?: string): Promise<TemporaryStorage> => {
     await mkdir(join(directory, at), { recursive: true })
-    const subject = await temporaryStorage({ directory: join(directory, at), boot })
+    const time = date === undefined ? {} : { date: new Date(date) }
+    const subject = await temporaryStorage({ directory: join(directory, at), boot, ...time })
     open.push(subject)
     return subject
   }
@@ -111,6 +112,23 @@ describe('Storage after loss of power', () => {
       expect(await now.changes.after(kept, 10))
         .to.have.property('changes')
         .of.length(1)
+    })
+
+    it(`gives no number twice where the disk was put back to when ${what}, however much was done since`, async () => {
+      const { server, ino } = await served()
+      if (isClosed) {
+        await server.close()
+        open.splice(0)
+      }
+      await disk()
+      await cp(join(directory, 'server'), join(directory, 'lost'), { recursive: true })
+      const lost = await start('lost', AFTER, '2026-01-03')
+      const before = await lost.storage.tree('ann')
+      const reserved = await before.reserve(5_000)
+      const { generation } = await put(before, ino, 'lost')
+      const now = await (await start('disk', boot, '2026-01-04')).storage.tree('ann')
+      expect(await now.reserve(1)).to.be.at.least(reserved + 5_000)
+      expect((await put(now, ino, 'else')).generation).to.be.greaterThan(generation)
     })
   }
 })
