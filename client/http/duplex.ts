@@ -35,15 +35,31 @@ export async function duplex(
   const { method, url } = exchange
   const outgoing = request(url, { method, agent, headers: { ...exchange.headers, ...carried } })
   outgoing.setNoDelay(true)
-  outgoing.setTimeout(silence.milliseconds, () => {
-    if (!silence.isWaiting()) return
+  const silent = () => {
     silence.lost()
     outgoing.destroy(new Error('the connection fell silent'))
+  }
+  outgoing.setTimeout(silence.milliseconds, () => {
+    if (silence.isWaiting()) silent()
   })
   const incoming = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once('response', resolve)
     outgoing.on('error', reject)
   })
+  // Once there is something to answer, fields that trickle without end are silence, too.
+  let head: 'none' | 'awaited' | 'over' = 'none'
+  let late: NodeJS.Timeout | undefined
+  const sent = () => {
+    if (head !== 'none') return
+    head = 'awaited'
+    late = setTimeout(silent, silence.milliseconds)
+  }
+  const over = () => {
+    head = 'over'
+    clearTimeout(late)
+  }
+  outgoing.once('response', over)
+  outgoing.once('close', over)
   incoming.catch(() => {})
   // Content goes to the connection piece by piece: an answer can only come once the headers are out.
   outgoing.flushHeaders()
@@ -78,7 +94,7 @@ export async function duplex(
   }
 
   return {
-    write: (data) => void outgoing.write(data),
+    write: (data) => void outgoing.write(data, sent),
     end: () => void outgoing.end(),
     destroy: () => void outgoing.destroy(),
     answer: answer(),

@@ -58,6 +58,13 @@ describe('an answer whose header fields trickle without end', function () {
     expect(error).to.have.property('kind', 'lost')
   })
 
+  it('is none to a batch', async () => {
+    const { answer, write } = await client.duplex({ method: 'POST', url }, () => true)
+    write(Buffer.from('x'))
+    const error = await failure(answer[Symbol.asyncIterator]().next())
+    expect(error).to.have.property('kind', 'lost')
+  })
+
   it('is none to a channel', async () => {
     const receiver = { isWaiting: () => true, came: () => {}, over: () => {} }
     const error = await failure(client.upgrade({ url }, receiver))
