@@ -9,10 +9,12 @@ export class AfterLog {
   readonly #sync: () => Promise<void>
   readonly #isUrgent: () => boolean
   #waiting: (() => void)[] = []
+  /** Syncs under way that something was taken for. */
+  #syncing = 0
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param sync of the log, which calls `taken`
+   * @param sync of the log, which calls `taken`, and waits for what is under way
    * @param isUrgent whether the room is needed at once
    */
   constructor(sync: () => Promise<void>, isUrgent: () => boolean) {
@@ -34,7 +36,7 @@ export class AfterLog {
   async settle(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#waiting.length === 0) return
+    if (this.#waiting.length === 0 && this.#syncing === 0) return
     try {
       await this.#sync()
     } catch {
@@ -46,7 +48,10 @@ export class AfterLog {
   taken(): (outcome: 'synced' | 'failed') => void {
     const effects = this.#waiting
     this.#waiting = []
+    const some = effects.length > 0 ? 1 : 0
+    this.#syncing += some
     return (outcome) => {
+      this.#syncing -= some
       if (outcome === 'synced') for (const effect of effects) effect()
       // However urgent: a disk that fails does so again at once.
       else for (const effect of effects) this.#add(effect, WAIT_MILLISECONDS)

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { expect } from 'chai'
 import { AfterLog } from '../../../../server/storage/disk/after-log.js'
+import { Coalesced } from '../../../../server/storage/disk/coalesced.js'
 import { contentPath } from '../../../../server/storage/disk/content-path.js'
 import { type Disk, nodeDisk } from '../../../../server/storage/disk/disk.js'
 import { fileName as name } from '../../../../server/storage/path.js'
@@ -177,6 +179,28 @@ describe('what a crash has left of a content that no inode has yet', () => {
     } finally {
       await removeDirectory(directory)
     }
+  })
+})
+
+describe('what waits for a log that is just being synced', () => {
+  it('is done when it is settled', async () => {
+    const sync = new Coalesced(async () => {
+      const ended = log.taken()
+      await setImmediate()
+      ended('synced')
+    })
+    const log: AfterLog = new AfterLog(
+      () => sync.run(),
+      () => false,
+    )
+    let isDone = false
+    log.add(() => {
+      isDone = true
+    })
+    const synced = sync.run()
+    await log.settle()
+    expect(isDone).to.equal(true)
+    await synced
   })
 })
 
