@@ -36,6 +36,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EPROTO: 'it does not speak TLS there. Check the port.',
   CERT_HAS_EXPIRED:
     "its certificate has expired. Ask the server's administrator to renew it; check this machine's clock too.",
+  CERT_NOT_YET_VALID:
+    "its certificate is not valid yet. Check this machine's clock; if that is right, ask the server's administrator.",
   ERR_TLS_CERT_ALTNAME_INVALID:
     'its certificate is for another name. Use the address that the certificate was made for.',
 }
