@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { createProgram } from './commands/program.js'
 import { parseConfig } from './config.js'
 import { messageOf } from './error-of.js'
+import { isOpenToOthers } from './open-to-others.js'
 
 /** Everything this process makes is the owner's alone. */
 process.umask(0o077)
@@ -22,7 +23,15 @@ const { version } = JSON.parse(
 const program = createProgram(
   (flags) => ({
     config: () =>
-      parseConfig({ flags: flags(), environment: process.env, readFile, home: homedir() }),
+      parseConfig({
+        flags: flags(),
+        environment: process.env,
+        readFile,
+        // A user that is in no list, as in containers and by systemd's DynamicUser=, has none; nor needs it for a directory that is named.
+        get home() {
+          return homedir()
+        },
+      }),
     clock: () => new Date(),
     uid: process.getuid?.(),
     readInput: () => text(process.stdin),
@@ -58,7 +67,7 @@ try {
 /** A configuration with a secret in it must be the owner's alone. */
 function readFile(path: string): string {
   const content = readFileSync(path, 'utf8')
-  if (/"(?:adminPassword|secret)"/.test(content) && (statSync(path).mode & 0o077) !== 0) {
+  if (/"(?:adminPassword|secret)"/.test(content) && isOpenToOthers(path)) {
     throw new Error(`it holds a secret and can be read by others: run "chmod 600 ${path}"`)
   }
   return content

@@ -1,5 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
+import { isOpenToOthers } from './open-to-others.js'
 import { writeWhole } from './whole-file.js'
 
 /** What each derived key is for: a key is never used for two things. */
@@ -33,8 +34,7 @@ export class WrongSecret extends Error {
  * @throws when others may read the file, or when it is too short to be a secret
  */
 export function secretFromFile(path: string): Secret {
-  const { mode } = statSync(path)
-  if ((mode & 0o077) !== 0) {
+  if (isOpenToOthers(path)) {
     throw new Error(`${path} can be read by others: run "chmod 600 ${path}"`)
   }
   const material = readFileSync(path, 'utf8').trim()
