@@ -21,6 +21,8 @@ export class Cache {
   readonly #names: KnownNames
   readonly #forgotten = new ForgottenNames()
   readonly #changes = new LatestChanges<number>(CHANGES_LIMIT)
+  /** Changes that were shown beforehand, by when the server had made them: what was asked before may be older. */
+  readonly #settled = new LatestChanges<number>(CHANGES_LIMIT)
   /** Names that others changed; those of one directory that change here do not get in each other's way. */
   readonly #toldNames = new LatestChanges<string>(CHANGES_LIMIT)
   /** Names that changed here: of these the stream does not tell, so what it tells of them may be older. */
@@ -50,8 +52,9 @@ export class Cache {
 
   /** Keeps attributes unless the inode changed since the ticket. @returns for how long they hold */
   learn(attributes: WireAttributes, ticket: Ticket): number {
-    if (this.#changes.isSince(attributes.ino, ticket)) return 0
-    this.#attributes.set(attributes.ino, this.#known(attributes))
+    const { ino } = attributes
+    if (this.#changes.isSince(ino, ticket) || this.#settled.isSince(ino, ticket)) return 0
+    this.#attributes.set(ino, this.#known(attributes))
     return this.timeout
   }
 
@@ -63,6 +66,21 @@ export class Cache {
     const isLatest = !this.#changes.isSince(attributes.ino, ticket)
     this.changed(attributes.ino)
     return isLatest ? this.learn(attributes, this.#sequence) : 0
+  }
+
+  /**
+   * The answer to a change that was shown beforehand, by `changedTo` or `changed`, before the ticket was taken. Changes of our own that
+   * were asked for since come after it, so their answers are later than this one.
+   */
+  settledTo(attributes: WireAttributes, ticket: Ticket): void {
+    const { ino } = attributes
+    if (this.#changes.isSince(ino, ticket)) {
+      this.changed(ino)
+      return
+    }
+    this.#sequence += 1
+    this.#settled.add(ino, this.#sequence)
+    this.#attributes.set(ino, this.#known(attributes))
   }
 
   /** Attributes that may still be believed, and for how long. */

@@ -4,7 +4,7 @@ import type { Kernel } from '../fuse/filesystem.js'
 import type { Soon } from '../fuse/soon.js'
 import type { RemoteFiles, RemoteLocks } from '../remote/remote-files.js'
 import { hasCode } from '../remote-error.js'
-import { byNumber } from './answer.js'
+import { byNumber, isTransient } from './answer.js'
 import { Owners } from './attributes.js'
 import { Budget } from './content/budget.js'
 import { Contents } from './content/contents.js'
@@ -26,11 +26,11 @@ import { AheadMemory } from './open-files/ahead-memory.js'
 import { OpenFiles } from './open-files/open-files.js'
 import { SmallFiles } from './open-files/small-files.js'
 import { DEFAULTS, type FileSystemOptions } from './options.js'
-import { behindRemovals } from './requests/behind-removals.js'
+import { behindUnawaited } from './requests/behind-unawaited.js'
 import { DurableNames } from './requests/durable-names.js'
 import { withReasons } from './requests/reasons.js'
-import { Removals } from './requests/removals.js'
 import { ReservedNumbers } from './requests/reserved-numbers.js'
+import { type AttributeChange, Unawaited } from './requests/unawaited.js'
 
 /** Inodes and names remembered at most. */
 const CACHED = 200_000
@@ -51,7 +51,7 @@ export class MountState {
   readonly listings: ListingsAhead
   readonly lookups: Lookups
   readonly names: Names
-  readonly removals: Removals
+  readonly unawaited: Unawaited
   readonly orphans: Orphans
   readonly durable: DurableNames
   readonly numbers: ReservedNumbers
@@ -78,11 +78,13 @@ export class MountState {
     this.#stream = remote
     this.durable = new DurableNames(withReasons(remote, this.log))
     const reported = this.durable.files
-    this.removals = new Removals(reported, {
+    this.unawaited = new Unawaited(reported, {
       removed: (removal, left) => this.#beforehand.removed(removal, left),
-      refused: (removal, error) => this.#beforehand.stillStands(removal, error),
+      stillStands: (removal, error) => this.#beforehand.stillStands(removal, error),
+      set: (change, attributes, isLast) => this.#beforehand.set(change, attributes, isLast),
+      notSet: (change, error) => this.#notSet(change, error),
     })
-    const files = behindRemovals(reported, this.removals)
+    const files = behindUnawaited(reported, this.unawaited)
     this.files = files
     this.cache = new Cache({ now, timeoutMilliseconds, limit: CACHED })
     this.cache.learn(options.root, this.cache.ticket())
@@ -90,11 +92,12 @@ export class MountState {
     this.owners = new Owners(options.owner, options.umask)
     const areLost = (ino: number) => this.locks?.areLost(ino) === true
     this.contested = new ContestedNames(now)
-    this.view = new View(this.nodes, this.cache, this.owners, this.unborn, this.contested, areLost)
+    const { cache, nodes, owners, unborn, unawaited, contested, log } = this
+    this.view = new View({ nodes, cache, owners, unborn, unawaited, contested, areLost })
     this.numbers = new ReservedNumbers(files)
     const observe = (attributes: WireAttributes) => this.observe(attributes)
-    const { cache, nodes, unborn, view, removals, log } = this
-    this.#beforehand = new ShownBeforehand({ cache, nodes, unborn, removals, log })
+    const { view } = this
+    this.#beforehand = new ShownBeforehand({ cache, nodes, unborn, unawaited, log })
     // A journal has what is written itself, and its versions are not the server's.
     const written = new WrittenFiles(files.journals === true ? 0 : WRITTEN_BYTES)
     this.contents = new Contents(
@@ -136,7 +139,7 @@ export class MountState {
     const listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
     this.listings = listings
     this.lookups = new Lookups({ files, cache, unborn, view, listings, observe }, now)
-    this.names = new Names({ files, cache, nodes, unborn, removals, orphans })
+    this.names = new Names({ files, cache, nodes, unborn, unawaited, orphans })
     this.locks =
       remote.locks === undefined || options.locks === 'local'
         ? undefined
@@ -198,8 +201,8 @@ export class MountState {
   }
 
   async #ask(ino: number): Promise<{ value: WireAttributes; milliseconds: number }> {
-    if (this.removals.count > 0) {
-      await this.removals.about(ino)
+    if (this.unawaited.count > 0) {
+      await this.unawaited.about(ino)
       const known = this.cache.attributes(ino)
       if (known !== undefined) return known
     }
@@ -251,12 +254,20 @@ export class MountState {
     await this.#kernel?.inodesSettled()
   }
 
+  /** What was set and could not be is tried again, unless it was refused for good. */
+  #notSet(change: AttributeChange, error: unknown): void {
+    const { ino, known, changes } = change
+    this.#beforehand.notSet(change)
+    if (isTransient(error)) this.contents.areLate(this.nodes.known(ino), known, changes, error)
+    else this.log(`what was set of inode ${ino} was refused later`, error)
+  }
+
   #shared(remote: RemoteLocks, now: () => number): MountLocks {
     return new MountLocks({
       remote,
       lease: new Lease([now, Date.now]),
       flush: async ({ content, ino }) => {
-        await this.removals.all()
+        await this.unawaited.all()
         if (content?.isClean === false) await content.flush()
         await this.unborn.sendAll(ino)
         await this.files.sent?.(ino)

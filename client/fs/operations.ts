@@ -1,4 +1,3 @@
-import type { WireAttributeChanges } from '../../server/wire/inodes.js'
 import { briefly } from '../briefly.js'
 import type {
   Context,
@@ -10,11 +9,10 @@ import type {
   SetAttributes,
 } from '../fuse/filesystem.js'
 import { type Soon, when } from '../fuse/soon.js'
-import { withoutPrivileges } from '../privileges.js'
 import type { RemoteFiles, RemoteNew } from '../remote/remote-files.js'
 import { orStale, refusal, unlessInterrupted } from './answer.js'
-import { shownChanges } from './content/pending-attributes.js'
 import { MountState } from './mount-state.js'
+import { ChangingAttributes } from './operations/changing-attributes.js'
 import { ownership, special } from './operations/creation.js'
 import { Directories } from './operations/directories.js'
 import { isNeverSet, refuseForeignNamespace, xattrMode } from './operations/extended-attributes.js'
@@ -31,8 +29,10 @@ const RENAME_MODES = ['replace', 'noreplace', 'exchange'] as const
 /** The remote tree as a file system: one entry per operation of fuse(4). */
 export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): CofferFileSystem {
   const state = new MountState(remote, options)
-  const { files, cache, nodes, view, lookups, names, contents, open, removals, log } = state
+  const { files, cache, nodes, view, lookups, names, contents, open, unawaited, log } = state
   const directories = new Directories(state)
+  const attributes = new ChangingAttributes(state)
+  const dropPrivileges = (node: Node) => attributes.dropPrivileges(node)
   const ino = (node: Node) => nodes.ino(node)
   const place = (parent: Node, name: string) => ({ directory: ino(parent), name })
   let timer: NodeJS.Timeout | undefined
@@ -85,24 +85,6 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     )
   }
 
-  async function changeAttributes(node: Node, changes: WireAttributeChanges): Promise<void> {
-    if (Object.keys(changes).length === 0) return
-    const known = nodes.get(node)
-    if (known?.removed !== undefined) {
-      // Nobody else can see it any more: the server need not know.
-      known.removed = { ...known.removed, ...shownChanges(changes), ctime: localTime() }
-      return
-    }
-    const isWritten = known !== undefined && (known.writers > 0 || known.content?.isClean === false)
-    if (isWritten) {
-      const content = await contents.of(known)
-      await content.setAttributes(changes)
-      return
-    }
-    const ticket = cache.ticket()
-    cache.changedTo(await orStale(files.setAttributes(ino(node), changes)), ticket)
-  }
-
   /** Its time is another one. */
   function hasChanged(node: Node): void {
     cache.changed(ino(node))
@@ -121,14 +103,6 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     else await content.resize(size, mustHold)
     if (known.writers === 0) await content.flush()
     contents.settle(known)
-  }
-
-  /** Writing takes set-user-ID and set-group-ID away (write(2)). */
-  async function dropPrivileges(node: Node): Promise<void> {
-    const { mode, type } =
-      nodes.get(node)?.content?.attributes() ?? (await state.stat(ino(node))).value
-    if (type === 'file' && mode !== withoutPrivileges(mode))
-      await changeAttributes(node, { mode: withoutPrivileges(mode) })
   }
 
   const operations: CofferFileSystem = {
@@ -151,9 +125,11 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       const isOwned = changes.uid !== undefined || changes.gid !== undefined
       if (isOwned && changes.mode === undefined) await dropPrivileges(node)
       if (changes.mtime !== undefined) await state.newFilesSent(ino(node))
-      await changeAttributes(node, storedChanges(changes, state.owners))
+      await attributes.change(node, storedChanges(changes, state.owners))
       const content = nodes.get(node)?.content
       if (content !== undefined && !content.isClean) return view.attributes(content.attributes(), 0)
+      const meanwhile = attributes.meanwhile(ino(node))
+      if (meanwhile !== undefined) return view.attributes(meanwhile, cache.timeout)
       return attributesOf(node)
     },
     async readlink(node) {
@@ -200,6 +176,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     ...lockOperations(state),
     async fsync(node, handle, _, context) {
       state.locks?.refuseLost(handle)
+      if (unawaited.count > 0) await unlessInterrupted(unawaited.about(ino(node)), context)
       const content = nodes.get(node)?.content
       const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
       await unlessInterrupted(orStale(synced), context)
@@ -216,7 +193,12 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       if (nodes.get(node)?.removed !== undefined) return
       await state.unborn.sendAll(ino(node))
       await unlessInterrupted(
-        orStale(removals.all().then(() => state.durable.sync(ino(node)))),
+        orStale(
+          unawaited
+            .all()
+            .then(() => nodes.get(node)?.content?.flush())
+            .then(() => state.durable.sync(ino(node))),
+        ),
         context,
       )
     },
@@ -263,10 +245,10 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
     conflicts: () => ({ overwritten: state.overwritten, copies: 0, yielded: state.yielded }),
     pending() {
       const { bytes, files } = contents.pending()
-      return { bytes, files: files + removals.count }
+      return { bytes, files: files + unawaited.count }
     },
     async drain() {
-      await removals.all()
+      await unawaited.all()
       await contents.drain()
     },
     async destroy() {
@@ -275,7 +257,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       await briefly(state.orphans.releaseAll()).catch((error: unknown) => {
         log('what was removed and still open stays on the server for a day', error)
       })
-      await removals.all()
+      await unawaited.all()
       await contents.drain()
       state.locks?.end()
     },

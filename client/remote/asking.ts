@@ -3,7 +3,7 @@ import { ExchangeError } from '../http/exchange.js'
 import type { Channels, Reply } from './channel.js'
 import type { FileRequests } from './file-requests.js'
 import type { RemoteFiles } from './remote-files.js'
-import type { Turn } from './removals-first.js'
+import type { Turn } from './unawaited-first.js'
 import { refused } from './wire-answer.js'
 import { isCount, nonsense } from './wire-values.js'
 

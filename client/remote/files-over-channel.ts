@@ -6,9 +6,9 @@ import type { FileRequests } from './file-requests.js'
 import { tellLease } from './locks-over-channel.js'
 import { creation } from './make-once.js'
 import type { RemoteFiles, RemoteRemoval, RemovalOutcome, WriteOptions } from './remote-files.js'
-import { RemovalsFirst, type Turn } from './removals-first.js'
 import { outcomes, removeAll, removedOneByOne, together } from './removed-together.js'
 import { bytesRead, copied, names, offset, page, readContents } from './reply-content.js'
+import { type Turn, UnawaitedFirst } from './unawaited-first.js'
 import { checkedAttributes } from './wire-attributes.js'
 import { isOneStretch, ranges } from './write-request.js'
 
@@ -25,7 +25,7 @@ export function filesOverChannels(
   again: RemoteFiles,
 ): RemoteFiles {
   const asked = asking(channels, requests, first, again)
-  const order = new RemovalsFirst(channels)
+  const order = new UnawaitedFirst(channels)
   const changed: Asked = (operation, content, answer, otherwise) =>
     asked(operation, content, answer, otherwise, order.turn())
 
@@ -216,7 +216,7 @@ export function filesOverChannels(
       ),
     async removeAll(removals) {
       const all = [...together(removals)].map((some) =>
-        order.remove((turn) => removedTogether(some, turn)),
+        order.first((turn) => removedTogether(some, turn)),
       )
       return (await Promise.all(all)).flat()
     },
@@ -237,12 +237,18 @@ export function filesOverChannels(
     setAttributes(
       ino,
       changes,
-      { durability = 'process', change = requests.nameChange(), ...more } = {},
+      { durability = 'process', change = requests.nameChange(), isUnawaited, ...more } = {},
     ) {
       const asks = { op: 'setAttributes', ino, changes, change, ...more } as const
-      return changed({ ...asks, ...durable(durability) }, undefined, seenOf(ino), (files) =>
-        files.setAttributes(ino, changes, { durability, change, ...more }),
-      )
+      const set = (turn: Turn) =>
+        asked(
+          { ...asks, ...durable(durability) },
+          undefined,
+          seenOf(ino),
+          (files) => files.setAttributes(ino, changes, { durability, change, ...more }),
+          turn,
+        )
+      return isUnawaited === true ? order.first(set) : set(order.turn())
     },
     sync: (ino) =>
       asked(

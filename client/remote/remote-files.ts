@@ -103,7 +103,11 @@ export interface RemoteFiles {
   setAttributes(
     ino: number,
     changes: WireAttributeChanges,
-    options?: Condition & Partial<Pick<WriteOptions, 'durability'>>,
+    options?: Condition &
+      Partial<Pick<WriteOptions, 'durability'>> & {
+        /** Nobody waits for the answer (`keepsOrder`). */
+        readonly isUnawaited?: boolean
+      },
   ): Promise<Changed>
 
   getXattr(ino: number, name: string): Promise<Buffer>
@@ -123,8 +127,8 @@ export interface RemoteFiles {
   made?(ino: number, change: string, by?: string): Promise<Changed | undefined>
 
   /**
-   * What is to be changed after `removeAll` was asked for need not wait for its answer: it is carried out after it, also where answers
-   * are lost. Not so of extended attributes, and what brings a name back to the inode that it is being taken from.
+   * What is to be changed after `removeAll`, or `setAttributes` that nobody awaits, was asked for need not wait for the answer: it is
+   * carried out after it, also where answers are lost. Not so of extended attributes, and what brings a name back to the inode that it is being taken from.
    */
   readonly keepsOrder?: boolean
   /** Changes are kept here first: what was answered is not on the server before `sync` says so. */

@@ -1,4 +1,14 @@
-import { mkdir, readFile, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  readFile,
+  rename,
+  rmdir,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { type FileApi, fileApi } from '../support/files.js'
@@ -77,5 +87,25 @@ describe('what takes a name that was removed just before, when both answers are 
         expect(there.body.toString()).to.equal('new')
       })
     }
+  }
+
+  for (const loss of ['the connection is cut', 'the server is killed'] as const) {
+    it(`stays set, and is renamed after that: a file, ${loss}`, async function () {
+      this.timeout(120_000)
+      const name = `set ${loss}`.replaceAll(' ', '-')
+      await writeFile(at(name), 'x')
+      network.net.become('mute')
+      await utimes(at(name), 1, 1)
+      await chmod(at(name), 0o640)
+      const renaming = rename(at(name), at(`${name}-2`))
+      await until('the server has done all', async () => (await inode(`${name}-2`)) !== 0)
+      await network.lose(loss)
+      await renaming
+      const { headers } = await direct.send('HEAD', `/files/${name}-2`)
+      const { mode, mtime } = JSON.parse(String(headers['coffer-attributes']))
+      expect([mode, mtime]).to.deep.equal([0o640, '1000000000'])
+      const here = await stat(at(`${name}-2`))
+      expect([here.mode & 0o777, here.mtimeMs]).to.deep.equal([0o640, 1000])
+    })
   }
 })

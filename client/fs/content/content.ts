@@ -144,6 +144,12 @@ export class Content {
     this.#here.setAttributes(changes)
   }
 
+  /** Attributes that nobody waited for, and that could not be set: they are sent later, unless others have set them meanwhile. */
+  areLate(changes: WireAttributeChanges, error: unknown): void {
+    this.#outcomes.unanswered(error, { attributes: changes, versions: 0 })
+    this.#here.areLate(changes)
+  }
+
   /** Bytes of the file as a program must see them. `fetch` reads from the server. */
   read(
     offset: number,

@@ -1,4 +1,4 @@
-import type { WireAttributes } from '../../../server/wire/inodes.js'
+import type { WireAttributeChanges, WireAttributes } from '../../../server/wire/inodes.js'
 import { RemoteError } from '../../remote-error.js'
 import { isTransient, orStale, refusal } from '../answer.js'
 import type { Pending } from '../options.js'
@@ -63,6 +63,19 @@ export class Contents {
   bear(node: KnownNode, attributes: WireAttributes, birth: Birth): void {
     node.content = new Content(this.#mount, node, attributes, birth)
     this.#active.add(node)
+  }
+
+  /** Attributes that a program was told are set, and that could not be. `known`: the inode before that. */
+  areLate(
+    node: KnownNode,
+    known: WireAttributes,
+    changes: WireAttributeChanges,
+    error: unknown,
+  ): void {
+    node.content ??= new Content(this.#mount, node, known)
+    this.#active.add(node)
+    node.content.areLate(changes, error)
+    this.#failed(node, error)
   }
 
   /** Lets go of what is sent and no longer open. */

@@ -81,6 +81,12 @@ export class LocalContent {
     this.#since ??= this.#mount.now()
   }
 
+  /** What was to be set, and could not be in time. */
+  areLate(changes: WireAttributeChanges): void {
+    this.pending.putBack(changes, this.base)
+    this.#since ??= this.#mount.now()
+  }
+
   /** `fetch` reads from the server. */
   async read(
     offset: number,

@@ -8,14 +8,37 @@ type ShownChanges = Omit<WireAttributeChanges, 'size' | 'permissions' | 'atime' 
 }
 
 /** Changes as attributes, with "now" as this machine's clock has it. */
-export function shownChanges({ mode, uid, gid, mtime, atime }: WireAttributeChanges): ShownChanges {
+export function shownChanges(
+  { mode, uid, gid, mtime, atime }: WireAttributeChanges,
+  now = localTime(),
+): ShownChanges {
   const shown: ShownChanges = {}
   if (mode !== undefined) shown.mode = mode
   if (uid !== undefined) shown.uid = uid
   if (gid !== undefined) shown.gid = gid
-  if (mtime !== undefined) shown.mtime = isTime(mtime) ? mtime : localTime()
-  if (atime !== undefined) shown.atime = isTime(atime) ? atime : localTime()
+  if (mtime !== undefined) shown.mtime = isTime(mtime) ? mtime : now
+  if (atime !== undefined) shown.atime = isTime(atime) ? atime : now
   return shown
+}
+
+/** Something that is being set, and when that was asked for. */
+export interface SetAttributes {
+  readonly changes: WireAttributeChanges
+  readonly time: WireTime
+}
+
+/** Its times are the server's to say: they are shown when it has. */
+export function isOnlyKnownThere({ changes: { atime, mtime } }: SetAttributes): boolean {
+  return atime === 'now' || mtime === 'now'
+}
+
+/** An inode as it will be once these are set, oldest first. */
+export function asSet(attributes: WireAttributes, set: readonly SetAttributes[]): WireAttributes {
+  let is = attributes
+  for (const { changes, time } of set) {
+    is = Object.assign({}, is, shownChanges(changes, time), { ctime: time })
+  }
+  return is
 }
 
 /** Of changes that were sent, late if they tell what was seen: what stays as somebody else has set it. */
@@ -83,7 +106,9 @@ export class PendingAttributes {
   /** They could not be sent: they wait again, under what was set since. The size is told by the content. */
   putBack({ size: _, ...changes }: WireAttributeChanges, known: WireAttributes): void {
     const { permissions: seen = known.permissions ?? 0, ...late } = changes
-    if (Object.keys(late).length > 0) this.#late = { changes: late, seen }
+    if (Object.keys(late).length === 0) return
+    const before = this.#late
+    this.#late = { changes: { ...before?.changes, ...late }, seen: before?.seen ?? seen }
   }
 
   /** They cannot be sent now. */

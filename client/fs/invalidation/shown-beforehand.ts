@@ -6,17 +6,17 @@ import type { Kernel } from '../../fuse/filesystem.js'
 import type { Birth } from '../content/birth.js'
 import type { KnownNode, Nodes } from '../content/nodes.js'
 import type { Unborn } from '../names/unborn.js'
-import type { Removal, Removals } from '../requests/removals.js'
+import type { AttributeChange, Removal, Unawaited } from '../requests/unawaited.js'
 
 interface Mount {
   readonly cache: Cache
   readonly nodes: Nodes
   readonly unborn: Unborn
-  readonly removals: Removals
+  readonly unawaited: Unawaited
   readonly log: (message: string, error?: unknown) => void
 }
 
-/** What the kernel was shown before the server had done it, new files and removals: once that has answered, the kernel drops what is not so. */
+/** What the kernel was shown before the server had done it, new files and changes that nobody waits for: once that has answered, the kernel drops what is not so. */
 export class ShownBeforehand {
   readonly #mount: Mount
   #kernel: Kernel | undefined
@@ -61,7 +61,7 @@ export class ShownBeforehand {
    * be older than the removal.
    */
   removed(removal: Removal, left: WireAttributes | undefined): void {
-    const { cache, nodes, removals } = this.#mount
+    const { cache, nodes, unawaited } = this.#mount
     const { directory, name, ino, time, ticket } = removal
     if (left !== undefined && left.nlink > 0) {
       cache.changedTo(left, ticket)
@@ -75,9 +75,24 @@ export class ShownBeforehand {
     const known = cache.attributes(directory)?.value
     if (known?.mtime === time && left !== undefined) {
       cache.changedTo({ ...known, mtime: left.ctime, ctime: left.ctime }, ticket)
-    } else if (known?.mtime === time || !removals.isUnderWayIn(directory)) cache.changed(directory)
+    } else if (known?.mtime === time || !unawaited.isRemovingIn(directory)) cache.changed(directory)
     else return
     if (known !== undefined) this.#kernel?.invalidateInode(nodes.id(directory), -1, 0)
+  }
+
+  /** The server told what was set. The kernel was let believe this machine's time of a directory; of all else it asks. */
+  set({ ino, ticket }: AttributeChange, attributes: WireAttributes, isLast: boolean): void {
+    if (!isLast) return
+    const { cache, nodes } = this.#mount
+    cache.settledTo(attributes, ticket)
+    if (attributes.type === 'directory') this.#kernel?.invalidateInode(nodes.id(ino), -1, 0)
+  }
+
+  /** It was not set after all, or not yet. */
+  notSet({ ino }: AttributeChange): void {
+    const { cache, nodes } = this.#mount
+    cache.changed(ino)
+    this.#kernel?.invalidateInode(nodes.id(ino), -1, 0)
   }
 
   /** The server refused it. */

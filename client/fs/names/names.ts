@@ -11,7 +11,7 @@ import type {
 } from '../../remote/remote-files.js'
 import { hasCode } from '../../remote-error.js'
 import type { KnownNode, Nodes } from '../content/nodes.js'
-import type { Removals } from '../requests/removals.js'
+import type { Unawaited } from '../requests/unawaited.js'
 import type { Named, Place } from './lookups.js'
 import { LosingNames } from './losing-names.js'
 import type { Orphans } from './orphans.js'
@@ -22,7 +22,7 @@ export interface NamesMount {
   readonly cache: Cache
   readonly nodes: Nodes
   readonly unborn: Unborn
-  readonly removals: Removals
+  readonly unawaited: Unawaited
   readonly orphans: Orphans
 }
 
@@ -85,7 +85,7 @@ export class Names {
   }
 
   async remove(place: Place, kind: 'unlink' | 'rmdir'): Promise<void> {
-    const { cache, unborn, removals } = this.#mount
+    const { cache, unborn, unawaited } = this.#mount
     await unborn.send(place.directory, place.name)
     const ticket = cache.ticket()
     const ino = await this.#standing(place)
@@ -93,10 +93,10 @@ export class Names {
     const held = this.#held(ino)
     const subdirectories = kind === 'rmdir' ? -1 : 0
     if (held === undefined && this.#isSure(place, ino, kind)) {
-      const time = removals.timeAfter(cache.lastAttributes(place.directory)?.ctime ?? '0')
+      const time = unawaited.timeAfter(cache.lastAttributes(place.directory)?.ctime ?? '0')
       this.#removed(place, ino, { time, subdirectories }, cache.ticket())
       cache.changed(ino)
-      removals.add({ ...place, ino, kind, time, ticket: cache.ticket() })
+      unawaited.add({ ...place, ino, kind, time, ticket: cache.ticket() })
       return
     }
     const removed = () => this.#removeNow(place, ino, kind, held, ticket)
@@ -110,12 +110,12 @@ export class Names {
     held: KnownNode | undefined,
     ticket: Ticket,
   ): Promise<void> {
-    const { files, cache, removals, orphans } = this.#mount
+    const { files, cache, unawaited, orphans } = this.#mount
     const subdirectories = kind === 'rmdir' ? -1 : 0
     const left = await this.#changing(place, () =>
       files.remove(place.directory, place.name, kind, { keep: held !== undefined }),
     )
-    removals.learn('removed')
+    unawaited.learn('done')
     this.#removed(place, ino, left && { time: left.ctime, subdirectories }, ticket, left)
     if (left !== undefined && left.nlink > 0) cache.changedTo(left, ticket)
     else cache.changed(ino)
@@ -154,8 +154,8 @@ export class Names {
    * there, empty if it is a directory. Then nobody need wait for it.
    */
   #isSure({ directory, name }: Place, ino: number, kind: 'unlink' | 'rmdir'): boolean {
-    const { cache, removals } = this.#mount
-    if (!cache.isVouched || !removals.hasRoom) return false
+    const { cache, unawaited } = this.#mount
+    if (!cache.isVouched || !unawaited.hasRoom('removal')) return false
     if (cache.name(directory, name)?.value !== ino) return false
     return kind === 'unlink' || cache.allNames(ino)?.length === 0
   }

@@ -5,40 +5,35 @@ import { withoutPrivileges } from '../../privileges.js'
 import { refusal } from '../answer.js'
 import { fuseAttributes, type Owners } from '../attributes.js'
 import { type KnownNode, type Nodes, ROOT } from '../content/nodes.js'
+import { asSet, type SetAttributes } from '../content/pending-attributes.js'
+import type { Unawaited } from '../requests/unawaited.js'
 import type { ContestedNames } from './contested-names.js'
 import type { Unborn } from './unborn.js'
 
-/** How the kernel is shown an inode: what the server said, under what is written here and not yet there. */
+export interface Shown {
+  readonly nodes: Nodes
+  readonly cache: Cache
+  readonly owners: Owners
+  readonly unborn: Unborn
+  readonly unawaited: Pick<Unawaited, 'setOf'>
+  readonly contested: ContestedNames
+  /** Whether an inode is open that has lost its locks. */
+  areLost(ino: number): boolean
+}
+
+/** How the kernel is shown an inode: what the server said, under what is written or set here and not yet there. */
 export class View {
-  readonly #nodes: Nodes
-  readonly #cache: Cache
-  readonly #owners: Owners
-  readonly #unborn: Unborn
-  readonly #contested: ContestedNames
-  readonly #areLost: (ino: number) => boolean
+  readonly #mount: Shown
   readonly #nothing: FuseAttributes
 
-  /** @param areLost whether an inode is open that has lost its locks */
-  constructor(
-    nodes: Nodes,
-    cache: Cache,
-    owners: Owners,
-    unborn: Unborn,
-    contested: ContestedNames,
-    areLost: (ino: number) => boolean,
-  ) {
-    this.#nodes = nodes
-    this.#cache = cache
-    this.#owners = owners
-    this.#unborn = unborn
-    this.#contested = contested
-    this.#areLost = areLost
-    this.#nothing = fuseAttributes(NOTHING, owners, 0)
+  constructor(mount: Shown) {
+    this.#mount = mount
+    this.#nothing = fuseAttributes(NOTHING, mount.owners, 0)
   }
 
   /** @param milliseconds for how long the server's answer holds */
   attributes(remote: WireAttributes, milliseconds: number): FuseAttributes {
-    return this.#shown(this.#nodes.of(remote.ino), remote, milliseconds)
+    return this.#shown(this.#mount.nodes.of(remote.ino), remote, milliseconds)
   }
 
   /** Of a node, whose number may be another than the server's. */
@@ -53,7 +48,7 @@ export class View {
     nameMilliseconds: number,
     milliseconds: number,
   ): FuseEntry {
-    const node = this.#nodes.known(remote.ino)
+    const node = this.#mount.nodes.known(remote.ino)
     node.lookups += 1
     node.directory = directory
     return {
@@ -70,8 +65,8 @@ export class View {
     return {
       node: node.id,
       generation: 0,
-      validMilliseconds: this.#nameHolds(directory, this.#cache.timeout),
-      attributes: this.attributesOf(node, remote, this.#cache.timeout),
+      validMilliseconds: this.#nameHolds(directory, this.#mount.cache.timeout),
+      attributes: this.attributesOf(node, remote, this.#mount.cache.timeout),
     }
   }
 
@@ -86,7 +81,7 @@ export class View {
   }
 
   #nameHolds(directory: number, milliseconds: number): number {
-    return this.#contested.has(directory) ? 0 : milliseconds
+    return this.#mount.contested.has(directory) ? 0 : milliseconds
   }
 
   #shown(
@@ -99,19 +94,32 @@ export class View {
       throw refusal('EIO', 'the answer makes no sense: the root is no directory')
     }
     const content = node?.content
-    const ino = node === undefined ? remote.ino : this.#nodes.numberOf(node)
+    const ino = node === undefined ? remote.ino : this.#mount.nodes.numberOf(node)
     if (content === undefined || content.isClean) {
+      const set = this.#mount.unawaited.setOf(node?.ino ?? remote.ino)
+      const shown = withSet(remote, set)
+      // Those of a directory, for which the kernel asks with each name in it, it is told to drop once the server has answered.
+      const isOnlySet = set.length > 0 && shown.type !== 'directory'
       // A new file is sent before its directory's times are told: so the kernel must ask for them. And by a size that it knows it ends
       // a read without asking us, who have to refuse it.
       const isAsked =
-        losesMode(remote) || this.#unborn.areIn(remote.ino) || this.#areLost(remote.ino)
-      const holds = isAsked ? 0 : milliseconds
-      return fuseAttributes(remote, this.#owners, holds, ino)
+        isOnlySet ||
+        losesMode(shown) ||
+        this.#mount.unborn.areIn(shown.ino) ||
+        this.#mount.areLost(shown.ino)
+      return fuseAttributes(shown, this.#mount.owners, isAsked ? 0 : milliseconds, ino)
     }
     // What changes when it is sent must be asked for again. Writing makes the kernel do so by itself.
-    const holds = content.isBlank ? this.#cache.timeout : 0
-    return fuseAttributes(content.attributes(), this.#owners, holds, ino)
+    const holds = content.isBlank ? this.#mount.cache.timeout : 0
+    return fuseAttributes(content.attributes(), this.#mount.owners, holds, ino)
   }
+}
+
+/** With what is being set, where that is later. */
+function withSet(remote: WireAttributes, set: readonly SetAttributes[]): WireAttributes {
+  const last = set.at(-1)
+  const isLater = last !== undefined && BigInt(last.time) > BigInt(remote.ctime)
+  return isLater ? asSet(remote, set) : remote
 }
 
 /** Writing changes its mode (write(2)), and after a write the kernel asks for size and times anew, but not for a mode that still holds. */

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { Cache } from '../../../client/cache/cache.js'
 import { ForgottenNames } from '../../../client/cache/forgotten-names.js'
 import { ABSENT } from '../../../client/cache/known.js'
+import { attributesOf } from '../remote/some-attributes.js'
 
 describe('the names of a directory in the cache', () => {
   it('are all known once they were listed, until one of them may be another', () => {
@@ -37,6 +38,42 @@ describe('the names of a directory in the cache', () => {
     expect(vouched.size).to.equal(24)
     cache.forgetVouched()
     expect([...cache.vouchedNames()]).to.deep.equal([])
+  })
+})
+
+describe('attributes of what was shown beforehand', () => {
+  let cache: Cache
+  const is = (mode: number) => ({ ...attributesOf(7), mode })
+  const mode = () => cache.attributes(7)?.value.mode
+
+  beforeEach(() => {
+    cache = new Cache({ now: () => 0, timeoutMilliseconds: 1000, limit: 10 })
+    cache.learn(is(1), cache.ticket())
+    cache.changedTo(is(2), cache.ticket())
+  })
+
+  it('are those of the answer, and none that was asked for before it', () => {
+    const ticket = cache.ticket()
+    const asked = cache.ticket()
+    cache.settledTo(is(2), ticket)
+    expect(cache.learn(is(1), asked)).to.equal(0)
+    expect(mode()).to.equal(2)
+    expect(cache.learn(is(3), cache.ticket())).to.not.equal(0)
+  })
+
+  it('are those of what was changed since, and answered later', () => {
+    const ticket = cache.ticket()
+    const since = cache.ticket()
+    cache.settledTo(is(2), ticket)
+    cache.changedTo(is(3), since)
+    expect(mode()).to.equal(3)
+  })
+
+  it('are not known where others changed it meanwhile', () => {
+    const ticket = cache.ticket()
+    cache.changed(7)
+    cache.settledTo(is(2), ticket)
+    expect(mode()).to.equal(undefined)
   })
 })
 

@@ -12,6 +12,7 @@ describe('what is changed while removals are under way, where the server keeps t
     here = await earth.machine({}, 'told', { keepsOrder: true })
     await here.fs.statfs(ROOT, caller)
     for (const name of ['first', 'a', 'b', 'kept', 'open']) await here.calls.store(ROOT, name, 'x')
+    await here.fs.mknod(ROOT, 'pipe', 0o010644, 0, caller)
     await here.calls.list(ROOT)
     // the first removal shows that this login may remove
     await here.fs.unlink(ROOT, 'first', caller)
@@ -42,7 +43,13 @@ describe('what is changed while removals are under way, where the server keeps t
     symlink: ['make', () => here.fs.symlink(ROOT, 'a', 'target', caller)],
     link: ['link', (node) => here.fs.link(node, ROOT, 'other', caller)],
     rename: ['rename', () => here.fs.rename(ROOT, 'kept', ROOT, 'other', 0, caller)],
-    chmod: ['setAttributes', (node) => here.fs.setattr(node, { mode: 0o600 }, undefined, caller)],
+    'chmod of a FIFO': [
+      'setAttributes',
+      async () => {
+        const { node } = await here.calls.lookup(ROOT, 'pipe')
+        return here.fs.setattr(node, { mode: 0o600 }, undefined, caller)
+      },
+    ],
     'close of a new file': ['put', () => here.calls.store(ROOT, 'a', 'new')],
     'unlink of what is open': ['remove', () => here.fs.unlink(ROOT, 'open', caller)],
   }

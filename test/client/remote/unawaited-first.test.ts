@@ -23,7 +23,7 @@ interface Line extends FrameReceiver {
   readonly asked: string[]
 }
 
-describe('removals that nobody waits for', () => {
+describe('changes that nobody waits for', () => {
   let lines: Line[]
   let files: RemoteFiles
   let channels: Channels
@@ -94,6 +94,23 @@ describe('removals that nobody waits for', () => {
     expect((await removing)[0]?.status).to.equal('fulfilled')
     expect((await making).ino).to.equal(NEW)
     expect(sent).to.deep.equal([])
+  })
+
+  it('may be attributes', async () => {
+    const setting = files.setAttributes(OLD, { mode: 0o600 }, { isUnawaited: true })
+    const removing = remove()
+    const making = make()
+    const waited = files.setAttributes(NEW, { mode: 0o600 })
+    await settle()
+    expect(asked()).to.deep.equal([['setAttributes', 'removeAll', 'make']])
+    const set = encodeFrame({ outcome: 'done', attributes: attributesOf(OLD) })
+    lines[0]?.came(Buffer.concat([set, removed, made]))
+    expect((await setting).ino).to.equal(OLD)
+    await Promise.all([removing, making])
+    await settle()
+    expect(asked()).to.deep.equal([['setAttributes', 'removeAll', 'make', 'setAttributes']])
+    lines[0]?.came(encodeFrame({ outcome: 'done', attributes: attributesOf(NEW) }))
+    await waited
   })
 
   it('have nothing wait behind what follows them, which may wait for another machine', async () => {

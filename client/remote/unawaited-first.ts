@@ -8,11 +8,11 @@ export interface Turn {
 }
 
 /**
- * Removals of which nobody waits for the end, and what is changed next: that goes out right behind them by the same channel, whose
+ * Changes of which nobody waits for the end, and what is changed next: that goes out right behind them by the same channel, whose
  * operations the server carries out in their order. What that channel leaves undecided when it breaks goes another way only once the
- * removals before it are decided.
+ * changes before it are decided.
  */
-export class RemovalsFirst {
+export class UnawaitedFirst {
   readonly #channels: Pick<Channels, 'ask' | 'choose'>
   readonly #anyTurn: Turn
   #chosen: ChosenChannel | undefined
@@ -27,7 +27,7 @@ export class RemovalsFirst {
     }
   }
 
-  /** For what is to be carried out after all removals that were asked for before. */
+  /** For what is to be carried out after all of them that were asked for before. */
   turn(): Turn {
     if (this.#underWay === 0) return this.#anyTurn
     const chosen = this.#chosen
@@ -53,15 +53,15 @@ export class RemovalsFirst {
     return carryOut()
   }
 
-  /** Removals in a turn of their own. */
-  remove<T>(carryOut: (turn: Turn) => Promise<T>): Promise<T> {
+  /** Some of them, in a turn of their own. */
+  first<T>(carryOut: (turn: Turn) => Promise<T>): Promise<T> {
     if (this.#underWay === 0) this.#chosen = this.#channels.choose()
     this.#underWay += 1
-    const removed = carryOut(this.#behind(this.#chosen)).finally(() => {
+    const carriedOut = carryOut(this.#behind(this.#chosen)).finally(() => {
       this.#underWay -= 1
     })
     // Without what it came to: the next one would keep that, and so each all that were before it.
-    this.#decided = Promise.allSettled([this.#decided, removed]).then(() => {})
-    return removed
+    this.#decided = Promise.allSettled([this.#decided, carriedOut]).then(() => {})
+    return carriedOut
   }
 }
