@@ -16,6 +16,13 @@ function session(response: { headers: Record<string, unknown> }): string {
   return pair.slice(COOKIE.length + 1)
 }
 
+/** The field into which a browser puts the cursor. */
+function focused(html: string): string {
+  const [field, ...others] = html.match(/<input [^>]*\bautofocus\b[^>]*>/g) ?? []
+  expect(others).to.deep.equal([])
+  return field ?? ''
+}
+
 describe('/login', function () {
   this.timeout(SIGNING_IN_MILLISECONDS)
   let site: Running
@@ -165,6 +172,16 @@ describe('/login', function () {
   it('takes no password longer than any password is', async () => {
     const answer = await signIn(site.browser(), { password: `${PASSWORD}${'x'.repeat(20_000)}` })
     expect(answer.status).to.equal(403)
+  })
+
+  it('describes the field that has the focus by what is wrong: who hears the page is told nothing else', async () => {
+    const wrong = await signIn(site.browser(), { password: 'wrong password' })
+    expect(focused(wrong.text)).to.match(/ id="password".* aria-describedby="problem"/)
+    expect(wrong.text).to.match(/<p [^>]*id="problem">The user name or the password/)
+    const nobody = await signIn(site.browser(), { username: '' })
+    expect(focused(nobody.text)).to.match(/ id="username".* aria-describedby="problem"/)
+    const { text } = await site.browser().get('/login')
+    expect(focused(text)).to.contain('id="username"').and.not.contain('aria-describedby')
   })
 
   it('sends whoever is signed in on their way', async () => {
