@@ -11,6 +11,7 @@ import { completion, SHELLS } from './completion/shells.js'
 import { showExamples } from './examples.js'
 import { parseFingerprint } from './http/fingerprint.js'
 import { MOUNT_COMMAND } from './mount/background.js'
+import { refuseHanging } from './own-places.js'
 import { parseRateLimit } from './remote/rate-limit.js'
 
 /** What a command needs is loaded when it is given: `coffer status` starts twice as fast without the rest. */
@@ -29,6 +30,11 @@ export function commandLine(
   serveMount: () => Promise<number>,
   finish: (status: number) => void,
 ): Command {
+  const ready = async (): Promise<Surroundings> => {
+    const found = surroundings()
+    await refuseHanging(found.config)
+    return found
+  }
   const program = new Command('coffer')
     .description('Mounts your files on a Coffer server as a local directory.')
     .showHelpAfterError('(coffer --help shows how)')
@@ -43,7 +49,7 @@ export function commandLine(
     .option('--device-name <name>', 'what your account page calls this login (default: the host)')
     .action(async (url: string | undefined, flags: LoginFlags) => {
       const { loginCommand } = await COMMANDS.login()
-      await loginCommand(url, flags, surroundings())
+      await loginCommand(url, flags, await ready())
     })
 
   trustOptions(program.command('logout'))
@@ -51,7 +57,7 @@ export function commandLine(
     .argument('[url]', 'the server')
     .action(async (url: string | undefined, flags: TrustFlags) => {
       const { logoutCommand } = await COMMANDS.login()
-      await logoutCommand(url, flags, surroundings())
+      await logoutCommand(url, flags, await ready())
     })
 
   trustOptions(program.command('mount'))
@@ -106,7 +112,7 @@ export function commandLine(
     )
     .action(async (places: string[], flags: MountFlags) => {
       const { mountCommand } = await COMMANDS.mount()
-      finish(await mountCommand(places, flags, surroundings()))
+      finish(await mountCommand(places, flags, await ready()))
     })
 
   program
@@ -120,7 +126,7 @@ export function commandLine(
     )
     .action(async (directory: string, flags: UnmountFlags) => {
       const { unmountCommand } = await COMMANDS.unmount()
-      await unmountCommand(directory, flags, surroundings())
+      await unmountCommand(directory, flags, await ready())
     })
 
   program
@@ -130,13 +136,13 @@ export function commandLine(
     .option('--watch', 'show it again every second, until Ctrl-C')
     .action(async (flags: StatusFlags) => {
       const { statusCommand } = await COMMANDS.status()
-      finish(await statusCommand(flags, surroundings()))
+      finish(await statusCommand(flags, await ready()))
     })
 
   program
     .command('list')
     .description('list the mounts, one a line')
-    .action(async () => (await COMMANDS.status()).listCommand(surroundings()))
+    .action(async () => (await COMMANDS.status()).listCommand(await ready()))
 
   program
     .command('damaged')
@@ -144,7 +150,7 @@ export function commandLine(
     .option('--remove', 'and remove it: what could be read of it was sent')
     .action(async (flags: DamagedFlags) => {
       const { damagedCommand } = await COMMANDS.damaged()
-      await damagedCommand(flags, surroundings())
+      await damagedCommand(flags, await ready())
     })
 
   program
