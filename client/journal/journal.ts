@@ -141,7 +141,7 @@ export class Journal {
 
   /** Resolves once it survives loss of power what programs have taken back. */
   kept(): Promise<void> {
-    return this.#keeping.kept(() => {
+    return this.#keeping.kept(async () => {
       const unsynced = this.#isClosed ? [] : this.#segments.unsynced()
       const synced = unsynced.map((segment) => {
         const { waiting, stored } = waitingFor(segment, segment.size, [])
@@ -149,7 +149,8 @@ export class Journal {
         this.#write()
         return stored
       })
-      return Promise.allSettled(synced)
+      await Promise.allSettled([...synced, this.#trimming])
+      await this.#segments.removedForGood()
     })
   }
 

@@ -241,7 +241,7 @@ function randomSalt(): number {
   return randomBytes(4).readUInt32LE()
 }
 
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {
     await directory.sync()

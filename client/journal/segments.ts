@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { JournalRecord } from './record.js'
 import type { Reserve } from './reserve.js'
-import { Segment } from './segment.js'
+import { Segment, syncDirectory } from './segment.js'
 
 const SEGMENT_BYTES = 64 << 20
 
@@ -17,6 +17,7 @@ export class Segments {
   #current: Segment | undefined
   /** What the reserve has become since the last change was taken. */
   #reserved: Segment | undefined
+  #hasRemoved = false
 
   constructor(
     directory: string,
@@ -96,7 +97,15 @@ export class Segments {
       this.#all = this.#all.filter((segment) => segment !== oldest)
       await written()
       await oldest.remove()
+      this.#hasRemoved = true
     }
+  }
+
+  /** Resolves once loss of power brings back none that was removed, with changes that something in it says are done. */
+  async removedForGood(): Promise<void> {
+    if (!this.#hasRemoved) return
+    this.#hasRemoved = false
+    await syncDirectory(this.#directory).catch(() => {}) // a disk that takes nothing
   }
 
   async close(): Promise<void> {

@@ -49,6 +49,8 @@ class StickyFileSystem extends MemoryFileSystem {
   readonly #release: (() => void)[] = []
   /** What is on the disk of each file, as opposed to what is read. */
   readonly #synced = new Map<number, Buffer>()
+  /** The same of the names in each directory. */
+  readonly #names = new Map<number, ReadonlyMap<string, number>>()
 
   override async fsync(node: number, handle: number, dataOnly: boolean, context: Context) {
     await super.fsync(node, handle, dataOnly, context)
@@ -56,12 +58,17 @@ class StickyFileSystem extends MemoryFileSystem {
     if (file?.kind === 'file') this.#synced.set(node, Buffer.from(readContent(file, 0, file.size)))
   }
 
-  /** The files of a directory as loss of power would leave them, in base64: by name, which none of them loses. */
+  override async fsyncdir(node: number, handle: number, context: Context) {
+    await super.fsyncdir(node, handle, context)
+    this.#names.set(node, new Map(this.directory(node).entries))
+  }
+
+  /** The files of a directory as loss of power would leave them, in base64, by name. */
   survivors(path: readonly string[]): Record<string, string> {
     const found = path.reduce((parent, name) => this.child(parent, name).ino, ROOT)
-    const { entries } = this.directory(found)
+    const names = this.#names.get(found) ?? new Map<string, number>()
     const content = (ino: number) => this.#synced.get(ino)?.toString('base64') ?? ''
-    return Object.fromEntries([...entries].map(([file, ino]) => [file, content(ino)]))
+    return Object.fromEntries([...names].map(([file, ino]) => [file, content(ino)]))
   }
 
   /** Settles once so many wait in read. */

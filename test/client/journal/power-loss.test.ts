@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { Journal } from '../../../client/journal/journal.js'
 import { journaledFiles } from '../../../client/journal/journaled-files.js'
+import { syncDirectory } from '../../../client/journal/segment.js'
 import { WriteBack } from '../../../client/journal/write-back.js'
 import type { RemoteFiles } from '../../../client/remote/remote-files.js'
 import { RemoteError } from '../../../client/remote-error.js'
@@ -66,6 +67,7 @@ describe('a journal after loss of power', function () {
     for (const [file, bytes] of Object.entries(files)) {
       await writeFile(join(where, file), Buffer.from(bytes, 'base64'), { flush: true })
     }
+    await syncDirectory(where)
     return where
   }
 
@@ -90,9 +92,9 @@ describe('a journal after loss of power', function () {
     return ino
   }
   /** One that could not be sent. */
-  async function unsent(directory: number, name: string): Promise<void> {
+  async function unsent(directory: number, name: string, content = 'new'): Promise<void> {
     cannot('put')
-    await writeBack.sent(await born(directory, name, 'new')).catch(() => {})
+    await writeBack.sent(await born(directory, name, content)).catch(() => {})
   }
   const write = (ino: number, text: string, offset: number | 'append' = 0) =>
     shown.write(ino, [{ offset, data: Buffer.from(text) }], PROCESS)
@@ -187,6 +189,14 @@ describe('a journal after loss of power', function () {
       await unsent(ino, 'f')
       await remove('f', ino)
       await shown.remove(ROOT, 'd', 'rmdir', { keep: false })
+      await powerIsLost()
+      expect(await names()).to.deep.equal([])
+    })
+
+    it('before its directory was synced, with all else that a segment had', async () => {
+      await unsent(ROOT, 'f', 'x'.repeat(100_000))
+      await remove('f')
+      await shown.sync(ROOT)
       await powerIsLost()
       expect(await names()).to.deep.equal([])
     })
