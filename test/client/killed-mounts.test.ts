@@ -34,7 +34,6 @@ describe('a mount that comes after one that was killed', function () {
   after(() => api?.close())
   beforeEach(async () => {
     home = await machine(two.server)
-    await home.login()
   })
   afterEach(() => home.remove())
 

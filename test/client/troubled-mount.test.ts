@@ -29,7 +29,6 @@ describe('a mount that something is wrong with', function () {
   after(() => server?.remove())
   beforeEach(async () => {
     home = await machine(server)
-    await home.login()
   })
   afterEach(() => home.remove())
 
@@ -139,6 +138,7 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('says what is wrong with a log or a cache', async () => {
+    await home.login()
     const directory = join(home.home, 'empty')
     await mkdir(directory)
     const file = join(home.home, 'file')
@@ -158,6 +158,7 @@ describe('a mount that something is wrong with', function () {
   })
 
   it('leaves no mount behind that no command could find', async () => {
+    await home.login()
     const directory = join(home.home, 'empty')
     await mkdir(directory)
     await mkdir(join(home.home, 'state'))

@@ -17,7 +17,6 @@ describe('a mount that somebody else unmounts', function () {
     requires(this, 'fuse')
     server = await startServer()
     home = await machine(server)
-    await home.login()
   })
   afterEach(async () => {
     await home?.remove()

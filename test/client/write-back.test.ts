@@ -38,7 +38,6 @@ describe('coffer mount --write-back', function () {
   beforeEach(async () => {
     if (!isRunning(server.pid)) await server.restart()
     home = await machine(server)
-    await home.login()
   })
   afterEach(() => home.remove())
 
@@ -225,7 +224,6 @@ describe('coffer mount --write-back', function () {
     await server.restart()
 
     const other = await machine(server)
-    await other.login()
     const there = await other.mount()
     const elsewhere = join(there.directory, 'conflict')
     await writeFile(join(elsewhere, 'changed.txt'), 'from elsewhere')
@@ -269,7 +267,6 @@ describe('coffer mount --write-back', function () {
     expect(await readFile(join(plain.directory, 'log', 'log'), 'utf8')).to.equal('one\n')
     await plain.unmount()
     const other = await machine(server)
-    await other.login()
     const there = await other.mount()
     await appendFile(join(there.directory, 'log', 'log'), 'from elsewhere\n')
     await there.unmount()
@@ -348,7 +345,6 @@ describe('coffer mount --write-back', function () {
     const guest = await machine(stranger, {
       env: { COFFER_STATE_DIR: join(home.home, 'state'), COFFER_CONFIG_DIR: join(home.home, 'b') },
     })
-    await guest.login()
     const theirs = await guest.mount({ flags: FLAGS })
     await writeFile(join(theirs.directory, 'theirs'), 'theirs')
     expect(await readdir(theirs.directory)).to.deep.equal(['theirs'])
