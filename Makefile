@@ -38,7 +38,7 @@ test:
 	@scripts/install-packages node build mount test
 	@[ -d node_modules/keytar ] || ! pkg-config --exists libsecret-1 || rm -rf node_modules # installed before libsecret was
 	@$(MAKE) build
-	$(BIN)/mocha --parallel --jobs 2 --forbid-only --reporter test/support/reporter.cjs 'test/**/*.test.ts'
+	$(BIN)/mocha --parallel --jobs 3 --forbid-only --reporter test/support/reporter.cjs 'test/**/*.test.ts'
 
 conformance: export COFFER_CONFORMANCE_URL = $(URL)
 conformance: node_modules
