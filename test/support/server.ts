@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { cp, mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeDirectory, temporaryDirectory } from './directory.js'
 import { ownPort } from './own-port.js'
@@ -24,6 +24,15 @@ export interface TestServer {
   remove(): Promise<void>
 }
 
+/** The certificates of the first one that this process has started: to make others takes a quarter of a start. */
+let certificates: Promise<string> | undefined
+
+async function keep(tls: string): Promise<string> {
+  const kept = join(await temporaryDirectory('tls'), 'tls')
+  await cp(tls, kept, { recursive: true })
+  return kept
+}
+
 const PASSWORD = 'correct horse battery staple 9'
 
 /**
@@ -34,6 +43,12 @@ export async function startServer(
   options: { readonly data?: string; readonly env?: NodeJS.ProcessEnv; readonly form?: Form } = {},
 ): Promise<TestServer> {
   const data = options.data ?? join(await temporaryDirectory('server'), 'data')
+  const tls = join(data, 'tls')
+  const isNew = options.data === undefined
+  if (isNew && certificates !== undefined) {
+    await mkdir(data, { mode: 0o700 })
+    await cp(await certificates, tls, { recursive: true })
+  }
   let running: Running
   let env: NodeJS.ProcessEnv = { COFFER_PORT: String(await ownPort()), ...options.env }
 
@@ -54,7 +69,9 @@ export async function startServer(
   }
 
   const issuer = await launch()
-  const caFile = join(data, 'tls', 'ca.pem')
+  if (isNew) certificates ??= keep(tls)
+  await certificates
+  const caFile = join(tls, 'ca.pem')
   return {
     issuer,
     data,
@@ -74,7 +91,7 @@ export async function startServer(
     },
     remove: async () => {
       await running.stop()
-      if (options.data === undefined) await removeDirectory(join(data, '..'))
+      if (isNew) await removeDirectory(join(data, '..'))
     },
   }
 }
