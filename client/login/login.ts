@@ -66,7 +66,10 @@ const LOGINS = {
     loginByCode({
       ...login,
       show: (url) => {
-        terminal.say('To log in, open this address in your browser:')
+        // The answer comes to this machine: a browser elsewhere would say that it cannot connect.
+        terminal.say(
+          'To log in, open this address in a browser on this machine (for one on another, use --device):',
+        )
         terminal.print(url)
         terminal.openBrowser(url)
       },

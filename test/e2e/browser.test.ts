@@ -90,6 +90,12 @@ describe('login in a browser (RFC 8252)', () => {
     await context.close()
   }).timeout(60_000)
 
+  it('tells who has a browser on another machine only, as over ssh, what to do', async () => {
+    const { running } = await waitingLogin()
+    expect(running.log()).to.contain('on this machine').and.contain('--device')
+    await running.stop()
+  }).timeout(60_000)
+
   it('says so at the command line when the user denies', async () => {
     const { running, url } = await waitingLogin()
     await page.goto(url)
