@@ -2,3 +2,9 @@
 export class CommandError extends Error {
   override readonly name = 'CommandError'
 }
+
+/** EX_NOPERM of sysexits.h */
+export const LOGIN_NEEDED_STATUS = 77
+
+/** Nothing can be done before somebody logs in: to try again would only tell the server the same token again, which counts as a guess. */
+export class LoginNeeded extends CommandError {}

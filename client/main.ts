@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { commandLine } from './cli.js'
-import { CommandError } from './command-error.js'
+import { CommandError, LOGIN_NEEDED_STATUS, LoginNeeded } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
 import { clientConfig } from './config.js'
 import { koffi } from './koffi.js'
@@ -158,8 +158,17 @@ async function serveMount(): Promise<number> {
 
 /** As mount(8)'s helper the program has another name and other parameters. */
 function parameters(): string[] | 'nothing' {
-  const [, name = '', ...given] = process.argv
-  return basename(name) === 'mount.coffer' ? mountHelperArguments(given) : given
+  const given = process.argv.slice(2)
+  return isMountHelper() ? mountHelperArguments(given) : given
+}
+
+function isMountHelper(): boolean {
+  return basename(process.argv[1] ?? '') === 'mount.coffer'
+}
+
+/** Of mount(8)'s helper a status is a set of bits. */
+function failureStatus(error: unknown): number {
+  return error instanceof LoginNeeded && !isMountHelper() ? LOGIN_NEEDED_STATUS : 1
 }
 
 /** How long what is under way on a disk may take when all else is done. */
@@ -201,7 +210,7 @@ try {
   }
 } catch (error) {
   process.stderr.write(`coffer: ${printable(told(error))}\n`)
-  status = 1
+  status = failureStatus(error)
 }
 // What could not be written is told only now.
 setImmediate(() => void end(status))

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import { CommandError } from '../command-error.js'
+import { CommandError, LoginNeeded } from '../command-error.js'
 import { serverUrl } from '../config.js'
 import { FUSE_NATIVE_LIMITS } from '../fuse/fuse-native.js'
 import { unmountDirectory } from '../fuse/fusermount.js'
@@ -176,7 +176,7 @@ async function reachable(
 async function logIn(server: URL, flags: MountFlags, surroundings: Surroundings): Promise<void> {
   if (!flags.login) {
     const base = serverBase(server)
-    throw new CommandError(`A login to ${base} is needed first; run: coffer login ${base}`)
+    throw new LoginNeeded(`A login to ${base} is needed first; run: coffer login ${base}`)
   }
   await loginTo(server, loginFlags(flags), surroundings)
 }

@@ -1,3 +1,5 @@
+import { LOGIN_NEEDED_STATUS } from '../command-error.js'
+
 /** A unit for systemd's user manager that keeps a mount: `systemctl --user enable --now NAME` starts it with the session. */
 export function systemdUnit(
   command: readonly string[],
@@ -17,6 +19,7 @@ NotifyAccess=all
 ${environment(settings)}ExecStart=${start.map(quoted).join(' ')}
 Restart=on-failure
 RestartSec=10
+RestartPreventExitStatus=${LOGIN_NEEDED_STATUS}
 TimeoutStartSec=90
 TimeoutStopSec=120
 

@@ -122,6 +122,28 @@ describe('mount.coffer, the helper of mount(8)', () => {
   })
 })
 
+describe('what coffer cannot do before somebody logs in', () => {
+  it('has a status of its own, with which a unit does not try it again', async () => {
+    const directory = await temporaryDirectory('no-login')
+    try {
+      const point = join(directory, 'point')
+      await mkdir(point)
+      const parameters = ['mount', '--foreground', '--no-login', 'https://localhost:9', point]
+      const { status, stderr } = await outcome(
+        process.execPath,
+        [...program('client'), ...parameters],
+        { cwd: root, env: { HOME: directory } },
+      )
+      expect(stderr).to.include('coffer login https://localhost:9')
+      const unit = systemdUnit(['/usr/bin/coffer'], 'https://a', '/mnt', {})
+      expect(unit).to.match(new RegExp(`^RestartPreventExitStatus=${status}$`, 'm'))
+      expect(status).not.to.equal(1)
+    } finally {
+      await removeDirectory(directory)
+    }
+  })
+})
+
 describe('what coffer cannot use', () => {
   let home: string
   beforeEach(async () => {
