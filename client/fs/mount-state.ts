@@ -48,6 +48,7 @@ export class MountState {
   readonly contents: Contents
   readonly open: OpenFiles
   readonly small: SmallFiles
+  readonly #dropContents: () => void
   readonly listings: ListingsAhead
   readonly lookups: Lookups
   readonly names: Names
@@ -135,6 +136,10 @@ export class MountState {
     const memory = new AheadMemory(readBytes, now)
     const small = new SmallFiles({ files, cache, nodes, memory })
     this.small = small
+    this.#dropContents = () => {
+      written.drop()
+      small.drop()
+    }
     const arrived = (directory: number) => small.isListedAhead(directory)
     const listings = new ListingsAhead({ files, cache, nodes, observe, arrived })
     this.listings = listings
@@ -167,8 +172,10 @@ export class MountState {
     this.#beforehand.connect(kernel)
     const { files, cache, nodes, unborn, contested, locks, log } = this
     const foreign = (node: KnownNode) => this.foreign(node)
+    const dropContents = () => this.#dropContents()
+    const content = { foreign, dropContents }
     const hurry = () => this.#stream.hurryChanges?.()
-    const mount = { files, cache, nodes, unborn, contested, locks, log, foreign, hurry }
+    const mount = { files, cache, nodes, unborn, contested, locks, log, hurry, ...content }
     this.#coherence = new Coherence(mount, kernel)
   }
 

@@ -46,6 +46,12 @@ export function newest(data: string): number {
   return count(data, 'newest')
 }
 
+/** Which run of the server `ready` names; one of an earlier version names none. */
+export function runOf(data: string): string | undefined {
+  const { run } = members(data)
+  return typeof run === 'string' ? run : undefined
+}
+
 function changeOf(value: unknown): WireChange | undefined {
   if (!isRecord(value) || !isCount(value.seq) || !isCount(value.ino)) return undefined
   return IS_CHANGE.get(value.kind)?.(value) === true ? (value as unknown as WireChange) : undefined

@@ -5,7 +5,7 @@ import { Declined, ExchangeError, type NoAnswer } from '../http/exchange.js'
 import type { Pauses } from '../http/pauses.js'
 import { Busy } from '../http/retry.js'
 import { RemoteError } from '../remote-error.js'
-import { newest, newsOf, positionOf } from './change-events.js'
+import { newest, newsOf, positionOf, runOf } from './change-events.js'
 import type { RemoteNews } from './remote-files.js'
 
 /** Opens GET /changes, from where it was interrupted. */
@@ -36,6 +36,7 @@ export async function* changeStream(
   pauses: Pauses,
 ): AsyncGenerator<RemoteNews> {
   let last: string | undefined
+  let run: string | undefined
   let pause = FIRST_PAUSE_MILLISECONDS
   while (!signal.aborted) {
     let isConnected = false
@@ -48,6 +49,12 @@ export async function* changeStream(
         if (!isConnected) server.reached(exchange)
         isConnected = true
         pause = FIRST_PAUSE_MILLISECONDS
+        if (event.event === 'ready') {
+          const before = run
+          run = runOf(event.data)
+          // It may go on from an earlier state of its disk, and then numbers come again that are known.
+          if (before !== undefined && before !== run) yield { kind: 'reset' }
+        }
         yield news
         if (event.event === 'ready') last ??= String(newest(event.data))
         if (event.event === 'reset') yield { kind: 'told', newest: newest(event.data) }

@@ -5,7 +5,7 @@ import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
 import type { LockNews, Mailbox } from '../locks/mailbox.js'
 import type { Change } from '../storage/changes.js'
-import type { WireChange, WireChangesStart } from '../wire/changes.js'
+import type { WireChange, WireChangesReady, WireChangesStart } from '../wire/changes.js'
 import type { WireLockNews } from '../wire/locks.js'
 import type { Exchange } from './exchange/exchange.js'
 
@@ -51,7 +51,7 @@ export async function changes(exchange: Exchange): Promise<void> {
 }
 
 async function* events(
-  { tree, query, origin, isLive, limits }: Exchange,
+  { tree, query, origin, locks, isLive, limits }: Exchange,
   start: number,
   mail: Mailbox | undefined,
   gone: AbortSignal,
@@ -65,14 +65,16 @@ async function* events(
   const passing = own === undefined ? undefined : { connection: own, passed }
   let checked = performance.now()
   let news: LockNews[] = []
-  yield encodeRetry(RETRY_MILLISECONDS) + startEvent('ready', seq)
+  const ready: WireChangesReady = { newest: seq, run: locks.run }
+  yield encodeRetry(RETRY_MILLISECONDS) + encodeEvent('ready', seq, ready)
   while (!gone.aborted) {
     // Taken before the changes are read: what happened before it is told before it.
     news.push(...(mail?.take() ?? []))
     const page = await tree.changes.after(seq, PAGE)
     if (page.kind === 'expired') {
       seq = page.newest
-      yield startEvent('reset', seq)
+      const reset: WireChangesStart = { newest: seq }
+      yield encodeEvent('reset', seq, reset)
     } else if (page.changes.length > 0) {
       seq = page.changes.at(-1)?.seq ?? seq
       // who was revoked meanwhile is told nothing more
@@ -136,11 +138,6 @@ function parseStart({ request, query }: Exchange): number | undefined {
     throw new FileError('EINVAL', 'Last-Event-ID and ?since must be the number of a change')
   }
   return Number(id)
-}
-
-function startEvent(event: 'ready' | 'reset', newest: number): string {
-  const start: WireChangesStart = { newest }
-  return encodeEvent(event, newest, start)
 }
 
 function wireNews(news: LockNews): WireLockNews {

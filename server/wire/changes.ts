@@ -3,8 +3,8 @@
 import type { WirePlace } from './inodes.js'
 
 /**
- * The data of a `change` event of GET /changes. Other events: `ready` (the stream begins after `newest`) and `reset` (changes
- * were missed that are no longer kept: forget every cached thing, go on from `newest`), both with WireChangesStart.
+ * The data of a `change` event of GET /changes. Other events: `ready` (the stream begins after `newest`; with WireChangesReady) and `reset`
+ * (changes were missed that are no longer kept: forget every cached thing, go on from `newest`; with WireChangesStart).
  */
 export type WireChange = {
   /** Also the event's id: counts up by one within the user's tree. */
@@ -38,4 +38,9 @@ export type WireChange = {
 
 export interface WireChangesStart {
   newest: number
+}
+
+export interface WireChangesReady extends WireChangesStart {
+  /** Of the server's process: another one may have begun from an earlier state of its disk. */
+  run: string
 }

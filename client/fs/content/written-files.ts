@@ -49,6 +49,11 @@ export class WrittenFiles {
     return undefined
   }
 
+  drop(): void {
+    this.#files.clear()
+    this.#bytes = 0
+  }
+
   /** Some at a time: to look for the oldest one of a Map takes long where others have just gone. */
   #dropOldest(): void {
     for (const oldest of this.#files.keys()) {

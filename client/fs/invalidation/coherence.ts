@@ -160,7 +160,7 @@ export class Coherence {
         // the server may count again from where it was once
         this.#told = -1
         this.#forgetAll()
-        this.#takenBack.pagesOfOpen()
+        this.#takenBack.contents()
         this.#hasCaughtUp()
         return
       case 'settled':

@@ -14,6 +14,8 @@ export interface TakenBackMount {
   readonly contested: ContestedNames
   /** The content of a node changed elsewhere. */
   foreign(node: KnownNode): void
+  /** Contents that are kept in memory, by their version, go. */
+  dropContents(): void
 }
 
 /** Takes back from the cache and the kernel what is no longer true, or may not be. */
@@ -45,6 +47,13 @@ export class TakenBack {
   pagesOfOpen(): void {
     const { nodes, foreign } = this.#mount
     for (const node of nodes.all()) if (node.opens > 0) foreign(node)
+  }
+
+  /** A version says no more which content it is, neither of pages nor of what is kept here. */
+  contents(): void {
+    const { nodes, foreign, dropContents } = this.#mount
+    dropContents()
+    for (const node of nodes.all()) if (node.opens > 0 || node.pages !== undefined) foreign(node)
   }
 
   /** What was learned since, and holds for a moment only, is to be asked for again as well. */

@@ -26,8 +26,8 @@ export function bootOfMachine(): string | undefined {
  * lost, which the machine tells by still being in the same run.
  *
  * That the disk was put back to an earlier state, as a snapshot of it, nothing tells. So numbers go on from what the time says at each start but the first: a
- * journal of a mount takes the file that has the number it was given for its own. Versions count on, for mounts tell by them what others did; where
- * two contents of a file have the same, they have other times. Who follows the changes comes with a place that is not reached yet.
+ * journal of a mount takes the file that has the number it was given for its own. Versions count on, for mounts tell by them what others did: they forget
+ * what they have of contents when another process serves them.
  */
 export function beginRun(database: Database, boot: string | undefined, now: Date): void {
   const known = settings(database)

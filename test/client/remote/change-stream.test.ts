@@ -4,6 +4,27 @@ import { Pauses } from '../../../client/http/pauses.js'
 import { changeStream } from '../../../client/remote/change-stream.js'
 import type { RemoteNews } from '../../../client/remote/remote-files.js'
 
+/** What one server after another tells, of which each hangs up in the end. */
+async function told(...servers: AsyncIterable<Buffer>[]) {
+  const end = new AbortController()
+  const pauses = new Pauses()
+  const from: (string | undefined)[] = []
+  const open = async (headers: Readonly<Record<string, string>>) => {
+    from.push(headers['Last-Event-ID'])
+    const answer = servers.shift()
+    if (servers.length === 0) end.abort()
+    if (answer === undefined) throw new ExchangeError('unreachable', 'that was all')
+    return { write: () => {}, end: () => {}, destroy: () => {}, answer }
+  }
+  const server = { begin: () => 1, reached: () => {}, missed: () => {} }
+  const news: RemoteNews[] = []
+  for await (const one of changeStream(open, end.signal, server, pauses)) {
+    news.push(one)
+    if (one.kind === 'lost') setImmediate(() => pauses.end())
+  }
+  return { news: news.map(({ kind }) => kind), from }
+}
+
 describe('the stream of changes, while it cannot be opened', () => {
   it('is tried again at once when there is reason to, however long the pause has become', async () => {
     const pauses = new Pauses()
@@ -25,26 +46,6 @@ describe('the stream of changes, while it cannot be opened', () => {
 })
 
 describe('a stream of changes that makes no sense', () => {
-  /** What one server after another tells, of which each hangs up in the end. */
-  async function told(...servers: AsyncIterable<Buffer>[]) {
-    const end = new AbortController()
-    const pauses = new Pauses()
-    const from: (string | undefined)[] = []
-    const open = async (headers: Readonly<Record<string, string>>) => {
-      from.push(headers['Last-Event-ID'])
-      const answer = servers.shift()
-      if (servers.length === 0) end.abort()
-      if (answer === undefined) throw new ExchangeError('unreachable', 'that was all')
-      return { write: () => {}, end: () => {}, destroy: () => {}, answer }
-    }
-    const server = { begin: () => 1, reached: () => {}, missed: () => {} }
-    const news: RemoteNews[] = []
-    for await (const one of changeStream(open, end.signal, server, pauses)) {
-      news.push(one)
-      if (one.kind === 'lost') setImmediate(() => pauses.end())
-    }
-    return { news: news.map(({ kind }) => kind), from }
-  }
   async function* sent(...pieces: string[]): AsyncGenerator<Buffer> {
     yield Buffer.from('event: ready\ndata: {"newest":3}\n\n')
     for (const piece of pieces) yield Buffer.from(piece)
@@ -77,5 +78,24 @@ describe('a stream of changes that makes no sense', () => {
     const event = 'event: told\ndata: {"newest":9}\n\n'
     const { from } = await told(sent(`id: ${'x'.repeat(100_000)}\n${event}`), sent())
     expect(from).to.deep.equal([undefined, '3'])
+  })
+})
+
+describe('a stream of changes that comes back', () => {
+  async function* ready(run?: string): AsyncGenerator<Buffer> {
+    yield Buffer.from(`event: ready\ndata: ${JSON.stringify({ newest: 3, run })}\n\n`)
+  }
+
+  it('begins anew where the server did, which may go on from an earlier state of its disk', async () => {
+    const { news } = await told(ready('a'), ready('a'), ready('b'), ready('b'))
+    expect(news).to.deep.equal([
+      ...['connected', 'lost', 'connected', 'lost'],
+      ...['reset', 'connected', 'lost', 'connected', 'lost'],
+    ])
+  })
+
+  it('goes on where an earlier version of the server does not say so', async () => {
+    const { news } = await told(ready(), ready(), ready('a'))
+    expect(news).to.not.include('reset')
   })
 })

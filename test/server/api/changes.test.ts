@@ -97,7 +97,10 @@ describe('GET /changes', () => {
       'cache-control': 'no-store',
     })
     const ready = await stream.next()
-    expect([ready?.event, ready?.id, ready?.data]).to.deep.equal(['ready', '1', '{"newest":1}'])
+    expect([ready?.event, ready?.id]).to.deep.equal(['ready', '1'])
+    const start = JSON.parse(ready?.data ?? '')
+    expect(start).to.have.all.keys('newest', 'run').and.include({ newest: 1 })
+    expect(JSON.parse((await (await open()).next())?.data ?? '')).to.deep.equal(start)
     const place = (name: string) => ({ directory: root, name })
 
     const { ino } = (await put('a')).attributes()

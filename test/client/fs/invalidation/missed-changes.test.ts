@@ -137,4 +137,29 @@ describe('a stream that begins anew', () => {
       await earth.close()
     }
   })
+
+  it('leaves no content that was written here, for its version may mean another one', async () => {
+    const earth = await world()
+    try {
+      const { news, fs, calls, requests, invalidated } = await earth.machine({}, 'as the test says')
+      news.say({ kind: 'connected' })
+      await settled()
+      const { node } = await calls.store(ROOT, 'f', 'x')
+      const readAgain = async () => {
+        requests.clear()
+        const { handle } = await fs.open(node, O_RDONLY, caller)
+        await fs.read(node, handle, 0, 10, caller)
+        await fs.release(node, handle, caller)
+        return requests.made.filter((made) => made.startsWith('read'))
+      }
+      expect(await readAgain()).to.deep.equal([])
+      invalidated.length = 0
+      news.say({ kind: 'lost' }, { kind: 'reset' }, { kind: 'connected' })
+      await settled()
+      expect(invalidated).to.include(`inode ${node} 0`)
+      expect(await readAgain()).to.have.length(1)
+    } finally {
+      await earth.close()
+    }
+  })
 })
