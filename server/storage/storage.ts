@@ -111,6 +111,8 @@ export interface NewAttributes {
   readonly mtime?: Nanoseconds
   /** A number from `reserve`; else the next free one. @throws EEXIST (taken), EINVAL (not reserved for this user) */
   readonly ino?: Ino
+  /** By name, as `setXattr` takes them. */
+  readonly xattrs?: ReadonlyMap<string, Buffer>
 }
 
 export type NewInode =

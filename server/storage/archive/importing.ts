@@ -50,7 +50,6 @@ export class Importing {
     const directory = await this.#directory(above?.ino ?? this.#into, names.slice(0, -1))
     const inode = await this.#make({ directory, name }, member, content)
     if (inode === undefined) return
-    await this.#setXattrs(inode.ino, member)
     if (member.type === 'directory') this.#enter(inode.ino, member)
   }
 
@@ -95,8 +94,8 @@ export class Importing {
     member: Member,
     content: AsyncIterable<Buffer>,
   ): Promise<Inode | undefined> {
-    const { mode, uid, gid, mtime, atime } = member
-    const attributes = { mode, uid, gid, mtime, ...(atime !== undefined && { atime }) }
+    const { mode, uid, gid, mtime, atime, xattrs } = member
+    const attributes = { mode, uid, gid, mtime, xattrs, ...(atime !== undefined && { atime }) }
     if (member.type === 'link') {
       const first = await this.#tree.walk(this.#into, namesOf(member.linkpath))
       await this.#tree.link(first.ino, place, {})

@@ -39,10 +39,7 @@ export function setXattr(
   { name, value, mode, precondition }: Setting,
   origin: Origin,
 ): InodeRow {
-  checkName(name)
-  if (value.length > XATTR_SIZE_MAX) {
-    throw new FileError('E2BIG', `the value of an attribute is at most ${XATTR_SIZE_MAX} bytes`)
-  }
+  check(name, value)
   return engine.transactions.run(() => {
     const row = inodeRow(engine, tree, ino)
     const present = engine.sql.xattrSizes.all(ino)
@@ -52,12 +49,27 @@ export function setXattr(
     }
     if (mode === 'replace' && old === undefined) throw absent(name)
     precondition(engine.sql.xattr.get(ino, name)?.value)
-    const names = old === undefined ? [...present, { name }] : present
-    const list = names.reduce((sum, attribute) => sum + Buffer.byteLength(attribute.name) + 1, 0)
-    if (list > XATTR_LIST_MAX) throw new FileError('ENOSPC', 'the inode has too many attributes')
+    if (old === undefined) checkList([...present.map((attribute) => attribute.name), name])
     engine.sql.setXattr.run(ino, name, value)
     return touched(engine, tree, row, value.length - (old?.bytes ?? 0), origin)
   })
+}
+
+/** Within a transaction: those of a new inode. @returns how many bytes they count @throws as `setXattr` */
+export function insertXattrs(
+  engine: Engine,
+  ino: Ino,
+  xattrs: ReadonlyMap<string, Buffer> | undefined,
+): number {
+  if (xattrs === undefined) return 0
+  let bytes = 0
+  checkList([...xattrs.keys()])
+  for (const [name, value] of xattrs) {
+    check(name, value)
+    engine.sql.setXattr.run(ino, name, value)
+    bytes += value.length
+  }
+  return bytes
 }
 
 export function removeXattr(
@@ -85,6 +97,18 @@ function touched(engine: Engine, tree: TreeId, row: InodeRow, bytes: number, ori
   engine.sql.updateInode.run(after)
   noteAttributes(engine, tree, row.ino, { bytes, inodes: 0 }, origin)
   return after
+}
+
+function check(name: string, value: Buffer): void {
+  checkName(name)
+  if (value.length > XATTR_SIZE_MAX) {
+    throw new FileError('E2BIG', `the value of an attribute is at most ${XATTR_SIZE_MAX} bytes`)
+  }
+}
+
+function checkList(names: readonly string[]): void {
+  const list = names.reduce((sum, name) => sum + Buffer.byteLength(name) + 1, 0)
+  if (list > XATTR_LIST_MAX) throw new FileError('ENOSPC', 'the inode has too many attributes')
 }
 
 function checkName(name: string): void {

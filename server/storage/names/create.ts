@@ -3,6 +3,7 @@ import { liveDirectoryRow } from '../inodes/access.js'
 import { toInode } from '../inodes/inode.js'
 import { touchDirectory } from '../inodes/links.js'
 import { draft, inherited, insertInode } from '../inodes/new-inode.js'
+import { insertXattrs } from '../inodes/xattrs.js'
 import { whenFree } from '../name-guard.js'
 import type { Engine, TreeId } from '../parts/engine.js'
 import type { Inode, NewAttributes, Origin, Place, Precondition } from '../storage.js'
@@ -45,7 +46,8 @@ export async function create(
       engine.sql.insertEntry.run(place.directory, place.name, inserted.ino)
       touchDirectory(engine, place.directory, 0, now)
       const change = { kind: 'make', ino: inserted.ino, place } as const
-      engine.log.note(tree.id, change, { bytes: inserted.size, inodes: 1 }, origin)
+      const bytes = inserted.size + insertXattrs(engine, inserted.ino, attributes.xattrs)
+      engine.log.note(tree.id, change, { bytes, inodes: 1 }, origin)
       return inserted
     })
     return row && toInode(row)

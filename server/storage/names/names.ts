@@ -4,6 +4,7 @@ import { inodeRow, liveDirectoryRow, mustHold } from '../inodes/access.js'
 import { changed, isDirectory } from '../inodes/inode.js'
 import { destroy, dropLink, touchDirectory } from '../inodes/links.js'
 import { draft, inherited, insertInode } from '../inodes/new-inode.js'
+import { insertXattrs } from '../inodes/xattrs.js'
 import type { Engine, TreeId } from '../parts/engine.js'
 import { NOTHING_USED } from '../parts/usage.js'
 import type {
@@ -39,7 +40,8 @@ export function make(
     const row = insertInode(engine, tree, inherited(made, directory), number, now)
     engine.sql.insertEntry.run(place.directory, place.name, row.ino)
     touchDirectory(engine, place.directory, isDirectory(row) ? 1 : 0, now)
-    engine.log.note(tree.id, { kind: 'make', ino: row.ino, place }, { bytes: 0, inodes: 1 }, origin)
+    const bytes = insertXattrs(engine, row.ino, attributes.xattrs)
+    engine.log.note(tree.id, { kind: 'make', ino: row.ino, place }, { bytes, inodes: 1 }, origin)
     return row
   })
 }
@@ -61,7 +63,8 @@ export function makeNameless(
     const nameless = { ...row, nlink: 0 }
     engine.sql.updateInode.run(nameless)
     engine.sql.keepLinkable.run(row.ino, engine.clock().sec)
-    engine.log.note(tree.id, { kind: 'attributes', ino: row.ino }, { bytes: 0, inodes: 1 }, origin)
+    const bytes = insertXattrs(engine, row.ino, attributes.xattrs)
+    engine.log.note(tree.id, { kind: 'attributes', ino: row.ino }, { bytes, inodes: 1 }, origin)
     return nameless
   })
 }

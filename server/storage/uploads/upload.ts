@@ -9,6 +9,7 @@ import { withChanges } from '../inodes/attributes.js'
 import { toInode, withContent } from '../inodes/inode.js'
 import { bytesOf, touchDirectory } from '../inodes/links.js'
 import { checkAttributes, draft, inherited, insertInode } from '../inodes/new-inode.js'
+import { insertXattrs } from '../inodes/xattrs.js'
 import { whenFree } from '../name-guard.js'
 import { completed } from '../names/create.js'
 import { inodeNumber } from '../names/names.js'
@@ -180,7 +181,8 @@ export class FileUpload implements Upload {
       const row = insertInode(engine, tree, file, number, now)
       engine.sql.insertEntry.run(target.directory, target.name, row.ino)
       touchDirectory(engine, target.directory, 0, now)
-      const usage = { bytes: row.size, inodes: 1 }
+      const bytes = row.size + insertXattrs(engine, row.ino, attributes.xattrs)
+      const usage = { bytes, inodes: 1 }
       engine.log.note(tree.id, { kind: 'make', ino: row.ino, place: target }, usage, origin)
       this.#finish(row.ino)
       this.#afterwards(content.stored)

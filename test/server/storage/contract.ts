@@ -679,6 +679,34 @@ export function contract(name: string, open: () => Promise<Subject>): void {
         await refused('ENODATA', tree.removeXattr(ino, 'user.b', overwrite, NOBODY))
       })
 
+      it('come with what is new, in one step, and count', async () => {
+        const given = { ...NEW, xattrs: new Map([['user.a', bytes('value')]]) }
+        await storage.setQuota('ann', { maxBytes: 1000, maxInodes: 100 })
+        const before = await tree.totals()
+        const upload = await tree.upload()
+        await upload.write([bytes('uploaded')])
+        const terms = { precondition: overwrite, origin: NOBODY }
+        // which is for `upload` to make where it does not go into the database
+        const created = await tree.create(at('c'), bytes('created'), given, terms)
+        const made = [
+          ...(created === undefined ? [] : [created]),
+          await tree.make(at('d'), { type: 'directory' }, given, NOBODY),
+          await tree.make(at('s'), { type: 'symlink', target: 't' }, given, NOBODY),
+          (await upload.commit(at('u'), given, overwrite, NOBODY)).inode,
+          await tree.makeNameless(tree.root, given, NOBODY),
+        ]
+        for (const inode of made) {
+          expect(String(await tree.getXattr(inode.ino, 'user.a'))).to.equal('value')
+          expect(inode.ctime).to.equal((await tree.stat(inode.ino)).ctime)
+        }
+        const content = (created?.size ?? 0) + 'uploaded'.length
+        const used = made.length * 'value'.length + content
+        expect(before.freeBytes - (await tree.totals()).freeBytes).to.equal(used)
+        const large = { ...NEW, xattrs: new Map([['user.a', Buffer.alloc(65_537)]]) }
+        await refused('E2BIG', tree.make(at('none'), { type: 'file' }, large, NOBODY))
+        await refused('ENOENT', tree.lookup(tree.root, fileName('none')))
+      })
+
       it('asks the precondition about the value, in the step that changes it', async () => {
         const { ino } = await file('f')
         const seen: (string | undefined)[] = []

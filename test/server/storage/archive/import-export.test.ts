@@ -88,6 +88,19 @@ describe('import and export', () => {
     expect(await other.getXattr(other.root, 'user.coffer')).to.deep.equal(value)
   })
 
+  it('brings a file in with its xattrs in one step: one that is killed leaves none without', async () => {
+    await writeFile(join(directory, 'f'), 'x')
+    await setxattr(join(directory, 'f'), 'user.coffer', Buffer.from('value'))
+    await importTree(tree, tree.root, directory, none)
+    const { ino } = await tree.lookup(tree.root, name('f'))
+    const page = await tree.changes.after(0, 100)
+    if (page.kind !== 'changes') throw new Error('there is no page')
+    const kinds = page.changes.filter((change) => change.ino === ino).map(({ kind }) => kind)
+    expect(kinds).to.deep.equal(['make'])
+    expect((await tree.getXattr(ino, 'user.coffer')).toString()).to.equal('value')
+    expect(await subject.problems()).to.deep.equal([])
+  })
+
   it('calls xattrs as the disk does, whatever tar(1) writes for "=" and "%"', async () => {
     const [from, to] = [join(directory, 'from'), join(directory, 'to')]
     await mkdir(from)
