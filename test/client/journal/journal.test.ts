@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { TooLate } from '../../../client/briefly.js'
 import { codeOf } from '../../../client/error-of.js'
-import { Journal } from '../../../client/journal/journal.js'
+import { Journal, type JournalOptions } from '../../../client/journal/journal.js'
 import type { Change } from '../../../client/journal/record.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { openFiles } from '../../support/open-files.js'
@@ -24,6 +24,8 @@ import { until } from '../../support/until.js'
 import { MemoryMount } from '../fuse/memory-mount.js'
 
 const LIMIT = 64 << 20
+/** On a disk that is known to hang. */
+const IMPATIENT = { patienceMilliseconds: 500 }
 
 /** A segment that was tried in vain. */
 function unlessGone(error: unknown): void {
@@ -40,13 +42,13 @@ describe('the journal of a mount', () => {
   })
   afterEach(() => removeDirectory(directory))
 
-  async function opened(limitBytes = LIMIT, where = directory): Promise<Journal> {
-    const options = {
-      limitBytes,
-      log: (message: string) => log.push(message),
-      patienceMilliseconds: 500,
-    }
-    const journal = await Journal.open(join(where, 'journal'), options)
+  async function opened(
+    limitBytes = LIMIT,
+    where = directory,
+    options: Partial<JournalOptions> = {},
+  ): Promise<Journal> {
+    const told = { limitBytes, log: (message: string) => log.push(message) }
+    const journal = await Journal.open(join(where, 'journal'), { ...told, ...options })
     if (journal === undefined) throw new Error('somebody else has the journal')
     return journal
   }
@@ -364,7 +366,7 @@ describe('the journal of a mount', () => {
     })
 
     it('takes no changes, forgets those that get there after all, and notes what is done later', async () => {
-      const journal = await opened(LIMIT, disk.directory)
+      const journal = await opened(LIMIT, disk.directory, IMPATIENT)
       const [before = 0] = await appended(journal, 'before')
       await disk.ask({ kind: 'stick', how: 'frozen' })
       for (const content of ['late', 'later']) {
@@ -377,17 +379,17 @@ describe('the journal of a mount', () => {
       await until('it takes changes again', async () => !journal.isHanging)
       await appended(journal, 'after')
       await abandoned(journal)
-      const again = await opened(LIMIT, disk.directory)
+      const again = await opened(LIMIT, disk.directory, IMPATIENT)
       expect(await contents(again)).to.deep.equal(['after'])
       expect(log).to.deep.equal([])
       await again.close()
     })
 
     it('leaves nothing of what it could not begin there, also when all before is done meanwhile', async () => {
-      const earlier = await opened(LIMIT, disk.directory)
+      const earlier = await opened(LIMIT, disk.directory, IMPATIENT)
       await appended(earlier, 'before')
       await earlier.close()
-      const journal = await opened(LIMIT, disk.directory)
+      const journal = await opened(LIMIT, disk.directory, IMPATIENT)
       await disk.ask({ kind: 'stick', how: 'frozen' })
       const told = await appended(journal, 'late').catch((error: unknown) => error)
       expect(told).to.be.instanceOf(TooLate)
@@ -402,11 +404,11 @@ describe('the journal of a mount', () => {
     it('holds no memory for what cannot be read yet', async () => {
       await disk.stop()
       disk = await MemoryMount.start({ directIo: true }) // each read gets there
-      const earlier = await opened(LIMIT, disk.directory)
+      const earlier = await opened(LIMIT, disk.directory, IMPATIENT)
       const content = 'x'.repeat(4 << 20)
       await appended(earlier, content, 'the last, which is read when it is opened')
       await earlier.close()
-      const journal = await opened(LIMIT, disk.directory)
+      const journal = await opened(LIMIT, disk.directory, IMPATIENT)
       await disk.ask({ kind: 'stick', how: 'frozen' })
       const before = process.memoryUsage().arrayBuffers
       const reading = Array.from({ length: 50 }, () => journal.recovered[0]?.data.whole())
