@@ -156,6 +156,7 @@ export function compose(parts: Parts): Composed {
       requireWrite: authorization.requireScope('file.write'),
       isLive: (authenticated) => authorization.isLive(authenticated),
       clock,
+      failed: (err) => log.error({ err }, 'an operation failed'),
     }),
     login: loginRoutes(site, {
       limits: limit.login,

@@ -1,4 +1,5 @@
 import type { Authenticated, Middleware, ServedRequest, ServedResponse } from '../../oauth/index.js'
+import type { FileError } from '../errors.js'
 import { preflight } from '../http/cross-origin.js'
 import { field } from '../http/field.js'
 import { Refusal } from '../http/refusal.js'
@@ -45,6 +46,8 @@ export interface FileRoutesDependencies {
   readonly isLive: (authenticated: Authenticated) => boolean | Promise<boolean>
   readonly limits?: Partial<Limits>
   readonly clock?: () => Date
+  /** Learns why an operation of a batch or a channel failed, where that is the server's own business. */
+  readonly failed?: (error: FileError) => void
 }
 
 interface Method {
@@ -113,6 +116,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Middleware {
   const { heldAnswerBytes: bytes, stalledMilliseconds } = limits
   const heldAnswers = new HeldAnswers({ bytes, stalledMilliseconds })
   const clock = dependencies.clock ?? (() => new Date())
+  const failed = dependencies.failed ?? (() => {})
   const attempts = new Attempts()
   const digests = new ReprDigests()
   const uploads = new ResumableUploads(limits.uploadLifetimeMilliseconds, clock)
@@ -157,6 +161,7 @@ export function fileRoutes(dependencies: FileRoutesDependencies): Middleware {
       durability,
       limits,
       clock,
+      failed,
     })
   }
 

@@ -1,4 +1,5 @@
 import { FileError, PreconditionFailed } from '../../errors.js'
+import { STATUS } from '../../wire/errors.js'
 import { type Frame, FrameError } from '../../wire/frames.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Answer, Context, Operation } from './operation.js'
@@ -40,10 +41,16 @@ export async function perform(
     return answer
   } catch (error) {
     if (error instanceof FileError || error instanceof PreconditionFailed) {
+      if (error instanceof FileError && isOfTheServer(error)) exchange.failed(error)
       return failure('failed', error)
     }
     throw error
   }
+}
+
+/** Others are the client's: it is told, and nobody else need know. */
+function isOfTheServer({ code }: FileError): boolean {
+  return STATUS[code] >= 500 && code !== 'EDQUOT'
 }
 
 function inoOf(answer: Answer): number | undefined {

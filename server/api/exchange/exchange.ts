@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FileError } from '../../errors.js'
 import type { Locks } from '../../locks/locks.js'
 import type { StoragePath } from '../../storage/path.js'
 import type { Ino, Origin, Storage, Tree } from '../../storage/storage.js'
@@ -36,6 +37,8 @@ export interface Exchange {
   readonly durability: 'power' | 'process'
   readonly limits: Limits
   readonly clock: () => Date
+  /** One operation of many has failed for a reason of the server's own, which its owner is to know. */
+  readonly failed: (error: FileError) => void
 }
 
 declare const admitted: unique symbol

@@ -93,7 +93,7 @@ export async function startFileServer({
   times,
   disk,
   ...options
-}: Partial<Pick<FileRoutesDependencies, 'limits' | 'clock' | 'isLive'>> & {
+}: Partial<Pick<FileRoutesDependencies, 'limits' | 'clock' | 'isLive' | 'failed'>> & {
   readonly times?: Partial<LockTimes>
   readonly disk?: Disk
 } = {}): Promise<FileServer> {
