@@ -82,8 +82,12 @@ export function keepCertificate(options: KeeperOptions): CertificateKeeper {
 function fingerprint(files: readonly string[]): string {
   return files
     .map((file) => {
-      const stat = statSync(file, { throwIfNoEntry: false })
-      return stat === undefined ? 'missing' : `${stat.ino}:${stat.mtimeMs}:${stat.size}`
+      try {
+        const stat = statSync(file, { throwIfNoEntry: false })
+        return stat === undefined ? 'missing' : `${stat.ino}:${stat.mtimeMs}:${stat.size}`
+      } catch {
+        return 'unreadable' // as on a disk that has failed; what is served stays
+      }
     })
     .join(' ')
 }
