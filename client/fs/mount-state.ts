@@ -266,7 +266,11 @@ export class MountState {
     const { ino, known, changes } = change
     this.#beforehand.notSet(change)
     if (isTransient(error)) this.contents.areLate(this.nodes.known(ino), known, changes, error)
-    else this.log(`what was set of inode ${ino} was refused later`, error)
+    else {
+      this.log(`what was set of inode ${ino} was refused later`, error)
+      const node = this.nodes.of(ino)
+      if (node !== undefined) node.unset = error
+    }
   }
 
   #shared(remote: RemoteLocks, now: () => number): MountLocks {

@@ -11,6 +11,7 @@ import type {
 import { type Soon, when } from '../fuse/soon.js'
 import type { RemoteFiles, RemoteNew } from '../remote/remote-files.js'
 import { orStale, refusal, unlessInterrupted } from './answer.js'
+import { tellUnset } from './content/nodes.js'
 import { MountState } from './mount-state.js'
 import { ChangingAttributes } from './operations/changing-attributes.js'
 import { ownership, special } from './operations/creation.js'
@@ -181,6 +182,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
       const synced = content?.isClean === false ? content.sync() : files.sync(ino(node))
       await unlessInterrupted(orStale(synced), context)
       state.locks?.refuseLost(handle)
+      tellUnset(nodes.get(node))
     },
     ...rangeOperations(state),
 
@@ -201,6 +203,7 @@ export function fileSystem(remote: RemoteFiles, options: FileSystemOptions): Cof
         ),
         context,
       )
+      tellUnset(nodes.get(node))
     },
     /** With default_permissions the kernel asks nobody; without it whoever mounts may. */
     access() {},

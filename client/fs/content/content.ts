@@ -44,6 +44,11 @@ export class Content {
     return this.#here.birth
   }
 
+  /** Attributes could not be sent when they should have been. */
+  get hasLateAttributes(): boolean {
+    return this.#here.pending.isLate
+  }
+
   /** A new file without content yet: nothing that a stat must wait for. */
   get isBlank(): boolean {
     return this.#here.birth !== undefined && this.#here.size === 0 && this.#requests.count === 0
@@ -145,7 +150,8 @@ export class Content {
   }
 
   /** Attributes that nobody waited for, and that could not be set: they are sent later, unless others have set them meanwhile. */
-  areLate(changes: WireAttributeChanges, error: unknown): void {
+  areLate(known: WireAttributes, changes: WireAttributeChanges, error: unknown): void {
+    if (this.isClean) this.#outcomes.start(known)
     this.#outcomes.unanswered(error, { attributes: changes, versions: 0 })
     this.#here.areLate(changes)
   }

@@ -74,7 +74,7 @@ export class Contents {
   ): void {
     node.content ??= new Content(this.#mount, node, known)
     this.#active.add(node)
-    node.content.areLate(changes, error)
+    node.content.areLate(known, changes, error)
     this.#failed(node, error)
   }
 

@@ -17,6 +17,8 @@ export interface KnownNode {
   writers: number
   /** What is written and not yet on the server, while there may be any. */
   content: Content | undefined
+  /** Why attributes that a program was told are set were refused, until fsync(2) has told. */
+  unset: unknown
   /** The version of the content that the kernel's pages belong to. */
   pages: number | undefined
   /** Where they were dropped: the first version that was read since, of a file that is still open. */
@@ -27,6 +29,14 @@ export interface KnownNode {
   isOrphan: boolean
   /** No file, and its last name was removed here; as it was: a program may still stand in it, or have it open. */
   removed: WireAttributes | undefined
+}
+
+/** For fsync(2). @throws once, why what a program was told is set was refused */
+export function tellUnset(node: KnownNode | undefined): void {
+  const unset = node?.unset
+  if (node === undefined || unset === undefined) return
+  node.unset = undefined
+  throw unset
 }
 
 /** The kernel's nodes and the remote inodes they stand for. A node is the inode's number, but for the root, which is 1. */
@@ -99,6 +109,7 @@ export class Nodes {
       opens: 0,
       writers: 0,
       content: undefined,
+      unset: undefined,
       pages: undefined,
       readSince: undefined,
       directory: undefined,

@@ -65,6 +65,7 @@ export class Names {
   async link(ino: number, place: Place): Promise<Named> {
     const { files, cache, unborn } = this.#mount
     await unborn.send(place.directory, place.name)
+    await this.#lateSent(ino)
     const ticket = cache.ticket()
     const linked = await this.#changing(place, () => files.link(ino, place.directory, place.name))
     return this.#named(place, linked, { time: linked.ctime, subdirectories: 0 }, ticket)
@@ -167,6 +168,7 @@ export class Names {
     const ticket = cache.ticket()
     const moved = await this.#standing(from)
     const target = await this.#displaced(to)
+    for (const ino of mode === 'exchange' ? [moved, target] : [moved]) await this.#lateSent(ino)
     const replaced = target === moved ? ABSENT : target
     if (replaced !== ABSENT) await unborn.sendAll(replaced)
     const held = this.#held(replaced)
@@ -228,6 +230,12 @@ export class Names {
     const attributes = await files.lookup(place.directory, place.name)
     cache.learn(attributes, ticket)
     return attributes.ino
+  }
+
+  /** A program was told that its mode is set, and may trust in that where it gives it another name: so that is set before. */
+  async #lateSent(ino: number): Promise<void> {
+    const content = this.#mount.nodes.of(ino)?.content
+    if (content?.hasLateAttributes === true) await content.flush()
   }
 
   /** What must stay usable by number: it is open here, or not all of it is sent. */

@@ -5,7 +5,7 @@ import { withoutPrivileges } from '../../privileges.js'
 import { refusal } from '../answer.js'
 import { fuseAttributes, type Owners } from '../attributes.js'
 import { type KnownNode, type Nodes, ROOT } from '../content/nodes.js'
-import { asSet, type SetAttributes } from '../content/pending-attributes.js'
+import { asSet, isOnlyKnownThere, type SetAttributes } from '../content/pending-attributes.js'
 import type { Unawaited } from '../requests/unawaited.js'
 import type { ContestedNames } from './contested-names.js'
 import type { Unborn } from './unborn.js'
@@ -98,8 +98,9 @@ export class View {
     if (content === undefined || content.isClean) {
       const set = this.#mount.unawaited.setOf(node?.ino ?? remote.ino)
       const shown = withSet(remote, set)
-      // Those of a directory, for which the kernel asks with each name in it, it is told to drop once the server has answered.
-      const isOnlySet = set.length > 0 && shown.type !== 'directory'
+      // Those of a directory, for which the kernel asks with each name in it, it is told to drop once the server has answered. But a
+      // time that is the server's clock is waited for by who asks.
+      const isOnlySet = set.length > 0 && (shown.type !== 'directory' || set.some(isOnlyKnownThere))
       // A new file is sent before its directory's times are told: so the kernel must ask for them. And by a size that it knows it ends
       // a read without asking us, who have to refuse it.
       const isAsked =

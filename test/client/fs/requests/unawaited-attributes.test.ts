@@ -129,6 +129,14 @@ describe('setting attributes', () => {
     expect((await told).mtime).to.deep.equal((await stored('a')).mtime)
   })
 
+  it('has nothing kept of a directory whose time is the clock of the server', async () => {
+    held('answer')
+    const { validMilliseconds } = await set('d', { mtime: 'now' })
+    expect(validMilliseconds).to.equal(0)
+    letGo()
+    await here.fs.drain()
+  })
+
   it('leaves known what was answered after it', async () => {
     const file = await node('a')
     await here.calls.lookup(ROOT, 'c')
@@ -188,6 +196,17 @@ describe('setting attributes', () => {
     expect(refused).to.have.property('code', 'ENOSPC')
   })
 
+  it('is reported once by fsync(2), also if it was refused for good', async () => {
+    const file = await node('a')
+    const { handle } = await here.fs.open(file, O_RDONLY, caller)
+    here.fault.next = (operation) =>
+      operation === 'setAttributes' ? new RemoteError('ENOSPC', 'full') : undefined
+    await here.fs.setattr(file, { mode: 0o640 }, undefined, caller)
+    const sync = async () => here.fs.fsync(file, handle, false, caller)
+    expect(await sync().catch((error: RemoteError) => error)).to.have.property('code', 'ENOSPC')
+    await sync()
+  })
+
   describe('that could not be done because the server was away', () => {
     const away = () => {
       here.fault.next = (operation) =>
@@ -236,6 +255,45 @@ describe('setting attributes', () => {
       expect((await stored('a')).mode & 0o777).to.equal(0o640)
       expect(here.fs.conflicts().yielded).to.equal(0)
     })
+
+    it('is not taken for older than it is where the file was written and is still open', async () => {
+      const file = await node('a')
+      const { handle } = await here.fs.open(file, O_RDONLY, caller)
+      const writing = await here.fs.open(file, O_WRONLY, caller)
+      await here.fs.write(file, writing.handle, 0, Buffer.from('y'), caller)
+      await here.fs.flush(file, writing.handle, caller)
+      await here.fs.release(file, writing.handle, caller)
+      const { node: other } = await there.calls.walk('a')
+      await there.fs.setattr(other, { mode: 0o600 }, undefined, caller)
+      await there.calls.store(ROOT, 'a', 'longer')
+      await until('it was told', async () => (await here.calls.stat(file)).size === 6)
+      away()
+      await here.fs.setattr(file, { mode: 0o640 }, undefined, caller)
+      await until('it was tried', async () => here.fs.pending().files === 1)
+      await turns()
+      expect((await here.calls.stat(file)).size).to.equal(6)
+      await back()
+      expect((await here.calls.stat(file)).mode & 0o777).to.equal(0o640)
+      expect(here.fs.conflicts().yielded).to.equal(0)
+      await here.fs.release(file, handle, caller)
+    })
+
+    for (const [what, change] of [
+      ['a rename', () => here.fs.rename(ROOT, 'a', ROOT, 'c', 0, caller)],
+      ['a link', async () => here.fs.link(await node('a'), ROOT, 'c', caller)],
+    ] as const) {
+      it(`has ${what} fail, too, before others see it as it was`, async () => {
+        away()
+        await set('a', { mode: 0o600 })
+        await until('it was tried', async () => here.fs.pending().files === 1)
+        await turns()
+        const error = await Promise.resolve(change()).catch((refused: RemoteError) => refused)
+        expect(error).to.have.property('code', 'EIO')
+        await back()
+        await change()
+        expect((await stored('c')).mode & 0o777).to.equal(0o600)
+      })
+    }
 
     it('is reported by fsync(2)', async () => {
       const file = await node('a')
