@@ -8,18 +8,28 @@ import { putBack } from './undo.js'
 /**
  * A content of which a sync has failed is readable as it should be, but parts of it are not on the disk, and no later sync brings them
  * there. Before it is said to be on the disk it is written once more: to another file, for its place may be what is bad.
+ * Where that fails, as on a full disk, one who asks about everything is told, and who asks about this one each time: all others
+ * would wait for a copy, and get nothing done, for as long as the file is there.
  * @param ino only the content of this one
  */
 export async function renewDoubtful(engine: Engine, ino?: Ino): Promise<void> {
-  for (const generation of engine.durability.doubtful(ino === undefined ? 'all' : 'one')) {
-    const owner = engine.sql.ofGeneration.get(generation)?.ino
+  const { durability, locks, sql } = engine
+  const asked = ino === undefined ? 'all' : 'one'
+  for (const generation of durability.doubtful(asked)) {
+    const owner = sql.ofGeneration.get(generation)?.ino
     // nothing was promised of what nobody has yet, as an upload that is under way
     if (owner === undefined || (ino !== undefined && ino !== owner)) continue
-    try {
-      await engine.locks.hold(owner, () => renew(engine, owner, generation))
-    } catch (error) {
-      throw failure(error)
-    }
+    await locks.hold(owner, async () => {
+      if (!durability.isDoubtful(generation, asked)) return
+      try {
+        await renew(engine, owner, generation)
+      } catch (error) {
+        // removed meanwhile
+        if (sql.ofGeneration.get(generation) === undefined) return
+        durability.stuck(generation)
+        throw failure(error)
+      }
+    })
   }
 }
 

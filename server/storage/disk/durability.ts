@@ -26,7 +26,8 @@ export class Durability {
   readonly #logFile: LogFile | undefined
   readonly #contents: Unsynced<number>
   readonly #folders: Unsynced<string>
-  readonly #doubtful = new Set<number>()
+  /** And whether there was no other place for them either. */
+  readonly #doubtful = new Map<number, 'movable' | 'stuck'>()
   /** Contents that are on the disk in all their length, whatever was written over them since. */
   readonly #there = new Set<number>()
   /** Those that will be, by who waits for it. */
@@ -69,10 +70,21 @@ export class Durability {
 
   /**
    * Contents of which a sync has failed, as whoever asks about one, or about all, was told before: the kernel counts as clean what is not
-   * on the disk, and no other sync brings it there.
+   * on the disk, and no other sync brings it there. One that is stuck is in the way of those only who ask about it.
    */
   doubtful(asked: 'one' | 'all'): number[] {
-    return [...this.#doubtful].filter((one) => !this.#contents.isLossUntold(one, asked))
+    return [...this.#doubtful.keys()].filter((one) => this.isDoubtful(one, asked))
+  }
+
+  isDoubtful(generation: number, asked: 'one' | 'all'): boolean {
+    const state = this.#doubtful.get(generation)
+    if (state === undefined || this.#contents.isLossUntold(generation, asked)) return false
+    return asked === 'one' || state === 'movable'
+  }
+
+  /** A doubtful content could not be brought to another place, as whoever asked is told. */
+  stuck(generation: number): void {
+    if (this.#doubtful.has(generation)) this.#doubtful.set(generation, 'stuck')
   }
 
   folderChanged(path: string): void {
@@ -171,7 +183,7 @@ export class Durability {
       try {
         await this.#disk.fdatasync(handle.fd)
       } catch (error) {
-        this.#doubtful.add(generation)
+        this.#doubtful.set(generation, 'movable')
         throw error
       } finally {
         contents.release(handle)

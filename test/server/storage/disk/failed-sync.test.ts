@@ -16,12 +16,17 @@ describe('a content after a sync of it has failed', () => {
   /** The place on the disk that is bad. */
   let bad: string | undefined
   let isTold: boolean
+  let isFull: boolean
+  /** Just before something is written. */
+  let beforeWrite: () => Promise<unknown>
   /** What the disk has, by path. */
   let onDisk: Map<string, string>
 
   beforeEach(async () => {
     bad = undefined
     isTold = false
+    isFull = false
+    beforeWrite = async () => {}
     onDisk = new Map()
     const paths = new Map<number, string>()
     const disk: Disk = {
@@ -30,6 +35,11 @@ describe('a content after a sync of it has failed', () => {
         const fd = nodeDisk.open(path, flags)
         paths.set(fd, path)
         return fd
+      },
+      async write(fd, pieces, position) {
+        await beforeWrite()
+        if (isFull) throw Object.assign(new Error('no room'), { code: 'ENOSPC', syscall: 'write' })
+        return nodeDisk.write(fd, pieces, position)
       },
       async fdatasync(fd) {
         const path = paths.get(fd) ?? ''
@@ -52,6 +62,10 @@ describe('a content after a sync of it has failed', () => {
   })
   afterEach(() => subject.close())
 
+  const remove = () => {
+    const how = { kind: 'either', keep: false, precondition: overwrite } as const
+    return tree.remove({ directory: tree.root, name: name('f') }, how, {})
+  }
   const place = (): string => {
     const generation = subject.database
       .prepare<[Ino], number>('SELECT generation FROM inodes WHERE ino = ?')
@@ -62,6 +76,10 @@ describe('a content after a sync of it has failed', () => {
   const fails = async (asked: Promise<void>) => {
     const [outcome] = await Promise.allSettled([asked])
     expect(outcome).to.have.nested.property('reason.code', 'EIO')
+  }
+  const isTooMuch = async (asked: Promise<void>) => {
+    const [outcome] = await Promise.allSettled([asked])
+    expect(outcome).to.have.nested.property('reason.code', 'ENOSPC')
   }
 
   const WAYS: Record<string, () => Promise<void>> = {
@@ -80,13 +98,39 @@ describe('a content after a sync of it has failed', () => {
     })
   }
 
+  it('fails who asks about it for as long as there is no other place, and of all others the first', async () => {
+    await fails(subject.storage.durable())
+    isFull = true
+    await isTooMuch(subject.storage.durable())
+    await Promise.all([subject.storage.durable(), subject.storage.durable()])
+    await isTooMuch(subject.storage.durable(ino))
+    await subject.storage.durable()
+    isFull = false
+    await subject.storage.durable(ino)
+    expect(onDisk.get(place())).to.equal('new bytes')
+  })
+
+  it('is brought to another place by one of many who ask about everything', async () => {
+    await fails(subject.storage.durable())
+    isFull = true
+    const asked = [1, 2, 3].map(() => subject.storage.durable())
+    const outcomes = await Promise.allSettled(asked)
+    expect(outcomes.filter(({ status }) => status === 'rejected')).to.have.length(1)
+  })
+
   it('is in no way of others, nor is it after it was removed', async () => {
     await fails(subject.storage.durable(ino))
     const other = await put(tree, { directory: tree.root, name: name('g') }, 'x')
     await subject.storage.durable(other.ino)
     expect(place()).to.equal(bad)
-    const how = { kind: 'either', keep: false, precondition: overwrite } as const
-    await tree.remove({ directory: tree.root, name: name('f') }, how, {})
+    await remove()
+    await subject.storage.durable()
+    expect(await subject.problems()).to.deep.equal([])
+  })
+
+  it('is in no way if it is removed while it is brought to another place', async () => {
+    await fails(subject.storage.durable())
+    beforeWrite = remove
     await subject.storage.durable()
     expect(await subject.problems()).to.deep.equal([])
   })
