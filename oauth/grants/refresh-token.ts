@@ -7,12 +7,7 @@ import type { Rotation, StoredRefreshToken } from '../store.js'
 import { liveAccount } from '../tokens/live-account.js'
 import { narrowedResources } from '../tokens/resource.js'
 import { scopeWithin } from '../tokens/scope.js'
-import {
-  isStamped,
-  refreshTokenDigest,
-  successorOf,
-  unstampedSuccessorOf,
-} from '../tokens/stamped-token.js'
+import { formerSuccessorsOf, refreshTokenDigest, successorOf } from '../tokens/stamped-token.js'
 import type { Grant, Milliseconds, RefreshToken } from '../types.js'
 import type { GrantHandler, GrantRequest } from './request.js'
 import { userTokens } from './token-response.js'
@@ -88,11 +83,10 @@ async function rotated(
 /** The successor that a token was given when it was spent. */
 async function standing(context: Context, token: string, spentAt: Milliseconds): Promise<string> {
   const key = context.derived.successor
-  if (!isStamped(token)) {
-    // The version that spent it may have known no stamps either.
-    const unstamped = unstampedSuccessorOf(token, key)
-    const stands = await context.store.refreshToken(refreshTokenDigest(unstamped))
-    if (stands !== undefined) return unstamped
+  // An earlier version may have spent it.
+  for (const former of formerSuccessorsOf(token, spentAt, key)) {
+    const stands = await context.store.refreshToken(refreshTokenDigest(former))
+    if (stands !== undefined) return former
   }
   return successorOf(token, spentAt, key)
 }

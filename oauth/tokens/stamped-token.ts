@@ -19,15 +19,21 @@ export function newRefreshToken(at: Milliseconds): string {
 
 /**
  * The refresh token that follows `token`, which is spent at that time: a function of both, so that a repeated request gets the same one
- * although only digests are stored. Nobody without our key can compute it from a stolen predecessor.
+ * although only digests are stored. Nobody without our key can compute it, be it from a stolen predecessor or from what follows that
+ * when it is spent at another time.
  */
 export function successorOf(token: string, at: Milliseconds, key: Buffer): string {
-  return stamp(at) + unstampedSuccessorOf(token, key)
+  return stamp(at) + secretBehind(stamp(at) + token, key)
 }
 
-/** What followed a token, which had no stamp either, before tokens had stamps. */
-export function unstampedSuccessorOf(token: string, key: Buffer): string {
-  return createHmac('sha256', key).update(token).digest('base64url')
+/** What earlier versions had follow it: their secrets knew nothing of the time, and at first there were no stamps. */
+export function formerSuccessorsOf(token: string, at: Milliseconds, key: Buffer): string[] {
+  const secret = secretBehind(token, key)
+  return isStamped(token) ? [stamp(at) + secret] : [secret, stamp(at) + secret]
+}
+
+function secretBehind(known: string, key: Buffer): string {
+  return createHmac('sha256', key).update(known).digest('base64url')
 }
 
 export function isStamped(token: string): boolean {

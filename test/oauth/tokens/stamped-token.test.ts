@@ -37,7 +37,8 @@ describe('refresh tokens that begin with the time of their issue', () => {
       successorOf(token, NOW + 6, KEY),
       successorOf(token, NOW + 5, Buffer.alloc(32, 8)),
     ]
-    expect(new Set([successor, ...others]).size).to.equal(4)
+    const secrets = [successor, ...others].map((one) => one.slice(10))
+    expect(new Set(secrets).size).to.equal(4)
     expect(successor.slice(10)).not.to.equal(successorOf(successor, NOW + 5, KEY).slice(10))
   })
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import BetterSqlite3 from 'better-sqlite3'
 import { expect } from 'chai'
 import { deriveKeys, digestOf, randomSecret } from '../../../oauth/secrets.js'
+import { newRefreshToken, refreshTokenDigest } from '../../../oauth/tokens/stamped-token.js'
 import { MIGRATIONS } from '../../../server/database/migrations.js'
 import { oauthStore } from '../../../server/database/oauth/store.js'
 import { issueKeySchema } from '../../../server/database/schema/oauth.js'
@@ -14,7 +15,7 @@ import { refresh, SECRET, type World, world } from './fixture.js'
 const formerSuccessor = (token: string) =>
   createHmac('sha256', deriveKeys(SECRET).successor).update(token).digest('base64url')
 
-describe('refresh tokens of the version before they had stamps', () => {
+describe('refresh tokens of earlier versions', () => {
   let directory: string
   let at: World
   const [unspent, spent] = [randomSecret(), randomSecret()]
@@ -71,5 +72,23 @@ describe('refresh tokens of the version before they had stamps', () => {
     const again = await refresh(at, unspent)
     expect(again.body.refresh_token).to.equal(first.body.refresh_token)
     expect((await refresh(at, again.body.refresh_token)).status).to.equal(200)
+  })
+
+  it('get the successor that stands where its secret was made without the time', async () => {
+    const token = newRefreshToken(NOW)
+    const found = await at.store.refreshToken(digestOf(unspent))
+    if (found === undefined) throw new Error('it was not issued')
+    const standing = `${newRefreshToken(NOW).slice(0, 10)}${formerSuccessor(token)}`
+    for (const [from, to] of [
+      [unspent, token],
+      [token, standing],
+    ] as const) {
+      const [tokenDigest, successorDigest] = [refreshTokenDigest(from), refreshTokenDigest(to)]
+      const successor = { tokenDigest: successorDigest, expiresAt: NOW + 100 * MINUTE }
+      await at.store.rotate({ ...found.token, tokenDigest }, rotation({ successor }))
+    }
+    at.now = NOW + 5000
+    const again = await refresh(at, token)
+    expect(again.body.refresh_token).to.equal(standing)
   })
 })

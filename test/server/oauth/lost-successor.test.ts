@@ -66,6 +66,16 @@ describe('a refresh token that is bound to a key, and whose successor was perhap
     expect(events()).to.deep.equal(['refresh.again', 'refresh.reuse'])
   })
 
+  it('is followed by what nobody can tell from the successor that is void, though they have the key', async () => {
+    const kept = await owner(first)
+    at.now += 60 * SECOND
+    const second = await owner(first)
+    const [stamp] = second.refresh_token.split('.')
+    const [, secret] = kept.refresh_token.split('.')
+    expect(await owner(`${stamp}.${secret}`)).to.include({ error: 'invalid_grant' })
+    expect(await owner(second.refresh_token)).to.include({ error: undefined })
+  })
+
   it('ends the family once the successor was used', async () => {
     const next = await owner((await owner(first)).refresh_token)
     at.now += 60 * SECOND
