@@ -139,7 +139,7 @@ export class Journal {
     await this.kept()
   }
 
-  /** Resolves once it survives loss of power what programs have taken back. */
+  /** Resolves once it survives loss of power what programs have taken back, unless the disk takes nothing: while it hangs all stays. */
   kept(): Promise<void> {
     return this.#keeping.kept(async () => {
       const unsynced = this.#isClosed ? [] : this.#segments.unsynced()
@@ -149,8 +149,9 @@ export class Journal {
         this.#write()
         return stored
       })
-      await Promise.allSettled([...synced, this.#trimming])
-      await this.#segments.removedForGood()
+      await Promise.allSettled(synced)
+      const removed = this.#trimming.then(() => this.#segments.removedForGood())
+      if (!this.#isHanging) await briefly(removed, this.#patience).catch(() => {})
     })
   }
 
