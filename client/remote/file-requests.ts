@@ -179,6 +179,11 @@ export class FileRequests {
     if (newest > this.#others.newest) this.#others.newest = newest
   }
 
+  /** The server counts anew, perhaps from an earlier state of its disk: what was said before may never come. */
+  countedAnew(): void {
+    this.#others.newest = -1
+  }
+
   /** -1 where no answer has said. */
   get newestOfOthers(): number {
     return this.#others.newest

@@ -132,6 +132,7 @@ export function remoteFiles(options: RemoteOptions): Remote {
     for await (const news of told(signal)) {
       // The server may have been started again in our version: only a channel shows that.
       if (news.kind === 'connected' && connection.state.kind === 'incompatible') channels.prepare()
+      if (news.kind === 'reset') requests.countedAnew()
       yield news
     }
   }
