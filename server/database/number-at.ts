@@ -1,5 +1,7 @@
 const BEGINNING = Date.UTC(2026, 0)
 const NUMBERS_PER_MILLISECOND = 1000
+/** The year 2168. A clock that is wrong once must not use up all that can be counted. */
+const MOST = 2 ** 52
 
 /**
  * A number that a server had not given out by then, whatever it did: it gives out less than one a microsecond. Who goes on from here
@@ -7,5 +9,5 @@ const NUMBERS_PER_MILLISECOND = 1000
  * back to an earlier state, more than once.
  */
 export function numberAt(now: Date): number {
-  return (now.getTime() - BEGINNING) * NUMBERS_PER_MILLISECOND
+  return Math.min(MOST, (now.getTime() - BEGINNING) * NUMBERS_PER_MILLISECOND)
 }
