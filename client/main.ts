@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { notifyReady } from '../server/sd-notify.js'
 import { commandLine } from './cli.js'
 import { CommandError, LOGIN_NEEDED_STATUS, LoginNeeded } from './command-error.js'
 import type { Surroundings } from './commands/surroundings.js'
@@ -51,7 +51,7 @@ function surroundings(): Surroundings {
       script: fileURLToPath(import.meta.url),
       environment: process.env,
     },
-    ready: notifyReady,
+    ready: () => notifyReady(process.env),
     workingDirectory: workingDirectory(),
     hostName: hostname(),
     uid: process.getuid?.() ?? 0,
@@ -70,12 +70,6 @@ function workingDirectory(): string {
   } catch {
     return ''
   }
-}
-
-/** sd_notify(3): under systemd, "started" means mounted. */
-function notifyReady(): void {
-  if (process.env.NOTIFY_SOCKET === undefined) return
-  spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).once('error', () => {})
 }
 
 async function ask(question: string): Promise<string> {

@@ -44,7 +44,7 @@ function api(...rooms: readonly string[]): RegExp {
 /** What a room of the client may import: itself, these rooms, what stands beside main.ts, and what both sides agree on. */
 function client(...rooms: readonly string[]): RegExp {
   const beside = '(?!main|cli|told)[a-z-]+\\.ts'
-  const agreed = '^server/(bounded-map\\.ts|wire/.*)$|^oauth/pkce\\.ts$'
+  const agreed = '^server/((bounded-map|systemd-quoting)\\.ts|wire/.*)$|^oauth/pkce\\.ts$'
   return new RegExp(`^client/(${[...rooms.map(inside), beside].join('|')})$|${agreed}`)
 }
 
@@ -76,7 +76,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   [/^oauth\/endpoints\//, /^oauth\/(?!index|pages\/)/],
   [/^oauth\/pages\//, /^oauth\/(?!index)/],
   [/^oauth\//, oauth()],
-  [/^server\/bounded-map\.ts$/, /^$/],
+  [/^server\/(bounded-map|sd-notify|systemd-quoting)\.ts$/, /^$/],
   [/^server\/wire\//, server('wire')],
   [/^server\/http\//, server('http', 'wire', 'errors')],
   [/^server\/database\/schema\//, /^$/],
@@ -155,7 +155,7 @@ const MAY_IMPORT: readonly [from: RegExp, ours: RegExp][] = [
   ],
   [/^client\/completion\//, client('completion')],
   [/^client\/commands\//, client('[a-z]+')],
-  [/^client\/(main|cli|told)\.ts$/, /^client\/|^server\/wire\//],
+  [/^client\/(main|cli|told)\.ts$/, /^client\/|^server\/(sd-notify\.ts$|wire\/)/],
   [/^client\//, client()],
   [/^test\/oauth\//, /^(test|oauth)\//],
   [/^test\//, /./],

@@ -1,3 +1,4 @@
+import { described, quoted, quotedCommand } from '../../server/systemd-quoting.js'
 import { LOGIN_NEEDED_STATUS } from '../command-error.js'
 
 /** A unit for systemd's user manager that keeps a mount: `systemctl --user enable --now NAME` starts it with the session. */
@@ -16,7 +17,7 @@ Documentation=https://www.freedesktop.org/software/systemd/man/systemd.service.h
 [Service]
 Type=notify
 NotifyAccess=all
-${environment(settings)}ExecStart=${start.map(quoted).join(' ')}
+${environment(settings)}ExecStart=${quotedCommand(start)}
 Restart=on-failure
 RestartSec=10
 RestartPreventExitStatus=${LOGIN_NEEDED_STATUS}
@@ -31,26 +32,6 @@ WantedBy=default.target
 /** Where logins are, and what is trusted, is as it was for whoever asked for the unit. */
 function environment(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
-    .map(([name, value]) => `Environment=${quotedSetting(`${name}=${value}`)}\n`)
+    .map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}\n`)
     .join('')
-}
-
-/** man 5 systemd.exec, "Environment=": as a command line, but "$" has no special meaning. A line ends at its end, quoted or not. */
-function quotedSetting(setting: string): string {
-  const quotable = setting.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-  return `"${escaped(quotable)}"`
-}
-
-/** man 5 systemd.service, "Command lines": quoted, backslashes and quotes escaped, "%" and "$" doubled. */
-function quoted(argument: string): string {
-  return quotedSetting(argument).replaceAll('$', '$$$$')
-}
-
-/** Words for people on one line; a backslash at the end would join the next. */
-function described(directory: string): string {
-  return escaped(directory.replaceAll('\n', '?').replace(/\\$/, '\\/'))
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('%', '%%')
 }
