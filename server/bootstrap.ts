@@ -1,5 +1,6 @@
 import type { Client, Store } from '../oauth/index.js'
 import { type Accounts, newPassword, oneTimePassword, username } from './accounts/accounts.js'
+import { ConfigError } from './config.js'
 import type { AuditLog } from './database/accounts/audit.js'
 import type { Settings } from './database/settings.js'
 import { type Secret, WrongSecret } from './secret.js'
@@ -76,9 +77,9 @@ export function checkIssuer(
 ): void {
   const fixed = settings.get('issuer')
   if (fixed !== undefined && fixed !== issuer && !how.acceptChange) {
-    throw new Error(
+    throw new ConfigError([
       `this data directory was set up as ${fixed}, and is now configured as ${issuer}: every device and application would have to sign in again. Set COFFER_ISSUER=${fixed}, or start once with --accept-issuer-change`,
-    )
+    ])
   }
 }
 

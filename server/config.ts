@@ -40,6 +40,9 @@ export interface Config {
   readonly logLevel: (typeof LOG_LEVELS)[number]
 }
 
+/** EX_CONFIG of sysexits.h: before somebody changes the configuration there is no use in trying again. */
+export const CONFIGURATION_STATUS = 78
+
 /** Everything that is wrong with the configuration, at once. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
@@ -131,12 +134,12 @@ export function environmentName(name: string): string {
   return `COFFER_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
 }
 
-function flagOf(name: SettingName): string {
+export function flagOf(name: SettingName): string {
   const setting = SETTINGS[name]
   return 'flag' in setting ? (setting.flag.split(' ')[0] ?? name) : environmentName(name)
 }
 
-function configFile({ flags, environment }: Sources): string | undefined {
+export function configFile({ flags, environment }: Sources): string | undefined {
   const path = flags.config ?? nonEmpty(environment.COFFER_CONFIG)
   return typeof path === 'string' ? path : undefined
 }
@@ -170,6 +173,6 @@ function defaultData(sources: Sources): string {
 }
 
 /** An empty variable is as good as none: scripts write `COFFER_PORT= make serve`. */
-function nonEmpty(value: string | undefined): string | undefined {
+export function nonEmpty(value: string | undefined): string | undefined {
   return value === '' ? undefined : value
 }

@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
 import { createProgram } from './commands/program.js'
-import { parseConfig } from './config.js'
+import { CONFIGURATION_STATUS, ConfigError, parseConfig, type Sources } from './config.js'
 import { messageOf } from './error-of.js'
 import { isOpenToOthers } from './open-to-others.js'
+import { notifyReady } from './sd-notify.js'
+import { WrongSecret } from './secret.js'
 
 /** Everything this process makes is the owner's alone. */
 process.umask(0o077)
@@ -22,16 +25,9 @@ const { version } = JSON.parse(
 
 const program = createProgram(
   (flags) => ({
-    config: () =>
-      parseConfig({
-        flags: flags(),
-        environment: process.env,
-        readFile,
-        // A user that is in no list, as in containers and by systemd's DynamicUser=, has none; nor needs it for a directory that is named.
-        get home() {
-          return homedir()
-        },
-      }),
+    config: () => parseConfig(sources(flags())),
+    sources: () => sources(flags()),
+    invocation: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)],
     clock: () => new Date(),
     uid: process.getuid?.(),
     readInput: () => text(process.stdin),
@@ -46,6 +42,7 @@ const program = createProgram(
       process.once('SIGINT', listener)
     },
     onReload: (listener) => process.on('SIGHUP', listener),
+    ready: () => notifyReady(process.env),
   },
   version,
 )
@@ -61,7 +58,20 @@ try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`coffer-server: ${messageOf(error)}\n`)
-  process.exitCode = 1
+  process.exitCode =
+    error instanceof ConfigError || error instanceof WrongSecret ? CONFIGURATION_STATUS : 1
+}
+
+function sources(flags: Sources['flags']): Sources {
+  return {
+    flags,
+    environment: process.env,
+    readFile,
+    // A user that is in no list, as in containers and by systemd's DynamicUser=, has none; nor needs it for a directory that is named.
+    get home() {
+      return homedir()
+    },
+  }
 }
 
 /** A configuration with a secret in it must be the owner's alone. */

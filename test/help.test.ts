@@ -13,10 +13,13 @@ const nothing = (): never => {
 
 const PROGRAMS: readonly (() => Command)[] = [
   () => commandLine(nothing, nothing, nothing),
-  () => createProgram(() => LINE, { onStop: () => {}, onReload: () => {} }, '1.2.3'),
+  () =>
+    createProgram(() => LINE, { onStop: () => {}, onReload: () => {}, ready: () => {} }, '1.2.3'),
 ]
 const LINE = {
   config: nothing,
+  sources: nothing,
+  invocation: [],
   clock: () => new Date(),
   uid: 0,
   readInput: nothing,

@@ -71,6 +71,16 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'coffer-server restore /mnt/backup',
     'coffer-server --data /srv/coffer restore /mnt/backup',
   ],
+  'coffer-server unit': [
+    'mkdir -p ~/.config/systemd/user',
+    'coffer-server unit > ~/.config/systemd/user/coffer.service',
+    'systemctl --user enable --now coffer',
+    'loginctl enable-linger  # keeps it from the start of the machine on, and when you log out',
+    'sudo useradd --system --user-group coffer  # for a unit of the machine',
+    'coffer-server --host :: --issuer https://files.example.org:8443 unit --system > coffer.service',
+    'sudo install -m 644 coffer.service /etc/systemd/system',
+    'sudo systemctl enable --now coffer',
+  ],
   'coffer-server import': [
     'coffer-server import anna /home/anna/Documents',
     'coffer-server import anna photos --into /Pictures  # a folder that she has',

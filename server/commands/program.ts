@@ -8,12 +8,13 @@ import { fsckCommand } from './fsck.js'
 import { keyCommands } from './key.js'
 import { type Signals, serveCommand } from './serve.js'
 import { treeCommands } from './tree.js'
+import { type Start, unitCommand } from './unit.js'
 import { userCommands } from './user.js'
 import type { CommandLine } from './workbench.js'
 
 /** The command line of coffer-server; settings are the same for every command. */
 export function createProgram(
-  line: (flags: () => Record<string, unknown>) => CommandLine,
+  line: (flags: () => Record<string, unknown>) => CommandLine & Start,
   signals: Signals,
   version: string,
 ): Command {
@@ -36,6 +37,7 @@ export function createProgram(
   fsckCommand(program, commandLine)
   backupCommands(program, commandLine)
   treeCommands(program, commandLine)
+  unitCommand(program, commandLine)
   showExamples(program)
   program.addHelpText(
     'after',

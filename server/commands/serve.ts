@@ -4,10 +4,11 @@ import { openLog } from '../log.js'
 import { serve } from '../serve.js'
 import type { CommandLine } from './workbench.js'
 
-/** How the process is told to stop or to look at its certificate again. */
+/** How the process is told to stop or to look at its certificate again, and tells that it serves. */
 export interface Signals {
   onStop(listener: () => void): void
   onReload(listener: () => void): void
+  ready(): void
 }
 
 /** serve: the default. Resolves once the server has stopped. */
@@ -29,6 +30,7 @@ export function serveCommand(program: Command, line: CommandLine, signals: Signa
         print: line.print,
       })
       signals.onReload(() => void server.reloadCertificate())
+      signals.ready()
       await new Promise<void>((resolve) => signals.onStop(resolve))
       await server.stop()
       line.print('Coffer has stopped.')

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import supertest from 'supertest'
 import { atWorkbench, type CommandLine, type Workbench } from '../../server/commands/workbench.js'
-import { type Config, parseConfig } from '../../server/config.js'
+import { type Config, parseConfig, type Sources } from '../../server/config.js'
 import { openLog } from '../../server/log.js'
 import { type RunningServer, serve } from '../../server/serve.js'
 import '../../server/tls/authority.js' // loaded when needed, a package of it makes globals: no leak of a test
@@ -78,8 +78,12 @@ export function beside(
   return atWorkbench(line, work)
 }
 
-export function configuration(data: string, { environment, flags }: StartOptions = {}): Config {
-  return parseConfig({
+export function configuration(data: string, options: StartOptions = {}): Config {
+  return parseConfig(sources(data, options))
+}
+
+export function sources(data: string, { environment, flags }: StartOptions = {}): Sources {
+  return {
     flags: flags ?? {},
     environment: {
       COFFER_DATA: data,
@@ -91,7 +95,7 @@ export function configuration(data: string, { environment, flags }: StartOptions
     },
     home: data,
     readFile: (path) => readFileSync(path, 'utf8'),
-  })
+  }
 }
 
 /** The value of a hidden field. */

@@ -47,6 +47,7 @@ const MISSING = {
     reflinkFileSystem() === undefined
       ? 'no mkfs.xfs or mkfs.btrfs: install xfsprogs or btrfs-progs'
       : undefined,
+  'systemd-analyze': () => absent('systemd-analyze'),
   autofs: () => (existsSync('/dev/autofs') ? undefined : 'this kernel has no autofs'),
   root: () => (process.geteuid?.() === 0 ? undefined : 'this needs root'),
 } as const satisfies Record<string, () => string | undefined>

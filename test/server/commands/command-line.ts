@@ -5,7 +5,7 @@ import { openDatabase } from '../../../server/database/database.js'
 import { removeDirectory, temporaryDirectory } from '../../support/directory.js'
 import { type Outcome, outcome, root } from '../../support/process.js'
 import { program } from '../../support/program.js'
-import { configuration } from '../running.js'
+import { configuration, sources } from '../running.js'
 
 /** The commands of the server, with a data directory of its own for each test of a suite. */
 export function commandLine() {
@@ -43,6 +43,8 @@ export function commandLine() {
     const program = createProgram(
       (flags) => ({
         config: () => configuration(data, { environment, flags: flags() }),
+        sources: () => sources(data, { environment, flags: flags() }),
+        invocation: [process.execPath],
         clock: () => new Date(),
         uid: undefined,
         readInput: async () => input,
@@ -51,7 +53,7 @@ export function commandLine() {
           status = given
         },
       }),
-      { onStop: () => {}, onReload: () => {} },
+      { onStop: () => {}, onReload: () => {}, ready: () => {} },
       '0',
     )
     for (const command of [

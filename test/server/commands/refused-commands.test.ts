@@ -103,16 +103,16 @@ describe('coffer-server that is asked for what is wrong', () => {
   })
 
   it('says so where no directory can be made', async () => {
-    for (const command of [
-      ['backup', '/proc/nothing'],
-      ['serve', '--data', '/proc/nothing'],
-    ]) {
+    for (const [expected, ...command] of [
+      [1, 'backup', '/proc/nothing'],
+      [78, 'serve', '--data', '/proc/nothing'],
+    ] as const) {
       const { status, stderr } = await outcome(
         process.execPath,
         [...program('server'), ...command],
         { cwd: root, env: { COFFER_DATA: place.data }, timeoutMilliseconds: 60_000 },
       )
-      expect(status, command.join(' ')).to.equal(1)
+      expect(status, command.join(' ')).to.equal(expected)
       expect(stderr).to.contain('/proc/nothing')
     }
   }).timeout(130_000)
@@ -173,7 +173,7 @@ describe('coffer-server that is asked for what is wrong', () => {
     it(`says what to do about ${title}, without a stack trace`, async () => {
       await coffer(['user', 'add', 'maria'])
       const { status, stderr } = await spawned(parameters, '', env)
-      expect(status).to.equal(1)
+      expect(status).to.equal(stderr.includes('the configuration is not usable') ? 78 : 1)
       expect(stderr)
         .to.match(says)
         .and.not.match(/\n {4}at /)
@@ -278,7 +278,7 @@ describe('coffer-server that is asked for what is wrong', () => {
     writeFileSync(file, '{ "adminPassword": "correct horse battery" }')
     chmodSync(file, 0o644)
     const { status, stderr } = await spawned(['user', 'list'], '', { COFFER_CONFIG: file })
-    expect(status).to.equal(1)
+    expect(status).to.equal(78)
     expect(stderr).to.contain(`chmod 600 ${file}`).and.not.contain('correct horse')
   }).timeout(60_000)
 
