@@ -149,6 +149,12 @@ export class Content {
     this.#here.setAttributes(changes)
   }
 
+  /** The server has set attributes that nobody waited for: what is set here since is not older than that. */
+  wereSet({ permissions = 0 }: WireAttributes): void {
+    const { base } = this.#here
+    this.#here.base = { ...base, permissions: Math.max(base.permissions ?? 0, permissions) }
+  }
+
   /** Attributes that nobody waited for, and that could not be set: they are sent later, unless others have set them meanwhile. */
   areLate(known: WireAttributes, changes: WireAttributeChanges, error: unknown): void {
     if (this.isClean) this.#outcomes.start(known)

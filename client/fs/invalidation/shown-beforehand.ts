@@ -82,8 +82,9 @@ export class ShownBeforehand {
 
   /** The server told what was set. The kernel was let believe this machine's time of a directory; of all else it asks. */
   set({ ino, ticket }: AttributeChange, attributes: WireAttributes, isLast: boolean): void {
-    if (!isLast) return
     const { cache, nodes } = this.#mount
+    nodes.of(ino)?.content?.wereSet(attributes)
+    if (!isLast) return
     cache.settledTo(attributes, ticket)
     if (attributes.type === 'directory') this.#kernel?.invalidateInode(nodes.id(ino), -1, 0)
   }

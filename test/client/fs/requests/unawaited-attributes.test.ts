@@ -278,6 +278,23 @@ describe('setting attributes', () => {
       await here.fs.release(file, handle, caller)
     })
 
+    it('is not given up for what was set before it of a file that is written', async () => {
+      const file = await node('a')
+      held('answer')
+      await here.fs.setattr(file, { mode: 0o600 }, undefined, caller)
+      const { handle } = await here.fs.open(file, O_WRONLY, caller)
+      await here.fs.setattr(file, { mode: 0o640 }, undefined, caller)
+      await here.fs.write(file, handle, 0, Buffer.from('y'), caller)
+      letGo()
+      await turns()
+      here.fault.next = () => new RemoteError('EIO', 'away')
+      await Promise.resolve(here.fs.flush(file, handle, caller)).catch(() => {})
+      await back()
+      await here.fs.release(file, handle, caller)
+      expect((await here.calls.stat(file)).mode & 0o777).to.equal(0o640)
+      expect(here.fs.conflicts().yielded).to.equal(0)
+    })
+
     for (const [what, change] of [
       ['a rename', () => here.fs.rename(ROOT, 'a', ROOT, 'c', 0, caller)],
       ['a link', async () => here.fs.link(await node('a'), ROOT, 'c', caller)],
