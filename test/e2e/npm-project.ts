@@ -4,7 +4,14 @@ import { root, run } from '../support/process.js'
 
 /** What the authorization server and its tests need; with all others it would be three times as many files. */
 const PACKAGES = new Set(['express', 'jsonwebtoken', 'zod', 'chai', 'jose', 'mocha', 'tsx'])
-const FILES = ['package-lock.json', '.mocharc.json', 'tsconfig.json', 'oauth', 'test/oauth']
+const FILES = [
+  'package-lock.json',
+  '.mocharc.json',
+  'tsconfig.json',
+  'oauth',
+  'test/oauth',
+  'test/support',
+] as const
 
 /**
  * A real project for npm(1), made in this directory: a part of this one.
