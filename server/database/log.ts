@@ -5,13 +5,12 @@ export function alone(database: Database, work: () => void): void {
   database.transaction(work).immediate()
 }
 
-/** Writes all of the log back to the database and cuts it to nothing. @throws Error if somebody reads what is older */
-export function emptyLog(database: Database): void {
+/** Writes all of the log back to the database and cuts it to nothing. @returns false if somebody reads what is older */
+export function emptyLog(database: Database): boolean {
   // nobody is waited for: the event loop would be
   database.pragma('busy_timeout = 0')
   try {
-    const busy = retried(() => database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }))
-    if (busy !== 0) throw new Error('the log of the database cannot be begun anew while it is read')
+    return retried(() => database.pragma('wal_checkpoint(TRUNCATE)', { simple: true })) === 0
   } finally {
     database.pragma(`busy_timeout = ${BUSY_MILLISECONDS}`)
   }

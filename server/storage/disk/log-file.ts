@@ -1,4 +1,5 @@
 import { constants } from 'node:fs'
+import { FileError } from '../../errors.js'
 import type { Disk } from './disk.js'
 
 const PIECE_BYTES = 1024 * 1024
@@ -7,8 +8,8 @@ const PIECE_BYTES = 1024 * 1024
 export interface LoggedDatabase {
   /** Does work while nobody writes to the log. */
   alone(work: () => void): void
-  /** Writes all of the log back to the database and cuts it to nothing. @throws Error if somebody reads what is older */
-  emptyLog(): void
+  /** Writes all of the log back to the database and cuts it to nothing. @returns false if somebody reads what is older */
+  emptyLog(): boolean
 }
 
 /**
@@ -57,7 +58,10 @@ export class LogFile {
     this.#database.alone(() => this.#writeAgain(fd))
     await this.#disk.fdatasync(fd)
     if (this.#state === 'failed') {
-      this.#database.emptyLog()
+      if (!this.#database.emptyLog()) {
+        const why = 'a sync of the log has failed, which cannot be begun anew while it is read'
+        throw new FileError('EIO', why)
+      }
       await this.#disk.fdatasync(fd)
     }
     this.#state = 'sound'

@@ -94,7 +94,7 @@ describe('the log after a sync of it has failed', () => {
       await put(tree, place('f'), 'x')
       await failsToSync()
       const [outcome] = await Promise.allSettled([subject.storage.durable()])
-      expect(outcome).to.have.property('status', 'rejected')
+      expect(outcome).to.have.nested.property('reason.code', 'EIO')
     } finally {
       reader.close()
     }
