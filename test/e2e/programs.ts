@@ -77,6 +77,23 @@ export const PROGRAMS: readonly Program[] = [
       tar df from.tar -C to`,
   },
   {
+    title: 'tar xf of a real tree, and rm -rf',
+    needs: [],
+    script: ({ tree }) => `
+      tar cf all.tar -C "${tree}/.." npm && mkdir out && tar xpf all.tar -C out
+      diff -r --no-dereference "${tree}" out/npm && rm -rf out && test ! -e out`,
+  },
+  {
+    title: 'configure, make, make check, make distclean of a C project',
+    needs: ['autoreconf', 'automake'],
+    script: ({ root }) => `
+      ${cProject(root)}
+      autoreconf -i 2> autoreconf.log && mkdir build && cd build && ../configure -q && make -s > make.log 2>&1 && make -s check > check.log
+      test "$(make -q && echo nothing to do)" = 'nothing to do'
+      touch ../works.c && if make -q check > ../ignored; then false; fi
+      make -s distclean && test ! -e Makefile`,
+  },
+  {
     title: 'unzip and zip -T',
     needs: ['zip', 'unzip'],
     script: ({ tree }) => `
@@ -126,23 +143,6 @@ END
 
 /** Too long to be run twice: only with the server killed. */
 export const LONG_PROGRAMS: readonly Program[] = [
-  {
-    title: 'tar xf of a real tree, and rm -rf',
-    needs: [],
-    script: ({ tree }) => `
-      tar cf all.tar -C "${tree}/.." npm && mkdir out && tar xpf all.tar -C out
-      diff -r --no-dereference "${tree}" out/npm && rm -rf out && test ! -e out`,
-  },
-  {
-    title: 'configure, make, make check, make distclean of a C project',
-    needs: ['autoreconf', 'automake'],
-    script: ({ root }) => `
-      ${cProject(root)}
-      autoreconf -i 2> autoreconf.log && mkdir build && cd build && ../configure -q && make -s > make.log 2>&1 && make -s check > check.log
-      test "$(make -q && echo nothing to do)" = 'nothing to do'
-      touch ../works.c && if make -q check > ../ignored; then false; fi
-      make -s distclean && test ! -e Makefile`,
-  },
   {
     title: 'npm ci of a real project, and its tests',
     needs: [],
