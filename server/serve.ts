@@ -22,6 +22,7 @@ import { userTable } from './database/accounts/accounts.js'
 import { auditLog } from './database/accounts/audit.js'
 import type { Database } from './database/database.js'
 import { lockDataDirectory } from './database/lock.js'
+import { alone } from './database/log.js'
 import { oauthStore } from './database/oauth/store.js'
 import { settings } from './database/settings.js'
 import type { Log } from './log.js'
@@ -154,7 +155,7 @@ function secretFor(database: Database, config: Config): Secret {
   const isFixed = settings(database).get('secret_check') !== undefined
   const missing = isFixed && !config.acceptSecretChange ? 'refuse' : 'make'
   // A command beside this may make it, too.
-  return database.transaction(() => secretOfServer(config, missing)).immediate()
+  return alone(database, () => secretOfServer(config, missing))
 }
 
 function takeRequests(listeners: Listeners, app: LeanListener, closing: AbortSignal): void {

@@ -36,7 +36,7 @@ function secretBehind(known: string, key: Buffer): string {
   return createHmac('sha256', key).update(known).digest('base64url')
 }
 
-export function isStamped(token: string): boolean {
+function isStamped(token: string): boolean {
   return token[STAMP_LENGTH] === BEHIND_STAMP
 }
 

@@ -7,6 +7,7 @@ import { findDataDirectory, openBesideServer, secretOfServer } from '../data-dir
 import { userTable } from '../database/accounts/accounts.js'
 import { type AuditLog, auditLog } from '../database/accounts/audit.js'
 import type { Database } from '../database/database.js'
+import { alone } from '../database/log.js'
 import { oauthStore } from '../database/oauth/store.js'
 import { settings } from '../database/settings.js'
 import { type Secret, WrongSecret } from '../secret.js'
@@ -55,9 +56,8 @@ export async function atWorkbench(
 function secretBeside(database: Database, config: Config): Secret {
   const fixed = settings(database).get('secret_check')
   // One process at a time may make it.
-  const secret = database
-    .transaction(() => secretOfServer(config, fixed === undefined ? 'make' : 'refuse'))
-    .immediate()
+  const missing = fixed === undefined ? 'make' : 'refuse'
+  const secret = alone(database, () => secretOfServer(config, missing))
   if (fixed !== undefined && fixed !== secretCheck(secret)) throw new WrongSecret()
   return secret
 }

@@ -1,8 +1,8 @@
 import { BUSY_MILLISECONDS, type Database } from './database.js'
 
 /** Does work while nobody writes to the database or its log. */
-export function alone(database: Database, work: () => void): void {
-  database.transaction(work).immediate()
+export function alone<T>(database: Database, work: () => T): T {
+  return database.transaction(work).immediate()
 }
 
 /** Writes all of the log back to the database and cuts it to nothing. @returns false if somebody reads what is older */

@@ -69,10 +69,11 @@ export class ChangingAttributes {
     if (known === undefined || known.isOrphan) return false
     if (!cache.isVouched || !unawaited.hasRoom('attributes')) return false
     const { ino } = known
-    const last = unawaited.setOf(ino).at(-1)?.known ?? cache.attributes(ino)?.value
+    const underWay = unawaited.setOf(ino)
+    const last = underWay.at(-1)?.known ?? cache.attributes(ino)?.value
     if (last === undefined || !isPlain(last, changes)) return false
     const change = { changes, time: unawaited.timeAfter(last.ctime) }
-    const set = [...unawaited.setOf(ino), change]
+    const set = [...underWay, change]
     if (set.some(isOnlyKnownThere)) cache.changed(ino)
     else cache.changedTo(asSet(last, set), cache.ticket())
     unawaited.add({ kind: 'attributes', ino, ...change, known: last, ticket: cache.ticket() })

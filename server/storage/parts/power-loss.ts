@@ -37,9 +37,10 @@ export function beginRun(database: Database, boot: string | undefined, now: Date
   const synchronous = database.pragma('synchronous', { simple: true })
   database.pragma('synchronous = FULL')
   try {
+    const least = numberAt(now)
     database.transaction(() => {
-      if (before !== undefined) numbersGoOn(database, numberAt(now), isLost ? LOST_NUMBERS : 0)
-      if (isLost) restGoesOn(database, numberAt(now))
+      if (before !== undefined) numbersGoOn(database, least, isLost ? LOST_NUMBERS : 0)
+      if (isLost) restGoesOn(database, least)
       known.set('run', boot ?? 'unknown')
     })()
   } finally {

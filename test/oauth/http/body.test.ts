@@ -1,9 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
 import { expect } from 'chai'
 import { parseFormBody, parseJsonBody, readBody } from '../../../oauth/http/body.js'
-import { until } from '../../support/until.js'
+import { withWholeRequest } from '../../support/whole-request.js'
 import { errorCodeOf } from '../error-code.js'
 
 describe('bodies', () => {
@@ -26,22 +23,9 @@ describe('bodies', () => {
   }
   for (const pieces of [[], ['a=1'], ['a=', '1&b', '=2']]) {
     it(`come whole where all is here, in ${pieces.length} pieces`, async () => {
-      const server = createServer()
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-      try {
-        const chunks = pieces.map((piece) => `${piece.length}\r\n${piece}\r\n`).join('')
-        socket.write(
-          `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`,
-        )
-        const [request] = (await once(server, 'request')) as [IncomingMessage]
-        await until('all is here', async () => request.complete)
+      await withWholeRequest(pieces, async (request) => {
         expect((await readBody(request)).toString()).to.equal(pieces.join(''))
-      } finally {
-        socket.destroy()
-        server.close()
-      }
+      })
     })
   }
 

@@ -3,31 +3,18 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { expect } from 'chai'
 import { arriving } from '../../../../server/api/input/arriving.js'
-import { until } from '../../../support/until.js'
+import { withWholeRequest } from '../../../support/whole-request.js'
 
 const BYTES = 2000
 
 describe('the body of a request that is here before it is read', () => {
   for (const pieces of [[], ['all'], ['a', 'few', 'pieces']]) {
     it(`comes whole, in ${pieces.length} pieces`, async () => {
-      const server = createServer()
-      server.listen(0, '127.0.0.1')
-      await once(server, 'listening')
-      const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-      try {
-        const chunks = pieces.map((piece) => `${piece.length}\r\n${piece}\r\n`).join('')
-        socket.write(
-          `PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`,
-        )
-        const [request] = (await once(server, 'request')) as [IncomingMessage]
-        await until('all is here', async () => request.complete)
+      await withWholeRequest(pieces, async (request) => {
         const come: Buffer[] = []
         for await (const all of arriving(request)) come.push(...all)
         expect(Buffer.concat(come).toString()).to.equal(pieces.join(''))
-      } finally {
-        socket.destroy()
-        server.close()
-      }
+      })
     })
   }
 })
